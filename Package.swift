@@ -1,0 +1,215 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+// The floors of docs/architecture.md, bottom to top. A target names every module it imports, and only from lower
+// floors; `make check` builds with `--explicit-target-dependency-import-check error`, so the compiler holds the line.
+
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let nioFoundation = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+
+let package = Package(
+    name: "sluice",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "sluice", targets: ["sluice"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        // Floor 0: C libraries behind a module map and a shim.
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CUnbound", pkgConfig: "libunbound", providers: [.apt(["libunbound-dev"])]),
+        .systemLibrary(name: "COpenDKIM", pkgConfig: "opendkim", providers: [.apt(["libopendkim-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+
+        // Floor 1: values, no I/O.
+        .target(name: "MailTypes"),
+        .target(name: "MailMessage", dependencies: ["MailTypes"]),
+        .target(name: "SMTPProtocol", dependencies: ["MailTypes", nio]),
+        .target(name: "TrafficShaping", dependencies: ["MailTypes", deque]),
+
+        // Floor 2: one outside thing each.
+        .target(name: "Postgres", dependencies: ["CPostgres", logging, nioConcurrency]),
+        .target(name: "DNSResolution", dependencies: ["CUnbound", "MailTypes", nioConcurrency]),
+        .target(name: "MailSigning", dependencies: ["COpenSSL", "COpenDKIM", "MailTypes", nioConcurrency]),
+        .target(
+            name: "SMTPTransport",
+            dependencies: [
+                "SMTPProtocol", "MailTypes", nio, nioPosix, nioConcurrency, nioTLS, nioSSL, logging, deque,
+            ]),
+
+        // Floor 3: records.
+        .target(name: "CreditLedger", dependencies: ["Postgres", "MailTypes", crypto]),
+        .target(name: "Vault", dependencies: ["Postgres", "MailTypes", crypto, nioConcurrency]),
+        .target(name: "Identity", dependencies: ["Postgres", "MailTypes", crypto]),
+        .target(name: "Feedback", dependencies: ["Postgres", "Vault", "MailTypes"]),
+        .target(
+            name: "Campaigns",
+            dependencies: [
+                "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailSigning", "MailTypes", crypto,
+                logging,
+            ]),
+
+        // Floor 4: use.
+        .target(
+            name: "Delivery",
+            dependencies: [
+                "Campaigns", "CreditLedger", "Feedback", "Vault", "SMTPTransport", "SMTPProtocol", "DNSResolution",
+                "MailSigning", "MailMessage", "TrafficShaping", "Postgres", "MailTypes", nio, nioPosix, nioConcurrency,
+                logging, lifecycle, deque,
+            ]),
+        .target(
+            name: "HTTPAPI",
+            dependencies: [
+                "Campaigns", "CreditLedger", "Feedback", "Identity", "MailSigning", "MailMessage", "Postgres",
+                "MailTypes", "Vault", hummingbird, hummingbirdTLS, httpTypes, crypto, nio, nioSSL, logging, lifecycle,
+            ],
+            // A link to docs/openapi.yaml, which the server gives out.
+            resources: [.embedInCode("openapi.yaml")]),
+
+        // Floor 5: the root.
+        .target(
+            name: "Application",
+            dependencies: [
+                "Delivery", "HTTPAPI", "Campaigns", "Feedback", "Identity", "Vault", "CreditLedger", "SMTPTransport",
+                "SMTPProtocol", "MailSigning", "DNSResolution", "TrafficShaping", "Postgres", "MailMessage",
+                "MailTypes", arguments, configuration, lifecycle, unixSignals, logging, httpClient, histogram, crypto,
+                nio, nioPosix, nioConcurrency, nioSSL, nioFoundation, nioHTTP1, systemPackage, hummingbird,
+            ]),
+        .executableTarget(name: "sluice", dependencies: ["Application"]),
+
+        .testTarget(name: "MailTypesTests", dependencies: ["MailTypes"]),
+        .testTarget(name: "MailMessageTests", dependencies: ["MailMessage", "MailTypes"]),
+        .testTarget(name: "SMTPProtocolTests", dependencies: ["SMTPProtocol", "MailTypes", nio]),
+        .testTarget(name: "TrafficShapingTests", dependencies: ["TrafficShaping", "MailTypes"]),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", logging, nioConcurrency]),
+        .testTarget(name: "DNSResolutionTests", dependencies: ["DNSResolution", "MailTypes"]),
+        .testTarget(name: "MailSigningTests", dependencies: ["MailSigning", "MailTypes"]),
+        .testTarget(
+            name: "SMTPTransportTests",
+            dependencies: [
+                "SMTPTransport", "SMTPProtocol", "MailTypes", nio, nioPosix, nioEmbedded, nioConcurrency, nioSSL,
+                logging,
+            ]),
+        .testTarget(name: "CreditLedgerTests", dependencies: ["CreditLedger", "Postgres", "MailTypes", logging]),
+        .testTarget(name: "VaultTests", dependencies: ["Vault", "Postgres", "MailTypes", logging]),
+        .testTarget(name: "IdentityTests", dependencies: ["Identity", "CreditLedger", "Postgres", "MailTypes", logging]),
+        .testTarget(
+            name: "FeedbackTests", dependencies: ["Feedback", "Vault", "CreditLedger", "Postgres", "MailTypes", logging]),
+        .testTarget(
+            name: "CampaignsTests",
+            dependencies: [
+                "Campaigns", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailTypes", logging,
+            ]),
+        .testTarget(
+            name: "DeliveryTests",
+            dependencies: [
+                "Delivery", "Campaigns", "CreditLedger", "Vault", "Feedback", "SMTPTransport", "SMTPProtocol",
+                "MailSigning", "MailMessage", "DNSResolution", "Postgres", "MailTypes", nio, nioPosix, logging,
+            ]),
+        .testTarget(
+            name: "HTTPAPITests",
+            dependencies: [
+                "HTTPAPI", "Campaigns", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres", "MailTypes",
+                httpTypes, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), nio, logging,
+            ]),
+        // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.
+        .testTarget(name: "SystemTests", dependencies: ["sluice", "MailTypes"]),
+    ]
+)
+
+/// Targets that touch C pointers: each use of one must say `unsafe`.
+let pointerTargets: Set = ["Postgres", "DNSResolution", "MailSigning"]
+
+for target in package.targets where target.type != .system {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+        .enableUpcomingFeature("InferIsolatedConformances"),
+        .enableUpcomingFeature("ImmutableWeakCaptures"),
+        .treatAllWarnings(as: .error),
+        .treatWarning("DeprecatedDeclaration", as: .warning),
+    ]
+    if pointerTargets.contains(target.name) {
+        target.swiftSettings?.append(.strictMemorySafety())
+    }
+}
+
+// Benchmarks live in this package, because a nested one could not see `package` declarations; they are left out unless
+// asked for, so that users never resolve their dependencies.
+if Context.environment["SLUICE_BENCHMARKS"] != nil {
+    package.dependencies.append(
+        .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []))
+    package.targets.append(
+        .executableTarget(
+            name: "SluiceBenchmarks",
+            dependencies: [
+                "MailMessage", "MailSigning", "SMTPProtocol", "Vault", "Campaigns", "MailTypes",
+                .product(name: "Benchmark", package: "benchmark"),
+            ],
+            path: "Benchmarks/SluiceBenchmarks",
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]
+        ))
+}
+
+// SUBSET-BEGIN (session only)
+if let only = Context.environment["SLUICE_ONLY"] {
+    func name(_ dependency: Target.Dependency) -> String {
+        switch dependency {
+        case .targetItem(let name, _), .byNameItem(let name, _), .productItem(let name, _, _, _): name
+        @unknown default: ""
+        }
+    }
+    var keep = Set(only.split(separator: ",").map(String.init))
+    while true {
+        let more = Set(package.targets.filter { keep.contains($0.name) }.flatMap { $0.dependencies.map(name) })
+        if more.isSubset(of: keep) { break }
+        keep.formUnion(more)
+    }
+    package.targets.removeAll { !keep.contains($0.name) }
+    package.products.removeAll()
+    if Context.environment["SLUICE_TRIM"] != nil { package.dependencies.removeAll { dep in
+        guard case .sourceControl(_, let location, _) = dep.kind else { return false }
+        let map: [String: [String]] = ["swift-nio": ["NIOCore", "NIOPosix", "NIOConcurrencyHelpers", "NIOTLS", "NIOEmbedded"],
+            "swift-nio-ssl": ["NIOSSL"], "swift-log": ["Logging"], "swift-crypto": ["Crypto"], "swift-collections": ["DequeModule"],
+            "swift-http-types": ["HTTPTypes"], "swift-argument-parser": ["ArgumentParser"], "swift-configuration": ["Configuration"],
+            "hummingbird": ["Hummingbird", "HummingbirdTLS", "HummingbirdTesting"], "async-http-client": ["AsyncHTTPClient"],
+            "swift-service-lifecycle": ["ServiceLifecycle", "UnixSignals"], "hdrhistogram-swift": ["Histogram"], "benchmark": ["Benchmark"]]
+        let last = String(location.split(separator: "/").last!)
+        return keep.isDisjoint(with: map[last] ?? [])
+    } }
+}
+// SUBSET-END

@@ -1,0 +1,90 @@
+import ArgumentParser
+import Campaigns
+import Foundation
+import HTTPAPI
+import MailTypes
+
+struct CampaignCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "campaign", abstract: "Look at campaigns; pause, resume and cancel them.",
+        subcommands: [List.self, Show.self, Pause.self, Resume.self, Cancel.self])
+
+    struct List: RecordsCommand {
+        static let configuration = CommandConfiguration(abstract: "List an account's campaigns, newest first.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+        @Option(help: "How many.") var limit = 20
+        @Flag(help: "Print JSON, one campaign a line.") var json = false
+
+        func run(_ records: Records) async throws {
+            let found = try await records.campaigns.list(account.id, before: nil, limit: max(1, min(limit, 1_000)))
+            if json { return found.forEach { print($0.json(credits: nil)) } }
+            var table = TextTable(
+                header: ["campaign", "state", "recipients", "delivered", "bounced", "waiting"], rightAligned: [2, 3, 4, 5])
+            for campaign in found {
+                let counters = campaign.counters
+                table.add(
+                    campaign.id.description, campaign.state.rawValue, grouped(counters.recipients),
+                    grouped(counters.delivered), grouped(counters.bounced),
+                    grouped(counters.pending + counters.deferred))
+            }
+            print(table.text)
+        }
+    }
+
+    struct Show: RecordsCommand {
+        static let configuration = CommandConfiguration(abstract: "Show a campaign as the API tells it.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+
+        func run(_ records: Records) async throws {
+            print(try await records.campaigns.get(target.account.id, target.id).json)
+        }
+    }
+
+    struct Pause: RecordsCommand {
+        static let configuration = CommandConfiguration(abstract: "Stop sending until resumed.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+
+        func run(_ records: Records) async throws {
+            print(try await records.campaigns.pause(target.account.id, target.id).json)
+        }
+    }
+
+    struct Resume: RecordsCommand {
+        static let configuration = CommandConfiguration(abstract: "Send on.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+
+        func run(_ records: Records) async throws {
+            print(try await records.campaigns.resume(target.account.id, target.id).json)
+        }
+    }
+
+    struct Cancel: RecordsCommand {
+        static let configuration = CommandConfiguration(abstract: "End a campaign and give the unused credits back.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+
+        func run(_ records: Records) async throws {
+            print(try await records.campaigns.cancel(target.account.id, target.id).json)
+        }
+    }
+}
+
+/// `--account NUMBER CAMPAIGN`
+struct CampaignTarget: ParsableArguments {
+    @OptionGroup var account: AccountOption
+    @Argument(help: "The campaign, cmp_….", transform: Self.parse) var id: CampaignID
+
+    private static func parse(_ text: String) throws -> CampaignID {
+        guard let id = CampaignID(text) else { throw ValidationError("A campaign looks like cmp_….") }
+        return id
+    }
+}

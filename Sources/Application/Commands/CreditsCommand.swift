@@ -1,0 +1,141 @@
+import ArgumentParser
+import CreditLedger
+import Foundation
+
+struct CreditsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "credits", abstract: "Grant credits, show a balance and its entries.",
+        subcommands: [Grant.self, Balance.self, Entries.self])
+
+    struct Grant: RecordsCommand {
+        static let configuration = CommandConfiguration(abstract: "Add credits to an account.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+        @Argument(help: "How many.") var amount: Int64
+        @Option(help: "Idempotency key: the same key grants once.") var key: String?
+        @Option(help: "What it is for.") var memo = "granted by the operator"
+        @Flag(help: "Print JSON.") var json = false
+
+        func run(_ records: Records) async throws {
+            let (account, amount, memo, ledger) = (account.id, amount, memo, records.ledger)
+            let key = key ?? "grant-" + UUID().uuidString
+            let entry = try await records.pool.withTransaction {
+                try await ledger.grant(amount, to: account, key: key, memo: memo, on: $0)
+            }
+            try printResult(EntryRow(entry), asJSON: json) {
+                "granted \(grouped(amount)); the account has \(grouped(entry.postedAfter)) credits, \(grouped(entry.heldAfter)) of them held"
+            }
+        }
+    }
+
+    struct Balance: RecordsCommand {
+        static let configuration = CommandConfiguration(abstract: "Show posted, held, limit and available credits.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+        @Flag(help: "Print JSON.") var json = false
+
+        func run(_ records: Records) async throws {
+            let balance = try await records.pool.withConnection { [ledger = records.ledger, account] in
+                try await ledger.balance(account.id, on: $0)
+            }
+            struct Result: Encodable {
+                let posted, held, limit, available: Int64
+            }
+            let result = Result(
+                posted: balance.posted, held: balance.held, limit: balance.limit, available: balance.available)
+            try printResult(result, asJSON: json) {
+                var table = TextTable(rightAligned: [1])
+                table.add("posted", grouped(result.posted))
+                table.add("held", grouped(result.held))
+                table.add("limit", grouped(result.limit))
+                table.add("available", grouped(result.available))
+                return table.text
+            }
+        }
+    }
+
+    struct Entries: RecordsCommand {
+        static let configuration = CommandConfiguration(abstract: "List the latest ledger entries, newest first.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+        @Option(help: "How many.") var limit = 50
+        @Flag(help: "Print JSON.") var json = false
+
+        func run(_ records: Records) async throws {
+            let limit = max(1, min(limit, 10_000))
+            let entries = try await records.pool.withConnection { [ledger = records.ledger, account] in
+                try await ledger.entries(account.id, before: nil, limit: limit, on: $0)
+            }
+            let rows = entries.map(EntryRow.init)
+            try printResult(rows, asJSON: json) {
+                var table = TextTable(
+                    header: ["entry", "kind", "amount", "posted", "held", "campaign", "memo"],
+                    rightAligned: [0, 2, 3, 4])
+                for row in rows {
+                    table.add(
+                        "\(row.number)", row.kind, grouped(row.amount), grouped(row.postedAfter),
+                        grouped(row.heldAfter), row.campaign ?? "", row.memo)
+                }
+                return table.text
+            }
+        }
+    }
+}
+
+/// A ledger entry as commands print it.
+struct EntryRow: Encodable {
+    let number: Int64
+    let kind: String
+    let amount, postedBefore, postedAfter, heldBefore, heldAfter: Int64
+    let campaign: String?
+    let batch: Int32?
+    let memo: String
+
+    init(_ entry: LedgerEntry) {
+        number = entry.number
+        kind = entry.kind.rawValue
+        amount = entry.amount
+        postedBefore = entry.postedBefore
+        postedAfter = entry.postedAfter
+        heldBefore = entry.heldBefore
+        heldAfter = entry.heldAfter
+        campaign = entry.campaign?.description
+        batch = entry.batch
+        memo = entry.memo
+    }
+}
+
+struct LedgerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ledger", abstract: "Check the ledger.", subcommands: [Verify.self])
+
+    struct Verify: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Recompute every balance from the entries; exits with 1 on any difference.")
+
+        @OptionGroup var data: DataOptions
+        @Flag(help: "Print JSON.") var json = false
+
+        func run(_ records: Records) async throws {
+            let result = try await records.pool.withConnection { [ledger = records.ledger] in
+                try await ledger.verify(on: $0)
+            }
+            struct Result: Encodable {
+                let accounts, entries: Int
+                let problems: [String]
+            }
+            try printResult(
+                Result(accounts: result.accounts, entries: result.entries, problems: result.problems), asJSON: json
+            ) {
+                let summary = "\(grouped(result.entries)) entries of \(grouped(result.accounts)) accounts recomputed"
+                return result.problems.isEmpty
+                    ? summary + ": no difference"
+                    : summary + ":\n" + result.problems.map { "  " + $0 }.joined(separator: "\n")
+            }
+            if !result.problems.isEmpty { throw ExitCode.failure }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+import Foundation
+import Logging
+
+/// A command that works on the databases, of a running server or by itself.
+protocol RecordsCommand: AsyncParsableCommand {
+    var data: DataOptions { get }
+    func run(_ records: Records) async throws
+}
+
+extension RecordsCommand {
+    func run() async throws {
+        let settings = try await Settings(flags: data.values, file: data.configurationFile)
+        let records = try await Records.open(settings, role: .client, logger: try settings.logger("sluice"))
+        do {
+            try await run(records)
+        } catch {
+            await records.close()
+            throw error
+        }
+        await records.close()
+    }
+}
+
+/// Prints one result: JSON, or text for people.
+func printResult(_ value: some Encodable, asJSON: Bool, text: () -> String) throws {
+    guard asJSON else { return print(text()) }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+}

@@ -1,0 +1,26 @@
+package import ArgumentParser
+import Foundation
+import Logging
+
+/// `sluice`
+package struct SluiceCommand: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "sluice",
+        abstract: "Email delivery with credit metering.",
+        version: "0.1.0",
+        subcommands: [
+            DemoCommand.self, ServeCommand.self, SendCommand.self, SinkCommand.self, BenchCommand.self,
+            AccountCommand.self, KeyCommand.self, CreditsCommand.self, DomainCommand.self, SuppressionCommand.self,
+            CampaignCommand.self, LedgerCommand.self,
+        ])
+
+    package init() {}
+
+    /// Parses the arguments and runs; ends the process with the command's exit status.
+    package static func run() async {
+        // A reader that went away is told by the failing write, not by a signal that ends the server.
+        signal(SIGPIPE, SIG_IGN)
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        await main()
+    }
+}

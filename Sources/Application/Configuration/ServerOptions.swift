@@ -1,0 +1,95 @@
+import ArgumentParser
+import Configuration
+
+/// Flags that tell where the data is: shared by all commands that open the databases.
+struct DataOptions: ParsableArguments {
+    @Option(name: .customLong("data"), help: "Data directory: private database, master key. [SLUICE_DATA]")
+    var data: String?
+
+    @Option(help: "PostgreSQL to use instead of the private one. [SLUICE_DATABASE_URL]")
+    var databaseURL: String?
+
+    @Option(help: "Database of wrapped keys; by default the records database's name with _vault. [SLUICE_VAULT_DATABASE_URL]")
+    var vaultDatabaseURL: String?
+
+    @Option(help: "File of the master key, made on first use. [SLUICE_MASTER_KEY_FILE]")
+    var masterKeyFile: String?
+
+    @Option(name: .customLong("config"), help: "YAML file with the same settings, such as `data: /srv/sluice`.")
+    var configurationFile: String?
+
+    @Option(help: "trace, debug, info, notice, warning or error. [SLUICE_LOG_LEVEL]")
+    var logLevel: String?
+
+    init() {}
+
+    var values: [AbsoluteConfigKey: ConfigValue] {
+        settings([
+            "data": data, "databaseUrl": databaseURL, "vaultDatabaseUrl": vaultDatabaseURL,
+            "masterKeyFile": masterKeyFile, "logLevel": logLevel,
+        ])
+    }
+}
+
+/// Flags of a running server.
+struct ServerOptions: ParsableArguments {
+    @Option(help: "Address and port of the HTTP API. [SLUICE_HTTP, 127.0.0.1:8025]")
+    var http: String?
+
+    @Option(help: "What this node does: api, delivery or both. [SLUICE_ROLES]")
+    var roles: String?
+
+    @Option(help: "Name of this node; leases are held under it. [SLUICE_NODE, the host name]")
+    var node: String?
+
+    @Option(help: "Name given in EHLO; should resolve to the sending address and back. [SLUICE_HELO]")
+    var helo: String?
+
+    @Option(help: "Send all mail to one host: smtp://[user:password@]host:port. [SLUICE_ROUTE]")
+    var route: String?
+
+    @Option(help: "Ask this resolver, as address:port, instead of the system's. [SLUICE_DNS]")
+    var dns: String?
+
+    @Option(help: "Port of the recipients' mail servers, for tests. [SLUICE_SMTP_PORT, 25]")
+    var smtpPort: Int?
+
+    @Flag(help: "Connect to loopback and private addresses as well. [SLUICE_ALLOW_PRIVATE_DESTINATIONS]")
+    var allowPrivateDestinations = false
+
+    @Flag(help: "Allow private destinations even with a public HTTP listener.")
+    var force = false
+
+    @Option(help: "https address under which recipients reach this server, for unsubscribe links. [SLUICE_PUBLIC_URL]")
+    var publicURL: String?
+
+    @Option(help: "Seconds before the first retry of a deferred recipient; doubles each time. [SLUICE_RETRY_BASE, 600]")
+    var retryBase: Int?
+
+    @Option(help: "Connections to one site at once. [SLUICE_CONNECTIONS, 20]")
+    var connections: Int?
+
+    @Option(help: "Certificate chain of the HTTP API, PEM. [SLUICE_TLS_CERTIFICATE]")
+    var tlsCertificate: String?
+
+    @Option(help: "Private key of the HTTP API, PEM. [SLUICE_TLS_KEY]")
+    var tlsKey: String?
+
+    init() {}
+
+    var values: [AbsoluteConfigKey: ConfigValue] {
+        settings([
+            "http": http, "roles": roles, "node": node, "helo": helo, "route": route, "dns": dns,
+            "smtpPort": smtpPort.map(String.init), "allowPrivateDestinations": allowPrivateDestinations ? "true" : nil,
+            "force": force ? "true" : nil, "publicUrl": publicURL, "retryBase": retryBase.map(String.init),
+            "connections": connections.map(String.init), "tlsCertificate": tlsCertificate, "tlsKey": tlsKey,
+        ])
+    }
+}
+
+private func settings(_ values: [String: String?]) -> [AbsoluteConfigKey: ConfigValue] {
+    values.reduce(into: [:]) { settings, pair in
+        guard let value = pair.value else { return }
+        settings[AbsoluteConfigKey([pair.key])] = ConfigValue(.string(value), isSecret: false)
+    }
+}

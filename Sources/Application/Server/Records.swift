@@ -1,0 +1,95 @@
+import Campaigns
+import Configuration
+import CreditLedger
+import Feedback
+import Foundation
+import Identity
+import Logging
+import Postgres
+import Vault
+
+/// The opened databases and the services over them: what every command but `sink` works with.
+final class Records: Sendable {
+    let pool: PostgresPool
+    let vault: Vault
+    let ledger: CreditLedger
+    let keys: APIKeys
+    let idempotency: IdempotencyStore
+    let suppressions: SuppressionList
+    let domains: SendingDomains
+    let campaigns: CampaignService
+    let delivery: DeliveryStore
+    let unsubscriber: Unsubscriber
+
+    private let databases: Databases
+    private let vaultPool: PostgresPool
+
+    /// Opens or creates the databases, brings them up to date, and checks the master key.
+    ///
+    /// - Parameter role: `.server` holds the data directory for itself; `.client` joins a running server or starts the
+    ///   private cluster for its own duration.
+    static func open(_ settings: Settings, role: EmbeddedPostgres.Role, logger: Logger) async throws -> Records {
+        let directory = settings.dataDirectory
+        let source: Databases.Source =
+            settings.text("databaseUrl").map { .server(url: $0, vaultURL: settings.text("vaultDatabaseUrl")) }
+            ?? .embedded(dataDirectory: directory, role: role)
+        let databases = try await Databases.open(source, logger: logger)
+        do {
+            try await migrate(databases)
+            let masterKey = try MasterKey.load(
+                environment: settings.text("masterKey"),
+                file: settings.text("masterKeyFile", default: directory + "/master.key"))
+            return try await Records(databases, masterKey: masterKey, logger: logger)
+        } catch {
+            await databases.close()
+            throw error
+        }
+    }
+
+    private static func migrate(_ databases: Databases) async throws {
+        let records =
+            CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
+        for (migrations, access) in [(records, databases.records), (Vault.migrations, databases.vault)] {
+            let connection = try await PostgresConnection.connect(access.owner)
+            do {
+                try await Migrations.apply(migrations, on: connection)
+            } catch {
+                await connection.close()
+                throw error
+            }
+            await connection.close()
+        }
+    }
+
+    private init(_ databases: Databases, masterKey: MasterKey, logger: Logger) async throws {
+        self.databases = databases
+        pool = PostgresPool(configuration: databases.records.app, logger: logger)
+        vaultPool = PostgresPool(configuration: databases.vault.app, logger: logger)
+        vault = Vault(pool: vaultPool, masterKey: masterKey)
+        try await vault.checkMasterKey()
+        ledger = CreditLedger(chainKey: vault.ledgerChainKey)
+        keys = APIKeys(pool: pool)
+        idempotency = IdempotencyStore()
+        suppressions = SuppressionList(records: pool, vault: vault)
+        domains = SendingDomains(records: pool, vault: vault)
+        campaigns = CampaignService(
+            records: pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains, logger: logger)
+        delivery = DeliveryStore(
+            records: pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: logger)
+        unsubscriber = Unsubscriber(vault: vault, suppressions: suppressions)
+    }
+
+    func close() async {
+        await pool.close()
+        await vaultPool.close()
+        await databases.close()
+    }
+}
+
+extension Settings {
+    /// `SLUICE_DATA`, or `/var/lib/sluice` for root and `~/.local/share/sluice` for others.
+    var dataDirectory: String {
+        let fallback = geteuid() == 0 ? "/var/lib/sluice" : NSHomeDirectory() + "/.local/share/sluice"
+        return URL(fileURLWithPath: text("data", default: fallback)).path
+    }
+}

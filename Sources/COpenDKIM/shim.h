@@ -1,0 +1,3 @@
+#include <sys/types.h>
+#include <stdbool.h>
+#include <opendkim/dkim.h>

@@ -1,0 +1,388 @@
+package import Postgres
+
+/// The tables of campaigns in the records database.
+///
+/// Locks are taken in one order everywhere: the account's row (ledger), campaigns rows, batches rows, each by key, then
+/// the rest. Whoever waits holds only locks that come before, so there is no deadlock to retry.
+package enum CampaignMigrations {
+    /// Versions 400–499. They follow the ledger's, whose accounts they refer to.
+    package static let all: [Migration] = [
+        Migration(version: 400, name: "campaigns", sql: tables),
+        Migration(version: 401, name: "delivery of campaigns", sql: functions),
+    ]
+
+    private static let tables = """
+        -- Counters are updated by each journal group. No index covers a column that changes then, and half of each
+        -- page is left free, so that such updates stay on their page (HOT) and cost little WAL.
+        CREATE TABLE campaigns (
+            account_id bigint NOT NULL REFERENCES accounts (account_id),
+            campaign_id bigint NOT NULL,
+            state text NOT NULL DEFAULT 'draft' CHECK (
+                state IN ('draft', 'scheduled', 'queued', 'sending', 'paused', 'completed', 'cancelled')),
+            from_domain text NOT NULL,
+            in_doubt_policy text NOT NULL DEFAULT 'resend' CHECK (in_doubt_policy IN ('resend', 'skip')),
+            expiry_seconds integer NOT NULL DEFAULT 172800 CHECK (expiry_seconds > 0),
+            batch_size integer NOT NULL DEFAULT 1000 CHECK (batch_size BETWEEN 1 AND 1000),
+            created_at timestamptz NOT NULL DEFAULT now(),
+            scheduled_at timestamptz,
+            queued_at timestamptz,
+            started_at timestamptz,
+            paused_at timestamptz,
+            -- Temporary failures become final then. A pause moves it.
+            expires_at timestamptz,
+            completed_at timestamptz,
+            purged_at timestamptz,
+            next_batch integer NOT NULL DEFAULT 1 CHECK (next_batch >= 1),
+            -- Batches that are neither settled nor cancelled, once sent.
+            open_batches integer NOT NULL DEFAULT 0 CHECK (open_batches >= 0),
+            recipients integer NOT NULL DEFAULT 0 CHECK (recipients >= 0),
+            delivered integer NOT NULL DEFAULT 0 CHECK (delivered >= 0),
+            bounced integer NOT NULL DEFAULT 0 CHECK (bounced >= 0),
+            expired integer NOT NULL DEFAULT 0 CHECK (expired >= 0),
+            suppressed integer NOT NULL DEFAULT 0 CHECK (suppressed >= 0),
+            invalid integer NOT NULL DEFAULT 0 CHECK (invalid >= 0),
+            cancelled integer NOT NULL DEFAULT 0 CHECK (cancelled >= 0),
+            in_doubt integer NOT NULL DEFAULT 0 CHECK (in_doubt >= 0),
+            -- Waiting for another attempt: not final.
+            deferred integer NOT NULL DEFAULT 0 CHECK (deferred >= 0),
+            -- Mails sent again after an answer was lost. Such a recipient has another outcome in the end.
+            in_doubt_resent integer NOT NULL DEFAULT 0 CHECK (in_doubt_resent >= 0),
+            certificate text,
+            PRIMARY KEY (account_id, campaign_id),
+            CONSTRAINT campaigns_counters_fit CHECK (
+                delivered + bounced + expired + suppressed + invalid + cancelled + in_doubt + deferred <= recipients),
+            CONSTRAINT campaigns_end_is_whole CHECK (
+                (state <> 'completed' AND purged_at IS NULL)
+                OR delivered + bounced + expired + suppressed + invalid + cancelled + in_doubt = recipients),
+            CONSTRAINT campaigns_purge_is_last CHECK (
+                purged_at IS NULL
+                OR (state IN ('completed', 'cancelled') AND open_batches = 0 AND certificate IS NOT NULL))
+        ) WITH (fillfactor = 50);
+        CREATE INDEX campaigns_unfinished ON campaigns (account_id, campaign_id) WHERE purged_at IS NULL;
+
+        CREATE TABLE campaign_content (
+            account_id bigint NOT NULL,
+            campaign_id bigint NOT NULL,
+            sealed bytea NOT NULL,
+            PRIMARY KEY (account_id, campaign_id),
+            FOREIGN KEY (account_id, campaign_id) REFERENCES campaigns
+        );
+
+        -- state: 0 draft, 1 open, 2 paused, 3 settled, 4 cancelling (leased when the campaign was cancelled),
+        -- 5 cancelled without a worker.
+        CREATE TABLE batches (
+            account_id bigint NOT NULL,
+            campaign_id bigint NOT NULL,
+            batch_no integer NOT NULL CHECK (batch_no >= 1),
+            state smallint NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 5),
+            -- Those to deliver to, without the ones suppressed at the import: what the hold is for.
+            recipients integer NOT NULL CHECK (recipients >= 0),
+            finished integer NOT NULL DEFAULT 0,
+            delivered integer NOT NULL DEFAULT 0,
+            -- Those of this batch that the campaign counts as deferred.
+            deferred integer NOT NULL DEFAULT 0,
+            -- 0 at first; a retry batch has one more than the batch it came from.
+            attempt integer NOT NULL DEFAULT 0,
+            due_at timestamptz,
+            lease_node text,
+            lease_until timestamptz,
+            -- Counts the claims. A worker writes only under the epoch it claimed.
+            epoch bigint NOT NULL DEFAULT 0,
+            -- Number of the last journal group applied under this epoch: a group sent twice counts once.
+            last_group bigint NOT NULL DEFAULT 0,
+            PRIMARY KEY (account_id, campaign_id, batch_no),
+            FOREIGN KEY (account_id, campaign_id) REFERENCES campaigns,
+            CHECK (delivered >= 0 AND delivered <= finished AND deferred >= 0 AND finished + deferred <= recipients)
+        ) WITH (fillfactor = 50);
+        CREATE INDEX batches_leased ON batches (lease_node) WHERE lease_node IS NOT NULL;
+        CREATE INDEX batches_due ON batches (account_id, due_at, campaign_id, batch_no) WHERE state IN (1, 4);
+
+        CREATE TABLE batch_recipients (
+            account_id bigint NOT NULL,
+            campaign_id bigint NOT NULL,
+            batch_no integer NOT NULL,
+            sealed bytea NOT NULL,
+            PRIMARY KEY (account_id, campaign_id, batch_no)
+        );
+
+        -- Of a settled batch: the final outcomes. Of a retry batch before: the last reply to each recipient.
+        CREATE TABLE batch_results (
+            account_id bigint NOT NULL,
+            campaign_id bigint NOT NULL,
+            batch_no integer NOT NULL,
+            sealed bytea NOT NULL,
+            PRIMARY KEY (account_id, campaign_id, batch_no)
+        );
+
+        CREATE TABLE journal (
+            account_id bigint NOT NULL,
+            campaign_id bigint NOT NULL,
+            batch_no integer NOT NULL,
+            seq bigint GENERATED ALWAYS AS IDENTITY,
+            epoch bigint NOT NULL,
+            sealed bytea NOT NULL,
+            PRIMARY KEY (account_id, campaign_id, batch_no, seq)
+        );
+
+        -- Sealed data does not compress: stored as it is.
+        ALTER TABLE campaign_content ALTER COLUMN sealed SET STORAGE EXTERNAL;
+        ALTER TABLE batch_recipients ALTER COLUMN sealed SET STORAGE EXTERNAL;
+        ALTER TABLE batch_results ALTER COLUMN sealed SET STORAGE EXTERNAL;
+        ALTER TABLE journal ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
+        -- The accounts that have batches to claim now or later. Claiming takes the account served longest ago.
+        CREATE TABLE account_queue (
+            account_id bigint PRIMARY KEY,
+            next_due timestamptz NOT NULL,
+            served_at timestamptz NOT NULL DEFAULT '-infinity'
+        ) WITH (fillfactor = 50);
+
+        CREATE TABLE nodes (
+            node text PRIMARY KEY,
+            started_at timestamptz NOT NULL,
+            seen_at timestamptz NOT NULL
+        );
+
+        CREATE TABLE domains (
+            account_id bigint NOT NULL REFERENCES accounts (account_id),
+            domain text NOT NULL,
+            created_at timestamptz NOT NULL DEFAULT now(),
+            PRIMARY KEY (account_id, domain)
+        );
+
+        CREATE TABLE domain_keys (
+            account_id bigint NOT NULL,
+            domain text NOT NULL,
+            selector text NOT NULL,
+            algorithm text NOT NULL,
+            -- The TXT record of the public key.
+            record text NOT NULL,
+            sealed bytea NOT NULL,
+            position smallint NOT NULL,
+            PRIMARY KEY (account_id, domain, selector),
+            FOREIGN KEY (account_id, domain) REFERENCES domains ON DELETE CASCADE
+        );
+
+        GRANT SELECT, INSERT, UPDATE ON campaigns TO sluice_app;
+        GRANT SELECT, INSERT, DELETE ON campaign_content, journal, domain_keys TO sluice_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE
+            ON batches, batch_recipients, batch_results, account_queue, nodes, domains TO sluice_app;
+        """
+
+    private static let functions = """
+        -- Appends journal groups of several batches and moves the counters with them. One round trip, and the hot path
+        -- of delivery. Arrays hold one element per group; at most one group per batch. Groups without effect on a
+        -- campaign's counters do not lock its row.
+        --
+        -- Returns the state of each batch that is still held (1 open, 2 paused, 4 cancelling) with the group's place
+        -- in the arrays. For a batch that is not returned nothing was changed: its lease ran out or went to another.
+        CREATE FUNCTION append_journal(
+            p_node text, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[], p_group bigint[],
+            p_sealed bytea[], p_delivered integer[], p_bounced integer[], p_expired integer[], p_suppressed integer[],
+            p_invalid integer[], p_cancelled integer[], p_in_doubt integer[], p_deferred integer[], p_resent integer[])
+        RETURNS TABLE (place integer, standing smallint) LANGUAGE plpgsql AS $$
+        DECLARE
+            v_place integer[];
+            v_state smallint[];
+            v_fresh integer[];
+        BEGIN
+            PERFORM FROM campaigns c
+            WHERE (c.account_id, c.campaign_id) IN (
+                SELECT g.account_id, g.campaign_id
+                FROM unnest(p_account, p_campaign, p_delivered, p_bounced, p_expired, p_suppressed, p_invalid,
+                        p_cancelled, p_in_doubt, p_deferred, p_resent)
+                    AS g (account_id, campaign_id, d, b, x, s, i, c, u, f, r)
+                WHERE d <> 0 OR b <> 0 OR x <> 0 OR s <> 0 OR i <> 0 OR g.c <> 0 OR u <> 0 OR f <> 0 OR r <> 0)
+            ORDER BY c.account_id, c.campaign_id
+            FOR NO KEY UPDATE;
+
+            WITH held AS (
+                SELECT g.place, b.state, b.last_group < g.number AS fresh
+                FROM unnest(p_account, p_campaign, p_batch, p_epoch, p_group) WITH ORDINALITY
+                    AS g (account_id, campaign_id, batch_no, epoch, number, place)
+                JOIN batches b USING (account_id, campaign_id, batch_no)
+                WHERE b.epoch = g.epoch AND b.lease_node = p_node AND b.lease_until > clock_timestamp()
+                    AND b.state IN (1, 2, 4)
+                ORDER BY g.account_id, g.campaign_id, g.batch_no
+                FOR NO KEY UPDATE OF b)
+            SELECT array_agg(held.place::integer), array_agg(held.state),
+                array_agg(held.place::integer) FILTER (WHERE held.fresh AND octet_length(p_sealed[held.place]) > 0)
+            INTO v_place, v_state, v_fresh
+            FROM held;
+
+            IF v_fresh IS NOT NULL THEN
+                UPDATE batches b
+                SET finished = b.finished + p_delivered[n] + p_bounced[n] + p_expired[n] + p_suppressed[n]
+                        + p_invalid[n] + p_cancelled[n] + p_in_doubt[n],
+                    delivered = b.delivered + p_delivered[n],
+                    deferred = b.deferred + p_deferred[n],
+                    last_group = p_group[n]
+                FROM unnest(v_fresh) AS n
+                WHERE b.account_id = p_account[n] AND b.campaign_id = p_campaign[n] AND b.batch_no = p_batch[n];
+
+                UPDATE campaigns c
+                SET delivered = c.delivered + t.delivered, bounced = c.bounced + t.bounced,
+                    expired = c.expired + t.expired, suppressed = c.suppressed + t.suppressed,
+                    invalid = c.invalid + t.invalid, cancelled = c.cancelled + t.cancelled,
+                    in_doubt = c.in_doubt + t.in_doubt, deferred = c.deferred + t.deferred,
+                    in_doubt_resent = c.in_doubt_resent + t.resent
+                FROM (
+                    SELECT p_account[n] AS account_id, p_campaign[n] AS campaign_id,
+                        sum(p_delivered[n]) AS delivered, sum(p_bounced[n]) AS bounced, sum(p_expired[n]) AS expired,
+                        sum(p_suppressed[n]) AS suppressed, sum(p_invalid[n]) AS invalid,
+                        sum(p_cancelled[n]) AS cancelled, sum(p_in_doubt[n]) AS in_doubt,
+                        sum(p_deferred[n]) AS deferred, sum(p_resent[n]) AS resent
+                    FROM unnest(v_fresh) AS n
+                    WHERE p_delivered[n] <> 0 OR p_bounced[n] <> 0 OR p_expired[n] <> 0 OR p_suppressed[n] <> 0
+                        OR p_invalid[n] <> 0 OR p_cancelled[n] <> 0 OR p_in_doubt[n] <> 0 OR p_deferred[n] <> 0
+                        OR p_resent[n] <> 0
+                    GROUP BY 1, 2) t
+                WHERE c.account_id = t.account_id AND c.campaign_id = t.campaign_id;
+
+                INSERT INTO journal (account_id, campaign_id, batch_no, epoch, sealed)
+                SELECT p_account[n], p_campaign[n], p_batch[n], p_epoch[n], p_sealed[n] FROM unnest(v_fresh) AS n;
+            END IF;
+
+            RETURN QUERY SELECT * FROM unnest(v_place, v_state);
+        END $$;
+
+        -- Puts an account's next due time to `p_due` if that is earlier.
+        CREATE FUNCTION enqueue_account(p_account bigint, p_due timestamptz) RETURNS void LANGUAGE sql AS $$
+            INSERT INTO account_queue AS q (account_id, next_due) VALUES (p_account, p_due)
+            ON CONFLICT (account_id) DO UPDATE SET next_due = excluded.next_due WHERE q.next_due > excluded.next_due
+        $$;
+
+        -- Ends the leases that an earlier life of a node left, and has their accounts looked at.
+        CREATE FUNCTION free_leases(p_node text) RETURNS void LANGUAGE plpgsql AS $$
+        DECLARE
+            v_accounts bigint[];
+        BEGIN
+            WITH left_over AS (
+                SELECT b.account_id, b.campaign_id, b.batch_no FROM batches b WHERE b.lease_node = p_node
+                ORDER BY b.account_id, b.campaign_id, b.batch_no FOR NO KEY UPDATE)
+            SELECT array_agg(DISTINCT left_over.account_id ORDER BY left_over.account_id) INTO v_accounts
+            FROM left_over;
+            UPDATE batches b SET lease_until = clock_timestamp()
+            WHERE b.lease_node = p_node AND b.lease_until > clock_timestamp();
+            PERFORM enqueue_account(a, clock_timestamp()) FROM unnest(v_accounts) AS a;
+        END $$;
+
+        -- Leases up to `p_limit` due batches to a node, for at least one batch of each due account before a second of
+        -- any, starting with the account served longest ago. Locks held by others are never waited for.
+        CREATE FUNCTION claim_batches(p_node text, p_seconds double precision, p_limit integer)
+        RETURNS TABLE (
+            account_id bigint, campaign_id bigint, batch_no integer, epoch bigint, state smallint, attempt integer)
+        LANGUAGE plpgsql AS $$
+        #variable_conflict use_column
+        DECLARE
+            v_accounts bigint[];
+            v_filled bigint[];
+            v_left integer := p_limit;
+            v_share integer;
+            v_count integer;
+            v_next timestamptz;
+        BEGIN
+            SELECT array_agg(q.account_id) INTO v_accounts
+            FROM (
+                SELECT a.account_id FROM account_queue a WHERE a.next_due <= clock_timestamp()
+                ORDER BY a.served_at, a.account_id LIMIT p_limit FOR UPDATE SKIP LOCKED) q;
+
+            WHILE v_left > 0 AND cardinality(v_accounts) > 0 LOOP
+                v_filled := '{}';
+                FOR place IN 1 .. cardinality(v_accounts) LOOP
+                    EXIT WHEN v_left = 0;
+                    v_share := ceil(v_left::numeric / (cardinality(v_accounts) - place + 1));
+                    RETURN QUERY
+                        WITH picked AS (
+                            SELECT b.campaign_id, b.batch_no FROM batches b
+                            WHERE b.account_id = v_accounts[place] AND b.state IN (1, 4)
+                                AND b.due_at <= clock_timestamp()
+                                AND (b.lease_until IS NULL OR b.lease_until <= clock_timestamp())
+                            ORDER BY b.due_at, b.campaign_id, b.batch_no
+                            LIMIT v_share
+                            FOR NO KEY UPDATE SKIP LOCKED)
+                        UPDATE batches b
+                        SET lease_node = p_node, lease_until = clock_timestamp() + make_interval(secs => p_seconds),
+                            epoch = b.epoch + 1, last_group = 0
+                        FROM picked
+                        WHERE b.account_id = v_accounts[place] AND b.campaign_id = picked.campaign_id
+                            AND b.batch_no = picked.batch_no
+                        RETURNING b.account_id, b.campaign_id, b.batch_no, b.epoch, b.state, b.attempt;
+                    GET DIAGNOSTICS v_count = ROW_COUNT;
+                    v_left := v_left - v_count;
+                    IF v_count = v_share THEN
+                        v_filled := v_filled || v_accounts[place];
+                        UPDATE account_queue q SET served_at = clock_timestamp()
+                        WHERE q.account_id = v_accounts[place];
+                    ELSE
+                        -- Nothing more is due now: when is something again, counting leases that may run out?
+                        SELECT min(greatest(b.due_at, b.lease_until)) INTO v_next
+                        FROM batches b WHERE b.account_id = v_accounts[place] AND b.state IN (1, 4);
+                        IF v_next IS NULL THEN
+                            DELETE FROM account_queue q WHERE q.account_id = v_accounts[place];
+                        ELSE
+                            UPDATE account_queue q SET next_due = v_next, served_at = clock_timestamp()
+                            WHERE q.account_id = v_accounts[place];
+                        END IF;
+                    END IF;
+                END LOOP;
+                v_accounts := v_filled;
+            END LOOP;
+        END $$;
+
+        -- The first claim of a campaign's batch starts it. A transaction of its own, after the claim: campaigns rows
+        -- come before batches rows in the order of locks.
+        CREATE FUNCTION start_campaigns(p_account bigint[], p_campaign bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+        DECLARE
+            v_campaign record;
+        BEGIN
+            FOR v_campaign IN
+                SELECT c.account_id, c.campaign_id FROM campaigns c
+                WHERE (c.account_id, c.campaign_id) IN (SELECT * FROM unnest(p_account, p_campaign))
+                    AND c.state IN ('queued', 'scheduled')
+                ORDER BY c.account_id, c.campaign_id
+                FOR NO KEY UPDATE
+            LOOP
+                UPDATE campaigns c SET state = 'sending', started_at = clock_timestamp()
+                WHERE c.account_id = v_campaign.account_id AND c.campaign_id = v_campaign.campaign_id;
+                PERFORM pg_notify('sluice_progress', v_campaign.account_id || '/' || v_campaign.campaign_id);
+            END LOOP;
+        END $$;
+
+        -- Extends leases that still hold. Returns their places in the arrays.
+        CREATE FUNCTION renew_leases(
+            p_node text, p_seconds double precision, p_account bigint[], p_campaign bigint[], p_batch integer[],
+            p_epoch bigint[])
+        RETURNS TABLE (place integer) LANGUAGE plpgsql AS $$
+        DECLARE
+            v_place integer[];
+        BEGIN
+            WITH held AS (
+                SELECT g.place
+                FROM unnest(p_account, p_campaign, p_batch, p_epoch) WITH ORDINALITY
+                    AS g (account_id, campaign_id, batch_no, epoch, place)
+                JOIN batches b USING (account_id, campaign_id, batch_no)
+                WHERE b.epoch = g.epoch AND b.lease_node = p_node AND b.lease_until > clock_timestamp()
+                    AND b.state IN (1, 2, 4)
+                ORDER BY g.account_id, g.campaign_id, g.batch_no
+                FOR NO KEY UPDATE OF b)
+            SELECT array_agg(held.place::integer) INTO v_place FROM held;
+
+            UPDATE batches b SET lease_until = clock_timestamp() + make_interval(secs => p_seconds)
+            FROM unnest(v_place) AS n
+            WHERE b.account_id = p_account[n] AND b.campaign_id = p_campaign[n] AND b.batch_no = p_batch[n];
+            UPDATE nodes SET seen_at = clock_timestamp() WHERE node = p_node;
+            RETURN QUERY SELECT * FROM unnest(v_place);
+        END $$;
+
+        GRANT EXECUTE ON FUNCTION
+            append_journal(text, bigint[], bigint[], integer[], bigint[], bigint[], bytea[], integer[], integer[],
+                integer[], integer[], integer[], integer[], integer[], integer[], integer[]),
+            enqueue_account(bigint, timestamptz),
+            free_leases(text),
+            claim_batches(text, double precision, integer),
+            start_campaigns(bigint[], bigint[]),
+            renew_leases(text, double precision, bigint[], bigint[], integer[], bigint[])
+        TO sluice_app;
+        """
+}

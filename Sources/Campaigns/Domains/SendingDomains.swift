@@ -1,0 +1,215 @@
+package import MailSigning
+package import MailTypes
+package import Postgres
+package import Vault
+
+/// The domains that accounts send from, with the keys that sign their mail. Private keys are sealed under a key of the
+/// account.
+package final class SendingDomains: Sendable {
+    /// Where mail of this service comes from and bounces go to, for the DNS records.
+    package struct Host: Sendable, Hashable {
+        /// The host that takes bounces.
+        package var name: DomainName
+        /// The addresses that mail leaves from. Without any, SPF names the bounce host.
+        package var sourceAddresses: [IPAddress]
+
+        package init(name: DomainName, sourceAddresses: [IPAddress] = []) {
+            self.name = name
+            self.sourceAddresses = sourceAddresses
+        }
+    }
+
+    package static let defaultSelector = "s1"
+
+    private let records: PostgresPool
+    private let vault: Vault
+    private let host: Host?
+    private let signers = SignerCache()
+
+    /// - Parameter host: nil where the service has no public name; the records then name `mail.` below the domain.
+    package init(records: PostgresPool, vault: Vault, host: Host? = nil) {
+        self.records = records
+        self.vault = vault
+        self.host = host
+    }
+
+    /// Registers a domain and makes its keys.
+    ///
+    /// - Parameters:
+    ///   - selector: of the first key. A key of another algorithm gets the selector with `e` (Ed25519) behind it.
+    ///   - algorithms: one signature each, in this order.
+    /// - Throws: ``CampaignError`` `.domainExists`, `.invalidSetting`, `.notFound` for an unknown account; `DKIMError`
+    @concurrent
+    package func add(
+        _ account: AccountID, _ domain: DomainName, selector: String? = nil,
+        algorithms: [DKIMKey.Algorithm] = [.rsaSHA256]
+    ) async throws -> SendingDomain {
+        guard !algorithms.isEmpty, Set(algorithms).count == algorithms.count else {
+            throw CampaignError(.invalidSetting, "a sending domain has one key of each chosen algorithm, at least one")
+        }
+        var keys: [(selector: String, key: DKIMKey)] = []
+        for algorithm in algorithms {
+            let base = selector ?? Self.defaultSelector
+            let isSecond = !keys.isEmpty
+            keys.append((isSecond ? base + Self.suffix(algorithm) : base, try DKIMKey.generate(algorithm)))
+        }
+        let signer: DKIMSigner
+        do {
+            signer = try DKIMSigner(domain: domain, keys: keys)
+        } catch let error where error.code == .invalidSelector {
+            throw CampaignError(.invalidSetting, error.detail)
+        }
+        let sealing = try await vault.accountKeys(account).sealing
+        let sealed = try keys.map { selector, key in
+            try sealing.seal(key.privateKeyDER, as: Self.context(account, domain, selector))
+        }
+        let createdAt = try await insert(account, domain, keys, sealed)
+        signers.insert(signer, account, domain)
+        return try sendingDomain(
+            account, domain,
+            keys.map { SendingDomain.Key(selector: $0.selector, algorithm: $0.key.algorithm, record: $0.key.dnsRecord) },
+            createdAt: createdAt)
+    }
+
+    /// The account's domains by name.
+    package func list(_ account: AccountID) async throws -> [SendingDomain] {
+        try await read(account, domain: nil)
+    }
+
+    /// - Throws: ``CampaignError`` `.domainNotFound`
+    package func get(_ account: AccountID, _ domain: DomainName) async throws -> SendingDomain {
+        guard let found = try await read(account, domain: domain).first else { throw Self.notFound }
+        return found
+    }
+
+    /// Forgets the domain and its keys.
+    ///
+    /// - Throws: ``CampaignError`` `.domainNotFound`, `.domainInUse` while a campaign that is not finished sends from it
+    package func remove(_ account: AccountID, _ domain: DomainName) async throws {
+        try await records.withTransaction { connection in
+            // Creating a campaign locks the row for share: none can come in between.
+            let found = try await connection.query(
+                """
+                SELECT FROM domains WHERE account_id = \(account.rawValue) AND domain = \(domain.text) FOR UPDATE
+                """)
+            guard !found.isEmpty else { throw Self.notFound }
+            let using = try await connection.query(
+                """
+                SELECT FROM campaigns
+                WHERE account_id = \(account.rawValue) AND from_domain = \(domain.text) AND purged_at IS NULL LIMIT 1
+                """)
+            guard using.isEmpty else {
+                throw CampaignError(.domainInUse, "a campaign that is not finished sends from \(domain)")
+            }
+            try await connection.query(
+                "DELETE FROM domains WHERE account_id = \(account.rawValue) AND domain = \(domain.text)")
+        }
+        signers.remove(account, domain)
+    }
+
+    /// What signs mail from the domain. Keys are opened once and kept for some minutes.
+    ///
+    /// - Throws: ``CampaignError`` `.domainNotFound`
+    @concurrent
+    package func signer(_ account: AccountID, _ domain: DomainName) async throws -> DKIMSigner {
+        if let signer = signers.signer(account, domain) { return signer }
+        let rows = try await records.query(
+            """
+            SELECT selector, sealed FROM domain_keys
+            WHERE account_id = \(account.rawValue) AND domain = \(domain.text) ORDER BY position
+            """)
+        guard !rows.isEmpty else { throw Self.notFound }
+        let sealing = try await vault.accountKeys(account).sealing
+        let keys = try rows.map { row in
+            let (selector, sealed) = try row.decode(String.self, [UInt8].self)
+            let der = try sealing.open(sealed, as: Self.context(account, domain, selector))
+            return (selector: selector, key: try DKIMKey(privateKeyDER: der))
+        }
+        let signer = try DKIMSigner(domain: domain, keys: keys)
+        signers.insert(signer, account, domain)
+        return signer
+    }
+
+    /// Whether the account may send from the domain; the answer holds until the transaction ends.
+    static func isRegistered(
+        _ account: AccountID, _ domain: DomainName, on connection: PostgresConnection
+    ) async throws -> Bool {
+        try await !connection.query(
+            """
+            SELECT FROM domains WHERE account_id = \(account.rawValue) AND domain = \(domain.text) FOR KEY SHARE
+            """
+        ).isEmpty
+    }
+
+    private static let notFound = CampaignError(.domainNotFound, "there is no such sending domain")
+
+    private static func context(_ account: AccountID, _ domain: DomainName, _ selector: String) -> SealContext {
+        SealContext(account: account, purpose: .dkimKey, label: "\(selector)._domainkey.\(domain)")
+    }
+
+    private static func suffix(_ algorithm: DKIMKey.Algorithm) -> String {
+        switch algorithm {
+        case .rsaSHA256: "r"
+        case .ed25519SHA256: "e"
+        }
+    }
+
+    private func insert(
+        _ account: AccountID, _ domain: DomainName, _ keys: [(selector: String, key: DKIMKey)], _ sealed: [[UInt8]]
+    ) async throws -> Int64 {
+        do {
+            return try await records.withTransaction { connection in
+                let createdAt = try await connection.query(
+                    """
+                    INSERT INTO domains (account_id, domain) VALUES (\(account.rawValue), \(domain.text))
+                    RETURNING created_at
+                    """
+                ).only.decode(PostgresTimestamp.self)
+                try await connection.query(
+                    """
+                    INSERT INTO domain_keys (account_id, domain, selector, algorithm, record, sealed, position)
+                    SELECT \(account.rawValue), \(domain.text), k.selector, k.algorithm, k.record, k.sealed, k.position
+                    FROM unnest(
+                        \(keys.map(\.selector)), \(keys.map(\.key.algorithm.rawValue)), \(keys.map(\.key.dnsRecord)),
+                        \(sealed)) WITH ORDINALITY AS k (selector, algorithm, record, sealed, position)
+                    """)
+                return createdAt.seconds
+            }
+        } catch let error as PostgresError where error.sqlState == .uniqueViolation {
+            throw CampaignError(.domainExists, "\(domain) is registered already")
+        } catch let error as PostgresError where error.sqlState == .foreignKeyViolation {
+            throw CampaignError(.notFound, "there is no such account")
+        }
+    }
+
+    private func read(_ account: AccountID, domain: DomainName?) async throws -> [SendingDomain] {
+        let rows = try await records.query(
+            """
+            SELECT d.domain, d.created_at, array_agg(k.selector ORDER BY k.position),
+                array_agg(k.algorithm ORDER BY k.position), array_agg(k.record ORDER BY k.position)
+            FROM domains d JOIN domain_keys k USING (account_id, domain)
+            WHERE account_id = \(account.rawValue) AND (\(domain?.text)::text IS NULL OR domain = \(domain?.text))
+            GROUP BY d.account_id, d.domain, d.created_at ORDER BY d.domain
+            """)
+        return try rows.map { row in
+            let (text, createdAt, selectors, algorithms, values) = try row.decode(
+                String.self, PostgresTimestamp.self, [String].self, [String].self, [String].self)
+            let keys = try zip(zip(selectors, algorithms), values).map { pair, record in
+                guard let algorithm = DKIMKey.Algorithm(rawValue: pair.1) else { throw OctetReader.malformed }
+                return SendingDomain.Key(selector: pair.0, algorithm: algorithm, record: record)
+            }
+            return try sendingDomain(account, DomainName(text), keys, createdAt: createdAt.seconds)
+        }
+    }
+
+    private func sendingDomain(
+        _ account: AccountID, _ domain: DomainName, _ keys: [SendingDomain.Key], createdAt: Int64
+    ) throws -> SendingDomain {
+        let advice = try SendingDomainRecords(
+            domain: domain, keys: keys.map { ($0.selector, $0.record) },
+            mailHost: host?.name ?? DomainName("mail." + domain.text), sourceAddresses: host?.sourceAddresses ?? [])
+        return SendingDomain(
+            account: account, domain: domain, selector: keys.first?.selector ?? Self.defaultSelector, keys: keys,
+            records: advice.records, createdAt: createdAt)
+    }
+}

@@ -1,0 +1,121 @@
+import Crypto
+package import FoundationEssentials
+package import MailTypes
+package import Vault
+
+/// One upload from its octets to sealed batches. Each step is a value's; only ``run(_:into:)`` waits for anything.
+package struct RecipientImport {
+    private let account: AccountID
+    private let campaign: CampaignID
+    private let fingerprinter: Fingerprinter
+    private let key: SealingKey
+
+    private var parser: RecipientParser
+    private var digest = SHA256()
+    private var seen = FingerprintSet()
+    private var target: ImportTarget
+    private var group: BatchGroup
+    private var report = ImportReport()
+    private var deliverable = 0
+
+    package init(
+        account: AccountID, campaign: CampaignID, format: RecipientFormat, target: ImportTarget,
+        fingerprinter: Fingerprinter, key: SealingKey
+    ) {
+        self.account = account
+        self.campaign = campaign
+        self.fingerprinter = fingerprinter
+        self.key = key
+        self.target = target
+        parser = RecipientParser(format: format)
+        group = BatchGroup(batchSize: target.batchSize)
+    }
+
+    /// Reads `source` to its end and stores its batches.
+    ///
+    /// - Throws: ``ImportError`` where the upload is refused; what the source or the store throws. The caller then
+    ///   rolls the store's transaction back, and nothing of the upload is left.
+    package mutating func run<Source: AsyncSequence>(
+        _ source: Source, into store: some ImportStore
+    ) async throws -> ImportResult where Source.Element: DataProtocol {
+        try await readKnown(store)
+        for try await chunk in source {
+            digest.update(data: chunk)
+            parser.feed(chunk)
+            try await storeFullGroups(store)
+        }
+        parser.end()
+        try await storeFullGroups(store)
+        try await storeGroup(store)
+        return ImportResult(
+            report: report, digest: Array(digest.finalize()), target: target, deliverable: deliverable)
+    }
+
+    /// Takes the recipients of earlier uploads into account for duplicates.
+    private mutating func readKnown(_ store: some ImportStore) async throws {
+        var last: Int32 = 0
+        while last + 1 < target.nextBatch {
+            let batches = try await store.batches(after: last, limit: ImportLimits.batchesPerWrite)
+            guard let end = batches.last else { return }
+            for batch in batches {
+                let records = try RecipientBatch(decoding: key.open(batch.sealed, as: place(batch.number))).records
+                for record in records { _ = seen.insert(fingerprinter.fingerprint(record.address)) }
+            }
+            last = end.number
+        }
+    }
+
+    private mutating func storeFullGroups(_ store: some ImportStore) async throws {
+        while try fillGroup() { try await storeGroup(store) }
+    }
+
+    /// Parses until the group is full or more octets are needed.
+    ///
+    /// - Returns: whether the group is full.
+    private mutating func fillGroup() throws(ImportError) -> Bool {
+        while !group.isFull {
+            switch try parser.next() {
+            case .recipient(let recipient): try add(recipient)
+            case .invalidLine(let line, let error): report.addInvalid(line: line, error)
+            case .needsMore: return false
+            }
+        }
+        return true
+    }
+
+    private mutating func add(_ recipient: ParsedRecipient) throws(ImportError) {
+        let fingerprint = fingerprinter.fingerprint(recipient.address)
+        guard seen.insert(fingerprint) else {
+            report.duplicates += 1
+            return
+        }
+        guard target.nextIndex < ImportLimits.recipientsPerCampaign else {
+            throw ImportError(
+                .tooManyRecipients, line: recipient.line,
+                "a campaign has at most \(ImportLimits.recipientsPerCampaign) recipients")
+        }
+        group.append(
+            RecipientRecord(
+                index: target.nextIndex, address: recipient.address, name: recipient.name,
+                variables: recipient.variables),
+            fingerprint)
+        target.nextIndex += 1
+        report.accepted += 1
+    }
+
+    private mutating func storeGroup(_ store: some ImportStore) async throws {
+        guard !group.isEmpty else { return }
+        let suppressed = try await store.suppressed(among: group.fingerprints)
+        let batches = try group.seal(from: target.nextBatch, suppressed: suppressed, key: key, place: place)
+        try await store.write(batches)
+        target.nextBatch += Int32(batches.count)
+        let dialled = batches.reduce(0) { $0 + Int($1.deliverable) }
+        deliverable += dialled
+        report.suppressed = report.accepted - deliverable
+        group = BatchGroup(batchSize: target.batchSize)
+    }
+
+    private func place(_ number: Int32) -> SealContext {
+        SealContext(account: account, campaign: campaign, batch: number, purpose: .recipients)
+    }
+}

@@ -1,0 +1,39 @@
+package import Feedback
+package import FoundationEssentials
+package import MailTypes
+package import Postgres
+package import Vault
+
+/// Brings uploads of recipients into draft campaigns.
+package struct RecipientImporter: Sendable {
+    private let vault: Vault
+    private let suppressions: SuppressionList
+
+    package init(vault: Vault, suppressions: SuppressionList) {
+        self.vault = vault
+        self.suppressions = suppressions
+    }
+
+    /// Reads `source` to its end and adds its recipients to the campaign, as batches in state draft.
+    ///
+    /// Memory stays bounded whatever the upload's size: a few batches, and 24 octets for each recipient of the campaign.
+    ///
+    /// - Parameters:
+    ///   - connection: inside the transaction of the upload, which holds the campaign's row locked. The caller writes
+    ///     the result's counts into that row and commits, or rolls back and so leaves nothing.
+    ///   - target: how many recipients and batches the campaign has.
+    /// - Throws: ``ImportError`` where the upload is refused as a whole; `VaultError`, `PostgresError`; what the source
+    ///   throws.
+    package func run<Source: AsyncSequence>(
+        account: AccountID, campaign: CampaignID, format: RecipientFormat, source: Source,
+        on connection: PostgresConnection, target: ImportTarget
+    ) async throws -> ImportResult where Source.Element: DataProtocol {
+        var upload = RecipientImport(
+            account: account, campaign: campaign, format: format, target: target,
+            fingerprinter: try await vault.accountKeys(account).fingerprinter,
+            key: try await vault.campaignKey(account, campaign))
+        let store = PostgresImportStore(
+            account: account, campaign: campaign, suppressions: suppressions, connection: connection)
+        return try await upload.run(source, into: store)
+    }
+}

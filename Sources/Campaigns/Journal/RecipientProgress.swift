@@ -1,0 +1,43 @@
+package import MailTypes
+
+/// What the journal knows of a recipient of a claimed batch. No entry: nothing happened yet.
+package enum RecipientProgress: Sendable, Hashable {
+    case finished(RecipientResult)
+    /// Refused for now; counted as deferred.
+    case deferred(RecipientResult)
+    /// An earlier worker was about to send, and nothing tells what came of it: in doubt. The new worker journals
+    /// ``JournalEntry/Kind/inDoubtResend`` and sends again, or the outcome ``Outcome/inDoubt``.
+    case intended
+
+    /// Replays entries in their order of commit.
+    static func replay(_ entries: some Sequence<JournalEntry>) -> [Int32: RecipientProgress] {
+        var states: [Int32: ReplayState] = [:]
+        for entry in entries { states[entry.index, default: ReplayState()].apply(entry) }
+        return states.compactMapValues(\.progress)
+    }
+
+    private struct ReplayState {
+        var final: RecipientResult?
+        var deferred: RecipientResult?
+        var isIntended = false
+
+        mutating func apply(_ entry: JournalEntry) {
+            switch entry.kind {
+            case .intent: isIntended = true
+            case .withdrawn, .inDoubtResend: isIntended = false
+            case .outcome(let outcome):
+                isIntended = false
+                final = RecipientResult(index: entry.index, outcome: outcome, reply: entry.reply)
+            case .deferred:
+                isIntended = false
+                deferred = RecipientResult(index: entry.index, outcome: nil, reply: entry.reply)
+            }
+        }
+
+        var progress: RecipientProgress? {
+            if let final { return .finished(final) }
+            if isIntended { return .intended }
+            return deferred.map { .deferred($0) }
+        }
+    }
+}

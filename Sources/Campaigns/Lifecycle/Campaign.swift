@@ -1,0 +1,30 @@
+package import MailTypes
+
+/// A campaign as its account sees it. Times are seconds since 1970.
+package struct Campaign: Sendable, Hashable {
+    package let account: AccountID
+    package let id: CampaignID
+    package let state: CampaignState
+    package let fromDomain: String
+    package let inDoubt: InDoubtPolicy
+    package let expirySeconds: Int
+    package let counters: CampaignCounters
+    package let createdAt: Int64
+    package let scheduledAt: Int64?
+    package let queuedAt: Int64?
+    package let startedAt: Int64?
+    package let pausedAt: Int64?
+    /// When temporary failures become final. Moves with each pause.
+    package let expiresAt: Int64?
+    package let completedAt: Int64?
+    /// When content and recipients were destroyed.
+    package let purgedAt: Int64?
+    let batchSize: Int32
+    let nextBatch: Int32
+    let openBatches: Int32
+
+    /// Whether only the purge is left to do.
+    var isFinishing: Bool {
+        purgedAt == nil && openBatches == 0 && (state == .cancelled || state.applying(.complete) != nil)
+    }
+}

@@ -1,0 +1,64 @@
+/// Why an operation on a campaign or a sending domain was refused. The detail is for people and holds no personal data.
+package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible {
+    package enum Code: Sendable, Hashable {
+        /// The account has no such campaign. Other accounts' campaigns count as absent.
+        case notFound
+        /// The campaign's state does not allow the operation.
+        case illegalTransition
+        /// The campaign has no recipients to send to.
+        case noRecipients
+        case insufficientCredits(missing: Int64, available: Int64)
+        /// The sender's domain is not one of the account's sending domains.
+        case domainNotRegistered
+        case domainExists
+        /// A campaign that is not finished sends from the domain.
+        case domainInUse
+        /// The account has no such sending domain.
+        case domainNotFound
+        /// The campaign's data was destroyed on completion.
+        case purged
+        /// A setting of the request is out of its bounds.
+        case invalidSetting
+        /// The upload ended early; nothing of it was kept.
+        case uploadInterrupted
+        /// A stored value cannot be read.
+        case malformedRecord
+        /// What a worker wants to settle is not what its journal says, or not all of it. Our bug; nothing changed.
+        case settlementMismatch
+
+        /// A stable name for programs.
+        package var name: String {
+            switch self {
+            case .notFound: "not_found"
+            case .illegalTransition: "illegal_transition"
+            case .noRecipients: "no_recipients"
+            case .insufficientCredits: "insufficient_credits"
+            case .domainNotRegistered: "domain_not_registered"
+            case .domainExists: "domain_exists"
+            case .domainInUse: "domain_in_use"
+            case .domainNotFound: "domain_not_found"
+            case .purged: "purged"
+            case .invalidSetting: "invalid_setting"
+            case .uploadInterrupted: "upload_interrupted"
+            case .malformedRecord: "malformed_record"
+            case .settlementMismatch: "settlement_mismatch"
+            }
+        }
+    }
+
+    package let code: Code
+    package let detail: String
+
+    package init(_ code: Code, _ detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+
+    package var description: String { detail }
+
+    static let notFound = CampaignError(.notFound, "there is no such campaign")
+
+    static func illegal(_ event: CampaignEvent, in state: CampaignState) -> CampaignError {
+        CampaignError(.illegalTransition, "\(event.rawValue) is not possible: the campaign is \(state.rawValue)")
+    }
+}

@@ -1,0 +1,19 @@
+package import MailTypes
+
+/// The bounds of campaigns, in one place. Those of uploads are with the importer.
+package enum CampaignLimits {
+    /// Seconds after which temporary failures become final.
+    package static let expirySeconds: ClosedRange<Int> = 60...2_592_000
+    package static let defaultExpirySeconds = 172_800
+    package static let batchSize: ClosedRange<Int> = 1...MailLimits.batchRecipients
+    /// How far ahead a campaign may be scheduled, in seconds.
+    package static let scheduleAheadSeconds: Int64 = 31_536_000
+    /// Entries in an answer to a listing.
+    package static let pageSize: ClosedRange<Int> = 1...1_000
+    /// Batches opened for one page of recipients. A page may come back short, with a cursor to go on from.
+    package static let batchesOpenedForPage = 32
+    /// Octets of a reply's text that are kept with a recipient.
+    package static let replyTextOctets = 200
+    /// Batches claimed by one call.
+    package static let claimedBatches: ClosedRange<Int> = 1...256
+}

@@ -1,0 +1,36 @@
+package import MailMessage
+package import MailTypes
+
+/// What a customer asks for when creating a campaign.
+package struct CampaignRequest: Sendable {
+    package var content: MessageContent
+    package var inDoubt: InDoubtPolicy
+    /// Within ``CampaignLimits/expirySeconds``.
+    package var expirySeconds: Int
+    /// Within ``CampaignLimits/batchSize``.
+    package var batchSize: Int
+
+    package init(
+        content: MessageContent, inDoubt: InDoubtPolicy = .resend,
+        expirySeconds: Int = CampaignLimits.defaultExpirySeconds, batchSize: Int = MailLimits.batchRecipients
+    ) {
+        self.content = content
+        self.inDoubt = inDoubt
+        self.expirySeconds = expirySeconds
+        self.batchSize = batchSize
+    }
+
+    func validate() throws {
+        guard CampaignLimits.expirySeconds.contains(expirySeconds) else {
+            throw CampaignError(
+                .invalidSetting,
+                "the expiry is between \(CampaignLimits.expirySeconds.lowerBound) and "
+                    + "\(CampaignLimits.expirySeconds.upperBound) seconds")
+        }
+        guard CampaignLimits.batchSize.contains(batchSize) else {
+            throw CampaignError(
+                .invalidSetting, "a batch has 1 to \(CampaignLimits.batchSize.upperBound) recipients")
+        }
+        _ = try CompiledMessage(content)
+    }
+}

@@ -1,0 +1,23 @@
+package import CreditLedger
+
+/// A campaign and its credits, read together.
+package struct CampaignStatus: Sendable, Hashable {
+    package let campaign: Campaign
+    package let credits: CampaignCredits
+
+    package var state: CampaignState { campaign.state }
+    package var counters: CampaignCounters { campaign.counters }
+}
+
+/// What sending a draft would take.
+package struct CampaignQuote: Sendable, Hashable {
+    package let recipients: Int
+    /// Those that would be mailed.
+    package let deliverable: Int
+    /// Those on the suppression list when they were imported. Neither mailed nor charged.
+    package let suppressed: Int
+    /// Credits to be held: at most this much is charged.
+    package let credits: Int64
+    /// What the account can reserve now.
+    package let available: Int64
+}

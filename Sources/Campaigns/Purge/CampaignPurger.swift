@@ -1,0 +1,116 @@
+import CreditLedger
+import Logging
+import MailTypes
+import Postgres
+import Vault
+
+/// Ends campaigns whose recipients all have their outcome: destroys the key, then the rows, and certifies both.
+///
+/// The key lives in another database than the rows. It goes first and for good; a crash right after it leaves a campaign
+/// that nobody can read and whose completion ``unfinished()`` finds, to be run again.
+struct CampaignPurger: Sendable {
+    let records: PostgresPool
+    let vault: Vault
+    let ledger: CreditLedger
+    let logger: Logger
+
+    /// Completes the campaign. Repeated calls return the same certificate.
+    ///
+    /// - Returns: nil where the campaign is not done.
+    /// - Throws: ``CampaignError`` `.notFound`
+    func complete(_ account: AccountID, _ campaign: CampaignID) async throws -> PurgeCertificate? {
+        let current = try await records.withConnection { connection in
+            try await Campaign.read(account, campaign, on: connection)
+        }
+        if current.purgedAt != nil { return try await certificate(account, campaign) }
+        // Nothing leads out of this state but completion, so it still holds when the row is locked below.
+        guard current.isFinishing else { return nil }
+        guard current.counters.finished == current.counters.recipients else {
+            throw CampaignError(.settlementMismatch, "the campaign's counters do not add up; nothing was destroyed")
+        }
+        _ = try await vault.destroyCampaignKey(account, campaign)
+        let keyDestroyedAt = try await records.query("SELECT clock_timestamp()").only.decode(column: 0, as: PostgresTimestamp.self)
+        let certificate = try await records.withTransaction { connection in
+            try await destroyRows(account, campaign, keyDestroyedAt: keyDestroyedAt.seconds, on: connection)
+        }
+        if let certificate { return certificate }
+        return try await self.certificate(account, campaign)
+    }
+
+    /// Campaigns that are done but not purged.
+    func unfinished() async throws -> [(account: AccountID, campaign: CampaignID)] {
+        try await records.query(
+            """
+            SELECT account_id, campaign_id FROM campaigns
+            WHERE purged_at IS NULL AND open_batches = 0
+                AND state IN ('queued', 'scheduled', 'sending', 'cancelled')
+            ORDER BY account_id, campaign_id LIMIT 1000
+            """
+        ).map { row in
+            let (account, campaign) = try row.decode(Int64.self, Int64.self)
+            return (AccountID(rawValue: account), CampaignID(rawValue: campaign))
+        }
+    }
+
+    /// The stored certificate, nil before the purge.
+    ///
+    /// - Throws: ``CampaignError`` `.notFound`
+    func certificate(_ account: AccountID, _ campaign: CampaignID) async throws -> PurgeCertificate? {
+        let rows = try await records.query(
+            """
+            SELECT certificate FROM campaigns
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+            """)
+        guard let row = rows.first else { throw CampaignError.notFound }
+        return try row.decode(column: 0, as: String?.self).map { try PurgeCertificate(json: $0) }
+    }
+
+    /// Nil where another call was faster.
+    private func destroyRows(
+        _ account: AccountID, _ campaign: CampaignID, keyDestroyedAt: Int64, on connection: PostgresConnection
+    ) async throws -> PurgeCertificate? {
+        // These take long for a large campaign, and nobody else waits for them: before the account is locked.
+        var rows: [String: Int64] = [:]
+        var bytes: Int64 = 0
+        for table in ["batch_recipients", "batch_results", "campaign_content", "journal"] {
+            let (count, octets) = try await connection.query(
+                """
+                WITH deleted AS (
+                    DELETE FROM \(identifier: table)
+                    WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+                    RETURNING octet_length(sealed) AS octets)
+                SELECT count(*), coalesce(sum(octets), 0)::bigint FROM deleted
+                """
+            ).only.decode(Int64.self, Int64.self)
+            rows[table] = count
+            bytes += octets
+        }
+        let locked = try await Campaign.lock(account, campaign, ledger: ledger, on: connection)
+        if locked.purgedAt != nil { return nil }
+        guard locked.isFinishing, let state = locked.state.isFinal ? locked.state : locked.state.applying(.complete)
+        else { throw CampaignError.illegal(.complete, in: locked.state) }
+        rows["batches"] = Int64(
+            try await connection.query(
+                """
+                DELETE FROM batches WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+                """
+            ).affected)
+        let now = try await connection.query("SELECT clock_timestamp()").only.decode(column: 0, as: PostgresTimestamp.self)
+        let certificate = PurgeCertificate(
+            account: account, campaign: campaign, state: state, counters: locked.counters, rows: rows, bytes: bytes,
+            keyDestroyedAt: keyDestroyedAt, completedAt: now.seconds)
+        try await ledger.recordPurge(
+            account: account, campaign: campaign, digest: certificate.digest, on: connection)
+        try await connection.query(
+            """
+            UPDATE campaigns
+            SET state = \(state.rawValue), completed_at = \(now), purged_at = \(now), certificate = \(certificate.json)
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+            """)
+        try await CampaignChannel.notifyProgress(account, campaign, on: connection)
+        logger.info(
+            "campaign purged",
+            metadata: ["account": "\(account)", "campaign": "\(campaign)", "state": "\(state.rawValue)"])
+        return certificate
+    }
+}

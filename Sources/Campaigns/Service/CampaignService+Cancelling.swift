@@ -1,0 +1,127 @@
+package import MailTypes
+import Postgres
+import Vault
+
+extension CampaignService {
+    /// Ends the campaign. Batches that no worker has are settled at once: delivered mail is charged, the rest of their
+    /// holds released. Batches at work are settled by their worker, which starts no more mail. The data is destroyed
+    /// as soon as no batch is left.
+    ///
+    /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition`
+    @concurrent
+    package func cancel(
+        _ account: AccountID, _ campaign: CampaignID, onCommit: CommitHook<CampaignStatus>? = nil
+    ) async throws -> CampaignStatus {
+        let status = try await records.withTransaction { connection in
+            let current = try await Campaign.lock(account, campaign, ledger: ledger, on: connection)
+            guard let next = current.state.applying(.cancel), current.state == .draft || current.state == .paused
+                || !current.isFinishing
+            else { throw CampaignError.illegal(.cancel, in: current.state) }
+            let batches = try await lockBatches(account, campaign, on: connection)
+            let free = batches.filter { !$0.isAtWork }
+            if current.state != .draft { try await settle(free, account, campaign, on: connection) }
+            let inDoubt = try await countInDoubt(free, account, campaign, on: connection)
+            try await end(free, account, campaign, on: connection)
+            let unfinished = free.reduce(0) { $0 + $1.recipients - $1.finished }
+            let suppressed =
+                current.state == .draft ? Int32(current.counters.recipients) - free.reduce(0) { $0 + $1.recipients } : 0
+            try await connection.query(
+                """
+                UPDATE campaigns
+                SET state = \(next.rawValue), completed_at = clock_timestamp(), paused_at = NULL,
+                    open_batches = \(Int32(batches.count - free.count)), suppressed = suppressed + \(suppressed),
+                    cancelled = cancelled + \(unfinished - inDoubt), in_doubt = in_doubt + \(inDoubt),
+                    deferred = deferred - \(free.reduce(0) { $0 + $1.deferred })
+                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+                """)
+            try await CampaignChannel.notifyProgress(account, campaign, on: connection)
+            let status = try await self.status(account, campaign, on: connection)
+            try await onCommit?(connection, status)
+            return status
+        }
+        await completeIfDone(account, status.campaign)
+        return status
+    }
+
+    private struct LockedBatch {
+        let number: Int32
+        let recipients: Int32
+        let finished: Int32
+        let delivered: Int32
+        let deferred: Int32
+        let wasClaimed: Bool
+        /// A worker holds a lease that has not run out.
+        let isAtWork: Bool
+    }
+
+    /// Every batch that is not settled.
+    private func lockBatches(
+        _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
+    ) async throws -> [LockedBatch] {
+        try await connection.query(
+            """
+            SELECT batch_no, recipients, finished, delivered, deferred, epoch > 0,
+                coalesce(lease_until > clock_timestamp(), false)
+            FROM batches
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue) AND state IN (0, 1, 2)
+            ORDER BY batch_no FOR NO KEY UPDATE
+            """
+        ).map { row in
+            let (number, recipients, finished, delivered, deferred, wasClaimed, isAtWork) = try row.decode(
+                Int32.self, Int32.self, Int32.self, Int32.self, Int32.self, Bool.self, Bool.self)
+            return LockedBatch(
+                number: number, recipients: recipients, finished: finished, delivered: delivered, deferred: deferred,
+                wasClaimed: wasClaimed, isAtWork: isAtWork)
+        }
+    }
+
+    private func settle(
+        _ batches: [LockedBatch], _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
+    ) async throws {
+        try await ledger.release(
+            account: account, campaign: campaign, batches: batches.filter { $0.delivered == 0 }.map(\.number),
+            on: connection)
+        try await ledger.settleMany(
+            account: account, campaign: campaign,
+            batches.filter { $0.delivered > 0 }.map { (batch: $0.number, charged: Int64($0.delivered), carried: []) },
+            on: connection)
+    }
+
+    /// Recipients whose mail was about to be sent when their worker died: it may have arrived.
+    private func countInDoubt(
+        _ batches: [LockedBatch], _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
+    ) async throws -> Int32 {
+        let claimed = batches.filter(\.wasClaimed).map {
+            BatchID(account: account, campaign: campaign, number: $0.number)
+        }
+        guard !claimed.isEmpty else { return 0 }
+        let progress = try await JournalReplay(vault: vault).progress(of: claimed, on: connection)
+        return Int32(progress.values.reduce(0) { $0 + $1.values.count { $0 == .intended } })
+    }
+
+    private func end(
+        _ free: [LockedBatch], _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
+    ) async throws {
+        try await connection.query(
+            """
+            UPDATE batches
+            SET state = \(BatchState.cancelled.rawValue), finished = recipients, deferred = 0, lease_node = NULL,
+                lease_until = NULL
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+                AND batch_no = ANY (\(free.map(\.number)))
+            """)
+        try await connection.query(
+            """
+            UPDATE batches SET state = \(BatchState.cancelling.rawValue)
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue) AND state IN (0, 1, 2)
+            """)
+        guard try await !connection.query(
+            """
+            SELECT FROM batches WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+                AND state = \(BatchState.cancelling.rawValue) LIMIT 1
+            """
+        ).isEmpty else { return }
+        // Their workers may die: somebody must look when the leases run out. A pause took them out of the queue.
+        try await connection.query("SELECT enqueue_account(\(account.rawValue), clock_timestamp())")
+    }
+}

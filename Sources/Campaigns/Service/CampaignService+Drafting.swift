@@ -1,0 +1,108 @@
+package import FoundationEssentials
+package import MailTypes
+import Postgres
+import Vault
+
+extension CampaignService {
+    /// Makes a draft and seals its content under a new key.
+    ///
+    /// - Throws: `MessageError` for content that cannot be sent, ``CampaignError`` `.domainNotRegistered`,
+    ///   `.invalidSetting`
+    @concurrent
+    package func create(
+        _ account: AccountID, _ request: CampaignRequest, onCommit: CommitHook<Campaign>? = nil
+    ) async throws -> Campaign {
+        try request.validate()
+        try await records.withConnection { connection in
+            try await requireDomain(of: request, account, on: connection)
+        }
+        var generator = SystemRandomNumberGenerator()
+        let now = Int64(Date().timeIntervalSince1970 * 1_000)
+        let id = CampaignID.make(millisecondsSince1970: now, using: &generator)
+        // The key goes first, into a database of its own. Without its campaign it opens nothing.
+        let key = try await vault.createCampaignKey(account, id)
+        do {
+            let context = SealContext(account: account, campaign: id, purpose: .content)
+            let sealed = try key.seal(request.content.encoded(), as: context)
+            return try await records.withTransaction { connection in
+                try await requireDomain(of: request, account, on: connection)
+                try await insert(id, account, request, sealed, on: connection)
+                let campaign = try await Campaign.read(account, id, on: connection)
+                try await onCommit?(connection, campaign)
+                return campaign
+            }
+        } catch let error as PostgresError where error.kind == .commitUnknown {
+            throw error
+        } catch {
+            let vault = vault
+            // In a task of its own, because this one may be cancelled.
+            _ = await Task { try? await vault.destroyCampaignKey(account, id) }.value
+            throw error
+        }
+    }
+
+    /// Adds an upload's recipients to a draft: all of its good lines, or nothing when the upload is refused or breaks
+    /// off.
+    ///
+    /// - Throws: `ImportError` where the upload is refused as a whole, ``CampaignError`` `.notFound`,
+    ///   `.illegalTransition` unless the campaign is a draft; what the source throws
+    @concurrent
+    package func importRecipients<Source: AsyncSequence>(
+        _ account: AccountID, _ campaign: CampaignID, format: RecipientFormat, source: Source,
+        onCommit: CommitHook<ImportResult>? = nil
+    ) async throws -> ImportResult where Source.Element: DataProtocol {
+        var hasBegun = false
+        return try await records.withTransaction { connection in
+            // A transaction that the database gave up is tried again, but a source can be read only once.
+            guard !hasBegun else {
+                throw CampaignError(.uploadInterrupted, "the upload was interrupted; nothing of it was kept")
+            }
+            let current = try await Campaign.lock(account, campaign, on: connection)
+            guard current.state == .draft else {
+                throw CampaignError(
+                    .illegalTransition, "recipients can be added to a draft only: the campaign is \(current.state)")
+            }
+            hasBegun = true
+            let result = try await importer.run(
+                account: account, campaign: campaign, format: format, source: source, on: connection,
+                target: ImportTarget(
+                    nextIndex: Int32(current.counters.recipients), nextBatch: current.nextBatch,
+                    batchSize: Int(current.batchSize)))
+            try await connection.query(
+                """
+                UPDATE campaigns SET recipients = \(result.target.nextIndex), next_batch = \(result.target.nextBatch)
+                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+                """)
+            try await onCommit?(connection, result)
+            return result
+        }
+    }
+
+    private func requireDomain(
+        of request: CampaignRequest, _ account: AccountID, on connection: PostgresConnection
+    ) async throws {
+        let domain = request.content.from.address.domain
+        guard try await SendingDomains.isRegistered(account, domain, on: connection) else {
+            throw CampaignError(.domainNotRegistered, "\(domain) is not one of the account's sending domains")
+        }
+    }
+
+    private func insert(
+        _ id: CampaignID, _ account: AccountID, _ request: CampaignRequest, _ sealed: [UInt8],
+        on connection: PostgresConnection
+    ) async throws {
+        try await connection.query(
+            """
+            INSERT INTO campaigns (
+                account_id, campaign_id, from_domain, in_doubt_policy, expiry_seconds, batch_size)
+            VALUES (
+                \(account.rawValue), \(id.rawValue), \(request.content.from.address.domain.text),
+                \(request.inDoubt.rawValue), \(Int32(request.expirySeconds)), \(Int32(request.batchSize)))
+            """)
+        try await connection.query(
+            """
+            INSERT INTO campaign_content (account_id, campaign_id, sealed)
+            VALUES (\(account.rawValue), \(id.rawValue), \(sealed))
+            """)
+    }
+}

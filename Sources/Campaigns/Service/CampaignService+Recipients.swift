@@ -1,0 +1,117 @@
+package import MailTypes
+import Postgres
+import Vault
+
+extension CampaignService {
+    /// The campaign's recipients batch by batch, while the data lives.
+    ///
+    /// A deferred recipient comes with its retry batch, late in the listing. Recipients that move while pages are read
+    /// can appear twice.
+    ///
+    /// - Parameters:
+    ///   - fate: only those that stand so
+    ///   - after: ``RecipientPage/next`` of the page before
+    ///   - limit: bounded by ``CampaignLimits/pageSize``
+    /// - Throws: ``CampaignError`` `.notFound`, `.purged`
+    @concurrent
+    package func recipients(
+        _ account: AccountID, _ campaign: CampaignID, fate: RecipientFate? = nil, after cursor: RecipientCursor? = nil,
+        limit: Int = 100
+    ) async throws -> RecipientPage {
+        let limit = min(max(limit, CampaignLimits.pageSize.lowerBound), CampaignLimits.pageSize.upperBound)
+        return try await records.withConnection { connection in
+            let current = try await Campaign.read(account, campaign, on: connection)
+            guard current.purgedAt == nil else { throw CampaignError.purged }
+            let key = try await vault.openingKey(account, campaign)
+            var next = cursor ?? RecipientCursor(batch: 0, position: 0)
+            var found: [RecipientStatus] = []
+            for _ in 0..<CampaignLimits.batchesOpenedForPage {
+                guard let batch = try await StoredBatch.first(from: next.batch, account, campaign, on: connection)
+                else { return RecipientPage(recipients: found, next: nil) }
+                if batch.id.number > next.batch { next = RecipientCursor(batch: batch.id.number, position: 0) }
+                let fates = try batch.fates(key)
+                for (record, standing) in fates.dropFirst(Int(next.position)) {
+                    next = RecipientCursor(batch: next.batch, position: next.position + 1)
+                    guard let standing, fate == nil || fate == standing.fate else { continue }
+                    found.append(
+                        RecipientStatus(
+                            index: record.index, email: record.address.text, fate: standing.fate,
+                            reply: standing.reply))
+                    if found.count == limit { return RecipientPage(recipients: found, next: next) }
+                }
+                next = RecipientCursor(batch: next.batch + 1, position: 0)
+            }
+            return RecipientPage(recipients: found, next: next)
+        }
+    }
+}
+
+/// All that is stored of one batch, read at one moment.
+private struct StoredBatch {
+    typealias Standing = (fate: RecipientFate, reply: RecipientReply)
+
+    let id: BatchID
+    let state: BatchState
+    let recipients: [UInt8]
+    let results: [UInt8]?
+    let journal: [(epoch: Int64, sealed: [UInt8])]
+
+    /// The batch with the least number that is not below `number`.
+    static func first(
+        from number: Int32, _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
+    ) async throws -> StoredBatch? {
+        let rows = try await connection.query(
+            """
+            SELECT b.batch_no, b.state, r.sealed, s.sealed,
+                ARRAY(
+                    SELECT j.epoch FROM journal j
+                    WHERE j.account_id = b.account_id AND j.campaign_id = b.campaign_id AND j.batch_no = b.batch_no
+                    ORDER BY j.seq),
+                ARRAY(
+                    SELECT j.sealed FROM journal j
+                    WHERE j.account_id = b.account_id AND j.campaign_id = b.campaign_id AND j.batch_no = b.batch_no
+                    ORDER BY j.seq)
+            FROM batches b
+            JOIN batch_recipients r USING (account_id, campaign_id, batch_no)
+            LEFT JOIN batch_results s USING (account_id, campaign_id, batch_no)
+            WHERE b.account_id = \(account.rawValue) AND b.campaign_id = \(campaign.rawValue)
+                AND b.batch_no >= \(number)
+            ORDER BY b.batch_no LIMIT 1
+            """)
+        guard let row = rows.first else { return nil }
+        let (found, stateNumber, recipients, results, epochs, sealed) = try row.decode(
+            Int32.self, Int16.self, [UInt8].self, [UInt8]?.self, [Int64].self, [[UInt8]].self)
+        guard let state = BatchState(rawValue: stateNumber) else { throw OctetReader.malformed }
+        return StoredBatch(
+            id: BatchID(account: account, campaign: campaign, number: found), state: state, recipients: recipients,
+            results: results, journal: Array(zip(epochs, sealed)).map { (epoch: $0.0, sealed: $0.1) })
+    }
+
+    /// Where each record stands; nil for one that a retry batch has taken over.
+    func fates(_ key: SealingKey) throws -> [(record: RecipientRecord, standing: Standing?)] {
+        let records = try key.openRecipients(recipients, of: id)
+        let stored = try results.map { try key.openResults($0, of: id) } ?? []
+        let byIndex = Dictionary(stored.map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
+        let entries = try journal.flatMap { try key.openJournal($0.sealed, epoch: $0.epoch, of: id) }
+        let progress = RecipientProgress.replay(entries)
+        return records.map { record in
+            if record.isSuppressed { return (record, (.final(.suppressed), .none)) }
+            return (record, standing(byIndex[record.index], progress[record.index]))
+        }
+    }
+
+    private func standing(_ stored: RecipientResult?, _ progress: RecipientProgress?) -> Standing? {
+        if state == .settled { return stored.flatMap { result in result.outcome.map { (.final($0), result.reply) } } }
+        switch progress {
+        case .finished(let result):
+            return result.outcome.map { (.final($0), result.reply) }
+        case .intended where state == .cancelled:
+            return (.final(.inDoubt), stored?.reply ?? .none)
+        case .deferred(let result):
+            return (state == .cancelled ? .final(.cancelled) : .deferred, result.reply)
+        case .intended, nil:
+            if state == .cancelled { return (.final(.cancelled), stored?.reply ?? .none) }
+            return stored.map { (.deferred, $0.reply) } ?? (.pending, .none)
+        }
+    }
+}

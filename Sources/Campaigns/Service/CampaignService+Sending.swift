@@ -1,0 +1,91 @@
+import CreditLedger
+package import MailTypes
+import Postgres
+
+extension CampaignService {
+    /// Reserves the credits, one hold a batch, and queues the campaign, now or for a later time. A campaign whose
+    /// recipients are all suppressed is complete at once.
+    ///
+    /// - Parameter scheduledAt: seconds since 1970; a time that has passed counts as now
+    /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition` unless it is a draft, `.noRecipients`,
+    ///   `.insufficientCredits`, `.invalidSetting` for a time too far ahead
+    @concurrent
+    package func send(
+        _ account: AccountID, _ campaign: CampaignID, scheduledAt: Int64? = nil,
+        onCommit: CommitHook<CampaignStatus>? = nil
+    ) async throws -> CampaignStatus {
+        let status = try await records.withTransaction { connection in
+            let current = try await Campaign.lock(account, campaign, ledger: ledger, on: connection)
+            let now = try await connection.query("SELECT clock_timestamp()").only.decode(PostgresTimestamp.self)
+            let scheduled = scheduledAt.flatMap { $0 > now.seconds ? PostgresTimestamp(seconds: $0) : nil }
+            guard (scheduled?.seconds ?? 0) <= now.seconds + CampaignLimits.scheduleAheadSeconds else {
+                throw CampaignError(.invalidSetting, "a campaign can be scheduled for at most a year ahead")
+            }
+            let event: CampaignEvent = scheduled == nil ? .send : .schedule
+            guard let next = current.state.applying(event) else { throw CampaignError.illegal(event, in: current.state) }
+            guard current.counters.recipients > 0 else {
+                throw CampaignError(.noRecipients, "the campaign has no recipients")
+            }
+            let holds = try await reserve(account, campaign, on: connection)
+            try await open(
+                account, campaign, state: next, holds: holds, recipients: current.counters.recipients,
+                scheduled: scheduled, now: now, on: connection)
+            try await CampaignChannel.notifyProgress(account, campaign, on: connection)
+            let status = try await self.status(account, campaign, on: connection)
+            try await onCommit?(connection, status)
+            return status
+        }
+        await completeIfDone(account, status.campaign)
+        return status
+    }
+
+    /// One hold for each batch that has somebody to deliver to.
+    private func reserve(
+        _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
+    ) async throws -> [(batch: Int32, amount: Int64)] {
+        let holds = try await connection.query(
+            """
+            SELECT batch_no, recipients FROM batches
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue) AND recipients > 0
+            ORDER BY batch_no
+            """
+        ).map { row in
+            let (number, recipients) = try row.decode(Int32.self, Int32.self)
+            return (batch: number, amount: Int64(recipients))
+        }
+        guard !holds.isEmpty else { return [] }
+        do {
+            try await ledger.reserve(holds, account: account, campaign: campaign, on: connection)
+        } catch LedgerError.insufficientCredits(let missing, let available) {
+            throw CampaignError(
+                .insufficientCredits(missing: missing, available: available),
+                "\(missing) more credits are needed; \(available) are available")
+        }
+        return holds
+    }
+
+    private func open(
+        _ account: AccountID, _ campaign: CampaignID, state: CampaignState,
+        holds: [(batch: Int32, amount: Int64)], recipients: Int, scheduled: PostgresTimestamp?,
+        now: PostgresTimestamp, on connection: PostgresConnection
+    ) async throws {
+        let due = scheduled ?? now
+        let suppressed = Int32(recipients) - Int32(holds.reduce(0) { $0 + $1.amount })
+        try await connection.query(
+            """
+            UPDATE campaigns
+            SET state = \(state.rawValue), queued_at = \(now), scheduled_at = \(scheduled),
+                expires_at = \(due) + make_interval(secs => expiry_seconds), open_batches = \(Int32(holds.count)),
+                suppressed = \(suppressed)
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+            """)
+        try await connection.query(
+            """
+            UPDATE batches SET state = CASE WHEN recipients > 0 THEN 1 ELSE 3 END, due_at = \(due)
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+            """)
+        guard !holds.isEmpty else { return }
+        try await connection.query("SELECT enqueue_account(\(account.rawValue), \(due))")
+        try await CampaignChannel.notifyWork(on: connection)
+    }
+}

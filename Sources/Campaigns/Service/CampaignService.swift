@@ -1,0 +1,112 @@
+package import CreditLedger
+package import Feedback
+package import Logging
+package import MailTypes
+package import Postgres
+package import Vault
+
+/// What customers do with campaigns.
+///
+/// Each mutating call is one transaction, with the credits it moves, and takes an `onCommit` hook that runs inside it,
+/// last: there the caller stores the answer under the request's idempotency key, so that answer and effect are
+/// committed together or not at all. An error thrown by the hook undoes the call.
+///
+/// A campaign of another account does not exist: ``CampaignError`` `.notFound`.
+package struct CampaignService: Sendable {
+    /// Runs in the transaction of a call with the value that the call returns.
+    package typealias CommitHook<Value> = @Sendable (PostgresConnection, Value) async throws -> Void
+
+    let records: PostgresPool
+    let vault: Vault
+    let ledger: CreditLedger
+    let importer: RecipientImporter
+    let domains: SendingDomains
+    let purger: CampaignPurger
+    let logger: Logger
+
+    package init(
+        records: PostgresPool, vault: Vault, ledger: CreditLedger, suppressions: SuppressionList,
+        domains: SendingDomains, logger: Logger
+    ) {
+        self.records = records
+        self.vault = vault
+        self.ledger = ledger
+        self.domains = domains
+        self.logger = logger
+        importer = RecipientImporter(vault: vault, suppressions: suppressions)
+        purger = CampaignPurger(records: records, vault: vault, ledger: ledger, logger: logger)
+    }
+
+    /// - Throws: ``CampaignError`` `.notFound`
+    package func get(_ account: AccountID, _ campaign: CampaignID) async throws -> CampaignStatus {
+        try await records.withConnection { connection in
+            try await status(account, campaign, on: connection)
+        }
+    }
+
+    /// The account's campaigns, newest first.
+    ///
+    /// - Parameters:
+    ///   - before: the last campaign of the page before; nil for the newest
+    ///   - limit: bounded by ``CampaignLimits/pageSize``
+    package func list(
+        _ account: AccountID, before: CampaignID? = nil, limit: Int = 100
+    ) async throws -> [Campaign] {
+        let limit = Int32(min(max(limit, CampaignLimits.pageSize.lowerBound), CampaignLimits.pageSize.upperBound))
+        return try await records.query(
+            """
+            SELECT \(unescaped: Campaign.columns) FROM campaigns
+            WHERE account_id = \(account.rawValue) AND campaign_id < \(before?.rawValue ?? .max)
+            ORDER BY campaign_id DESC LIMIT \(limit)
+            """
+        ).map { try Campaign(account: account, row: $0) }
+    }
+
+    /// What sending would take, or took.
+    ///
+    /// - Throws: ``CampaignError`` `.notFound`, `.purged`
+    package func quote(_ account: AccountID, _ campaign: CampaignID) async throws -> CampaignQuote {
+        try await records.withConnection { connection in
+            let current = try await Campaign.read(account, campaign, on: connection)
+            guard current.purgedAt == nil else { throw CampaignError.purged }
+            let deliverable = try await connection.query(
+                """
+                SELECT coalesce(sum(recipients), 0)::bigint FROM batches
+                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue) AND attempt = 0
+                """
+            ).only.decode(Int64.self)
+            let balance = try await ledger.balance(account, on: connection)
+            return CampaignQuote(
+                recipients: current.counters.recipients, deliverable: Int(deliverable),
+                suppressed: current.counters.recipients - Int(deliverable), credits: deliverable,
+                available: balance.available)
+        }
+    }
+
+    /// The proof of the purge; nil while the data lives.
+    ///
+    /// - Throws: ``CampaignError`` `.notFound`
+    package func certificate(_ account: AccountID, _ campaign: CampaignID) async throws -> PurgeCertificate? {
+        try await purger.certificate(account, campaign)
+    }
+
+    func status(
+        _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
+    ) async throws -> CampaignStatus {
+        CampaignStatus(
+            campaign: try await Campaign.read(account, campaign, on: connection),
+            credits: try await ledger.campaignCredits(account: account, campaign: campaign, on: connection))
+    }
+
+    /// Purges a campaign that a call has just ended. The call has been answered for; what fails here, the regular sweep
+    /// for ``DeliveryStore/unfinishedCompletions()`` does again.
+    func completeIfDone(_ account: AccountID, _ campaign: Campaign) async {
+        guard campaign.isFinishing else { return }
+        do {
+            _ = try await purger.complete(account, campaign.id)
+        } catch {
+            logger.warning(
+                "campaign not completed yet", metadata: ["campaign": "\(campaign.id)", "error": "\(error)"])
+        }
+    }
+}

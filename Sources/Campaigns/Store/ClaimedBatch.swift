@@ -1,0 +1,15 @@
+package import MailTypes
+
+/// A batch leased to a node.
+package struct ClaimedBatch: Sendable {
+    package let id: BatchID
+    /// Counts the claims of this batch; goes with every write.
+    package let epoch: Int64
+    package let standing: BatchStanding.Held
+    /// Those to deliver to. Recipients that were suppressed at the import are left out: they have their outcome.
+    package let records: [RecipientRecord]
+    /// What earlier workers journalled, by index.
+    package let progress: [Int32: RecipientProgress]
+    /// Seconds since 1970; temporary failures are final from then on.
+    package let campaignExpiresAt: Int64
+}

@@ -1,0 +1,131 @@
+import Logging
+package import MailTypes
+import Postgres
+import Vault
+
+extension DeliveryStore {
+    /// Leases due batches to the node: first those of the account that was served longest ago, then the next one's.
+    ///
+    /// A batch whose data cannot be opened is put off and logged; the others are not held up.
+    ///
+    /// - Parameters:
+    ///   - leaseSeconds: how long the node may work on a batch without renewing
+    ///   - limit: the most batches to lease; bounded by ``CampaignLimits/claimedBatches``
+    @concurrent
+    package func claim(node: String, leaseSeconds: Int, limit: Int) async throws -> [ClaimedBatch] {
+        let limit = Int32(min(limit, CampaignLimits.claimedBatches.upperBound))
+        guard limit >= CampaignLimits.claimedBatches.lowerBound else { return [] }
+        return try await records.withConnection { connection in
+            let rows = try await connection.query(
+                """
+                SELECT account_id, campaign_id, batch_no, epoch, state
+                FROM claim_batches(\(node), \(Double(leaseSeconds)), \(limit))
+                """)
+            guard !rows.isEmpty else { return [] }
+            let leases = try rows.map(Lease.init)
+            let keys = BatchKeys(leases.map(\.batch))
+            try await connection.query("SELECT start_campaigns(\(keys.accounts), \(keys.campaigns))")
+            return try await load(leases, node: node, on: connection)
+        }
+    }
+
+    /// Extends leases.
+    ///
+    /// - Returns: the batches that the node still holds. Forget the others.
+    package func renew(
+        node: String, _ leases: [(batch: BatchID, epoch: Int64)], leaseSeconds: Int
+    ) async throws -> Set<BatchID> {
+        guard !leases.isEmpty else { return [] }
+        let keys = BatchKeys(leases.map(\.batch))
+        let rows = try await records.query(
+            """
+            SELECT place FROM renew_leases(
+                \(node), \(Double(leaseSeconds)), \(keys.accounts), \(keys.campaigns), \(keys.numbers),
+                \(leases.map(\.epoch)))
+            """)
+        return Set(try rows.map { leases[Int(try $0.decode(Int32.self)) - 1].batch })
+    }
+
+    /// Gives a batch back, to be claimed again after `dueInSeconds`. Nothing happens where the lease was lost.
+    ///
+    /// Journal the answers of all mails under way first; what is left open counts as in doubt.
+    package func park(_ batch: BatchID, node: String, epoch: Int64, dueInSeconds: Double) async throws {
+        try await records.withConnection { connection in
+            try await park(batch, node: node, epoch: epoch, dueInSeconds: dueInSeconds, on: connection)
+        }
+    }
+
+    private func park(
+        _ batch: BatchID, node: String, epoch: Int64, dueInSeconds: Double, on connection: PostgresConnection
+    ) async throws {
+        try await connection.query(
+            """
+            WITH parked AS (
+                UPDATE batches
+                SET lease_node = NULL, lease_until = NULL,
+                    due_at = clock_timestamp() + make_interval(secs => \(max(0, dueInSeconds)))
+                WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)
+                    AND batch_no = \(batch.number) AND epoch = \(epoch) AND lease_node = \(node)
+                    AND lease_until > clock_timestamp() AND state IN (1, 2, 4)
+                RETURNING state, due_at)
+            SELECT enqueue_account(\(batch.account.rawValue), due_at) FROM parked WHERE state IN (1, 4)
+            """)
+    }
+
+    private struct Lease: Sendable {
+        let batch: BatchID
+        let epoch: Int64
+        let standing: BatchStanding.Held
+
+        init(_ row: PostgresRow) throws {
+            let (account, campaign, number, epoch, state) = try row.decode(
+                Int64.self, Int64.self, Int32.self, Int64.self, Int16.self)
+            guard let standing = BatchStanding.Held(rawValue: state) else { throw OctetReader.malformed }
+            batch = BatchID(account, campaign, number)
+            self.epoch = epoch
+            self.standing = standing
+        }
+    }
+
+    private func load(
+        _ leases: [Lease], node: String, on connection: PostgresConnection
+    ) async throws -> [ClaimedBatch] {
+        let keys = BatchKeys(leases.map(\.batch))
+        let rows = try await connection.query(
+            """
+            SELECT k.place::integer, r.sealed, c.expires_at
+            FROM unnest(\(keys.accounts), \(keys.campaigns), \(keys.numbers)) WITH ORDINALITY
+                AS k (account_id, campaign_id, batch_no, place)
+            JOIN campaigns c USING (account_id, campaign_id)
+            JOIN batch_recipients r USING (account_id, campaign_id, batch_no)
+            ORDER BY k.place
+            """)
+        let again = leases.filter { $0.epoch > 1 }.map(\.batch)
+        var claimed: [ClaimedBatch] = []
+        for row in rows {
+            let (place, sealed, expiresAt) = try row.decode(Int32.self, [UInt8].self, PostgresTimestamp?.self)
+            let lease = leases[Int(place) - 1]
+            do {
+                let key = try await vault.openingKey(lease.batch.account, lease.batch.campaign)
+                let records = try key.openRecipients(sealed, of: lease.batch).filter { !$0.isSuppressed }
+                let progress =
+                    again.contains(lease.batch)
+                    ? try await JournalReplay(vault: vault).progress(of: [lease.batch], on: connection) : [:]
+                claimed.append(
+                    ClaimedBatch(
+                        id: lease.batch, epoch: lease.epoch, standing: lease.standing, records: records,
+                        progress: progress[lease.batch] ?? [:], campaignExpiresAt: expiresAt?.seconds ?? .max))
+            } catch let error where !(error is PostgresError) && !(error is CancellationError) {
+                logger.error(
+                    "batch cannot be opened", metadata: ["batch": "\(lease.batch)", "error": "\(error)"])
+                try await park(
+                    lease.batch, node: node, epoch: lease.epoch, dueInSeconds: Self.unopenedBatchSeconds,
+                    on: connection)
+            }
+        }
+        return claimed
+    }
+
+    /// How long a batch that cannot be opened is left alone.
+    private static let unopenedBatchSeconds: Double = 300
+}

@@ -1,0 +1,82 @@
+package import CreditLedger
+package import Feedback
+package import Logging
+package import MailTypes
+package import Postgres
+package import Vault
+
+/// The delivery engine's side of campaigns: claims, the journal, settlements, completion.
+///
+/// Every write of a worker names its node and the epoch of its claim, and changes nothing once the lease has run out
+/// or gone elsewhere (P4). All times are those of the database.
+package struct DeliveryStore: Sendable {
+    let records: PostgresPool
+    let vault: Vault
+    let ledger: CreditLedger
+    let suppressions: SuppressionList
+    let purger: CampaignPurger
+    let registrations = NodeRegistrations()
+    let logger: Logger
+
+    package init(
+        records: PostgresPool, vault: Vault, ledger: CreditLedger, suppressions: SuppressionList, logger: Logger
+    ) {
+        self.records = records
+        self.vault = vault
+        self.ledger = ledger
+        self.suppressions = suppressions
+        self.logger = logger
+        purger = CampaignPurger(records: records, vault: vault, ledger: ledger, logger: logger)
+    }
+
+    /// What a worker needs besides batches.
+    ///
+    /// - Throws: ``CampaignError`` `.notFound`, `.purged`
+    package func sendable(_ account: AccountID, _ campaign: CampaignID) async throws -> SendableCampaign {
+        let rows = try await records.query(
+            """
+            SELECT c.from_domain, c.in_doubt_policy, c.expiry_seconds, t.sealed
+            FROM campaigns c LEFT JOIN campaign_content t USING (account_id, campaign_id)
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+            """)
+        guard let row = rows.first else { throw CampaignError.notFound }
+        let (domain, policy, expiry, sealed) = try row.decode(String.self, String.self, Int32.self, [UInt8]?.self)
+        guard let sealed else { throw CampaignError.purged }
+        guard let inDoubt = InDoubtPolicy(rawValue: policy) else { throw OctetReader.malformed }
+        return SendableCampaign(
+            account: account, campaign: campaign,
+            content: try await openContent(sealed, account, campaign, vault: vault),
+            fromDomain: try DomainName(domain), inDoubt: inDoubt, expirySeconds: Int(expiry))
+    }
+
+    /// Which of these the account must not mail at this moment.
+    package func suppressed(_ account: AccountID, _ fingerprints: [Fingerprint]) async throws -> Set<Fingerprint> {
+        guard !fingerprints.isEmpty else { return [] }
+        return try await records.withConnection { connection in
+            try await suppressions.which(of: fingerprints, account: account, on: connection)
+        }
+    }
+
+    /// Destroys the data of a campaign whose recipients all have their outcome; see ``CampaignPurger/complete(_:_:)``.
+    @discardableResult
+    package func complete(_ account: AccountID, _ campaign: CampaignID) async throws -> PurgeCertificate? {
+        try await purger.complete(account, campaign)
+    }
+
+    /// Campaigns that are done but not purged, say because the node that settled the last batch died.
+    package func unfinishedCompletions() async throws -> [(account: AccountID, campaign: CampaignID)] {
+        try await purger.unfinished()
+    }
+
+    /// Yields when there may be batches to claim. Also look from time to time: what is due later gives no signal.
+    package func workSignals() -> AsyncStream<Void> {
+        let notifications = records.listen(CampaignChannel.work)
+        return AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
+            let task = Task {
+                for await _ in notifications { continuation.yield() }
+                continuation.finish()
+            }
+            continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+}

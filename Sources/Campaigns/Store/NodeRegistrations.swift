@@ -1,0 +1,87 @@
+import Logging
+import Postgres
+import Synchronization
+
+/// Why a node cannot run under its name.
+package enum NodeError: Error, Sendable, Hashable {
+    /// Another process runs under this name, with this database.
+    case alreadyRunning
+}
+
+/// The names that this process runs nodes under. A name is held by a session lock on a connection of its own, so it
+/// comes free at the moment the process or its connection dies.
+final class NodeRegistrations: Sendable {
+    private let held = Mutex<[String: NodeRegistration]>([:])
+
+    func add(_ registration: NodeRegistration, for node: String) {
+        held.withLock { $0[node] = registration }
+    }
+
+    func remove(_ node: String) -> NodeRegistration? {
+        held.withLock { $0.removeValue(forKey: node) }
+    }
+}
+
+/// Holds one name, and takes it again after the server restarted.
+final class NodeRegistration: Sendable {
+    private let connection: Mutex<PostgresConnection>
+    private let keeper = Mutex<Task<Void, Never>?>(nil)
+
+    private init(_ connection: PostgresConnection) { self.connection = Mutex(connection) }
+
+    deinit { keeper.withLock { $0?.cancel() } }
+
+    /// - Throws: ``NodeError/alreadyRunning``
+    static func take(
+        _ node: String, _ configuration: PostgresConfiguration, logger: Logger
+    ) async throws -> NodeRegistration {
+        let registration = NodeRegistration(try await lockedConnection(node, configuration))
+        let task = Task { [weak registration] in
+            while !Task.isCancelled {
+                try? await Task.sleep(for: checkInterval)
+                guard let registration else { return }
+                await registration.check(node, configuration, logger)
+            }
+        }
+        registration.keeper.withLock { $0 = task }
+        return registration
+    }
+
+    func end() async {
+        keeper.withLock { $0?.cancel() }
+        await connection.withLock { $0 }.close()
+    }
+
+    private static let checkInterval = Duration.seconds(5)
+
+    private static func lockedConnection(
+        _ node: String, _ configuration: PostgresConfiguration
+    ) async throws -> PostgresConnection {
+        let connection = try await PostgresConnection.connect(configuration)
+        let isFree = try await connection.query(
+            "SELECT pg_try_advisory_lock(hashtextextended('sluice node ' || \(node), 0))"
+        ).only.decode(Bool.self)
+        guard isFree else {
+            await connection.close()
+            throw NodeError.alreadyRunning
+        }
+        return connection
+    }
+
+    /// The lock went with its connection. Epochs keep two nodes of one name apart all the same, so work goes on.
+    private func check(_ node: String, _ configuration: PostgresConfiguration, _ logger: Logger) async {
+        let current = connection.withLock { $0 }
+        if current.isOpen, (try? await current.query("SELECT 1")) != nil { return }
+        guard !Task.isCancelled else { return }
+        do {
+            let next = try await Self.lockedConnection(node, configuration)
+            connection.withLock { $0 = next }
+            // `end()` may have closed the connection before this one in the meantime.
+            if Task.isCancelled { await next.close() }
+        } catch NodeError.alreadyRunning {
+            logger.error("another process runs under this node's name", metadata: ["node": "\(node)"])
+        } catch {
+            logger.warning("node lock not taken again yet", metadata: ["node": "\(node)", "error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,12 @@
+package import MailMessage
+package import MailTypes
+
+/// What a worker needs to know of a campaign besides its batches.
+package struct SendableCampaign: Sendable {
+    package let account: AccountID
+    package let campaign: CampaignID
+    package let content: MessageContent
+    package let fromDomain: DomainName
+    package let inDoubt: InDoubtPolicy
+    package let expirySeconds: Int
+}

@@ -1,0 +1,93 @@
+import MailTypes
+
+/// Decides what settling a batch writes, from the batch's row, its records, its journal and what the worker brought.
+///
+/// The journal is what counted when it was committed, so a settlement must say the same of each recipient: all of
+/// them, none twice. Anything else is our bug and is refused before credits move.
+struct SettlementPlan: Sendable, Hashable {
+    /// The batch's row, locked.
+    struct Row: Sendable, Hashable {
+        var state: BatchState
+        var recipients: Int32
+        var finished: Int32
+        var delivered: Int32
+        var deferred: Int32
+        var attempt: Int32
+    }
+
+    /// One for each recipient that does not go on to a retry batch.
+    let results: [RecipientResult]
+    /// One for each recipient of the retry batch: its last reply.
+    let deferredReplies: [RecipientResult]
+    let charged: Int32
+    /// Unfinished recipients of a cancelled campaign, and those of them whose mail may have arrived.
+    let newlyCancelled: Int32
+    let newlyInDoubt: Int32
+
+    /// - Parameter indices: of the batch's records.
+    init(
+        row: Row, indices: [Int32], progress: [Int32: RecipientProgress], claimed: [RecipientResult],
+        deferred: [Int32]
+    ) throws(CampaignError) {
+        let final = Self.finals(indices, progress)
+        try Self.require(
+            final.count == row.finished && final.count { $0.outcome == .delivered } == row.delivered,
+            "the journal and the batch's counters differ")
+        let told = Dictionary(claimed.map { ($0.index, $0.outcome) }, uniquingKeysWith: { first, _ in first })
+        try Self.require(
+            told.count == claimed.count && told.count == final.count
+                && final.allSatisfy { told[$0.index] == .some($0.outcome) },
+            "the results are not those of the journal")
+        charged = row.delivered
+        if row.state == .cancelling {
+            let rest = Self.cancelled(indices, progress)
+            results = final + rest
+            deferredReplies = []
+            newlyInDoubt = Int32(rest.count { $0.outcome == .inDoubt })
+            newlyCancelled = Int32(rest.count) - newlyInDoubt
+        } else {
+            let replies = Self.deferred(indices, progress)
+            try Self.require(
+                replies.count == row.deferred && final.count + replies.count == indices.count
+                    && indices.count == row.recipients,
+                "recipients without an outcome are left")
+            try Self.require(
+                deferred.count == replies.count && Set(deferred) == Set(replies.map(\.index)),
+                "the deferred recipients are not those of the journal")
+            results = final
+            deferredReplies = replies
+            newlyInDoubt = 0
+            newlyCancelled = 0
+        }
+    }
+
+    /// The recipients with a final outcome.
+    private static func finals(_ indices: [Int32], _ progress: [Int32: RecipientProgress]) -> [RecipientResult] {
+        indices.compactMap { index in
+            if case .finished(let result) = progress[index] { result } else { nil }
+        }
+    }
+
+    private static func deferred(_ indices: [Int32], _ progress: [Int32: RecipientProgress]) -> [RecipientResult] {
+        indices.compactMap { index in
+            if case .deferred(let result) = progress[index] { result } else { nil }
+        }
+    }
+
+    /// What becomes of the unfinished recipients of a cancelled campaign: cancelled, but in doubt where a mail was
+    /// about to be sent and nothing tells whether it was.
+    static func cancelled(_ indices: [Int32], _ progress: [Int32: RecipientProgress]) -> [RecipientResult] {
+        indices.compactMap { index in
+            switch progress[index] {
+            case .finished: nil
+            case .intended: RecipientResult(index: index, outcome: .inDoubt)
+            case .deferred(let result): RecipientResult(index: index, outcome: .cancelled, reply: result.reply)
+            case nil: RecipientResult(index: index, outcome: .cancelled)
+            }
+        }
+    }
+
+    private static func require(_ condition: Bool, _ detail: String) throws(CampaignError) {
+        guard condition else { throw CampaignError(.settlementMismatch, detail) }
+    }
+}

@@ -1,0 +1,125 @@
+import Crypto
+import MailTypes
+package import Postgres
+
+extension CreditLedger {
+    /// Recomputes every balance from the entries and compares entries, holds and accounts with each other.
+    ///
+    /// Checked for each account: entry numbers without gaps; each entry's values before equal the values after its
+    /// predecessor; the amount explains the change; the chain; posted = grants − charges; held = Σ open holds; every
+    /// hold resolved to its full amount; each settlement agrees with its hold; for each campaign, what was reserved and
+    /// carried equals its holds; the account's row equals its last entry. The digests in purge entries are compared
+    /// with the certificates by their owner.
+    ///
+    /// Reads one snapshot, page by page, with memory independent of the number of entries.
+    ///
+    /// - Parameter connection: on the primary server, and outside any transaction: the verification begins and ends a
+    ///   REPEATABLE READ, READ ONLY one itself. It may take long; no query of others waits for it.
+    package func verify(on connection: PostgresConnection) async throws -> LedgerVerification {
+        try await connection.execute(script: "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        do {
+            let result = try await verifySnapshot(on: connection)
+            try await connection.execute(script: "COMMIT")
+            return result
+        } catch {
+            // The first error is the one to report; a connection that cannot roll back is closed by its pool.
+            try? await connection.execute(script: "ROLLBACK")
+            throw error
+        }
+    }
+
+    private func verifySnapshot(on connection: PostgresConnection) async throws -> LedgerVerification {
+        var result = LedgerVerification()
+        var anchor = SHA256()
+        var last: AccountID?
+        while true {
+            let page = try await accounts(after: last, on: connection)
+            for account in page {
+                let audit = try await verify(account, on: connection, into: &result)
+                var fields = FieldEncoder()
+                fields.append(account.id.rawValue)
+                fields.append(audit.entryCount)
+                fields.append(audit.chainHead)
+                anchor.update(data: fields.bytes)
+                result.accounts += 1
+            }
+            guard let next = page.last?.id, page.count == LedgerLimits.pageRows else { break }
+            last = next
+        }
+        result.anchor = Array(anchor.finalize())
+        return result
+    }
+
+    private func verify(
+        _ account: LedgerAccount, on connection: PostgresConnection, into result: inout LedgerVerification
+    ) async throws -> BookAudit {
+        var audit = BookAudit(account: account.id, chain: chain)
+        while true {
+            let page = try await entries(
+                account.id, after: audit.entryCount, limit: LedgerLimits.pageRows, on: connection)
+            for entry in page { audit.read(entry, into: &result) }
+            result.entries += page.count
+            guard page.count == LedgerLimits.pageRows else { break }
+        }
+        let rows = try await connection.query(
+            """
+            SELECT chain_head,
+                (SELECT coalesce(sum(amount), 0)::bigint FROM holds h
+                    WHERE h.account_id = a.account_id AND h.state = 'open')
+            FROM accounts a WHERE account_id = \(account.id.rawValue)
+            """)
+        guard let row = rows.first else { throw LedgerError.inconsistent }
+        let (chainHead, openHolds) = try row.decode([UInt8].self, Int64.self)
+        audit.close(against: account, chainHead: chainHead, openHolds: openHolds, into: &result)
+        try await verifyHolds(of: account.id, on: connection, into: &result)
+        return audit
+    }
+
+    private func verifyHolds(
+        of account: AccountID, on connection: PostgresConnection, into result: inout LedgerVerification
+    ) async throws {
+        let broken = try await connection.query(
+            """
+            SELECT h.campaign_id, h.batch_no FROM holds h
+            LEFT JOIN ledger_entries e ON e.account_id = h.account_id AND e.campaign_id = h.campaign_id
+                AND e.batch_no = h.batch_no AND e.kind = 'settle'
+            WHERE h.account_id = \(account.rawValue) AND NOT CASE h.state
+                WHEN 'open' THEN e.entry_no IS NULL AND h.charged = 0 AND h.released = 0 AND h.carried = 0
+                WHEN 'resolved' THEN h.charged + h.released + h.carried = h.amount AND CASE
+                    WHEN e.entry_no IS NULL THEN h.charged = 0 AND h.carried = 0
+                    ELSE e.amount = h.charged AND e.held_before - e.held_after - e.amount = h.released END
+                ELSE false END
+            ORDER BY h.campaign_id, h.batch_no LIMIT \(LedgerLimits.pageRows)
+            """)
+        for row in broken {
+            let (campaign, batch) = try row.decode(Int64.self, Int32.self)
+            result.report(
+                "account \(account), campaign \(CampaignID(rawValue: campaign)), batch \(batch): "
+                    + "the hold does not agree with its settlement")
+        }
+        let campaigns = try await connection.query(
+            """
+            WITH booked AS (
+                SELECT campaign_id, coalesce(sum(amount) FILTER (WHERE kind = 'reserve'), 0) AS reserved,
+                    coalesce(sum(amount) FILTER (WHERE kind = 'settle'), 0) AS charged,
+                    coalesce(sum(held_before - held_after - amount) FILTER (WHERE kind = 'settle'), 0)
+                        + coalesce(sum(amount) FILTER (WHERE kind = 'release'), 0) AS released
+                FROM ledger_entries WHERE account_id = \(account.rawValue) AND kind IN ('reserve', 'settle', 'release')
+                GROUP BY campaign_id
+            ), kept AS (
+                SELECT campaign_id, sum(amount) - sum(carried) AS reserved, sum(charged) AS charged,
+                    sum(released) AS released
+                FROM holds WHERE account_id = \(account.rawValue) GROUP BY campaign_id
+            )
+            SELECT campaign_id FROM booked FULL JOIN kept USING (campaign_id)
+            WHERE (booked.reserved, booked.charged, booked.released)
+                IS DISTINCT FROM (kept.reserved, kept.charged, kept.released)
+            ORDER BY campaign_id LIMIT \(LedgerLimits.pageRows)
+            """)
+        for row in campaigns {
+            result.report(
+                "account \(account), campaign \(CampaignID(rawValue: try row.decode(Int64.self))): "
+                    + "entries and holds do not add up")
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import Campaigns
+import MailTypes
+import Vault
+
+/// Turns a claimed batch into mails in lanes: takes up what an earlier run left, drops suppressed and expired
+/// recipients, and finds the lane of each remaining domain.
+struct BatchOpener: Sendable {
+    let journal: JournalWriter
+    let router: Router
+    let sender: Sender
+    let suppressions: JournalWriter.SuppressionCheck
+    let now: @Sendable () -> Int64
+
+    func open(_ run: BatchRun) async throws {
+        let suppressed = try await suppressions(run.batch.id.account, run.fingerprints)
+        var toSend: [DomainName: [Int]] = [:]
+        for (position, record) in run.batch.records.enumerated() {
+            if takeUp(run, position, record) { continue }
+            if suppressed.contains(run.fingerprints[position]) {
+                sender.conclude(run, position, .suppressed, Diagnosis(text: "the address is suppressed"))
+            } else if now() >= run.batch.campaignExpiresAt {
+                sender.conclude(run, position, .expired, Diagnosis(text: "the campaign's expiry passed"))
+            } else {
+                toSend[record.address.domain, default: []].append(position)
+            }
+        }
+        await enqueue(run, toSend)
+    }
+
+    /// Applies what the journal and the import know of a recipient; true when nothing is left to do in this run.
+    private func takeUp(_ run: BatchRun, _ position: Int, _ record: RecipientRecord) -> Bool {
+        if record.isSuppressed {
+            run.finish(position, .final(RecipientResult(index: record.index, outcome: .suppressed)))
+            return true
+        }
+        switch run.batch.progress[record.index] {
+        case nil: return false
+        case .finished(let result):
+            run.finish(position, .final(result))
+            return true
+        case .deferred:
+            run.finish(position, .deferred)
+            return true
+        case .intended where run.runtime.resendsInDoubt:
+            // The mail may have been delivered just before an earlier run ended. It is counted and sent again.
+            journal.record(run, [JournalEntry(record, .inDoubtResend)])
+            return false
+        case .intended:
+            sender.conclude(
+                run, position, .inDoubt, Diagnosis(text: "the node stopped before the answer was recorded"))
+            return true
+        }
+    }
+
+    /// Looks the domains up side by side, a bounded number at once, and queues each domain's mails as its answer comes.
+    private func enqueue(_ run: BatchRun, _ toSend: [DomainName: [Int]]) async {
+        await withTaskGroup(of: Void.self) { group in
+            var underWay = 0
+            for (domain, positions) in toSend {
+                if underWay == Self.lookupsAtOnce {
+                    await group.next()
+                    underWay -= 1
+                }
+                underWay += 1
+                group.addTask { await enqueue(run, positions, to: domain) }
+            }
+        }
+    }
+
+    private func enqueue(_ run: BatchRun, _ positions: [Int], to domain: DomainName) async {
+        do throws(Router.Failure) {
+            let lane = try await router.lane(to: domain, sender: sender)
+            let queuedAt = ContinuousClock.now
+            lane.enqueue(positions.map { Job(run: run, position: $0, queuedAt: queuedAt) })
+        } catch {
+            let diagnosis = Diagnosis(enhanced: error.enhanced, text: error.reason)
+            for position in positions { sender.conclude(run, position, error.report, diagnosis) }
+        }
+    }
+
+    private static let lookupsAtOnce = 32
+}

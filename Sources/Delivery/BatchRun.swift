@@ -1,0 +1,144 @@
+import Campaigns
+import MailTypes
+import Synchronization
+import Vault
+
+/// One claimed batch in work: what has become of each of its recipients, and whether its mails may still start.
+///
+/// Positions are indices into the batch's records.
+final class BatchRun: Sendable {
+    let batch: ClaimedBatch
+    let runtime: CampaignRuntime
+    let fingerprints: [Fingerprint]
+
+    private struct State {
+        var dispositions: [Disposition?]
+        var remaining: Int
+        var stop: StopReason?
+        var leaseEnd: ContinuousClock.Instant
+        var waiter: CheckedContinuation<Void, Never>?
+        var toSuppress: [Fingerprint] = []
+    }
+
+    private let state: Mutex<State>
+
+    init(
+        _ batch: ClaimedBatch, runtime: CampaignRuntime, fingerprints: [Fingerprint],
+        leaseEnd: ContinuousClock.Instant
+    ) {
+        self.batch = batch
+        self.runtime = runtime
+        self.fingerprints = fingerprints
+        state = Mutex(
+            State(
+                dispositions: Array(repeating: nil, count: batch.records.count), remaining: batch.records.count,
+                leaseEnd: leaseEnd))
+    }
+
+    /// What has become of a recipient in this run.
+    enum Disposition: Sendable {
+        case final(RecipientResult)
+        /// Refused for now.
+        case deferred
+        /// Left alone, because the run was stopped first.
+        case untouched
+    }
+
+    enum StopReason: Sendable, Equatable {
+        /// The campaign was paused, or the node drains: give the batch back.
+        case park
+        /// The campaign was cancelled: settle what is done, cancel the rest.
+        case cancel
+        /// Another node owns the batch: forget it.
+        case abandon
+    }
+
+    /// Whether another mail of this batch may start.
+    var mayStart: Bool {
+        state.withLock { $0.stop == nil && ContinuousClock.now < $0.leaseEnd }
+    }
+
+    /// Whether the lease still holds by this node's own clock.
+    var holdsLease: Bool { state.withLock { ContinuousClock.now < $0.leaseEnd } }
+
+    var stopReason: StopReason? { state.withLock(\.stop) }
+
+    /// The first reason stands, except that a lost lease overrules all.
+    func stop(_ reason: StopReason) {
+        state.withLock { state in
+            if state.stop == nil || reason == .abandon { state.stop = reason }
+        }
+    }
+
+    func extendLease(to end: ContinuousClock.Instant) {
+        state.withLock { $0.leaseEnd = max($0.leaseEnd, end) }
+    }
+
+    /// Records the fate of the recipient at `position`. Called once for each.
+    func finish(_ position: Int, _ disposition: Disposition) {
+        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            precondition(state.dispositions[position] == nil, "a recipient has one fate a run")
+            state.dispositions[position] = disposition
+            state.remaining -= 1
+            guard state.remaining == 0 else { return nil }
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.resume()
+    }
+
+    /// Notes that the settlement shall put the recipient's address on the suppression list.
+    func suppress(_ position: Int) {
+        state.withLock { $0.toSuppress.append(fingerprints[position]) }
+    }
+
+    /// Returns when every recipient has its disposition.
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let isDone = state.withLock { state in
+                if state.remaining > 0 { state.waiter = continuation }
+                return state.remaining == 0
+            }
+            if isDone { continuation.resume() }
+        }
+    }
+
+    /// What to do with the batch once every recipient has its disposition.
+    enum Conclusion: Sendable {
+        case settle(BatchSettlement)
+        case park
+        case abandon
+    }
+
+    /// - Parameter retryInSeconds: when the deferred recipients are due, told how often they were tried.
+    func conclusion(retryInSeconds: (_ attempts: Int) -> Double) -> Conclusion {
+        let (dispositions, stop, toSuppress) = state.withLock { ($0.dispositions, $0.stop, $0.toSuppress) }
+        if stop == .abandon { return .abandon }
+        var results: [RecipientResult] = []
+        var deferred: [RecipientRecord] = []
+        var hasUntouched = false
+        for (position, disposition) in dispositions.enumerated() {
+            switch disposition {
+            case .final(let result): results.append(result)
+            case .deferred: deferred.append(batch.records[position].triedAgain())
+            case .untouched, nil: hasUntouched = true
+            }
+        }
+        // A batch that was stopped half-way keeps its journal; only a cancelled one is settled as it stands.
+        if hasUntouched && stop != .cancel { return .park }
+        let attempts = deferred.map { Int($0.attempt) }.max() ?? 1
+        return .settle(
+            BatchSettlement(
+                results: results, deferred: deferred, retryInSeconds: retryInSeconds(attempts),
+                suppress: toSuppress.map { ($0, .hardBounce) }))
+    }
+}
+
+extension RecipientRecord {
+    /// The record as its retry batch holds it.
+    func triedAgain() -> RecipientRecord {
+        var record = self
+        record.attempt = attempt == .max ? .max : attempt + 1
+        return record
+    }
+}

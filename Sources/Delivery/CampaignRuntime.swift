@@ -1,0 +1,116 @@
+import Campaigns
+import MailMessage
+import MailSigning
+import MailTypes
+import Synchronization
+import Vault
+
+/// What all mails of one campaign share: the compiled template, the signer, the account's keys.
+final class CampaignRuntime: Sendable {
+    let account: AccountID
+    let campaign: CampaignID
+    let message: CompiledMessage
+    let signer: DKIMSigner
+    let fromDomain: DomainName
+    let returnPathDomain: String
+    let resendsInDoubt: Bool
+    let keys: AccountKeys
+    let feedbackID: String
+    private let publicURL: String?
+
+    init(
+        account: AccountID, campaign: CampaignID, sendable: SendableCampaign, signer: DKIMSigner, keys: AccountKeys,
+        publicURL: String?
+    ) throws {
+        self.account = account
+        self.campaign = campaign
+        message = try CompiledMessage(sendable.content)
+        self.signer = signer
+        fromDomain = sendable.fromDomain
+        returnPathDomain = "bounce." + sendable.fromDomain.text
+        resendsInDoubt = sendable.inDoubt == .resend
+        self.keys = keys
+        feedbackID = "\(campaign):\(account):sluice"
+        self.publicURL = publicURL
+    }
+
+    /// The same for each attempt at a recipient, so that a receiver can tell a second copy (RFC 5322 §3.6.4).
+    func messageID(of record: RecipientRecord) -> String {
+        "\(campaign).\(record.index)@\(fromDomain)"
+    }
+
+    /// Where bounces of this recipient come back to; readable without a look-up, also after the purge.
+    func reversePath(for fingerprint: Fingerprint) -> String {
+        let token = RecipientToken(account: account, campaign: campaign, fingerprint: fingerprint)
+        return "b-" + token.text(signedWith: keys) + "@" + returnPathDomain
+    }
+
+    func unsubscribeURLs(for fingerprint: Fingerprint) -> [String] {
+        guard let publicURL else { return [] }
+        let token = RecipientToken(account: account, campaign: campaign, fingerprint: fingerprint)
+        return [publicURL + "/u/" + token.text(signedWith: keys)]
+    }
+
+    /// A signed mail and the envelope it travels in.
+    func mail(for record: RecipientRecord, fingerprint: Fingerprint, at seconds: Int64) throws -> SignedMail {
+        var rendered = RenderedMessage()
+        let fields = MessageEnvelopeFields(
+            messageID: messageID(of: record), date: seconds, listUnsubscribe: unsubscribeURLs(for: fingerprint),
+            oneClick: true, feedbackID: feedbackID)
+        let recipient = MergeRecipient(address: record.address, name: record.name, variables: record.variables)
+        try message.render(recipient, fields, into: &rendered)
+        let signature = try signer.sign(rendered.bytes, bodyOffset: rendered.bodyOffset, at: seconds)
+        return SignedMail(signature: signature, content: rendered.bytes)
+    }
+}
+
+struct SignedMail: Sendable {
+    let signature: [UInt8]
+    let content: [UInt8]
+}
+
+/// The campaigns in work, compiled. Bounded: the one unused longest goes first.
+final class CampaignRuntimes: Sendable {
+    private struct Key: Hashable {
+        let account: AccountID
+        let campaign: CampaignID
+    }
+
+    private struct State {
+        var runtimes: [Key: (runtime: CampaignRuntime, used: UInt64)] = [:]
+        var clock: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+    private let capacity: Int
+    private let load: @Sendable (AccountID, CampaignID) async throws -> CampaignRuntime
+
+    init(capacity: Int = 64, load: @escaping @Sendable (AccountID, CampaignID) async throws -> CampaignRuntime) {
+        self.capacity = capacity
+        self.load = load
+    }
+
+    func runtime(_ account: AccountID, _ campaign: CampaignID) async throws -> CampaignRuntime {
+        let key = Key(account: account, campaign: campaign)
+        let known = state.withLock { state -> CampaignRuntime? in
+            state.clock += 1
+            state.runtimes[key]?.used = state.clock
+            return state.runtimes[key]?.runtime
+        }
+        if let known { return known }
+        let loaded = try await load(account, campaign)
+        return state.withLock { state in
+            if let other = state.runtimes[key]?.runtime { return other }
+            if state.runtimes.count >= capacity, let oldest = state.runtimes.min(by: { $0.value.used < $1.value.used }) {
+                state.runtimes[oldest.key] = nil
+            }
+            state.clock += 1
+            state.runtimes[key] = (loaded, state.clock)
+            return loaded
+        }
+    }
+
+    func forget(_ account: AccountID, _ campaign: CampaignID) {
+        state.withLock { $0.runtimes[Key(account: account, campaign: campaign)] = nil }
+    }
+}

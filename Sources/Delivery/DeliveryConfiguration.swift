@@ -1,0 +1,49 @@
+package import SMTPProtocol
+package import SMTPTransport
+package import TrafficShaping
+
+/// What an operator decides about delivery.
+package struct DeliveryConfiguration: Sendable {
+    /// The name leases are held under. One running process a name.
+    package var node: String
+    /// The name given in EHLO (RFC 5321 §4.1.1.1): the host name that the sending address resolves back to.
+    package var heloName: String
+    /// Sends all mail to one host instead of the recipients' own: a smarthost, or a sink.
+    package var route: Route?
+    /// The port mail servers listen on; another one only in tests.
+    package var smtpPort: Int = 25
+    /// Lifts the guard against loopback, private and other non-global addresses.
+    package var allowsPrivateDestinations = false
+    /// Batches in work at once. Together with their size it bounds the memory of the engine.
+    package var activeBatches = 8
+    /// Seconds after which another node may take over a batch.
+    package var leaseSeconds = 30
+    package var laneLimits = LaneLimits()
+    package var retry = RetrySchedule()
+    /// Least time between two journal commits. Longer groups cost the database less and each mail a little latency.
+    package var journalInterval: Duration = .milliseconds(15)
+    /// `https://…` under which recipients reach the unsubscribe page; without it no List-Unsubscribe is written.
+    package var publicURL: String?
+    /// Seconds that mails under way may take to finish when the node stops.
+    package var drainSeconds = 30
+    package var tls: SMTPClientConfiguration.TLSPolicy = .opportunistic
+    package var timeouts = SMTPTimeouts.standard
+
+    package init(node: String, heloName: String) {
+        self.node = node
+        self.heloName = heloName
+    }
+
+    /// One host that takes all mail.
+    package struct Route: Sendable, Hashable {
+        package var host: String
+        package var port: Int
+        package var credentials: SMTPCredentials?
+
+        package init(host: String, port: Int, credentials: SMTPCredentials? = nil) {
+            self.host = host
+            self.port = port
+            self.credentials = credentials
+        }
+    }
+}

@@ -1,0 +1,248 @@
+package import Campaigns
+package import DNSResolution
+package import Feedback
+package import Logging
+package import MailTypes
+package import NIOCore
+package import ServiceLifecycle
+import Synchronization
+package import Vault
+
+/// Claims batches, sends their mails, records what came of them and settles them.
+///
+/// One engine runs in a node. `run()` returns after a graceful shutdown, when the mails under way have ended and every
+/// batch is settled or given back; cancelling its task stops at once, and the next start finds what was under way in the
+/// journal.
+package final class DeliveryEngine: Service {
+    private let configuration: DeliveryConfiguration
+    private let store: DeliveryStore
+    private let journal: JournalWriter
+    private let runtimes: CampaignRuntimes
+    private let opener: BatchOpener
+    private let router: Router
+    private let logger: Logger
+
+    private struct State {
+        var runs: [BatchID: BatchRun] = [:]
+        var isDraining = false
+    }
+
+    private let state = Mutex(State())
+    private let wakeUp = Signal()
+
+    /// - Parameters:
+    ///   - resolver: needed unless the configuration has a route.
+    ///   - routeAddresses: the addresses of the route's host.
+    package init(
+        configuration: DeliveryConfiguration, store: DeliveryStore, vault: Vault, domains: SendingDomains,
+        resolver: Resolver?, routeAddresses: [IPAddress], group: any EventLoopGroup, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.store = store
+        self.logger = logger
+        let check: JournalWriter.SuppressionCheck = { try await store.suppressed($0, $1) }
+        journal = JournalWriter(
+            store: store, suppressions: check, node: configuration.node, interval: configuration.journalInterval,
+            logger: logger)
+        runtimes = CampaignRuntimes { [publicURL = configuration.publicURL] account, campaign in
+            let sendable = try await store.sendable(account, campaign)
+            return try CampaignRuntime(
+                account: account, campaign: campaign, sendable: sendable,
+                signer: try await domains.signer(account, sendable.fromDomain),
+                keys: try await vault.accountKeys(account), publicURL: publicURL)
+        }
+        router = Router(
+            configuration: configuration, resolver: resolver, fixedAddresses: routeAddresses, group: group,
+            logger: logger)
+        opener = BatchOpener(
+            journal: journal, router: router, sender: Sender(journal: journal, logger: logger), suppressions: check,
+            now: Sender.wallClock)
+    }
+
+    package func run() async throws {
+        try await store.register(node: configuration.node)
+        await withGracefulShutdownHandler {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.journal.run() }
+                group.addTask { await self.renewLeases() }
+                group.addTask { await self.completeLeftovers() }
+                group.addTask { await self.listenForWork() }
+                group.addTask { await self.wakeRegularly() }
+                await claimUntilDrained()
+                await journal.flush()
+                group.cancelAll()
+            }
+            await router.shutdown()
+        } onGracefulShutdown: {
+            self.drain()
+        }
+        await store.unregister(node: configuration.node)
+    }
+
+    /// Stops claiming and lets what is under way end.
+    private func drain() {
+        let runs = state.withLock { state in
+            state.isDraining = true
+            return Array(state.runs.values)
+        }
+        logger.info("draining", metadata: ["batches": "\(runs.count)"])
+        for run in runs { run.stop(.park) }
+        wakeUp.raise()
+        Task {
+            // Mails that have not ended by then are cut off; those past their final dot become in doubt.
+            try? await Task.sleep(for: .seconds(configuration.drainSeconds))
+            await router.shutdown()
+        }
+    }
+
+    // MARK: Claiming
+
+    private func claimUntilDrained() async {
+        await withDiscardingTaskGroup { group in
+            wakeUp.raise()
+            await wakeUp.onEach {
+                let (isDraining, active) = state.withLock { ($0.isDraining, $0.runs.count) }
+                if isDraining { return .finish }
+                if Task.isCancelled { return .finish }
+                for batch in await claim(upTo: configuration.activeBatches - active) {
+                    start(batch, in: &group)
+                }
+                return .goOn
+            }
+        }
+    }
+
+    private func claim(upTo limit: Int) async -> [ClaimedBatch] {
+        guard limit > 0 else { return [] }
+        do {
+            return try await store.claim(
+                node: configuration.node, leaseSeconds: configuration.leaseSeconds, limit: limit)
+        } catch {
+            logger.warning("no batch claimed", metadata: ["error": "\(error)"])
+            return []
+        }
+    }
+
+    private func start(_ batch: ClaimedBatch, in group: inout DiscardingTaskGroup) {
+        let leaseEnd = leaseEndFromNow
+        group.addTask {
+            do {
+                try await self.work(on: batch, leaseEnd: leaseEnd)
+            } catch {
+                // The lease runs out and the batch is claimed again; what was journalled stays.
+                self.logger.error("batch given up", metadata: ["batch": "\(batch.id)", "error": "\(error)"])
+                try? await self.store.park(
+                    batch.id, node: self.configuration.node, epoch: batch.epoch, dueInSeconds: 30)
+            }
+            self.state.withLock { $0.runs[batch.id] = nil }
+            self.wakeUp.raise()
+        }
+    }
+
+    /// A margin before the lease ends, so that no mail starts that another node might send as well.
+    private var leaseEndFromNow: ContinuousClock.Instant {
+        .now + .milliseconds(configuration.leaseSeconds * 900)
+    }
+
+    // MARK: One batch
+
+    private func work(on batch: ClaimedBatch, leaseEnd: ContinuousClock.Instant) async throws {
+        let runtime = try await runtimes.runtime(batch.id.account, batch.id.campaign)
+        let run = BatchRun(
+            batch, runtime: runtime,
+            fingerprints: batch.records.map { runtime.keys.fingerprinter.fingerprint($0.address) }, leaseEnd: leaseEnd)
+        if batch.standing == .cancelling { run.stop(.cancel) }
+        if batch.standing == .paused { run.stop(.park) }
+        let isDraining = state.withLock { state in
+            state.runs[batch.id] = run
+            return state.isDraining
+        }
+        if isDraining { run.stop(.park) }
+        try await opener.open(run)
+        await run.wait()
+        await journal.flush()
+        try await conclude(run)
+    }
+
+    private func conclude(_ run: BatchRun) async throws {
+        let batch = run.batch
+        let conclusion = run.conclusion { attempts in
+            var generator = SystemRandomNumberGenerator()
+            return configuration.retry.delay(afterAttempt: attempts, using: &generator)
+        }
+        switch conclusion {
+        case .abandon:
+            logger.warning("batch taken over by another node", metadata: ["batch": "\(batch.id)"])
+        case .park:
+            try await store.park(batch.id, node: configuration.node, epoch: batch.epoch, dueInSeconds: 0)
+        case .settle(let settlement):
+            let result = try await store.settle(
+                batch.id, node: configuration.node, epoch: batch.epoch, settlement)
+            if case .settled(campaignDone: true) = result { await complete(batch.id.account, batch.id.campaign) }
+        }
+    }
+
+    // MARK: Completion
+
+    private func complete(_ account: AccountID, _ campaign: CampaignID) async {
+        runtimes.forget(account, campaign)
+        do {
+            if let certificate = try await store.complete(account, campaign) {
+                logger.info(
+                    "campaign completed and purged",
+                    metadata: ["campaign": "\(campaign)", "digest": "\(certificate.digest)"])
+            }
+        } catch {
+            // The regular sweep tries again.
+            logger.warning("campaign not completed", metadata: ["campaign": "\(campaign)", "error": "\(error)"])
+        }
+    }
+
+    /// Finishes campaigns whose last batch was settled by a node that died before the purge.
+    private func completeLeftovers() async {
+        while !Task.isCancelled {
+            do {
+                for (account, campaign) in try await store.unfinishedCompletions() {
+                    await complete(account, campaign)
+                }
+            } catch {
+                logger.warning("completions not swept", metadata: ["error": "\(error)"])
+            }
+            await router.closeIdleLanes()
+            try? await Task.sleep(for: .seconds(15))
+        }
+    }
+
+    // MARK: Background work
+
+    private func renewLeases() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(configuration.leaseSeconds * 1_000 / 3))
+            let runs = state.withLock { $0.runs }
+            guard !runs.isEmpty else { continue }
+            let leaseEnd = leaseEndFromNow
+            do {
+                let held = try await store.renew(
+                    node: configuration.node, runs.map { ($0.key, $0.value.batch.epoch) },
+                    leaseSeconds: configuration.leaseSeconds)
+                for (batch, run) in runs {
+                    if held.contains(batch) { run.extendLease(to: leaseEnd) } else { run.stop(.abandon) }
+                }
+            } catch {
+                logger.warning("leases not renewed", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func listenForWork() async {
+        for await _ in store.workSignals() { wakeUp.raise() }
+    }
+
+    /// Looks for work that came due, and again after a failed claim.
+    private func wakeRegularly() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(250))
+            wakeUp.raise()
+        }
+    }
+}

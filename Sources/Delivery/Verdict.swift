@@ -1,0 +1,53 @@
+import Campaigns
+import Feedback
+import MailTypes
+import SMTPProtocol
+import SMTPTransport
+
+/// What a report means for its recipient: pure decision, no I/O.
+enum Verdict: Equatable {
+    case final(Outcome)
+    /// Try again later; `countsAsInDoubt` when this attempt may have delivered the mail.
+    case later(countsAsInDoubt: Bool)
+
+    /// - Parameters:
+    ///   - isExpired: the campaign gives up on recipients that were not reached by now.
+    ///   - resendsInDoubt: the campaign's choice for answers that were lost.
+    init(_ verdict: DeliveryReport.Verdict, isExpired: Bool, resendsInDoubt: Bool) {
+        self =
+            switch verdict {
+            case .accepted: .final(.delivered)
+            case .permanent: .final(.bounced)
+            case .temporary: isExpired ? .final(.expired) : .later(countsAsInDoubt: false)
+            case .inDoubt: resendsInDoubt && !isExpired ? .later(countsAsInDoubt: true) : .final(.inDoubt)
+            }
+    }
+}
+
+/// What the other side, or the lack of one, said about a recipient, without personal data beyond what the reply holds.
+struct Diagnosis: Sendable {
+    var code: UInt16 = 0
+    var enhanced: EnhancedStatusCode?
+    var text: String
+
+    init(code: UInt16 = 0, enhanced: EnhancedStatusCode? = nil, text: String) {
+        self.code = code
+        self.enhanced = enhanced
+        self.text = text
+    }
+
+    init(_ report: DeliveryReport) {
+        if let reply = report.reply {
+            self.init(
+                code: UInt16(clamping: reply.code), enhanced: reply.enhanced, text: reply.lines.joined(separator: " "))
+        } else {
+            self.init(enhanced: report.enhanced, text: report.reason)
+        }
+    }
+
+    /// Whether the account must not mail the address again: a permanent refusal that names the mailbox.
+    func suppresses(_ report: DeliveryReport) -> Bool {
+        guard report.verdict == .permanent, report.blame == .recipient, let reply = report.reply else { return false }
+        return ReplyClassifier.classify(code: reply.code, enhanced: reply.enhanced, text: text).suppresses
+    }
+}

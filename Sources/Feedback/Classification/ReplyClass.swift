@@ -1,0 +1,34 @@
+/// What a receiver's refusal is about, and so what helps: nothing, waiting, another sender, or another message.
+package enum ReplyClass: String, CaseIterable, Sendable, Hashable {
+    case hardBadMailbox = "hard:bad-mailbox"
+    case hardBadDomain = "hard:bad-domain"
+    /// The mailbox existed and is switched off.
+    case hardInactive = "hard:inactive"
+    case softMailboxFull = "soft:mailbox-full"
+    case softGreylist = "soft:greylist"
+    case softRateLimited = "soft:rate-limited"
+    /// The message looks like spam or breaks a policy of the receiver.
+    case blockSpamPolicy = "block:spam-policy"
+    /// The sending address or domain is distrusted or listed.
+    case blockReputation = "block:reputation"
+    /// SPF, DKIM or DMARC.
+    case blockAuth = "block:auth"
+    case messageTooLarge = "message:too-large"
+    /// The message is malformed or holds something forbidden.
+    case messageContent = "message:content"
+    /// Relaying, credentials, loops, sender's own domain: set-up of either side.
+    case relayConfig = "relay-config"
+    case tls
+    case other
+}
+
+/// A reply, understood.
+package struct ReplyClassification: Sendable, Hashable {
+    package let replyClass: ReplyClass
+    /// A 5xx reply whose enhanced code does not say otherwise.
+    package let isPermanent: Bool
+
+    /// Whether the reply alone is reason never to mail the address again. Only "no such mailbox", said for good,
+    /// is: every other refusal may be about the sender, the message or the moment.
+    package var suppresses: Bool { replyClass == .hardBadMailbox && isPermanent }
+}

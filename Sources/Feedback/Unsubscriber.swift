@@ -1,0 +1,33 @@
+import MailTypes
+package import Vault
+
+/// Acts on the tokens of List-Unsubscribe links (RFC 8058): the recipient is put on the suppression list of the account
+/// that mailed them.
+package struct Unsubscriber: Sendable {
+    private let vault: Vault
+    private let suppressions: SuppressionList
+
+    package init(vault: Vault, suppressions: SuppressionList) {
+        self.vault = vault
+        self.suppressions = suppressions
+    }
+
+    /// Whether the token is one of ours. Changes nothing.
+    package func recognises(_ text: String) async throws -> Bool {
+        try await verified(text) != nil
+    }
+
+    /// - Returns: false for a token that is not ours. A repeated call is as good as the first.
+    package func unsubscribe(_ text: String) async throws -> Bool {
+        guard let token = try await verified(text) else { return false }
+        try await suppressions.add(
+            [token.fingerprint], account: token.account, reason: .unsubscribe, origin: .recipient, note: nil)
+        return true
+    }
+
+    private func verified(_ text: String) async throws -> RecipientToken? {
+        guard let unverified = RecipientToken.Unverified(text) else { return nil }
+        guard let keys = try await vault.existingAccountKeys(unverified.account) else { return nil }
+        return unverified.verified(with: keys)
+    }
+}

@@ -1,0 +1,24 @@
+import HTTPTypes
+import Hummingbird
+import Identity
+import MailTypes
+
+/// Finds the account of the bearer key; without a valid one a request goes no further.
+struct AuthenticationMiddleware: RouterMiddleware {
+    typealias Context = APIContext
+
+    let keys: APIKeys
+
+    func handle(
+        _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
+        guard let header = request.headers[.authorization] else { throw Problem.unauthorized }
+        let parts = header.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer",
+            let account = try await keys.authenticate(String(parts[1]))
+        else { throw Problem.unauthorized }
+        var context = context
+        context.account = account
+        return try await next(request, context)
+    }
+}

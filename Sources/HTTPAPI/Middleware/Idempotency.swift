@@ -1,0 +1,70 @@
+import Crypto
+import HTTPTypes
+import Hummingbird
+import Identity
+import MailTypes
+import NIOCore
+import Postgres
+
+/// `Idempotency-Key`: the same key with the same request gives the stored answer, with another request a conflict.
+///
+/// The answer is stored in the transaction of the effect, so that a crash loses both or neither.
+struct Idempotency: Sendable {
+    let store: IdempotencyStore
+    let records: PostgresPool
+
+    /// An answer that can be stored and sent again.
+    struct Answer: Sendable {
+        let status: HTTPResponse.Status
+        let body: String
+
+        func response(replayed: Bool = false) -> Response {
+            var headers: HTTPFields = [.contentType: "application/json; charset=utf-8"]
+            if replayed { headers[.idempotencyReplayed] = "true" }
+            return Response(
+                status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: body)))
+        }
+    }
+
+    /// One request under a key.
+    struct Ticket: Sendable {
+        let account: AccountID
+        let key: String
+        let scope: String
+        let store: IdempotencyStore
+
+        /// Stores the answer for `request`, the SHA-256 of the body. Called inside the transaction of the effect.
+        func save(_ answer: Answer, request digest: [UInt8], on connection: PostgresConnection) async throws {
+            try await store.store(
+                account: account, key: key, scope: scope, requestHash: digest, status: Int(answer.status.code),
+                contentType: "application/json", body: Array(answer.body.utf8), on: connection)
+        }
+    }
+
+    /// The ticket of a request, nil where it carries no key.
+    func ticket(_ request: Request, _ context: APIContext) throws -> Ticket? {
+        guard let key = request.headers[.idempotencyKey] else { return nil }
+        guard (1...IdentityLimits.idempotencyKeyOctets).contains(key.utf8.count),
+            key.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        else { throw IdempotencyError.invalidKey }
+        return Ticket(
+            account: try context.authenticated(), key: key, scope: "\(request.method) \(request.uri.path)",
+            store: store)
+    }
+
+    /// The stored answer of an earlier request under the same key.
+    func replay(_ ticket: Ticket?, request digest: @autoclosure () async throws -> [UInt8]) async throws -> Response? {
+        guard let ticket else { return nil }
+        let stored = try await records.withConnection { connection in
+            try await store.find(account: ticket.account, key: ticket.key, scope: ticket.scope, on: connection)
+        }
+        guard let stored else { return nil }
+        guard stored.requestHash == (try await digest()) else {
+            throw IdempotencyError.differentRequest
+        }
+        return Answer(status: .init(code: stored.status), body: String(decoding: stored.body, as: UTF8.self))
+            .response(replayed: true)
+    }
+
+    static func digest(_ body: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: body)) }
+}

@@ -1,0 +1,189 @@
+package import Campaigns
+import CreditLedger
+import Feedback
+import Foundation
+import MailSigning
+import MailTypes
+import Postgres
+
+// How records look in answers. The order of the members is part of the look; names and meanings are in docs/openapi.yaml.
+
+extension CampaignStatus {
+    /// As `GET /v1/campaigns/{id}` tells it.
+    package var json: String { campaign.json(credits: credits) }
+}
+
+extension Campaign {
+    /// - Parameter credits: nil leaves them out, as lists do.
+    package func json(credits: CampaignCredits?) -> String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("id", id.description)
+        json.member("state", state.rawValue)
+        json.member("from_domain", fromDomain)
+        json.member("in_doubt", inDoubt.rawValue)
+        json.member("expiry_seconds", Int64(expirySeconds))
+        json.key("counters")
+        json.beginObject()
+        json.member("recipients", Int64(counters.recipients))
+        json.member("pending", Int64(counters.pending))
+        json.member("deferred", Int64(counters.deferred))
+        for outcome in Outcome.allCases { json.member(outcome.name, Int64(counters[outcome])) }
+        json.member("in_doubt_resent", Int64(counters.inDoubtResent))
+        json.endObject()
+        if let credits {
+            json.key("credits")
+            json.beginObject()
+            json.member("held", credits.held)
+            json.member("charged", credits.charged)
+            json.member("released", credits.released)
+            json.endObject()
+        }
+        json.member("created_at", Timestamp.text(createdAt))
+        json.member("scheduled_at", scheduledAt.map(Timestamp.text))
+        json.member("queued_at", queuedAt.map(Timestamp.text))
+        json.member("started_at", startedAt.map(Timestamp.text))
+        json.member("completed_at", completedAt.map(Timestamp.text))
+        json.member("purged_at", purgedAt.map(Timestamp.text))
+        json.endObject()
+        return json.text
+    }
+}
+
+/// RFC 3339 in UTC, to the second.
+enum Timestamp {
+    static func text(_ secondsSince1970: Int64) -> String {
+        Date(timeIntervalSince1970: Double(secondsSince1970)).formatted(.iso8601)
+    }
+}
+
+extension PostgresTimestamp {
+    var text: String { Timestamp.text(seconds) }
+}
+
+extension CampaignQuote {
+    var json: String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("recipients", Int64(recipients))
+        json.member("deliverable", Int64(deliverable))
+        json.member("suppressed", Int64(suppressed))
+        json.member("credits", credits)
+        json.member("available", available)
+        json.endObject()
+        return json.text
+    }
+}
+
+extension ImportReport {
+    var json: String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("accepted", Int64(accepted))
+        json.member("duplicates", Int64(duplicates))
+        json.member("suppressed", Int64(suppressed))
+        json.member("invalid", Int64(invalid))
+        json.key("errors")
+        json.beginArray()
+        for error in errors {
+            json.beginObject()
+            json.member("line", Int64(error.line))
+            json.member("code", error.code)
+            json.member("reason", error.reason)
+            json.endObject()
+        }
+        json.endArray()
+        json.endObject()
+        return json.text
+    }
+}
+
+extension RecipientStatus {
+    var json: String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("email", email)
+        json.member("outcome", fate.name)
+        json.member("code", code == 0 ? nil : Int64(code))
+        json.member("enhanced", enhanced?.description)
+        json.member("text", text.isEmpty ? nil : text)
+        json.endObject()
+        return json.text
+    }
+}
+
+extension CreditBalance {
+    var json: String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("posted", posted)
+        json.member("held", held)
+        json.member("limit", limit)
+        json.member("available", available)
+        json.endObject()
+        return json.text
+    }
+}
+
+extension LedgerEntry {
+    var json: String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("number", number)
+        json.member("kind", kind.rawValue)
+        json.member("amount", amount)
+        json.member("posted_before", postedBefore)
+        json.member("posted_after", postedAfter)
+        json.member("held_before", heldBefore)
+        json.member("held_after", heldAfter)
+        json.member("campaign", campaign?.description)
+        json.member("batch", batch.map(Int64.init))
+        json.member("memo", memo.isEmpty ? nil : memo)
+        json.member("digest", digest?.hexadecimal)
+        json.member("created_at", createdAt.text)
+        json.endObject()
+        return json.text
+    }
+}
+
+extension Suppression {
+    var json: String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("fingerprint", fingerprint.bytes.hexadecimal)
+        json.member("reason", reason.rawValue)
+        json.member("origin", origin.rawValue)
+        json.member("note", note)
+        json.member("created_at", createdAt.text)
+        json.endObject()
+        return json.text
+    }
+}
+
+extension SendingDomain {
+    var json: String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("domain", domain.text)
+        json.member("selector", selector)
+        json.key("records")
+        json.beginArray()
+        for record in records {
+            json.beginObject()
+            json.member("name", record.name)
+            json.member("type", record.type)
+            json.member("value", record.value)
+            json.endObject()
+        }
+        json.endArray()
+        json.endObject()
+        return json.text
+    }
+}
+
+extension [UInt8] {
+    package var hexadecimal: String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,56 @@
+package import HTTPTypes
+package import Hummingbird
+import NIOCore
+
+/// An error as the API tells it: `application/problem+json` (RFC 9457) with a stable `code` for programs, a sentence for
+/// people, and a reference that the log repeats.
+package struct Problem: Error, Sendable {
+    package var status: HTTPResponse.Status
+    /// snake_case, never changed once published.
+    package var code: String
+    /// What is wrong and what to do; no personal data.
+    package var detail: String
+    /// Which fields are at fault, by their path in the request.
+    package var fields: [String] = []
+    /// Further members, such as the credits that are missing.
+    package var numbers: [String: Int64] = [:]
+    /// Seconds after which trying again makes sense.
+    package var retryAfter: Int?
+
+    package init(_ status: HTTPResponse.Status, _ code: String, _ detail: String, fields: [String] = []) {
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.fields = fields
+    }
+
+    func response(reference: String) -> Response {
+        var json = JSONText()
+        json.beginObject()
+        json.member("type", "about:blank")
+        json.member("title", status.reasonPhrase)
+        json.member("status", Int64(status.code))
+        json.member("code", code)
+        json.member("detail", detail)
+        if !fields.isEmpty { json.member("fields", fields) }
+        for (name, value) in numbers.sorted(by: { $0.key < $1.key }) { json.member(name, value) }
+        json.member("reference", reference)
+        json.endObject()
+        var headers: HTTPFields = [.contentType: "application/problem+json"]
+        if let retryAfter { headers[.retryAfter] = String(retryAfter) }
+        if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: json.text)))
+    }
+}
+
+extension Problem {
+    static let notFound = Problem(.notFound, "not_found", "There is nothing at this address for this account.")
+    static let unauthorized = Problem(
+        .unauthorized, "unauthorized", "Send a valid API key as `Authorization: Bearer sl_live_…`.")
+    static func invalid(_ code: String, _ detail: String, fields: [String] = []) -> Problem {
+        Problem(.unprocessableContent, code, detail, fields: fields)
+    }
+    static func tooLarge(limit: Int) -> Problem {
+        Problem(.contentTooLarge, "body_too_large", "The body is larger than \(limit) bytes.")
+    }
+}

@@ -1,0 +1,18 @@
+/// Every bound of API keys and idempotency keys in one place.
+package enum IdentityLimits {
+    package static let nameCharacters = 100
+    /// How long an authenticated key is believed without asking the database: the longest time that a revoked key
+    /// lives on other nodes.
+    package static let cacheSeconds: Int64 = 10
+    package static let cachedKeys = 10_000
+    package static let listedKeys = 1_000
+    package static let idempotencyKeyOctets = 255
+    package static let scopeOctets = 255
+    package static let contentTypeOctets = 255
+    /// The largest answer that is kept for a repetition.
+    package static let bodyOctets = 1 << 20
+    /// How long an answer is kept.
+    package static let idempotencyHours = 48
+    /// Rows that one statement of a sweep deletes, so that it never holds many locks.
+    package static let sweepRows = 5_000
+}

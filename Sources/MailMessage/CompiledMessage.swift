@@ -1,0 +1,247 @@
+import MailTypes
+
+/// A campaign's message, compiled once and rendered for each recipient.
+///
+///     let message = try CompiledMessage(content)
+///     var rendered = RenderedMessage()
+///     for recipient in batch {
+///         try message.render(recipient, fields, into: &rendered)      // rendered.bytes goes to signing
+///     }
+///
+/// What does not depend on the recipient is done here: the header fields are folded, the structure is chosen, literals
+/// are encoded for transport, attachments too. Rendering copies those octets and encodes only the values between
+/// them. Nothing in it depends on time or chance: equal input gives equal octets.
+///
+/// # The template language
+///
+/// Mustache (mustache(5)) without partials and delimiter changes, and with fallbacks:
+///
+/// | tag | means |
+/// |---|---|
+/// | `{{name}}` | the value; in html with `& < > " '` escaped |
+/// | `{{{name}}}`, `{{&name}}` | the value as it is |
+/// | `{{name\|friend}}`, `{{{name\|friend}}}`, `{{&name\|friend}}` | with a fallback, up to the closing braces, blanks around it left out; escaped like a value |
+/// | `{{#items}}…{{/items}}` | once per item of a list; once for an object, a text or true, which names inside refer to first |
+/// | `{{^items}}…{{/items}}` | if the section above would show nothing |
+/// | `{{.}}` | the item itself |
+/// | `{{order.total}}` | a field of an object |
+/// | `{{! note }}` | nothing |
+///
+/// A section, closing or comment tag alone on its line takes the line with it.
+///
+/// Values: null counts as missing, and so does a list or an object where text is needed. Empty text is a value, but a
+/// fallback takes its place. A section treats missing, null, false, an empty list and empty text alike. A missing value
+/// without fallback fails that recipient, or renders as nothing under `MissingVariablePolicy.empty`.
+///
+/// Besides the recipient's variables there are `email` (always the address), `name` (the recipient's display name
+/// where the variables have none, or null) and `unsubscribe_url` (the https URI of List-Unsubscribe where the mail has
+/// one). Inside a section an object's own fields of these names come first.
+///
+/// In headers no value may hold a control character.
+///
+/// # Structure
+///
+///     mixed ─┬─ alternative ─┬─ text/plain
+///            │               └─ related ─┬─ text/html
+///            │                           └─ inline images
+///            └─ attachments
+///
+/// A level with only one part is left out. An empty html or text counts as absent if the other is not empty. An
+/// attachment with a content ID is inline if there is html. A text that is not empty always ends with a line break.
+package struct CompiledMessage: Sendable {
+    /// Whether From or Reply-To has an address with a UTF-8 local part, so that every copy needs SMTPUTF8.
+    package let needsSMTPUTF8: Bool
+
+    private let from: [UInt8]
+    private let replyTo: [UInt8]
+    private let subject: HeaderTemplate
+    private let headers: [HeaderTemplate]
+    /// MIME-Version to the empty line.
+    private let contentFields: [UInt8]
+    private let pieces: [BodyPiece]
+    private let roots: TemplateRoots
+    private let missingVariables: MissingVariablePolicy
+    private let limits: MessageLimits
+    private let expectedOctets: Int
+
+    /// - Throws: any code of `MessageError` but `undecodable`.
+    package init(_ content: MessageContent, limits: MessageLimits = .standard) throws(MessageError) {
+        var roots = TemplateRoots()
+        guard content.subject.utf8.count <= limits.subjectOctets else {
+            throw MessageError(.subjectTooLong, "the subject has more than \(limits.subjectOctets) octets")
+        }
+        subject = try HeaderTemplate(
+            name: "Subject", template: content.subject, longWords: .encoded, octetLimit: limits.subjectOctets,
+            roots: &roots, limits: limits)
+        headers = try Self.customHeaders(content.headers, roots: &roots, limits: limits)
+
+        guard content.replyTo.count <= limits.replyToCount else {
+            throw MessageError(.tooManyReplyTo, "more than \(limits.replyToCount) Reply-To addresses")
+        }
+        from = Self.mailboxField("From:", [content.from])
+        replyTo = Self.mailboxField("Reply-To:", content.replyTo)
+        needsSMTPUTF8 =
+            content.from.address.needsSMTPUTF8 || content.replyTo.contains { $0.address.needsSMTPUTF8 }
+
+        let entity = try Self.body(content, roots: &roots, limits: limits)
+        contentFields = Array("MIME-Version: 1.0\r\n".utf8) + entity.fields + Array("\r\n".utf8)
+        pieces = entity.pieces
+        self.roots = roots
+        missingVariables = content.missingVariables
+        self.limits = limits
+
+        var octets = from.count + replyTo.count + contentFields.count
+        for piece in pieces {
+            switch piece {
+            case .fixed(let bytes): octets += bytes.count
+            case .text(let part): octets += part.expectedOctets
+            }
+        }
+        guard octets <= limits.messageOctets else {
+            throw MessageError(
+                .messageTooLarge,
+                "the encoded message has \(octets) octets; \(limits.messageOctets) are allowed")
+        }
+        // A quarter more for values, and room for the header, so that the first rendering seldom grows the buffer.
+        expectedOctets = octets + min(octets / 4, 16_384) + 2_048
+    }
+
+    /// Writes the copy for one recipient into `message`, whose former content is dropped and whose memory is used again.
+    /// After an error it is empty.
+    package func render(
+        _ recipient: MergeRecipient, _ envelope: MessageEnvelopeFields, into message: inout RenderedMessage
+    ) throws(RenderError) {
+        message.clear()
+        do throws(RenderError) {
+            try write(recipient, envelope, into: &message)
+        } catch {
+            message.clear()
+            throw error
+        }
+        // The values are the recipient's; the scratch memory outlives this rendering.
+        message.scratch.clear()
+    }
+
+    private func write(
+        _ recipient: MergeRecipient, _ envelope: MessageEnvelopeFields, into message: inout RenderedMessage
+    ) throws(RenderError) {
+        roots.resolve(recipient, envelope, into: &message.scratch)
+        message.bytes.reserveCapacity(expectedOctets)
+        message.needsSMTPUTF8 = needsSMTPUTF8 || recipient.address.needsSMTPUTF8
+
+        message.bytes.append(contentsOf: from)
+        try EnvelopeHeader.appendTo(recipient, to: &message.bytes)
+        message.bytes.append(contentsOf: replyTo)
+        try subject.render(into: &message, missingVariables: missingVariables, limits: limits)
+        try EnvelopeHeader.appendDate(envelope.date, to: &message.bytes)
+        try EnvelopeHeader.appendMessageID(envelope.messageID, to: &message.bytes)
+        try EnvelopeHeader.appendListUnsubscribe(envelope, to: &message.bytes)
+        try EnvelopeHeader.appendFeedbackID(envelope.feedbackID, to: &message.bytes)
+        for header in headers {
+            try header.render(into: &message, missingVariables: missingVariables, limits: limits)
+        }
+        message.bytes.append(contentsOf: contentFields)
+        message.bodyOffset = message.bytes.count
+
+        for piece in pieces {
+            switch piece {
+            case .fixed(let bytes):
+                message.bytes.append(contentsOf: bytes)
+            case .text(let part):
+                try part.render(into: &message, missingVariables: missingVariables, limits: limits)
+            }
+        }
+        guard message.bytes.count <= limits.messageOctets else { throw .tooLarge }
+    }
+
+    // MARK: Compiling
+
+    private static func customHeaders(
+        _ headers: [(name: String, value: String)], roots: inout TemplateRoots, limits: MessageLimits
+    ) throws(MessageError) -> [HeaderTemplate] {
+        guard headers.count <= limits.headerCount else {
+            throw MessageError(.tooManyHeaders, "\(headers.count) custom headers; \(limits.headerCount) are allowed")
+        }
+        var templates: [HeaderTemplate] = []
+        for header in headers {
+            try CustomHeaderName.check(header.name)
+            templates.append(
+                try HeaderTemplate(
+                    name: header.name, template: header.value, longWords: .kept,
+                    octetLimit: limits.headerValueOctets, roots: &roots, limits: limits))
+        }
+        return templates
+    }
+
+    private static func mailboxField(_ name: String, _ mailboxes: [Mailbox]) -> [UInt8] {
+        guard !mailboxes.isEmpty else { return [] }
+        var field = Array(name.utf8)
+        var column = field.count
+        for (index, mailbox) in mailboxes.enumerated() {
+            if index > 0 {
+                field += Array(",\r\n".utf8)
+                column = 0
+            }
+            HeaderText.appendMailbox(name: mailbox.name, address: mailbox.address, to: &field, column: &column)
+        }
+        return field + Array("\r\n".utf8)
+    }
+
+    private static func body(
+        _ content: MessageContent, roots: inout TemplateRoots, limits: MessageLimits
+    ) throws(MessageError) -> MIMEEntity {
+        try AttachmentPart.check(content.attachments, limits: limits)
+        let boundary = MIMEBoundary(content)
+        let (html, text) = try bodyTemplates(content)
+        var inline: [Attachment] = []
+        var attached = content.attachments
+
+        var alternatives: [MIMEEntity] = []
+        if let text {
+            alternatives.append(.text(try textPart(text, as: .text, roots: &roots, limits: limits), subtype: "plain"))
+        }
+        if let html {
+            inline = content.attachments.filter { $0.contentID != nil }
+            attached = content.attachments.filter { $0.contentID == nil }
+            let entity = MIMEEntity.text(
+                try textPart(html, as: .html, roots: &roots, limits: limits), subtype: "html")
+            alternatives.append(
+                inline.isEmpty
+                    ? entity
+                    : .multipart(
+                        "related; type=\"text/html\"", boundary: boundary.related,
+                        [entity] + inline.map { AttachmentPart.entity($0, inline: true) }))
+        }
+        let body =
+            alternatives.count > 1
+            ? MIMEEntity.multipart("alternative", boundary: boundary.alternative, alternatives) : alternatives[0]
+        guard !attached.isEmpty else { return body }
+        return .multipart(
+            "mixed", boundary: boundary.mixed, [body] + attached.map { AttachmentPart.entity($0, inline: false) })
+    }
+
+    /// At least one of the two is not nil.
+    private static func bodyTemplates(
+        _ content: MessageContent
+    ) throws(MessageError) -> (html: String?, text: String?) {
+        switch (content.html, content.text) {
+        case (nil, nil): throw MessageError(.noBody, "the message has neither html nor text")
+        case (let html?, let text?) where html.isEmpty: return (nil, text)
+        case (let html?, let text?) where text.isEmpty: return (html, nil)
+        case (let html, let text): return (html, text)
+        }
+    }
+
+    private static func textPart(
+        _ template: String, as target: TemplateCompiler.Target, roots: inout TemplateRoots, limits: MessageLimits
+    ) throws(MessageError) -> TextPart {
+        guard template.utf8.count <= limits.bodyOctets else {
+            throw MessageError(
+                .bodyTooLarge, "\(target) has \(template.utf8.count) octets; \(limits.bodyOctets) are allowed")
+        }
+        guard !template.utf8.contains(0) else {
+            throw MessageError(.invalidCharacter, "\(target) holds a NUL character")
+        }
+        return TextPart(try TemplateCompiler.compile(template, as: target, roots: &roots, limits: limits))
+    }
+}

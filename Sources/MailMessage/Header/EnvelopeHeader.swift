@@ -1,0 +1,75 @@
+import MailTypes
+
+/// The header fields that each copy has of its own: To, Date, Message-ID, the unsubscribing ones, Feedback-ID.
+///
+/// The values come from the delivery engine. They are checked here all the same: this is the last place before the
+/// octets leave, and each copy is signed as it is.
+enum EnvelopeHeader {
+    static func appendTo(_ recipient: MergeRecipient, to output: inout [UInt8]) throws(RenderError) {
+        if let name = recipient.name {
+            guard !name.withBytes(HeaderText.containsControl) else { throw .headerInjection(field: "To") }
+            guard name.utf8.count <= MessageLimits.displayNameOctets else { throw .fieldTooLong(field: "To") }
+        }
+        append("To:", to: &output)
+        var column = 3
+        HeaderText.appendMailbox(name: recipient.name, address: recipient.address, to: &output, column: &column)
+        append("\r\n", to: &output)
+    }
+
+    static func appendDate(_ seconds: Int64, to output: inout [UInt8]) throws(RenderError) {
+        guard MailDate.validSeconds.contains(seconds) else { throw .invalidField(field: "Date") }
+        append("Date: ", to: &output)
+        MailDate.append(seconds, to: &output)
+        append("\r\n", to: &output)
+    }
+
+    static func appendMessageID(_ messageID: String, to output: inout [UInt8]) throws(RenderError) {
+        try check(messageID, "Message-ID", upTo: MessageLimits.identifierOctets, allowsBlanks: false)
+        let sides = messageID.utf8.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false)
+        guard sides.count == 2, !sides.contains(where: \.isEmpty) else { throw .invalidField(field: "Message-ID") }
+        append("Message-ID: <", to: &output)
+        output.append(contentsOf: messageID.utf8)
+        append(">\r\n", to: &output)
+    }
+
+    /// RFC 2369 §3.2 and RFC 8058 §3.1
+    static func appendListUnsubscribe(
+        _ envelope: MessageEnvelopeFields, to output: inout [UInt8]
+    ) throws(RenderError) {
+        guard !envelope.listUnsubscribe.isEmpty else { return }
+        for (index, uri) in envelope.listUnsubscribe.enumerated() {
+            try check(uri, "List-Unsubscribe", upTo: MessageLimits.unfoldableOctets, allowsBlanks: false)
+            append(index == 0 ? "List-Unsubscribe: <" : ",\r\n <", to: &output)
+            output.append(contentsOf: uri.utf8)
+            append(">", to: &output)
+        }
+        append("\r\n", to: &output)
+        guard envelope.oneClick, envelope.unsubscribeURL != nil else { return }
+        append("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", to: &output)
+    }
+
+    static func appendFeedbackID(_ feedbackID: String?, to output: inout [UInt8]) throws(RenderError) {
+        guard let feedbackID else { return }
+        try check(feedbackID, "Feedback-ID", upTo: MessageLimits.unfoldableOctets, allowsBlanks: true)
+        append("Feedback-ID: ", to: &output)
+        output.append(contentsOf: feedbackID.utf8)
+        append("\r\n", to: &output)
+    }
+
+    /// Printable ASCII without angle brackets.
+    private static func check(
+        _ text: String, _ field: String, upTo octets: Int, allowsBlanks: Bool
+    ) throws(RenderError) {
+        guard !text.withBytes(HeaderText.containsControl) else { throw .headerInjection(field: field) }
+        guard !text.isEmpty, text.utf8.count <= octets,
+            text.utf8.allSatisfy({
+                (0x20...0x7E).contains($0) && $0 != UInt8(ascii: "<") && $0 != UInt8(ascii: ">")
+                    && (allowsBlanks || $0 != UInt8(ascii: " "))
+            })
+        else { throw .invalidField(field: field) }
+    }
+
+    private static func append(_ text: StaticString, to output: inout [UInt8]) {
+        text.withUTF8Buffer { output.append(contentsOf: $0) }
+    }
+}

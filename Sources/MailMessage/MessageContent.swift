@@ -1,0 +1,51 @@
+/// What a variable without value and without fallback does to its recipient.
+package enum MissingVariablePolicy: String, Sendable, Hashable, Codable, CaseIterable {
+    /// The recipient ends as `invalid`.
+    case invalid
+    /// The variable renders as nothing.
+    case empty
+}
+
+/// A message as the customer submitted it: one template for all recipients.
+///
+/// `subject`, `html`, `text` and the values of `headers` are templates; `CompiledMessage` documents their language.
+package struct MessageContent: Sendable {
+    package var from: Mailbox
+    package var replyTo: [Mailbox]
+    package var subject: String
+    package var html: String?
+    package var text: String?
+    /// Further header fields, written in this order after Sluice's own.
+    package var headers: [(name: String, value: String)]
+    package var attachments: [Attachment]
+    package var missingVariables: MissingVariablePolicy
+
+    package init(
+        from: Mailbox,
+        replyTo: [Mailbox] = [],
+        subject: String,
+        html: String? = nil,
+        text: String? = nil,
+        headers: [(name: String, value: String)] = [],
+        attachments: [Attachment] = [],
+        missingVariables: MissingVariablePolicy = .invalid
+    ) {
+        self.from = from
+        self.replyTo = replyTo
+        self.subject = subject
+        self.html = html
+        self.text = text
+        self.headers = headers
+        self.attachments = attachments
+        self.missingVariables = missingVariables
+    }
+}
+
+extension MessageContent: Equatable {
+    package static func == (left: Self, right: Self) -> Bool {
+        left.from == right.from && left.replyTo == right.replyTo && left.subject == right.subject
+            && left.html == right.html && left.text == right.text
+            && left.headers.elementsEqual(right.headers, by: ==)
+            && left.attachments == right.attachments && left.missingVariables == right.missingVariables
+    }
+}

@@ -1,0 +1,49 @@
+/// Why a message was refused at submission. Nothing of it was stored or sent.
+package struct MessageError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// Stable names: the API passes them on as `code`.
+    package enum Code: String, Sendable, Hashable, CaseIterable {
+        /// CR, LF, NUL or another control character in a header, a name or an address.
+        case headerInjection = "header_injection"
+        case invalidAddress = "invalid_address"
+        case invalidDisplayName = "invalid_display_name"
+        case tooManyReplyTo = "too_many_reply_to"
+        case invalidHeaderName = "invalid_header_name"
+        /// A header that Sluice writes itself, or that only mail servers may write.
+        case reservedHeader = "reserved_header"
+        case tooManyHeaders = "too_many_headers"
+        case headerTooLong = "header_too_long"
+        case subjectTooLong = "subject_too_long"
+        /// Neither html nor text.
+        case noBody = "no_body"
+        case bodyTooLarge = "body_too_large"
+        /// NUL in a template.
+        case invalidCharacter = "invalid_character"
+        /// `{{` without its `}}`, or a section that is never closed.
+        case unbalancedTag = "unbalanced_tag"
+        /// A closing tag that names another section than the one open, or one that was never opened.
+        case unknownSection = "unknown_section"
+        /// Partials, delimiter changes, blocks and other signs that this language does not have.
+        case unsupportedTag = "unsupported_tag"
+        /// An empty or malformed name in a tag.
+        case invalidTag = "invalid_tag"
+        case tooManyTags = "too_many_tags"
+        case sectionsTooDeep = "sections_too_deep"
+        case invalidAttachment = "invalid_attachment"
+        case tooManyAttachments = "too_many_attachments"
+        case attachmentTooLarge = "attachment_too_large"
+        case messageTooLarge = "message_too_large"
+        /// Stored content that this version cannot read.
+        case undecodable = "undecodable"
+    }
+
+    package let code: Code
+    /// For people: which part, which line, which bound. Holds no address, no name and no message text.
+    package let detail: String
+
+    package init(_ code: Code, _ detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+
+    package var description: String { "\(code.rawValue): \(detail)" }
+}

@@ -1,0 +1,65 @@
+import COpenSSL
+
+/// Signs digests with one key, over and over, with contexts of libcrypto that are set up once. One thread at a time.
+@safe final class SigningOperation {
+    @safe private enum Context {
+        /// An `EVP_PKEY_CTX` ready to sign SHA-256 digests.
+        case rsa(OpaquePointer)
+        /// An `EVP_MD_CTX`; Ed25519 needs it initialised for each signature.
+        case ed25519(OpaquePointer)
+    }
+
+    /// Own, not shared: signing with RSA writes blinding factors into the key.
+    private let key: PrivateKey
+    private let context: Context
+    private var signature: [UInt8]
+
+    init(_ key: DKIMKey) throws(DKIMError) {
+        self.key = try key.privateKey.duplicate()
+        signature = [UInt8](repeating: 0, count: Int(unsafe EVP_PKEY_get_size(self.key.handle)))
+        switch key.algorithm {
+        case .rsaSHA256: unsafe context = .rsa(try Self.makeRSAContext(self.key))
+        case .ed25519SHA256:
+            guard let handle = unsafe EVP_MD_CTX_new() else { throw LibcryptoError.take("no memory for a signature") }
+            unsafe context = .ed25519(handle)
+        }
+    }
+
+    deinit {
+        switch context {
+        case .rsa(let handle): unsafe EVP_PKEY_CTX_free(handle)
+        case .ed25519(let handle): unsafe EVP_MD_CTX_free(handle)
+        }
+    }
+
+    private static func makeRSAContext(_ key: PrivateKey) throws(DKIMError) -> OpaquePointer {
+        guard let handle = unsafe EVP_PKEY_CTX_new_from_pkey(nil, key.handle, nil) else {
+            throw LibcryptoError.take("no memory for a signature")
+        }
+        guard unsafe EVP_PKEY_sign_init(handle) == 1,
+            unsafe EVP_PKEY_CTX_set_rsa_padding(handle, RSA_PKCS1_PADDING) == 1,
+            unsafe EVP_PKEY_CTX_set_signature_md(handle, EVP_sha256()) == 1
+        else {
+            unsafe EVP_PKEY_CTX_free(handle)
+            throw LibcryptoError.take("cannot prepare an RSA signature")
+        }
+        return unsafe handle
+    }
+
+    /// - Parameters:
+    ///   - digest: 32 octets of SHA-256.
+    ///   - text: gets the signature in Base64.
+    func sign(_ digest: [UInt8], to text: inout [UInt8]) throws(DKIMError) {
+        var count = signature.count
+        let succeeded =
+            switch context {
+            case .rsa(let handle):
+                unsafe EVP_PKEY_sign(handle, &signature, &count, digest, digest.count) == 1
+            case .ed25519(let handle):
+                unsafe EVP_DigestSignInit(handle, nil, nil, nil, key.handle) == 1
+                    && EVP_DigestSign(handle, &signature, &count, digest, digest.count) == 1
+            }
+        guard succeeded else { throw LibcryptoError.take("cannot sign") }
+        Base64.append(signature[..<count], to: &text)
+    }
+}

@@ -1,0 +1,118 @@
+/// A domain that mail can be addressed to: two or more labels, in lower case, internationalised labels as A-labels
+/// (RFC 5890 §2.3.2.1), without the final dot.
+package struct DomainName: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package let text: String
+
+    package init(_ text: some StringProtocol) throws(AddressError) {
+        try self.init(utf8: Array(text.utf8)[...])
+    }
+
+    package init(utf8 bytes: ArraySlice<UInt8>) throws(AddressError) {
+        guard let first = bytes.first else { throw .noDomain }
+        // An A-label is never shorter than its U-label in characters, which take four octets at most. The bound keeps
+        // Punycode, whose time grows with the square of the length, away from long texts.
+        guard bytes.count <= 4 * MailLimits.domainOctets else { throw .domainTooLong }
+        guard first != UInt8(ascii: "[") else { throw .domainIsAddressLiteral }
+        if let plain = Self.plainASCII(bytes) {
+            text = plain
+        } else {
+            text = try Self.internationalised(bytes)
+        }
+        try Self.check(text)
+    }
+
+    package var description: String { text }
+
+    package static func < (left: Self, right: Self) -> Bool { left.text < right.text }
+
+    /// Lower-cased text if all bytes are letters, digits, hyphens and dots: nearly every domain.
+    private static func plainASCII(_ bytes: ArraySlice<UInt8>) -> String? {
+        var lowered = [UInt8]()
+        lowered.reserveCapacity(bytes.count)
+        for byte in bytes {
+            switch byte {
+            case 0x61...0x7A, 0x30...0x39, UInt8(ascii: "-"), UInt8(ascii: "."): lowered.append(byte)
+            case 0x41...0x5A: lowered.append(byte | 0x20)
+            default: return nil
+            }
+        }
+        return String(decoding: lowered, as: UTF8.self)
+    }
+
+    private static func internationalised(_ bytes: ArraySlice<UInt8>) throws(AddressError) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw .invalidCharacter }
+        var labels: [String] = []
+        // IDNA accepts the ideographic full stop and its width variants as label separators (RFC 5895 §2). They are
+        // compared as scalars: a combining mark after a dot would make one Character of both.
+        for label in text.unicodeScalars.split(omittingEmptySubsequences: false, whereSeparator: isSeparator) {
+            labels.append(try aLabel(String(String.UnicodeScalarView(label))))
+        }
+        return labels.joined(separator: ".")
+    }
+
+    private static func isSeparator(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case ".", "\u{3002}", "\u{FF0E}", "\u{FF61}": true
+        default: false
+        }
+    }
+
+    /// Maps case, width and composition as RFC 5895 §2 does, checks the result (RFC 5891 §4.2.3) and encodes it.
+    private static func aLabel(_ label: String) throws(AddressError) -> String {
+        // Composing may leave upper case behind, and lowering may leave a decomposed letter behind.
+        let mapped = label.compatibilityComposed.lowercased().compatibilityComposed
+        if let plain = plainASCII(Array(mapped.utf8)[...]) {
+            // A dot may come out of a compatibility character such as U+2488; it was no separator.
+            guard !plain.utf8.contains(UInt8(ascii: ".")) else { throw .invalidCharacter }
+            return plain
+        }
+        let scalars = mapped.unicodeScalars
+        guard scalars.allSatisfy(isLabelScalar) else { throw .invalidCharacter }
+        guard let first = scalars.first, first != "-", !isMark(first), scalars.last != "-" else {
+            throw .invalidCharacter
+        }
+        // "--" in the third place marks an encoded label.
+        guard scalars.count < 4 || scalars.dropFirst(2).prefix(2).contains(where: { $0 != "-" }) else {
+            throw .invalidCharacter
+        }
+        guard let encoded = Punycode.encode(scalars) else { throw .invalidCharacter }
+        return "xn--" + encoded
+    }
+
+    private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .nonspacingMark, .spacingMark, .enclosingMark: true
+        default: false
+        }
+    }
+
+    /// A conservative reading of RFC 5892: letters, marks and digits, and ASCII letters, digits and hyphen.
+    private static func isLabelScalar(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.isASCII {
+            return scalar == "-" || scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
+        }
+        switch scalar.properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .otherLetter, .modifierLetter, .nonspacingMark, .spacingMark,
+            .decimalNumber:
+            return true
+        default:
+            return false
+        }
+    }
+
+    private static func check(_ text: String) throws(AddressError) {
+        guard text.utf8.count <= MailLimits.domainOctets else { throw .domainTooLong }
+        var labels = 0
+        var lastIsNumeric = false
+        for label in text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
+            guard !label.isEmpty else { throw .emptyLabel }
+            guard label.count <= MailLimits.labelOctets else { throw .domainTooLong }
+            guard label.first != UInt8(ascii: "-"), label.last != UInt8(ascii: "-") else { throw .invalidCharacter }
+            lastIsNumeric = label.allSatisfy { (0x30...0x39).contains($0) }
+            labels += 1
+        }
+        // A numeric last label makes it an IPv4 address without brackets, not a domain.
+        guard !lastIsNumeric else { throw .domainIsAddressLiteral }
+        guard labels >= 2 else { throw .domainHasOneLabel }
+    }
+}

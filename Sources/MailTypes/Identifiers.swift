@@ -1,0 +1,88 @@
+/// A customer. Every row of a customer's data starts with this number, and every query carries it.
+///
+/// Text form: the plain decimal number.
+package struct AccountID: RawRepresentable, Hashable, Comparable, Sendable, Codable, CustomStringConvertible {
+    package let rawValue: Int64
+
+    package init(rawValue: Int64) { self.rawValue = rawValue }
+
+    package init?(_ text: String) {
+        // Int64 also reads "+7" and "007"; one account has one text.
+        guard let value = Int64(text), value > 0, String(value) == text else { return nil }
+        self.init(rawValue: value)
+    }
+
+    package var description: String { String(rawValue) }
+
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// One template and its recipients. Unique within its account.
+///
+/// The number is sortable by time of creation: 42 bits of milliseconds since 2020-01-01, then 21 random bits. A clash
+/// inside one account and one millisecond fails on the primary key and is tried again.
+///
+/// Text form: `cmp_` and 13 digits of Crockford's base 32, which sort like the number.
+package struct CampaignID: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+    package let rawValue: Int64
+
+    package init(rawValue: Int64) { self.rawValue = rawValue }
+
+    /// - Parameter millisecondsSince1970: the time of creation; before 2020 counts as 2020.
+    package static func make(
+        millisecondsSince1970: Int64, using generator: inout some RandomNumberGenerator
+    ) -> CampaignID {
+        let milliseconds = (max(millisecondsSince1970, millisecondsOf2020) - millisecondsOf2020) & (1 << 42 - 1)
+        return CampaignID(rawValue: milliseconds << 21 | Int64.random(in: 0..<(1 << 21), using: &generator))
+    }
+
+    package init?(_ text: String) {
+        guard text.utf8.count == Self.prefix.utf8.count + Self.digitCount, text.hasPrefix(Self.prefix) else {
+            return nil
+        }
+        var value: UInt64 = 0
+        for byte in text.utf8.dropFirst(Self.prefix.utf8.count) {
+            guard let digit = Self.digits.firstIndex(of: byte), value >> 59 == 0 else { return nil }
+            value = value << 5 | UInt64(digit)
+        }
+        guard value <= UInt64(Int64.max) else { return nil }
+        self.init(rawValue: Int64(value))
+    }
+
+    package var description: String {
+        var text = [UInt8](repeating: 0, count: Self.digitCount)
+        var rest = UInt64(bitPattern: rawValue)
+        for index in text.indices.reversed() {
+            text[index] = Self.digits[Int(rest & 31)]
+            rest >>= 5
+        }
+        return Self.prefix + String(decoding: text, as: UTF8.self)
+    }
+
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+
+    private static let prefix = "cmp_"
+    private static let digitCount = 13
+    private static let digits = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
+    private static let millisecondsOf2020: Int64 = 1_577_836_800_000
+}
+
+/// Up to 1,000 recipients of a campaign: the unit of reservation, lease, delivery and settlement.
+package struct BatchID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package let account: AccountID
+    package let campaign: CampaignID
+    /// 1, 2, 3 … within the campaign. Retry batches continue the count.
+    package let number: Int32
+
+    package init(account: AccountID, campaign: CampaignID, number: Int32) {
+        self.account = account
+        self.campaign = campaign
+        self.number = number
+    }
+
+    package var description: String { "\(account)/\(campaign)/\(number)" }
+
+    package static func < (left: Self, right: Self) -> Bool {
+        (left.account, left.campaign, left.number) < (right.account, right.campaign, right.number)
+    }
+}

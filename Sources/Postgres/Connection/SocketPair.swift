@@ -1,0 +1,18 @@
+import Glibc
+
+/// Two connected descriptors, closed in child processes from the first moment on (which `pipe` cannot promise where
+/// other threads start processes).
+struct SocketPair {
+    let reader: Int32
+    let writer: Int32
+
+    init() {
+        var ends: [Int32] = [-1, -1]
+        let type = Int32(bitPattern: SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        let status = unsafe socketpair(AF_UNIX, type, 0, &ends)
+        // Nothing of what needs a pair could go on without.
+        precondition(status == 0, "no file descriptor is free")
+        reader = ends[0]
+        writer = ends[1]
+    }
+}

@@ -1,0 +1,91 @@
+/// What went wrong between the program and PostgreSQL: a kind to switch on, and words for people.
+///
+/// The description never holds values of rows or parameters: of the server's answer only the primary message is kept,
+/// never DETAIL, HINT or CONTEXT, and messages of class 22 (data exceptions) are cut before the value that they quote.
+package struct PostgresError: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Kind: String, Hashable, Sendable {
+        /// The server refused the statement; ``PostgresError/sqlState`` says why.
+        case server
+        /// The connection ended before the answer came. Outside a COMMIT nothing of an open transaction remains.
+        case connectionLost
+        /// No connection could be opened.
+        case connectionFailed
+        /// No connection of the pool came free in time.
+        case poolTimeout
+        /// The pool or connection has been closed.
+        case closed
+        /// The task was cancelled; the statement was stopped at the server, its transaction rolled back.
+        case cancelled
+        /// The connection ended while COMMIT was under way: the transaction may or may not have been committed.
+        case commitUnknown
+        /// The transaction could not be committed, because a statement in it had failed and the error was swallowed.
+        case transactionAborted
+        /// A column did not hold what was asked for, or a parameter was too large.
+        case decoding
+        /// The configuration (connection string) cannot be used.
+        case configuration
+        /// The migrations and the database do not fit together.
+        case migration
+    }
+
+    package let kind: Kind
+    package let sqlState: SQLState?
+    /// The server's primary message, or the library's.
+    package let message: String
+    /// Name of the violated constraint, of class 23.
+    package let constraint: String?
+    /// The server's function that raised the error; tells apart errors that share a code.
+    package let serverRoutine: String?
+
+    package init(
+        _ kind: Kind, _ message: String, sqlState: SQLState? = nil, constraint: String? = nil,
+        serverRoutine: String? = nil
+    ) {
+        self.kind = kind
+        self.message = message
+        self.sqlState = sqlState
+        self.constraint = constraint
+        self.serverRoutine = serverRoutine
+    }
+
+    package var description: String {
+        var text = "PostgreSQL: \(message)"
+        if let sqlState { text += " [\(sqlState)]" }
+        if kind != .server { text += " (\(kind.rawValue))" }
+        return text
+    }
+
+    /// Whether running the whole transaction again can succeed: a serialization failure, a deadlock, or a prepared
+    /// statement that a change of the schema has made stale. The transaction has been rolled back in each case.
+    package var isRetryable: Bool {
+        guard kind == .server else { return false }
+        return sqlState == .serializationFailure || sqlState == .deadlockDetected || isStaleStatement
+    }
+
+    /// Whether the error says that a cached prepared statement must be prepared anew.
+    var isStaleStatement: Bool {
+        switch sqlState {
+        case .invalidStatementName: true
+        // The code means "feature not supported" elsewhere; the routine is the part that no translation changes.
+        case .featureNotSupported: serverRoutine == "RevalidateCachedQuery"
+        default: false
+        }
+    }
+
+    /// Whether a new attempt to connect can succeed soon: the server is down, starting, or full.
+    var mayPass: Bool {
+        guard kind == .connectionFailed else { return false }
+        switch sqlState {
+        case nil, .cannotConnectNow, .tooManyConnections, .adminShutdown, .crashShutdown: return true
+        default: return false
+        }
+    }
+
+    /// The primary message without the value that a data exception quotes.
+    static func withoutValues(_ message: String, _ state: SQLState?) -> String {
+        guard state?.errorClass == "22", let quote = message.firstIndex(of: "\"") else { return message }
+        var cut = message[..<quote]
+        while let last = cut.last, last == " " || last == ":" { cut.removeLast() }
+        return String(cut)
+    }
+}

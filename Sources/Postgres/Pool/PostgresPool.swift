@@ -1,0 +1,272 @@
+package import Logging
+import Synchronization
+
+/// A bounded set of connections to one database, opened when first needed.
+///
+/// A task that finds all in use waits its turn, first come, first served, at most `acquireTimeout`. A connection that
+/// was lost is replaced; while the server is away, opening is tried again with growing, jittered pauses until the
+/// time-out ends.
+package final class PostgresPool: Sendable {
+    private struct State {
+        var pool: PoolState<PostgresConnection>
+        var continuations: [UInt64: CheckedContinuation<Grant, Never>] = [:]
+        /// What came for waiters that are queued and not yet suspended.
+        var earlyGrants: [UInt64: Grant] = [:]
+        var nextNumber: UInt64 = 0
+        var listeners: [UInt64: PostgresListener] = [:]
+
+        /// The continuation of a waiter, to be resumed with the grant outside the lock; if the waiter is not yet
+        /// suspended, the grant is kept for it.
+        mutating func takeContinuation(_ waiter: UInt64, _ grant: Grant) -> CheckedContinuation<Grant, Never>? {
+            if let continuation = continuations.removeValue(forKey: waiter) { return continuation }
+            earlyGrants[waiter] = grant
+            return nil
+        }
+    }
+
+    /// What a waiter is woken with.
+    private enum Grant: Sendable {
+        case connection(PostgresConnection)
+        case slot
+        case failure(PostgresError)
+    }
+
+    package let configuration: PostgresConfiguration
+    private let logger: Logger
+    private let state: Mutex<State>
+
+    /// Opens nothing yet.
+    package init(configuration: PostgresConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+        state = Mutex(State(pool: PoolState(maximum: configuration.maximumConnections)))
+    }
+
+    deinit {
+        let listeners = state.withLock { state in Array(state.listeners.values) }
+        for listener in listeners { listener.stop() }
+    }
+
+    // MARK: Use
+
+    /// Lends a connection to a closure. A transaction that the closure leaves open is rolled back.
+    /// - Throws: what the closure throws, or ``PostgresError``: `.poolTimeout`, `.connectionFailed`, `.cancelled`,
+    ///   `.closed`.
+    package func withConnection<Value: Sendable>(
+        _ body: (PostgresConnection) async throws -> Value
+    ) async throws -> Value {
+        let connection = try await acquire()
+        do {
+            let value = try await body(connection)
+            await release(connection)
+            return value
+        } catch {
+            await release(connection)
+            throw error
+        }
+    }
+
+    /// Runs a closure in a transaction (READ COMMITTED): commits when it returns; rolls back when it throws or the
+    /// task is cancelled.
+    ///
+    /// After a deadlock (40P01) or a serialization failure (40001) the closure is run again, at most
+    /// `maximumTransactionTries` times, with jittered pauses: it must have no effects outside the database.
+    /// - Throws: what the closure throws, or ``PostgresError``. Kind `.commitUnknown` says that the answer to COMMIT
+    ///   was lost; nothing is run again then: look up by an idempotency key whether the transaction took place.
+    package func withTransaction<Value: Sendable>(
+        _ body: (PostgresConnection) async throws -> Value
+    ) async throws -> Value {
+        var attempt = 0
+        while true {
+            do {
+                return try await withConnection { connection in try await connection.withTransaction(body) }
+            } catch let error as PostgresError where error.isRetryable {
+                attempt += 1
+                guard attempt < configuration.maximumTransactionTries, !Task.isCancelled else { throw error }
+                logger.debug(
+                    "transaction tried again",
+                    metadata: ["sqlstate": "\(error.sqlState?.rawValue ?? "")", "attempt": "\(attempt)"])
+                try await Self.pause(RetryBackoff.transaction.delay(attempt: attempt - 1))
+            }
+        }
+    }
+
+    /// Runs one statement on some connection.
+    @discardableResult
+    package func query(_ sql: SQL) async throws -> PostgresRows {
+        try await withConnection { connection in try await connection.query(sql) }
+    }
+
+    /// Listens to channels on a connection of its own, outside the pool's bound, until the stream is dropped, its task
+    /// cancelled, or the pool closed. See ``PostgresNotification``.
+    package func listen(_ channels: String...) -> AsyncStream<PostgresNotification> {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: PostgresNotification.self, bufferingPolicy: .bufferingNewest(PostgresListener.maximumBuffered))
+        let listener = PostgresListener(
+            channels: channels, configuration: configuration, continuation: continuation, logger: logger)
+        let number = state.withLock { state -> UInt64? in
+            if state.pool.isClosed { return nil }
+            state.nextNumber += 1
+            state.listeners[state.nextNumber] = listener
+            return state.nextNumber
+        }
+        guard let number else {
+            continuation.finish()
+            return stream
+        }
+        continuation.onTermination = { [weak self, weak listener] _ in
+            listener?.stop()
+            self?.state.withLock { state in _ = state.listeners.removeValue(forKey: number) }
+        }
+        listener.start()
+        return stream
+    }
+
+    /// Refuses new work, ends listeners and idle connections, fails those who wait, and waits (at most 30 seconds)
+    /// for lent connections to come back.
+    package func close() async {
+        let (idle, waiters, listeners) = state.withLock { state in
+            let (idle, waiting) = state.pool.close()
+            let waiters = waiting.compactMap { state.takeContinuation($0, .failure(Self.closed)) }
+            let listeners = Array(state.listeners.values)
+            state.listeners = [:]
+            return (idle, waiters, listeners)
+        }
+        for listener in listeners { listener.stop() }
+        for waiter in waiters { waiter.resume(returning: .failure(Self.closed)) }
+        for connection in idle { await connection.close() }
+        for _ in 0..<3000 where state.withLock({ $0.pool.taken > 0 }) {
+            // Shutting down must go on in a cancelled task too, where a sleep returns at once.
+            await Task { try? await Task.sleep(for: .milliseconds(10)) }.value
+        }
+    }
+
+    /// Numbers of connections: lent or idle, idle, and tasks that wait.
+    package var usage: (open: Int, idle: Int, waiting: Int) {
+        state.withLock { ($0.pool.taken, $0.pool.idleCount, $0.pool.waitingCount) }
+    }
+
+    // MARK: Taking and giving back
+
+    private func acquire() async throws(PostgresError) -> PostgresConnection {
+        if Task.isCancelled { throw PostgresConnection.cancelled }
+        let deadline = ContinuousClock.now + configuration.acquireTimeout
+        switch try await nextGrant(deadline) {
+        case .connection(let connection):
+            if connection.health.isQuiet { return connection }
+            // The server went away while the connection was idle. Nothing has been sent on it: take a new one.
+            Task { await connection.close() }
+            return try await open(deadline)
+        case .slot:
+            return try await open(deadline)
+        case .failure(let error):
+            throw error
+        }
+    }
+
+    private func nextGrant(_ deadline: ContinuousClock.Instant) async throws(PostgresError) -> Grant {
+        let (number, acquisition) = state.withLock { state in
+            state.nextNumber += 1
+            return (state.nextNumber, state.pool.acquire(as: state.nextNumber))
+        }
+        return switch acquisition {
+        case .use(let connection): .connection(connection)
+        case .open: .slot
+        case .closed: .failure(Self.closed)
+        case .wait: await wait(as: number, deadline)
+        }
+    }
+
+    private func wait(as number: UInt64, _ deadline: ContinuousClock.Instant) async -> Grant {
+        let timer = Task { [weak self] in
+            guard (try? await Task.sleep(until: deadline, clock: .continuous)) != nil else { return }
+            self?.abandon(number, PostgresError(.poolTimeout, "no database connection came free in time"))
+        }
+        defer { timer.cancel() }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let early = state.withLock { state -> Grant? in
+                    if let early = state.earlyGrants.removeValue(forKey: number) { return early }
+                    state.continuations[number] = continuation
+                    return nil
+                }
+                if let early { continuation.resume(returning: early) }
+            }
+        } onCancel: {
+            abandon(number, PostgresConnection.cancelled)
+        }
+    }
+
+    private func abandon(_ number: UInt64, _ error: PostgresError) {
+        let continuation = state.withLock { state in
+            state.pool.abandon(number) ? state.takeContinuation(number, .failure(error)) : nil
+        }
+        continuation?.resume(returning: .failure(error))
+    }
+
+    /// Opens a connection in a slot that is already taken, and gives the slot back if that fails.
+    private func open(_ deadline: ContinuousClock.Instant) async throws(PostgresError) -> PostgresConnection {
+        do {
+            return try await openPatiently(deadline)
+        } catch {
+            handOver { $0.releaseSlot() }
+            throw error
+        }
+    }
+
+    private func openPatiently(_ deadline: ContinuousClock.Instant) async throws(PostgresError) -> PostgresConnection {
+        var attempt = 0
+        while true {
+            if state.withLock({ $0.pool.isClosed }) { throw Self.closed }
+            do throws(PostgresError) {
+                return try await PostgresConnection.open(configuration)
+            } catch {
+                let pause = RetryBackoff.connecting.delay(attempt: attempt)
+                attempt += 1
+                guard error.mayPass, ContinuousClock.now + pause < deadline else { throw error }
+                logger.debug("connecting to PostgreSQL failed", metadata: ["attempt": "\(attempt)"])
+                try await Self.pause(pause)
+            }
+        }
+    }
+
+    private func release(_ connection: PostgresConnection) async {
+        await connection.rollback()
+        if connection.isOpen, !connection.isInTransaction {
+            handOver { $0.release(connection) }
+        } else {
+            await connection.close()
+            handOver { $0.releaseSlot() }
+        }
+    }
+
+    private func handOver(_ change: (inout PoolState<PostgresConnection>) -> PoolState<PostgresConnection>.Handover) {
+        let (continuation, grant, discarded) = state.withLock {
+            state -> (CheckedContinuation<Grant, Never>?, Grant, PostgresConnection?) in
+            switch change(&state.pool) {
+            case .none:
+                return (nil, .slot, nil)
+            case .give(let connection, let waiter):
+                let grant = Grant.connection(connection)
+                return (state.takeContinuation(waiter, grant), grant, nil)
+            case .open(let waiter):
+                return (state.takeContinuation(waiter, .slot), .slot, nil)
+            case .discard(let connection):
+                return (nil, .slot, connection)
+            }
+        }
+        continuation?.resume(returning: grant)
+        // Dropping the last reference closes it on its own thread.
+        _ = discarded
+    }
+
+    private static func pause(_ duration: Duration) async throws(PostgresError) {
+        do {
+            try await Task.sleep(for: duration)
+        } catch {
+            throw PostgresConnection.cancelled
+        }
+    }
+
+    private static var closed: PostgresError { PostgresError(.closed, "the pool is closed") }
+}

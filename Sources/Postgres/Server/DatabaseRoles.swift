@@ -1,0 +1,31 @@
+/// The two roles of a database, and the steps that create them. Each step can be run again.
+enum DatabaseRoles {
+    static func createRole(_ name: String, canLogIn: Bool, on connection: PostgresConnection) async throws {
+        let found = try await connection.query("SELECT FROM pg_roles WHERE rolname = \(name)")
+        guard found.isEmpty else { return }
+        let login = canLogIn ? "LOGIN" : "NOLOGIN"
+        do {
+            try await connection.query(
+                "CREATE ROLE \(identifier: name) \(unescaped: login) NOSUPERUSER NOCREATEDB NOCREATEROLE")
+        } catch let error as PostgresError
+            where error.sqlState == .duplicateObject || error.sqlState == .uniqueViolation {
+            // Somebody else has been faster.
+        }
+    }
+
+    /// - Parameter owner: the role that is to own the database; nil for the one that is connected.
+    static func createDatabase(_ name: String, owner: String?, on connection: PostgresConnection) async throws {
+        let found = try await connection.query("SELECT FROM pg_database WHERE datname = \(name)")
+        guard found.isEmpty else { return }
+        let ownership = owner.map { " OWNER " + SQL.quoted(identifier: $0) } ?? ""
+        do {
+            try await connection.query(
+                """
+                CREATE DATABASE \(identifier: name)\(unescaped: ownership) ENCODING 'UTF8' TEMPLATE template0
+                """)
+        } catch let error as PostgresError
+            where error.sqlState == .duplicateDatabase || error.sqlState == .uniqueViolation {
+            // Somebody else has been faster.
+        }
+    }
+}

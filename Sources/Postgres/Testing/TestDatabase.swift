@@ -1,0 +1,59 @@
+package import Logging
+import Synchronization
+
+/// A fresh database for one test, on a server that all tests of the process share.
+///
+/// ```swift
+/// let database = try await TestDatabase.make(migrations: CreditLedger.migrations)
+/// try await database.pool.withTransaction { connection in … }
+/// ```
+/// The server is started by the first test, is not durable, and goes with the process. Safe to use from tests that
+/// run at the same time.
+package final class TestDatabase: Sendable {
+    /// Connections as the application's role, which owns nothing.
+    package let pool: PostgresPool
+    /// Connections as the role that owns the objects.
+    package let owner: PostgresPool
+    package let name: String
+    package let endpoint: ServerEndpoint
+
+    private static let serial = Atomic(0)
+
+    private init(name: String, endpoint: ServerEndpoint, logger: Logger) {
+        self.name = name
+        self.endpoint = endpoint
+        func pool(_ role: String) -> PostgresPool {
+            let parameters = endpoint.parameters(database: name, user: role)
+            return PostgresPool(configuration: PostgresConfiguration(parameters), logger: logger)
+        }
+        self.pool = pool(Databases.appRole)
+        owner = pool(Databases.ownerRole)
+    }
+
+    /// Creates a database and applies migrations as its owner.
+    package static func make(
+        migrations: [Migration] = [], logger: Logger = Logger(label: "test")
+    ) async throws -> TestDatabase {
+        let cluster = try await TestCluster.shared()
+        let name = "test_\(serial.add(1, ordering: .relaxed).newValue)"
+        let administrator = try await PostgresConnection.connect(cluster.endpoint.administration())
+        try await DatabaseRoles.createDatabase(name, owner: Databases.ownerRole, on: administrator)
+        await administrator.close()
+        let database = TestDatabase(name: name, endpoint: cluster.endpoint, logger: logger)
+        _ = try await database.owner.withConnection { connection in
+            try await Migrations.apply(migrations, on: connection)
+        }
+        return database
+    }
+
+    /// Configuration of connections as a role: the application's, the owner's, or the superuser `postgres`.
+    package func configuration(role: String = Databases.appRole) -> PostgresConfiguration {
+        PostgresConfiguration(endpoint.parameters(database: name, user: role))
+    }
+
+    /// Closes the pools. Optional: they end with the object, and the database with the server.
+    package func close() async {
+        await pool.close()
+        await owner.close()
+    }
+}

@@ -1,0 +1,104 @@
+package import MailTypes
+
+/// What became of one recipient in one attempt.
+package struct DeliveryReport: Sendable, Hashable {
+    package enum Verdict: String, Sendable, Hashable {
+        /// The server took responsibility (RFC 5321 §6.1).
+        case accepted
+        /// Not delivered; try again later.
+        case temporary
+        /// Not delivered; trying again will not help.
+        case permanent
+        /// The connection ended after the final dot may have been written and before its whole answer: the server may
+        /// or may not have the mail (RFC 1047).
+        case inDoubt
+    }
+
+    /// What the next decision should look at. Means nothing when accepted.
+    package enum Blame: String, Sendable, Hashable {
+        /// This address: other recipients of the same server may fare better.
+        case recipient
+        /// This message: it would be refused for other recipients too.
+        case message
+        /// The server, the network, our standing with it, or our own set-up: slow down or try another host.
+        case connection
+    }
+
+    /// Why, for programs; `rawValue` is for people. Names nobody.
+    package enum Cause: String, Sendable, Hashable {
+        case accepted
+        /// The reply says why.
+        case refused = "refused by the server"
+        case unreachable = "no connection to the server"
+        case connectionClosed = "connection closed"
+        case timedOut = "timed out"
+        case cancelled
+        case poolClosed = "the connection pool is closed"
+        case protocolViolation = "unexpected reply"
+        case malformedReply = "malformed or oversized reply"
+        case inputBeforeTLS = "plaintext after STARTTLS"
+        case tlsNotOffered = "TLS is required and not offered"
+        case tlsFailed = "TLS handshake failed"
+        case authNotOffered = "no usable AUTH mechanism is offered"
+        case authOnPlaintext = "credentials are not sent without TLS"
+        case messageTooBig = "the message exceeds the server's size limit"
+        case smtpUTF8NotOffered = "SMTPUTF8 is needed and not offered"
+        case eightBitNotOffered = "8BITMIME is needed and not offered"
+        case unsafeReversePath = "the reverse path is not a safe address"
+    }
+
+    package let verdict: Verdict
+    /// The decisive reply; nil where there was none.
+    package let reply: SMTPReply?
+    /// The reply's enhanced code, or ours where we refused without asking the server.
+    package let enhanced: EnhancedStatusCode?
+    /// The command whose answer decided, or was awaited.
+    package let phase: SMTPPhase
+    package let blame: Blame
+    package let cause: Cause
+    /// The server answered nothing of this transaction, on a connection that had already served: it closes idle
+    /// connections. Another connection may be tried at once.
+    package internal(set) var mayRetryAtOnce = false
+
+    package init(
+        _ verdict: Verdict, _ cause: Cause, in phase: SMTPPhase, blame: Blame, reply: SMTPReply? = nil,
+        enhanced: EnhancedStatusCode? = nil
+    ) {
+        self.verdict = verdict
+        self.reply = reply
+        self.enhanced = reply?.enhanced ?? enhanced
+        self.phase = phase
+        self.blame = blame
+        self.cause = cause
+    }
+
+    /// A short text without personal data, such as `connection closed`.
+    package var reason: String { cause.rawValue }
+
+    /// The verdict that a negative reply to a command of a transaction gives.
+    ///
+    /// - Parameter reply: 4yz or 5yz.
+    static func refusal(_ reply: SMTPReply, in phase: SMTPPhase) -> DeliveryReport {
+        DeliveryReport(
+            reply.isPermanent ? .permanent : .temporary, .refused, in: phase, blame: blame(for: reply, in: phase),
+            reply: reply)
+    }
+
+    /// The verdict on a connection that did not come about. Never permanent: another host, or this one tomorrow,
+    /// may take the mail, even where the greeting is `554` (RFC 5321 §3.1).
+    static func failedOpening(_ cause: Cause, in phase: SMTPPhase, reply: SMTPReply? = nil) -> DeliveryReport {
+        DeliveryReport(.temporary, cause, in: phase, blame: .connection, reply: reply)
+    }
+
+    private static func blame(for reply: SMTPReply, in phase: SMTPPhase) -> Blame {
+        if reply.closesConnection { return .connection }
+        // Too big for the system, in whichever phase it says so (RFC 3463 §3.4).
+        if let enhanced = reply.enhanced, (enhanced.subject, enhanced.detail) == (3, 4) { return .message }
+        switch phase {
+        case .rcpt: return .recipient
+        case .mail: return reply.code == 552 || reply.enhanced?.subject == 6 ? .message : .connection
+        case .data, .content, .finalDot: return .message
+        case .connect, .greeting, .ehlo, .startTLS, .auth, .quit: return .connection
+        }
+    }
+}

@@ -1,0 +1,244 @@
+import MailTypes
+package import NIOCore
+
+/// The client's side of an SMTP session (RFC 5321) without I/O: bytes and events go in, actions come out.
+///
+/// The owner feeds what it reads with `receive`, then calls `next` until it answers `.wait`, carrying out each action
+/// before asking for the next. It also watches the clock: while `awaitedPhase` is not nil, it calls `ended(.timedOut)`
+/// once the time of that phase has passed.
+///
+///     var machine = SMTPClientStateMachine(.init(heloName: "mail.example.org"))
+///     machine.receive(ByteBuffer(string: "220 mx.example.net ready\r\n"))
+///     machine.next()   // .send([.ehlo("mail.example.org")])
+///     machine.next()   // .wait
+package struct SMTPClientStateMachine: ~Copyable, Sendable {
+    package struct Configuration: Sendable {
+        package enum TLS: Sendable, Hashable {
+            case never
+            /// Where the server offers STARTTLS and goes along with it.
+            case whenOffered
+            case required
+        }
+
+        package let heloName: String
+        package var tls: TLS = .whenOffered
+        package var credentials: SMTPCredentials?
+        package var limits = SMTPLimits.standard
+
+        /// - Parameter heloName: this host's name, or an address literal in brackets. Other characters than visible
+        ///   ASCII are a bug of the caller and stop the program: whoever reads the configuration checks it.
+        package init(heloName: String) {
+            precondition(
+                !heloName.isEmpty && heloName.utf8.allSatisfy { (0x21...0x7E).contains($0) },
+                "the HELO name holds other characters than visible ASCII")
+            self.heloName = heloName
+        }
+    }
+
+    package enum Action: Sendable, Hashable {
+        /// Nothing to do before the next event.
+        case wait
+        /// Write these in one go.
+        case send([SMTPClientCommand])
+        /// Start the TLS handshake, then call `tlsEstablished`, or `ended(.tlsFailed)`.
+        case startTLS
+        /// The session is open: `deliver` may be called.
+        case opened(SMTPExtensions)
+        /// The session did not come about. Send QUIT if `quitting`, and close.
+        case fail(DeliveryReport, quitting: Bool)
+        /// Write the content, dot-stuffed and with its end mark, then call `contentHandedOver`. Stop if the
+        /// transaction is reported meanwhile.
+        case sendContent
+        /// The transaction is over. Close if `closing`.
+        case report(DeliveryReport, closing: Bool)
+        case close
+    }
+
+    private enum State: Sendable {
+        case opening(SMTPClientOpening)
+        case idle
+        case transaction(SMTPClientTransaction)
+        case quitting
+        case closed
+    }
+
+    private var parser: SMTPReplyParser
+    private var state: State
+    private var needsReset = false
+    /// Transactions that the server answered.
+    private var answeredCount = 0
+    /// Offered in the newest answer to EHLO; nothing before.
+    package private(set) var extensions = SMTPExtensions()
+
+    package init(_ configuration: Configuration) {
+        parser = SMTPReplyParser(limits: configuration.limits)
+        state = .opening(SMTPClientOpening(configuration))
+    }
+
+    /// What the server is expected to do next, and how far things got; nil while nothing is expected of it.
+    package var awaitedPhase: SMTPPhase? {
+        switch state {
+        case .opening(let opening): opening.phase
+        case .transaction(let transaction): transaction.phase
+        case .quitting: .quit
+        case .idle, .closed: nil
+        }
+    }
+
+    package var isIdle: Bool {
+        if case .idle = state { true } else { false }
+    }
+
+    package var isClosed: Bool {
+        if case .closed = state { true } else { false }
+    }
+
+    package mutating func receive(_ bytes: ByteBuffer) {
+        if !isClosed { parser.append(bytes) }
+    }
+
+    package mutating func next() -> Action {
+        while true {
+            if case .opening(let opening) = state, opening.isInHandshake, parser.hasUnreadInput {
+                return opened(.failed(.inputBeforeTLS, reply: nil, quitting: false), at: opening)
+            }
+            let reply: SMTPReply?
+            do {
+                reply = isClosed ? nil : try parser.next()
+            } catch {
+                return ended(.malformedReply)
+            }
+            guard let reply else { return .wait }
+            let action = received(reply)
+            if action != .wait { return action }
+        }
+    }
+
+    private mutating func received(_ reply: SMTPReply) -> Action {
+        switch state {
+        case .opening(var opening):
+            let progress = opening.received(reply, inputFollows: parser.hasUnreadInput)
+            return opened(progress, at: opening)
+        case .transaction(var transaction):
+            let progress = transaction.received(reply, inputFollows: parser.hasUnreadInput)
+            return advanced(progress, to: transaction)
+        case .idle, .quitting:
+            // 421, or a reply to nothing; after QUIT, the farewell.
+            state = .closed
+            return .close
+        case .closed:
+            return .wait
+        }
+    }
+
+    // MARK: Opening
+
+    /// The handshake is done. What the server offered before it is forgotten (RFC 3207 §4.2).
+    package mutating func tlsEstablished() -> Action {
+        guard case .opening(var opening) = state, opening.isInHandshake else { return .wait }
+        extensions = SMTPExtensions()
+        return opened(opening.tlsEstablished(), at: opening)
+    }
+
+    private mutating func opened(_ progress: SMTPClientOpening.Progress, at opening: SMTPClientOpening) -> Action {
+        switch progress {
+        case .send(let command):
+            state = .opening(opening)
+            return .send([command])
+        case .startTLS:
+            state = .opening(opening)
+            return .startTLS
+        case .opened(let offered):
+            extensions = offered
+            state = .idle
+            return .opened(offered)
+        case .failed(let cause, let reply, let quitting):
+            state = .closed
+            return .fail(.failedOpening(cause, in: opening.phase, reply: reply), quitting: quitting)
+        }
+    }
+
+    // MARK: Transactions
+
+    /// Starts a transaction. Every call is answered by one `.report`, now or later.
+    package mutating func deliver(_ envelope: SMTPEnvelope) -> Action {
+        guard isIdle else {
+            var report = DeliveryReport(.temporary, .connectionClosed, in: .mail, blame: .connection)
+            report.mayRetryAtOnce = isClosed && answeredCount > 0
+            return .report(report, closing: false)
+        }
+        if let refusal = ownRefusal(of: envelope) { return .report(refusal, closing: false) }
+        let (transaction, first) = SMTPClientTransaction.begin(
+            envelope, offered: extensions, resetFirst: needsReset)
+        state = .transaction(transaction)
+        return .send(first)
+    }
+
+    package mutating func contentHandedOver() {
+        guard case .transaction(var transaction) = state else { return }
+        transaction.contentHandedOver()
+        state = .transaction(transaction)
+    }
+
+    private mutating func advanced(
+        _ progress: SMTPClientTransaction.Progress, to transaction: SMTPClientTransaction
+    ) -> Action {
+        switch progress {
+        case .finished(let report, let leavesOpen, let closing):
+            needsReset = leavesOpen
+            answeredCount += 1
+            state = closing ? .closed : .idle
+            return .report(report, closing: closing)
+        case .wait:
+            state = .transaction(transaction)
+            return .wait
+        case .send(let commands):
+            state = .transaction(transaction)
+            return .send(commands)
+        case .sendContent:
+            state = .transaction(transaction)
+            return .sendContent
+        }
+    }
+
+    /// What need not be asked, because the server's answer to EHLO says it.
+    private func ownRefusal(of envelope: SMTPEnvelope) -> DeliveryReport? {
+        func refuse(_ cause: DeliveryReport.Cause, _ subject: UInt16, _ detail: UInt16) -> DeliveryReport {
+            DeliveryReport(
+                .permanent, cause, in: .mail, blame: .message,
+                enhanced: EnhancedStatusCode(statusClass: 5, subject: subject, detail: detail))
+        }
+        if !envelope.hasSafeReversePath { return refuse(.unsafeReversePath, 1, 7) }
+        if let maximum = extensions.maximumSize, envelope.size > maximum { return refuse(.messageTooBig, 3, 4) }
+        let needsUTF8 = envelope.needsSMTPUTF8 || !envelope.reversePath.utf8.allSatisfy { $0 < 0x80 }
+        if needsUTF8, !extensions.smtpUTF8 { return refuse(.smtpUTF8NotOffered, 6, 7) }
+        if envelope.is8Bit, !extensions.eightBitMIME { return refuse(.eightBitNotOffered, 6, 3) }
+        return nil
+    }
+
+    // MARK: Ending
+
+    /// Says farewell if the connection is idle; otherwise it just ends.
+    package mutating func quit() -> Action {
+        guard isIdle else { return ended(.connectionClosed) }
+        state = .quitting
+        return .send([.quit])
+    }
+
+    /// The connection ended, or must end: closed by the peer, timed out, failed handshake, cancelled.
+    package mutating func ended(_ cause: DeliveryReport.Cause) -> Action {
+        defer { state = .closed }
+        switch state {
+        case .opening(let opening):
+            return .fail(.failedOpening(cause, in: opening.phase), quitting: false)
+        case .transaction(let transaction):
+            var report = transaction.ended(cause)
+            report.mayRetryAtOnce = cause == .connectionClosed && !transaction.isAnswered && answeredCount > 0
+            return .report(report, closing: true)
+        case .idle, .quitting:
+            return .close
+        case .closed:
+            return .wait
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import MailTypes
+
+/// Why content that was received to its end is refused.
+package enum SMTPContentFault: String, Sendable, Hashable, CaseIterable {
+    /// CR without LF. RFC 5321 §2.3.8 forbids it, and receivers that read it as a line end can be made to see a
+    /// second message (CVE-2023-51764 and its family).
+    case bareCarriageReturn
+    /// LF without CR; the same danger.
+    case bareLineFeed
+    case lineTooLong
+    case messageTooLarge
+
+    /// The answer to the final dot.
+    package var reply: SMTPReply {
+        switch self {
+        case .bareCarriageReturn:
+            SMTPReply(550, EnhancedStatusCode("5.6.0"), "Message refused: carriage return without line feed")
+        case .bareLineFeed:
+            SMTPReply(550, EnhancedStatusCode("5.6.0"), "Message refused: line feed without carriage return")
+        case .lineTooLong:
+            SMTPReply(550, EnhancedStatusCode("5.6.0"), "Message refused: line too long")
+        case .messageTooLarge:
+            SMTPReply(552, EnhancedStatusCode("5.3.4"), "Message size exceeds fixed maximum message size")
+        }
+    }
+}

@@ -1,0 +1,42 @@
+/// How long to wait for the peer in each phase. The defaults are the least that RFC 5321 §4.5.3.2 allows a client; it
+/// sets none for the connection itself.
+package struct SMTPTimeouts: Sendable, Hashable {
+    package var connect: Duration = .seconds(30)
+    package var greeting: Duration = .seconds(300)
+    package var ehlo: Duration = .seconds(300)
+    /// The answer to STARTTLS and, anew, the handshake.
+    package var startTLS: Duration = .seconds(120)
+    /// Each step of AUTH.
+    package var auth: Duration = .seconds(120)
+    package var mail: Duration = .seconds(300)
+    package var rcpt: Duration = .seconds(300)
+    package var data: Duration = .seconds(120)
+    /// Each block of content: the time without any progress.
+    package var block: Duration = .seconds(180)
+    /// The answer to the final dot. Shorter values make duplicates (RFC 1047).
+    package var finalDot: Duration = .seconds(600)
+    package var quit: Duration = .seconds(5)
+    /// A server's patience between two commands (RFC 5321 §4.5.3.2.7).
+    package var command: Duration = .seconds(300)
+
+    package init() {}
+
+    package static let standard = SMTPTimeouts()
+
+    /// The time to wait for the peer in `phase`.
+    package func duration(of phase: SMTPPhase) -> Duration {
+        switch phase {
+        case .connect: connect
+        case .greeting: greeting
+        case .ehlo: ehlo
+        case .startTLS: startTLS
+        case .auth: auth
+        case .mail: mail
+        case .rcpt: rcpt
+        case .data: data
+        case .content: block
+        case .finalDot: finalDot
+        case .quit: quit
+        }
+    }
+}

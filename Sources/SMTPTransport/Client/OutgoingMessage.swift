@@ -1,0 +1,15 @@
+/// A message to send: two parts, so that signatures need not be copied in front of a big body.
+package struct OutgoingMessage: Sendable {
+    /// Fields that go first, such as DKIM-Signature, each ended by CRLF; may be empty.
+    package let header: [UInt8]
+    /// The rest of the message.
+    package let content: [UInt8]
+
+    package init(header: [UInt8] = [], content: [UInt8]) {
+        self.header = header
+        self.content = content
+    }
+
+    /// Octets before dot-stuffing.
+    package var size: Int { header.count + content.count }
+}

@@ -1,0 +1,318 @@
+import NIOCore
+import NIOPosix
+import NIOSSL
+import NIOTLS
+import SMTPProtocol
+import Synchronization
+
+/// Carries out what ``SMTPClientStateMachine`` decides, on one channel.
+///
+/// `@unchecked Sendable`: apart from the atomic and the constants, all state belongs to `eventLoop`, and every entry
+/// point checks in debug builds that it runs there.
+final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    struct Opened: Sendable {
+        let extensions: SMTPExtensions
+        let isEncrypted: Bool
+    }
+
+    typealias OpeningContinuation = CheckedContinuation<Result<Opened, SMTPConnectFailure>, Never>
+
+    private struct Delivery {
+        let number: Int
+        let message: OutgoingMessage
+        let continuation: CheckedContinuation<DeliveryReport, Never>
+    }
+
+    /// Bytes of content encoded and written at a time. Most messages fit into one.
+    private static let blockOctets = 128 * 1_024
+
+    let eventLoop: any EventLoop
+    /// Completes when the channel is closed, or never came about.
+    let closed: EventLoopFuture<Void>
+
+    private let configuration: SMTPClientConfiguration
+    private let target: SMTPTarget
+    private let tlsContext: NIOSSLContext?
+    private let closedPromise: EventLoopPromise<Void>
+    private let usable = Atomic<Bool>(false)
+
+    private var machine: SMTPClientStateMachine
+    private var context: ChannelHandlerContext?
+    private var opening: OpeningContinuation?
+    private var isOpeningCancelled = false
+    private var isInHandshake = false
+    private var isEncrypted = false
+    private var delivery: Delivery?
+    /// A cancellation that overtook its delivery on the way to the event loop.
+    private var cancelledEarly = 0
+    private var upload: SMTPContentUpload?
+    private var output = ByteBuffer()
+
+    private var deadline: NIODeadline?
+    private var deadlinePhase: SMTPPhase?
+    private var watchdog: (due: NIODeadline, task: Scheduled<Void>)?
+
+    init(
+        target: SMTPTarget, configuration: SMTPClientConfiguration, tlsContext: NIOSSLContext?,
+        eventLoop: any EventLoop
+    ) {
+        self.target = target
+        self.configuration = configuration
+        self.tlsContext = tlsContext
+        self.eventLoop = eventLoop
+        closedPromise = eventLoop.makePromise()
+        closed = closedPromise.futureResult
+        machine = SMTPClientStateMachine(configuration.machine)
+    }
+
+    var isUsable: Bool { usable.load(ordering: .acquiring) }
+
+    // MARK: From the connection
+
+    func open(_ address: SocketAddress, _ continuation: OpeningContinuation) {
+        eventLoop.assertInEventLoop()
+        opening = continuation
+        guard !isOpeningCancelled else { return failConnecting(.cancelled) }
+        ClientBootstrap(group: eventLoop)
+            .connectTimeout(TimeAmount(configuration.timeouts.connect))
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(self) }
+            }
+            .connect(to: address)
+            .whenFailure { error in
+                if case ChannelError.connectTimeout = error {
+                    self.failConnecting(.timedOut)
+                } else {
+                    self.failConnecting(.unreachable)
+                }
+            }
+    }
+
+    func cancelOpening() {
+        eventLoop.assertInEventLoop()
+        isOpeningCancelled = true
+        if opening != nil, context != nil { run(machine.ended(.cancelled)) }
+    }
+
+    func deliver(
+        _ number: Int, _ envelope: SMTPEnvelope, _ message: OutgoingMessage,
+        _ continuation: CheckedContinuation<DeliveryReport, Never>
+    ) {
+        eventLoop.assertInEventLoop()
+        precondition(delivery == nil, "a connection delivers one message at a time")
+        guard number != cancelledEarly else {
+            return continuation.resume(
+                returning: DeliveryReport(.temporary, .cancelled, in: .mail, blame: .connection))
+        }
+        delivery = Delivery(number: number, message: message, continuation: continuation)
+        run(machine.deliver(envelope))
+    }
+
+    func cancelDelivery(_ number: Int) {
+        eventLoop.assertInEventLoop()
+        guard delivery?.number == number else {
+            cancelledEarly = number
+            return
+        }
+        run(machine.ended(.cancelled))
+    }
+
+    func quit() {
+        eventLoop.assertInEventLoop()
+        run(machine.quit())
+    }
+
+    /// Closes from any thread.
+    func abandon() {
+        usable.store(false, ordering: .releasing)
+        eventLoop.execute { self.run(self.machine.ended(.connectionClosed)) }
+    }
+
+    // MARK: From the channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if isOpeningCancelled { run(machine.ended(.cancelled)) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if isOpeningCancelled {
+            run(machine.ended(.cancelled))
+        } else {
+            watchClock(restarting: true)
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        machine.receive(unwrapInboundIn(data))
+        run(machine.next())
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        guard upload != nil, context.channel.isWritable else { return }
+        continueUpload(context)
+        watchClock(restarting: true)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard let event = event as? TLSUserEvent, case .handshakeCompleted = event else {
+            return context.fireUserInboundEventTriggered(event)
+        }
+        isInHandshake = false
+        isEncrypted = true
+        run(machine.tlsEstablished())
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        run(machine.ended(isInHandshake ? .tlsFailed : .connectionClosed))
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        run(machine.ended(isInHandshake ? .tlsFailed : .connectionClosed))
+        stopClock()
+        closedPromise.succeed()
+    }
+
+    // MARK: Actions
+
+    private func run(_ first: SMTPClientStateMachine.Action) {
+        var action = first
+        var hasActed = false
+        while action != .wait {
+            hasActed = true
+            perform(action)
+            action = machine.next()
+        }
+        watchClock(restarting: hasActed)
+    }
+
+    private func perform(_ action: SMTPClientStateMachine.Action) {
+        switch action {
+        case .wait: break
+        case .send(let commands):
+            output.clear()
+            for command in commands { command.encode(into: &output) }
+            write()
+        case .startTLS: startHandshake()
+        case .opened(let extensions):
+            usable.store(true, ordering: .releasing)
+            opening?.resume(returning: .success(Opened(extensions: extensions, isEncrypted: isEncrypted)))
+            opening = nil
+        case .fail(let report, let quitting):
+            if quitting { sendQuit() }
+            close()
+            opening?.resume(returning: .failure(SMTPConnectFailure(host: target.host, report: report)))
+            opening = nil
+        case .sendContent: sendContent()
+        case .report(let report, let closing):
+            upload = nil
+            if closing { close() }
+            let finished = delivery
+            delivery = nil
+            finished?.continuation.resume(returning: report)
+        case .close: close()
+        }
+    }
+
+    private func write() {
+        context?.writeAndFlush(wrapOutboundOut(output), promise: nil)
+    }
+
+    private func sendQuit() {
+        output.clear()
+        SMTPClientCommand.quit.encode(into: &output)
+        write()
+    }
+
+    private func close() {
+        usable.store(false, ordering: .releasing)
+        context?.close(promise: nil)
+    }
+
+    private func failConnecting(_ cause: DeliveryReport.Cause) {
+        let cause = isOpeningCancelled ? .cancelled : cause
+        opening?.resume(returning: .failure(SMTPConnectFailure(cause, host: target.host)))
+        opening = nil
+        closedPromise.succeed()
+    }
+
+    private func startHandshake() {
+        guard let context, let tlsContext else { return run(machine.ended(.tlsFailed)) }
+        isInHandshake = true
+        do {
+            let handler = try NIOSSLClientHandler(context: tlsContext, serverHostname: target.serverName)
+            try context.pipeline.syncOperations.addHandler(handler, position: .first)
+        } catch {
+            run(machine.ended(.tlsFailed))
+        }
+    }
+
+    // MARK: Content
+
+    private func sendContent() {
+        guard let context, let message = delivery?.message else { return }
+        upload = SMTPContentUpload(message)
+        continueUpload(context)
+    }
+
+    /// Writes block by block, as fast as the peer takes them, so that a big message is not in memory twice.
+    private func continueUpload(_ context: ChannelHandlerContext) {
+        while upload != nil, context.channel.isWritable {
+            output.clear()
+            upload?.writeBlock(ofOctets: Self.blockOctets, into: &output)
+            if upload?.isFinished == true {
+                upload = nil
+                // Before the write: from here on the server may have the whole message.
+                machine.contentHandedOver()
+            }
+            write()
+        }
+    }
+
+    // MARK: Clock
+
+    /// Sets the deadline for what is awaited now. A part of a reply does not move it, so that a server cannot keep us
+    /// waiting by sending an octet now and then.
+    private func watchClock(restarting: Bool) {
+        let phase = machine.awaitedPhase
+        guard restarting || phase != deadlinePhase else { return }
+        deadlinePhase = phase
+        guard let phase, context != nil else {
+            deadline = nil
+            return
+        }
+        let due = NIODeadline.now() + TimeAmount(configuration.timeouts.duration(of: phase))
+        deadline = due
+        if let watchdog, watchdog.due <= due { return }
+        watchdog?.task.cancel()
+        scheduleWatchdog(due)
+    }
+
+    /// One timer lives as long as there are deadlines and looks at the newest when it fires: setting one for each
+    /// command would cost more than the command.
+    private func scheduleWatchdog(_ due: NIODeadline) {
+        watchdog = (due, eventLoop.scheduleTask(deadline: due) { self.watchdogFired() })
+    }
+
+    private func watchdogFired() {
+        watchdog = nil
+        guard let deadline else { return }
+        guard deadline <= .now() else { return scheduleWatchdog(deadline) }
+        run(machine.ended(isInHandshake ? .tlsFailed : .timedOut))
+    }
+
+    private func stopClock() {
+        deadline = nil
+        watchdog?.task.cancel()
+        watchdog = nil
+    }
+}

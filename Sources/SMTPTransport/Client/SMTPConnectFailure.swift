@@ -1,0 +1,30 @@
+package import SMTPProtocol
+
+/// No session with the server came about.
+package struct SMTPConnectFailure: Error, Sendable, Hashable {
+    /// The host that was tried last; empty where none was.
+    package let host: String
+    /// What this means for a recipient that was to be served.
+    package let report: DeliveryReport
+
+    package init(host: String, report: DeliveryReport) {
+        self.host = host
+        self.report = report
+    }
+
+    init(_ cause: DeliveryReport.Cause, in phase: SMTPPhase = .connect, host: String = "") {
+        self.init(host: host, report: DeliveryReport(.temporary, cause, in: phase, blame: .connection))
+    }
+
+    package var verdict: DeliveryReport.Verdict { report.verdict }
+    package var phase: SMTPPhase { report.phase }
+    package var reply: SMTPReply? { report.reply }
+    package var reason: String { report.reason }
+}
+
+extension SMTPConnectFailure: CustomStringConvertible {
+    package var description: String {
+        let code = reply.map { " (\($0))" } ?? ""
+        return "\(host.isEmpty ? "connection" : host): \(reason) in phase \(phase.rawValue)\(code)"
+    }
+}

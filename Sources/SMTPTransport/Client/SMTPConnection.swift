@@ -1,0 +1,117 @@
+package import Logging
+import MailTypes
+package import NIOCore
+import NIOSSL
+package import SMTPProtocol
+import Synchronization
+
+/// An open session with a mail server, ready for one transaction after another.
+///
+/// Whoever opened it ends it with `quit`; one that is dropped is closed.
+package final class SMTPConnection: Sendable {
+    package let target: SMTPTarget
+    package let isEncrypted: Bool
+    /// What the server offers, after TLS where there is TLS.
+    package let extensions: SMTPExtensions
+    private let handler: SMTPClientChannelHandler
+    private let deliveries = Atomic<Int>(0)
+
+    private init(target: SMTPTarget, handler: SMTPClientChannelHandler, opened: SMTPClientChannelHandler.Opened) {
+        self.target = target
+        self.handler = handler
+        isEncrypted = opened.isEncrypted
+        extensions = opened.extensions
+    }
+
+    deinit {
+        if handler.isUsable { handler.abandon() }
+    }
+
+    /// Connects, greets, encrypts and logs in, as the configuration says.
+    ///
+    /// Under `.opportunistic`, a server whose TLS handshake fails is connected to again without TLS. Cancelling the
+    /// task closes the connection and throws.
+    package static func connect(
+        to target: SMTPTarget, configuration: SMTPClientConfiguration, group: any EventLoopGroup, logger: Logger
+    ) async throws(SMTPConnectFailure) -> SMTPConnection {
+        do {
+            return try await attempt(target, configuration, group)
+        } catch {
+            guard configuration.tls == .opportunistic, error.report.cause == .tlsFailed else { throw error }
+            logger.debug("TLS failed, connecting without", metadata: ["host": "\(target.host)"])
+            var plain = configuration
+            plain.tls = .never
+            return try await attempt(target, plain, group)
+        }
+    }
+
+    private static func attempt(
+        _ target: SMTPTarget, _ configuration: SMTPClientConfiguration, _ group: any EventLoopGroup
+    ) async throws(SMTPConnectFailure) -> SMTPConnection {
+        let context: NIOSSLContext?
+        let address: SocketAddress
+        do {
+            context = try SMTPClientTLSContexts.context(for: configuration)
+        } catch {
+            throw SMTPConnectFailure(.tlsFailed, in: .startTLS, host: target.host)
+        }
+        do {
+            address = try SocketAddress(ipAddress: target.address.description, port: target.port)
+        } catch {
+            throw SMTPConnectFailure(.unreachable, host: target.host)
+        }
+        let loop = group.next()
+        let handler = SMTPClientChannelHandler(
+            target: target, configuration: configuration, tlsContext: context, eventLoop: loop)
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                loop.execute { handler.open(address, continuation) }
+            }
+        } onCancel: {
+            loop.execute { handler.cancelOpening() }
+        }
+        switch result {
+        case .success(let opened): return SMTPConnection(target: target, handler: handler, opened: opened)
+        case .failure(let failure): throw failure
+        }
+    }
+
+    /// Whether another transaction can be started. The server may close the connection at any moment.
+    package var isUsable: Bool { handler.isUsable }
+
+    /// Calls of `deliver` so far, whatever came of them.
+    package var deliveredCount: Int { deliveries.load(ordering: .relaxed) }
+
+    /// Sends one message to one recipient, and waits for the server's final word.
+    ///
+    /// One at a time; a second call before the first has returned is a bug and stops the program. Cancelling the task
+    /// closes the connection: the report is then `.temporary`, or `.inDoubt` once the final dot may have been written.
+    package func deliver(_ envelope: SMTPEnvelope, _ message: OutgoingMessage) async -> DeliveryReport {
+        let number = deliveries.add(1, ordering: .relaxed).newValue
+        let handler = handler
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                handler.eventLoop.execute { handler.deliver(number, envelope, message, continuation) }
+            }
+        } onCancel: {
+            handler.eventLoop.execute { handler.cancelDelivery(number) }
+        }
+    }
+
+    /// Says farewell and waits until the connection is closed, for as long as the time-out for QUIT allows.
+    package func quit() async {
+        let handler = handler
+        handler.eventLoop.execute { handler.quit() }
+        try? await handler.closed.get()
+    }
+
+    /// Closes without a word. A delivery that is under way is reported as if the server had closed.
+    package func close() {
+        handler.abandon()
+    }
+
+    /// Calls `body` once when the connection is closed, at once if it is already.
+    func onClose(_ body: @escaping @Sendable () -> Void) {
+        handler.closed.whenComplete { _ in body() }
+    }
+}

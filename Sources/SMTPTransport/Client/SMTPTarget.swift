@@ -1,0 +1,28 @@
+package import MailTypes
+
+/// One address of one mail host.
+package struct SMTPTarget: Sendable, Hashable {
+    /// The host's name, for TLS and logs; its address in text where it has no name.
+    package let host: String
+    /// Where to connect: the very address that was checked, so that no second look-up can change it.
+    package let address: IPAddress
+    package let port: Int
+
+    /// - Parameter port: 1…65535; anything else is a bug of the caller and stops the program.
+    package init(host: String, address: IPAddress, port: Int = 25) {
+        precondition((1...65_535).contains(port), "a port is 1…65535")
+        self.host = host
+        self.address = address
+        self.port = port
+    }
+
+    /// What to send as the server name of a TLS handshake: nothing for an address (RFC 6066 §3).
+    var serverName: String? {
+        let name = host.hasSuffix(".") ? String(host.dropLast()) : host
+        return name.isEmpty || IPAddress(name) != nil ? nil : name
+    }
+}
+
+extension SMTPTarget: CustomStringConvertible {
+    package var description: String { "\(host)[\(address)]:\(port)" }
+}

@@ -1,0 +1,27 @@
+/// How hard one site may be pressed from one source address.
+package struct LaneLimits: Sendable, Hashable {
+    /// Connections open to the site at once.
+    package var connections: Int
+    /// Mails sent over one connection before it is closed; receivers drop busier ones.
+    package var messagesPerConnection: Int
+    /// Seconds a mail may wait for a connection before it goes back to the store, so that a slow site holds up neither
+    /// its batch nor the memory of the node.
+    package var queueSeconds: Double
+    /// Seconds an idle connection is kept.
+    package var idleSeconds: Double
+
+    package init(
+        connections: Int = 20, messagesPerConnection: Int = 100, queueSeconds: Double = 120, idleSeconds: Double = 5
+    ) {
+        precondition(connections >= 1 && messagesPerConnection >= 1, "a lane that may not send is not a lane")
+        self.connections = connections
+        self.messagesPerConnection = messagesPerConnection
+        self.queueSeconds = queueSeconds
+        self.idleSeconds = idleSeconds
+    }
+
+    /// Connections worth having for a queue of this length: they grow with it, one for every four mails.
+    package func connections(forQueued queued: Int) -> Int {
+        min(connections, (queued + 3) / 4)
+    }
+}

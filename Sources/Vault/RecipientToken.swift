@@ -1,0 +1,110 @@
+import Crypto
+package import MailTypes
+
+/// Names one recipient of one campaign to somebody outside, and proves that we did: the local part of a return path and
+/// the end of an unsubscribe link. It needs no look-up but the account's keys, so it works after the purge.
+///
+/// 38 octets in lower-case base 32 (RFC 4648 §6, no padding): 5 of the account, 8 of the campaign, the fingerprint's 16,
+/// and 9 of an HMAC-SHA256 over them. With `b-` in front it fits the 64 octets of a local part (RFC 5321 §4.5.3.1.1),
+/// and it survives systems that change the case of local parts.
+package struct RecipientToken: Sendable, Hashable {
+    package let account: AccountID
+    package let campaign: CampaignID
+    package let fingerprint: Fingerprint
+
+    package init(account: AccountID, campaign: CampaignID, fingerprint: Fingerprint) {
+        self.account = account
+        self.campaign = campaign
+        self.fingerprint = fingerprint
+    }
+
+    /// - Precondition: the account's number is below 2^40.
+    package func text(signedWith keys: AccountKeys) -> String {
+        Base32.encode(claim + Self.authenticator(claim, keys))
+    }
+
+    /// A token read but not yet believed: its account's keys tell whether it is ours.
+    package struct Unverified: Sendable {
+        package let account: AccountID
+        private let claim: [UInt8]
+        private let authenticator: [UInt8]
+
+        package init?(_ text: String) {
+            guard let octets = Base32.decode(text), octets.count == claimCount + authenticatorCount else { return nil }
+            claim = Array(octets[..<claimCount])
+            authenticator = Array(octets[claimCount...])
+            account = AccountID(rawValue: claim[..<5].reduce(0) { $0 << 8 | Int64($1) })
+        }
+
+        /// The token if its MAC is right.
+        package func verified(with keys: AccountKeys) -> RecipientToken? {
+            let right = RecipientToken.authenticator(claim, keys)
+            // The time taken does not depend on where they differ.
+            let difference = zip(right, authenticator).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) }
+            guard difference == 0, let fingerprint = Fingerprint(bytes: claim[13...]) else { return nil }
+            let campaign = claim[5..<13].reduce(0) { $0 << 8 | UInt64($1) }
+            return RecipientToken(
+                account: account, campaign: CampaignID(rawValue: Int64(truncatingIfNeeded: campaign)),
+                fingerprint: fingerprint)
+        }
+    }
+
+    private var claim: [UInt8] {
+        precondition(account.rawValue >> 40 == 0, "account numbers outgrow the token at 2^40")
+        var octets = (0..<5).map { UInt8(truncatingIfNeeded: account.rawValue >> Int64(32 - 8 * $0)) }
+        octets += (0..<8).map { UInt8(truncatingIfNeeded: campaign.rawValue >> Int64(56 - 8 * $0)) }
+        return octets + fingerprint.bytes
+    }
+
+    fileprivate static func authenticator(_ claim: [UInt8], _ keys: AccountKeys) -> [UInt8] {
+        let key = SymmetricKey(data: keys.tokenKey.exposed)
+        return Array(HMAC<SHA256>.authenticationCode(for: claim, using: key).prefix(authenticatorCount))
+    }
+
+    private static let claimCount = 29
+    private static let authenticatorCount = 9
+}
+
+private enum Base32 {
+    private static let digits = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
+
+    static func encode(_ octets: [UInt8]) -> String {
+        var text: [UInt8] = []
+        text.reserveCapacity((octets.count * 8 + 4) / 5)
+        var buffer: UInt32 = 0
+        var bits = 0
+        for octet in octets {
+            buffer = buffer << 8 | UInt32(octet)
+            bits += 8
+            while bits >= 5 {
+                bits -= 5
+                text.append(digits[Int(buffer >> UInt32(bits)) & 31])
+            }
+        }
+        if bits > 0 { text.append(digits[Int(buffer << UInt32(5 - bits)) & 31]) }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    static func decode(_ text: String) -> [UInt8]? {
+        var octets: [UInt8] = []
+        var buffer: UInt32 = 0
+        var bits = 0
+        for byte in text.utf8 {
+            let value: UInt32
+            switch byte {
+            case 0x61...0x7A: value = UInt32(byte - 0x61)
+            case 0x41...0x5A: value = UInt32(byte - 0x41)
+            case 0x32...0x37: value = UInt32(byte - 0x32 + 26)
+            default: return nil
+            }
+            buffer = buffer << 5 | value
+            bits += 5
+            if bits >= 8 {
+                bits -= 8
+                octets.append(UInt8(truncatingIfNeeded: buffer >> UInt32(bits)))
+            }
+        }
+        // Left-over bits are padding; other values would give one token several spellings.
+        return buffer & (1 << UInt32(bits) - 1) == 0 ? octets : nil
+    }
+}

@@ -1,0 +1,161 @@
+import Crypto
+package import MailTypes
+package import Postgres
+
+/// Keeps the keys that open sealed data, and destroys them.
+///
+/// Each campaign has a random key, each account another; both lie in the vault database wrapped under the master key.
+/// Destroying a campaign's key makes every copy of its sealed data unreadable, backups of the records included (P6).
+///
+///     let key = try await vault.createCampaignKey(account, campaign)
+///     let sealed = try key.seal(bytes, as: SealContext(account: account, campaign: campaign, purpose: .content))
+///     _ = try await vault.destroyCampaignKey(account, campaign)   // `sealed` is noise from here on
+package final class Vault: Sendable {
+    private struct CampaignKeyID: Hashable, Sendable {
+        let account: AccountID
+        let campaign: CampaignID
+    }
+
+    /// Keys of each kind kept in memory.
+    package static let cachedKeys = 1_000
+
+    private let pool: PostgresPool
+    private let masterKey: MasterKey
+    private let wrappingKey: SealingKey
+    private let campaignKeys = KeyCache<CampaignKeyID, SealingKey>(capacity: cachedKeys)
+    private let accountKeys = KeyCache<AccountID, AccountKeys>(capacity: cachedKeys)
+
+    /// - Parameter pool: connections to the vault database, with ``migrations`` applied.
+    package init(pool: PostgresPool, masterKey: MasterKey) {
+        self.pool = pool
+        self.masterKey = masterKey
+        wrappingKey = SealingKey(masterKey.derive(.wrapping))
+    }
+
+    /// Compares the master key with the one that the vault was started with. Call it before any other use.
+    ///
+    /// - Returns: true where the vault is new and this master key is now its own. If the records database already has
+    ///   accounts then, the vault was lost, and with it the fingerprints that suppressions are found by.
+    /// - Throws: ``VaultError/Code/wrongMasterKey``
+    @discardableResult
+    package func checkMasterKey() async throws -> Bool {
+        let checkKey = SealingKey(masterKey.derive(.masterKeyCheck))
+        let context = SealContext(account: AccountID(rawValue: 0), purpose: .masterKeyCheck)
+        let sealed = try checkKey.seal(Self.checkText, as: context)
+        let isNew = try await pool.query(
+            "INSERT INTO vault_check (sealed) VALUES (\(sealed)) ON CONFLICT DO NOTHING"
+        ).affected == 1
+        guard let row = try await pool.query("SELECT sealed FROM vault_check").first else {
+            throw VaultError(.noKey, "the vault lost its check value")
+        }
+        guard let text = try? checkKey.open(row.decode([UInt8].self), as: context), text == Self.checkText else {
+            throw VaultError(
+                .wrongMasterKey,
+                "the master key is not the one that this vault was made with; start with the earlier key, from its "
+                    + "file or environment variable")
+        }
+        return isNew
+    }
+
+    /// Makes and stores the key of a new campaign.
+    ///
+    /// - Throws: ``VaultError/Code/keyExists``
+    package func createCampaignKey(_ account: AccountID, _ campaign: CampaignID) async throws -> SealingKey {
+        let id = CampaignKeyID(account: account, campaign: campaign)
+        let generation = campaignKeys.generation
+        let key = SealingKey()
+        let wrapped = try wrappingKey.seal(key.bytes, as: Self.context(id))
+        let rows = try await pool.query(
+            """
+            INSERT INTO campaign_keys (account_id, campaign_id, wrapped)
+            VALUES (\(account.rawValue), \(campaign.rawValue), \(wrapped))
+            ON CONFLICT DO NOTHING
+            """)
+        guard rows.affected == 1 else {
+            throw VaultError(.keyExists, "campaign \(campaign) has a key already")
+        }
+        campaignKeys.insert(key, for: id, since: generation)
+        return key
+    }
+
+    /// - Throws: ``VaultError`` `.destroyed` once the campaign is purged, `.noKey` where it never had one,
+    ///   `.notAuthentic` where the stored row was altered.
+    package func campaignKey(_ account: AccountID, _ campaign: CampaignID) async throws -> SealingKey {
+        let id = CampaignKeyID(account: account, campaign: campaign)
+        if let key = campaignKeys.value(for: id) { return key }
+        let generation = campaignKeys.generation
+        let rows = try await pool.query(
+            """
+            SELECT wrapped FROM campaign_keys
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+            """)
+        guard let row = rows.first else {
+            throw VaultError(.noKey, "the vault has no key of campaign \(campaign)")
+        }
+        guard let wrapped = try row.decode([UInt8]?.self) else {
+            throw VaultError(.destroyed, "the key of campaign \(campaign) was destroyed")
+        }
+        let key = try SealingKey(bytes: wrappingKey.open(wrapped, as: Self.context(id)))
+        campaignKeys.insert(key, for: id, since: generation)
+        return key
+    }
+
+    /// Destroys the campaign's key for good, in the database and in this process.
+    ///
+    /// - Returns: whether there was a key; false where it was destroyed before or never existed.
+    package func destroyCampaignKey(_ account: AccountID, _ campaign: CampaignID) async throws -> Bool {
+        defer { forget(account, campaign) }
+        let rows = try await pool.query(
+            """
+            UPDATE campaign_keys SET wrapped = NULL, destroyed_at = now()
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue) AND wrapped IS NOT NULL
+            """)
+        return rows.affected == 1
+    }
+
+    /// Drops the campaign's key from this process's memory, say because another node destroyed it.
+    package func forget(_ account: AccountID, _ campaign: CampaignID) {
+        campaignKeys.remove(CampaignKeyID(account: account, campaign: campaign))
+    }
+
+    /// The account's keys, made on first use.
+    package func accountKeys(_ account: AccountID) async throws -> AccountKeys {
+        if let keys = accountKeys.value(for: account) { return keys }
+        let generation = accountKeys.generation
+        let context = SealContext(account: account, purpose: .accountKey)
+        var wrapped = try await wrappedAccountKey(account)
+        if wrapped == nil {
+            let fresh = try wrappingKey.seal(SealingKey().bytes, as: context)
+            // Of two callers that find none, one inserts; both go on with what is stored.
+            try await pool.query(
+                """
+                INSERT INTO account_keys (account_id, wrapped) VALUES (\(account.rawValue), \(fresh))
+                ON CONFLICT DO NOTHING
+                """)
+            wrapped = try await wrappedAccountKey(account)
+        }
+        guard let wrapped else {
+            throw VaultError(.noKey, "the vault has no key of account \(account)")
+        }
+        let keys = AccountKeys(try SealingKey(bytes: wrappingKey.open(wrapped, as: context)))
+        accountKeys.insert(keys, for: account, since: generation)
+        return keys
+    }
+
+    /// Key of the ledger's hash chain, 32 octets. Derived, so that whoever rewrites the records database cannot also
+    /// rewrite the chain.
+    package var ledgerChainKey: [UInt8] {
+        masterKey.derive(.ledgerChain).withUnsafeBytes { Array($0) }
+    }
+
+    private func wrappedAccountKey(_ account: AccountID) async throws -> [UInt8]? {
+        let rows = try await pool.query("SELECT wrapped FROM account_keys WHERE account_id = \(account.rawValue)")
+        return try rows.first?.decode([UInt8].self)
+    }
+
+    private static func context(_ id: CampaignKeyID) -> SealContext {
+        SealContext(account: id.account, campaign: id.campaign, purpose: .campaignKey)
+    }
+
+    private static let checkText = Array("sluice vault".utf8)
+}

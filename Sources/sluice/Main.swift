@@ -1,0 +1,8 @@
+import Application
+
+@main
+struct Main {
+    static func main() async {
+        await SluiceCommand.run()
+    }
+}

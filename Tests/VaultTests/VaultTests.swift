@@ -1,0 +1,182 @@
+import MailTypes
+import Postgres
+import Testing
+
+@testable import Vault
+
+@Suite("Vault")
+struct VaultTests {
+    private let account = AccountID(rawValue: 5)
+    private let campaign = CampaignID(rawValue: 70)
+    private let masterKey = MasterKey()
+    private let place = SealContext(
+        account: AccountID(rawValue: 5), campaign: CampaignID(rawValue: 70), batch: 1, purpose: .recipients)
+
+    @Test func aCampaignKeyIsFoundAgain() async throws {
+        let database = try await TestDatabase.make(migrations: Vault.migrations)
+        let made = try await vault(database).createCampaignKey(account, campaign)
+        let sealed = try made.seal([1, 2, 3], as: place)
+        // Another vault object has nothing cached.
+        let read = try await vault(database).campaignKey(account, campaign)
+        #expect(try read.open(sealed, as: place) == [1, 2, 3])
+    }
+
+    @Test func aCampaignHasOneKey() async throws {
+        let database = try await TestDatabase.make(migrations: Vault.migrations)
+        let vault = vault(database)
+        let key = try await vault.createCampaignKey(account, campaign)
+        #expect(await failure { try await vault.createCampaignKey(account, campaign) } == .keyExists)
+        #expect(try await vault.campaignKey(account, campaign).bytes == key.bytes)
+        let others = [
+            try await vault.createCampaignKey(AccountID(rawValue: 6), campaign),
+            try await vault.createCampaignKey(account, CampaignID(rawValue: 71)),
+        ]
+        #expect(Set(others.map(\.bytes) + [key.bytes]).count == 3)
+    }
+
+    @Test func aDestroyedKeyIsGoneForGood() async throws {
+        let database = try await TestDatabase.make(migrations: Vault.migrations)
+        let vault = vault(database)
+        _ = try await vault.createCampaignKey(account, campaign)
+        #expect(try await vault.destroyCampaignKey(account, campaign))
+        #expect(try await !vault.destroyCampaignKey(account, campaign))
+        #expect(await failure { try await vault.campaignKey(account, campaign) } == .destroyed)
+        #expect(await failure { try await vault.createCampaignKey(account, campaign) } == .keyExists)
+        let row = try await database.owner.query(
+            "SELECT wrapped IS NULL, destroyed_at IS NOT NULL FROM campaign_keys"
+        ).only.decode(Bool.self, Bool.self)
+        #expect(row == (true, true))
+    }
+
+    @Test func aKeyThatNeverWasIsToldFromADestroyedOne() async throws {
+        let vault = vault(try await TestDatabase.make(migrations: Vault.migrations))
+        #expect(await failure { try await vault.campaignKey(account, campaign) } == .noKey)
+        #expect(try await !vault.destroyCampaignKey(account, campaign))
+    }
+
+    @Test func aKeyDestroyedElsewhereIsForgottenOnRequest() async throws {
+        let database = try await TestDatabase.make(migrations: Vault.migrations)
+        let (here, there) = (vault(database), vault(database))
+        _ = try await here.createCampaignKey(account, campaign)
+        #expect(try await there.destroyCampaignKey(account, campaign))
+        here.forget(account, campaign)
+        #expect(await failure { try await here.campaignKey(account, campaign) } == .destroyed)
+    }
+
+    @Test func aDestroyedKeyCannotBePutBack() async throws {
+        let database = try await TestDatabase.make(migrations: Vault.migrations)
+        let vault = vault(database)
+        _ = try await vault.createCampaignKey(account, campaign)
+        let wrapped = try await database.pool.query("SELECT wrapped FROM campaign_keys").only.decode([UInt8].self)
+        _ = try await vault.destroyCampaignKey(account, campaign)
+        for pool in [database.pool, database.owner] {
+            await #expect(throws: PostgresError.self) {
+                try await pool.query("UPDATE campaign_keys SET wrapped = \(wrapped), destroyed_at = NULL")
+            }
+        }
+    }
+
+    @Test func theApplicationCanNeitherDeleteNorRewriteKeys() async throws {
+        let database = try await TestDatabase.make(migrations: Vault.migrations)
+        let vault = vault(database)
+        _ = try await vault.createCampaignKey(account, campaign)
+        _ = try await vault.accountKeys(account)
+        try await vault.checkMasterKey()
+        let statements: [SQL] = [
+            "DELETE FROM campaign_keys", "DELETE FROM account_keys", "DELETE FROM vault_check",
+            "UPDATE account_keys SET wrapped = ''", "UPDATE vault_check SET sealed = ''",
+            "UPDATE campaign_keys SET account_id = 9", "TRUNCATE campaign_keys",
+        ]
+        for statement in statements {
+            let error = await #expect(throws: PostgresError.self) { try await database.pool.query(statement) }
+            #expect(error?.sqlState == .insufficientPrivilege)
+        }
+    }
+
+    @Test func aRowMovedToAnotherCampaignDoesNotUnwrap() async throws {
+        let database = try await TestDatabase.make(migrations: Vault.migrations)
+        _ = try await vault(database).createCampaignKey(account, campaign)
+        for (otherAccount, otherCampaign) in [(5, 71), (6, 70)] as [(Int64, Int64)] {
+            try await database.owner.query(
+                """
+                INSERT INTO campaign_keys (account_id, campaign_id, wrapped)
+                SELECT \(otherAccount), \(otherCampaign), wrapped FROM campaign_keys
+                WHERE account_id = 5 AND campaign_id = 70
+                """)
+            let moved = await failure {
+                try await vault(database).campaignKey(
+                    AccountID(rawValue: otherAccount), CampaignID(rawValue: otherCampaign))
+            }
+            #expect(moved == .notAuthentic)
+        }
+    }
+
+    @Test func theDatabaseNeverHoldsAPlainKey() async throws {
+        let database = try await TestDatabase.make(migrations: Vault.migrations)
+        let key = try await vault(database).createCampaignKey(account, campaign)
+        let wrapped = try await database.pool.query("SELECT wrapped FROM campaign_keys").only.decode([UInt8].self)
+        #expect(wrapped.count == SealingKey.byteCount + SealingKey.overhead)
+        #expect(!wrapped.indices.dropLast(7).contains { wrapped[$0..<($0 + 8)].elementsEqual(key.bytes.prefix(8)) })
+    }
+
+    @Test func theFirstMasterKeyIsTheVaultsOwn() async throws {
+        let database = try await TestDatabase.make(migrations: Vault.migrations)
+        #expect(try await vault(database).checkMasterKey())
+        #expect(try await !vault(database).checkMasterKey())
+        let stranger = Vault(pool: database.pool, masterKey: MasterKey())
+        let error = await #expect(throws: VaultError.self) { try await stranger.checkMasterKey() }
+        #expect(error?.code == .wrongMasterKey)
+        #expect(error?.detail.contains("earlier key") == true)
+        // The failed start has changed nothing.
+        #expect(try await !vault(database).checkMasterKey())
+    }
+
+    @Test func anotherMasterKeyOpensNothing() async throws {
+        let database = try await TestDatabase.make(migrations: Vault.migrations)
+        _ = try await vault(database).createCampaignKey(account, campaign)
+        _ = try await vault(database).accountKeys(account)
+        let stranger = Vault(pool: database.pool, masterKey: MasterKey())
+        #expect(await failure { try await stranger.campaignKey(account, campaign) } == .notAuthentic)
+        #expect(await failure { try await stranger.accountKeys(account) } == .notAuthentic)
+    }
+
+    @Test func accountKeysAreMadeOnceAndStay() async throws {
+        let database = try await TestDatabase.make(migrations: Vault.migrations)
+        let address = try EmailAddress("jane@example.org")
+        let vaults = (0..<8).map { _ in vault(database) }
+        let fingerprints = try await withThrowingTaskGroup(of: Fingerprint.self) { group in
+            for vault in vaults {
+                group.addTask { try await vault.accountKeys(self.account).fingerprinter.fingerprint(address) }
+            }
+            var found: Set<Fingerprint> = []
+            for try await fingerprint in group { found.insert(fingerprint) }
+            return found
+        }
+        #expect(fingerprints.count == 1)
+        let other = try await vault(database).accountKeys(AccountID(rawValue: 6))
+        #expect(!fingerprints.contains(other.fingerprinter.fingerprint(address)))
+        let again = try await vaults[0].accountKeys(account)
+        #expect(fingerprints.contains(again.fingerprinter.fingerprint(address)))
+    }
+
+    @Test func theLedgersKeyDependsOnTheMasterKeyOnly() async throws {
+        let database = try await TestDatabase.make(migrations: Vault.migrations)
+        let key = vault(database).ledgerChainKey
+        #expect(key.count == 32)
+        #expect(key == vault(database).ledgerChainKey)
+        #expect(key != Vault(pool: database.pool, masterKey: MasterKey()).ledgerChainKey)
+    }
+
+    private func vault(_ database: TestDatabase) -> Vault {
+        Vault(pool: database.pool, masterKey: masterKey)
+    }
+
+    private func failure(_ body: () async throws -> some Any) async -> VaultError.Code? {
+        do {
+            _ = try await body()
+            return nil
+        } catch {
+            return (error as? VaultError)?.code
+        }
+    }
+}
