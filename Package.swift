@@ -16,6 +16,7 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -93,7 +94,8 @@ let package = Package(
             name: "HTTPAPI",
             dependencies: [
                 "Campaigns", "CreditLedger", "Feedback", "Identity", "MailSigning", "MailMessage", "Postgres",
-                "MailTypes", "Vault", hummingbird, hummingbirdTLS, httpTypes, crypto, nio, nioSSL, logging, lifecycle,
+                "MailTypes", "Vault", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, crypto, nio, nioSSL,
+                logging, lifecycle,
             ],
             // A link to docs/openapi.yaml, which the server gives out.
             resources: [.embedInCode("openapi.yaml")]),

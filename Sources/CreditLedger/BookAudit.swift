@@ -46,10 +46,13 @@ struct BookAudit: Sendable {
     /// Compares the sums with the account's row.
     ///
     /// - Parameter openHolds: the sum of the account's open holds
-    func close(against row: LedgerAccount, chainHead head: [UInt8], openHolds: Int64, into result: inout LedgerVerification)
-    {
+    func close(
+        against row: LedgerAccount, chainHead head: [UInt8], openHolds: Int64, into result: inout LedgerVerification
+    ) {
         func report(_ problem: String) { result.report("account \(account): \(problem)") }
-        if row.entryCount != entryCount { report("the account counts \(row.entryCount) entries, there are \(entryCount)") }
+        if row.entryCount != entryCount {
+            report("the account counts \(row.entryCount) entries, there are \(entryCount)")
+        }
         if head != chainHead { report("the chain head is not the last entry's chain value") }
         if row.balance.posted != granted &- charged {
             report("posted is \(row.balance.posted), grants less charges are \(granted &- charged)")

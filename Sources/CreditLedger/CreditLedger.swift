@@ -42,7 +42,8 @@ package struct CreditLedger: Sendable {
             """
             SELECT posted, held, credit_limit, entry_count, chain_head, read_at, prior_entry,
                 hold_batches, hold_amounts, hold_open
-            FROM ledger_lock(\(account.rawValue), \(campaign?.rawValue as Int64?), \(batches), \(request?.key as String?))
+            FROM ledger_lock(
+                \(account.rawValue), \(campaign?.rawValue as Int64?), \(batches), \(request?.key as String?))
             """)
         guard let row = rows.first else { throw LedgerError.accountNotFound }
         let (posted, held, limit, entryCount, chainHead, readAt, prior, batchNumbers, amounts, open) = try row.decode(
@@ -87,15 +88,18 @@ package struct CreditLedger: Sendable {
             ), opened AS (
                 INSERT INTO holds (account_id, campaign_id, batch_no, amount)
                 SELECT \(account.id.rawValue), \(campaign?.rawValue as Int64?), o.batch_no, o.amount
-                FROM unnest(\(opened.map(\.batch))::integer[], \(opened.map(\.amount))::bigint[]) AS o (batch_no, amount)
+                FROM unnest(\(opened.map(\.batch))::integer[], \(opened.map(\.amount))::bigint[])
+                    AS o (batch_no, amount)
                 RETURNING 1
             ), written AS (
                 INSERT INTO ledger_entries (
                     account_id, entry_no, kind, campaign_id, batch_no, amount, posted_before, posted_after,
                     held_before, held_after, idempotency_key, request_hash, digest, memo, chain, created_at)
-                SELECT \(account.id.rawValue), e.entry_no, \(first.kind.rawValue), \(campaign?.rawValue as Int64?), e.batch_no,
-                    e.amount, e.posted_before, e.posted_after, e.held_before, e.held_after, \(first.idempotencyKey as String?),
-                    \(first.requestHash as [UInt8]?), \(first.digest as [UInt8]?), \(first.memo), e.chain, \(account.readAt)
+                SELECT \(account.id.rawValue), e.entry_no, \(first.kind.rawValue),
+                    \(campaign?.rawValue as Int64?), e.batch_no, e.amount, e.posted_before, e.posted_after,
+                    e.held_before, e.held_after, \(first.idempotencyKey as String?),
+                    \(first.requestHash as [UInt8]?), \(first.digest as [UInt8]?), \(first.memo), e.chain,
+                    \(account.readAt)
                 FROM unnest(
                     \(entries.map(\.number))::bigint[], \(entries.map(\.batch))::integer[],
                     \(entries.map(\.amount))::bigint[], \(entries.map(\.postedBefore))::bigint[],

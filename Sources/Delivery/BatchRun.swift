@@ -1,4 +1,5 @@
 import Campaigns
+import Feedback
 import MailTypes
 import Synchronization
 import Vault

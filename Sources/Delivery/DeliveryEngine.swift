@@ -1,11 +1,11 @@
 package import Campaigns
 package import DNSResolution
-package import Feedback
 package import Logging
 package import MailTypes
 package import NIOCore
-package import ServiceLifecycle
+import ServiceLifecycle
 import Synchronization
+import TrafficShaping
 package import Vault
 
 /// Claims batches, sends their mails, records what came of them and settles them.

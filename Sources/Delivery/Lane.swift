@@ -1,4 +1,4 @@
-import Logging
+import Campaigns
 import MailTypes
 import SMTPTransport
 import Synchronization

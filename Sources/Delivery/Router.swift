@@ -57,16 +57,18 @@ final class Router: Sendable {
         guard let resolver else {
             throw Failure(isPermanent: false, reason: "no resolver", enhanced: EnhancedStatusCode("4.4.3"))
         }
+        let route: MailRoute
         do throws(DNSFailure) {
-            switch try await resolver.mailRoute(for: domain) {
-            case .hosts(let hosts): return hosts
-            case .nullMX:
-                throw Failure(
-                    isPermanent: true, reason: "the domain takes no mail (null MX)",
-                    enhanced: EnhancedStatusCode("5.1.10"))
-            }
-        } catch let failure as DNSFailure {
-            throw Failure(failure)
+            route = try await resolver.mailRoute(for: domain)
+        } catch {
+            throw Failure(error)
+        }
+        switch route {
+        case .hosts(let hosts): return hosts
+        case .nullMX:
+            throw Failure(
+                isPermanent: true, reason: "the domain takes no mail (null MX)",
+                enhanced: EnhancedStatusCode("5.1.10"))
         }
     }
 
@@ -131,12 +133,9 @@ final class Router: Sendable {
 
 extension Router.Failure {
     init(_ failure: DNSFailure) {
-        switch failure {
-        case .permanent(let reason):
-            self.init(isPermanent: true, reason: reason, enhanced: EnhancedStatusCode("5.1.2"))
-        case .temporary(let reason):
-            self.init(isPermanent: false, reason: reason, enhanced: EnhancedStatusCode("4.4.3"))
-        }
+        self.init(
+            isPermanent: failure.isPermanent, reason: failure.description,
+            enhanced: EnhancedStatusCode(failure.isPermanent ? "5.1.2" : "4.4.3"))
     }
 }
 

@@ -1,13 +1,15 @@
-import MailTypes
+package import Postgres
 package import Vault
 
 /// Acts on the tokens of List-Unsubscribe links (RFC 8058): the recipient is put on the suppression list of the account
 /// that mailed them.
 package struct Unsubscriber: Sendable {
+    private let records: PostgresPool
     private let vault: Vault
     private let suppressions: SuppressionList
 
-    package init(vault: Vault, suppressions: SuppressionList) {
+    package init(records: PostgresPool, vault: Vault, suppressions: SuppressionList) {
+        self.records = records
         self.vault = vault
         self.suppressions = suppressions
     }
@@ -20,8 +22,11 @@ package struct Unsubscriber: Sendable {
     /// - Returns: false for a token that is not ours. A repeated call is as good as the first.
     package func unsubscribe(_ text: String) async throws -> Bool {
         guard let token = try await verified(text) else { return false }
-        try await suppressions.add(
-            [token.fingerprint], account: token.account, reason: .unsubscribe, origin: .recipient, note: nil)
+        _ = try await records.withTransaction { connection in
+            try await suppressions.add(
+                [NewSuppression(token.fingerprint, .unsubscribe)], account: token.account, origin: .recipient,
+                on: connection)
+        }
         return true
     }
 

@@ -1,7 +1,5 @@
 package import Hummingbird
-package import Logging
 package import MailTypes
-package import NIOCore
 
 /// What a request carries through the routes.
 package struct APIContext: RequestContext {

@@ -3,6 +3,7 @@ package import CreditLedger
 package import Feedback
 import HTTPTypes
 package import Hummingbird
+import HummingbirdCore
 import HummingbirdTLS
 package import Identity
 package import Logging

@@ -2,9 +2,9 @@ import Crypto
 
 /// A bearer key of the HTTP API.
 ///
-/// Text form: `sl_live_` or `sl_test_`, 32 random characters of base 62 (190 bits), 6 characters of checksum. The prefix
-/// lets secret scanners find a leaked key; the checksum tells a mistyped key from a revoked one without a query. Only
-/// SHA-256 of the text is stored: the key has enough entropy that a slow hash would add nothing.
+/// Text form: `sl_live_` or `sl_test_`, 32 random characters of base 62 (190 bits), 6 characters of checksum. The
+/// prefix lets secret scanners find a leaked key; the checksum tells a mistyped key from a revoked one without a query.
+/// Only SHA-256 of the text is stored: the key has enough entropy that a slow hash would add nothing.
 package struct APIKey: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     package enum Mode: String, Sendable, CaseIterable {
         case live

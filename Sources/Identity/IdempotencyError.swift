@@ -4,8 +4,8 @@ package enum IdempotencyError: String, Error, Sendable, Hashable {
     case invalidKey = "invalid_idempotency_key"
     /// The key came before with another request.
     case differentRequest = "idempotency_key_reused"
-    /// Another transaction answered the same request first: roll back, then ``IdempotencyStore/find(account:key:scope:on:)``
-    /// has its answer.
+    /// Another transaction answered the same request first: roll back, then
+    /// ``IdempotencyStore/find(account:key:scope:on:)`` has its answer.
     case alreadyAnswered = "idempotency_already_answered"
     /// The answer is larger than ``IdentityLimits/bodyOctets``.
     case answerTooLarge = "idempotency_answer_too_large"

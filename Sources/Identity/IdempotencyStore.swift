@@ -13,10 +13,11 @@ package struct StoredAnswer: Sendable, Hashable {
 
 /// Answers by idempotency key, written in the transaction of the effect: either both exist or neither.
 ///
-/// Two ways to use it. *Claim first*: ``begin(account:key:scope:requestHash:on:)`` at the start of the effect's transaction makes a simultaneous
-/// repetition wait for this transaction's end; then `store`. *Store last*: ``find(account:key:scope:on:)`` before the
-/// transaction and `store` at its end, which refuses with ``IdempotencyError/alreadyAnswered`` where a
-/// simultaneous repetition was faster; good for long uploads, which then hold no claim while they run.
+/// Two ways to use it. *Claim first*: ``begin(account:key:scope:requestHash:on:)`` at the start of the effect's
+/// transaction makes a simultaneous repetition wait for this transaction's end; then `store`. *Store last*:
+/// ``find(account:key:scope:on:)`` before the transaction and `store` at its end, which refuses with
+/// ``IdempotencyError/alreadyAnswered`` where a simultaneous repetition was faster; good for long uploads, which then
+/// hold no claim while they run.
 package struct IdempotencyStore: Sendable {
     package init() {}
 

@@ -20,14 +20,16 @@ import MailTypes
 /// |---|---|
 /// | `{{name}}` | the value; in html with `& < > " '` escaped |
 /// | `{{{name}}}`, `{{&name}}` | the value as it is |
-/// | `{{name\|friend}}`, `{{{name\|friend}}}`, `{{&name\|friend}}` | with a fallback, up to the closing braces, blanks around it left out; escaped like a value |
-/// | `{{#items}}…{{/items}}` | once per item of a list; once for an object, a text or true, which names inside refer to first |
+/// | `{{name\|friend}}` | the value, or the fallback `friend`; likewise `{{{name\|friend}}}`, `{{&name\|friend}}` |
+/// | `{{#items}}…{{/items}}` | once per item of a list; once for an object, a text or true |
 /// | `{{^items}}…{{/items}}` | if the section above would show nothing |
 /// | `{{.}}` | the item itself |
 /// | `{{order.total}}` | a field of an object |
 /// | `{{! note }}` | nothing |
 ///
-/// A section, closing or comment tag alone on its line takes the line with it.
+/// A fallback reaches to the closing braces, without the blanks around it, and is escaped like a value. Names inside a
+/// section refer to its object or item first, then outwards. A section, closing or comment tag alone on its line takes
+/// the line with it.
 ///
 /// Values: null counts as missing, and so does a list or an object where text is needed. Empty text is a value, but a
 /// fallback takes its place. A section treats missing, null, false, an empty list and empty text alike. A missing value

@@ -26,8 +26,13 @@ package struct MessageEnvelopeFields: Sendable, Hashable {
     /// The first https URI: where the recipient's browser can go. Schemes ignore case (RFC 3986 §3.1).
     var unsubscribeURL: String? {
         listUnsubscribe.first { uri in
-            let scheme = uri.utf8.prefix(8).map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
-            return scheme.elementsEqual("https://".utf8)
+            let scheme: StaticString = "https://"
+            return uri.withBytes { bytes in
+                scheme.withUTF8Buffer { scheme in
+                    bytes.count > scheme.count
+                        && zip(bytes, scheme).allSatisfy { $0 == $1 || ((0x41...0x5A).contains($0) && $0 | 0x20 == $1) }
+                }
+            }
         }
     }
 }

@@ -15,6 +15,12 @@ struct FoldedWriter {
         column += piece.count
     }
 
+    /// Appends what another writer wrote, at the start of a line.
+    mutating func append(_ other: FoldedWriter) {
+        bytes.append(contentsOf: other.bytes)
+        column = other.column
+    }
+
     /// Appends a tag: a space, or a new line, and a piece that stays whole.
     mutating func appendTag(_ piece: some Collection<UInt8>) {
         if column + 1 + piece.count > Self.lineOctets {

@@ -17,6 +17,7 @@ final class SigningContext: @unchecked Sendable {
 
     private let identities: [Identity]
     private let operations: [SigningOperation]
+    private var openings: [Opening?]
     private let hasher: SHA256Hasher
     private let listNames = SignedField.listNames
     private let lastListNames = SignedField.lastListNames
@@ -38,6 +39,14 @@ final class SigningContext: @unchecked Sendable {
         var operations: [SigningOperation] = []
         for identity in identities { operations.append(try SigningOperation(identity.key)) }
         self.operations = operations
+        openings = [Opening?](repeating: nil, count: identities.count)
+    }
+
+    /// The start of a signature field, up to the body hash. Messages of one campaign share it for a second at a time.
+    private struct Opening {
+        let seconds: Int64
+        let counts: [Int]
+        let text: FoldedWriter
     }
 
     func sign(_ message: Span<UInt8>, bodyOffset: Int, at seconds: Int64) throws(DKIMError) -> [UInt8] {
@@ -52,14 +61,20 @@ final class SigningContext: @unchecked Sendable {
         let bodyHash = try hashBody(message.extracting(droppingFirst: bodyOffset))
         canonicaliseHeader(headerBytes)
         defer {
-            if canonical.capacity > Self.keptHeaderOctets { canonical = [] }
+            if canonical.capacity > Self.keptHeaderOctets {
+                canonical = []
+                header = HeaderSection()
+                for index in openings.indices { openings[index] = nil }
+            }
         }
 
         var output = FoldedWriter(capacity: identities.count * 1_024)
         let headerCount = canonical.count
-        for (identity, operation) in zip(identities, operations) {
+        for (index, operation) in operations.enumerated() {
             let start = output.bytes.count
-            appendTags(of: identity, bodyHash: bodyHash, at: seconds, to: &output)
+            output.append(opening(of: index, at: seconds))
+            output.appendTag(bodyHash)
+            output.appendTag(Self.signatureTag)
             canonical.removeSubrange(headerCount...)
             RelaxedHeader.append(
                 output.bytes.span, start..<output.bytes.count, colon: start + Self.fieldName.count - 1, to: &canonical)
@@ -100,9 +115,18 @@ final class SigningContext: @unchecked Sendable {
         }
     }
 
-    private func appendTags(
-        of identity: Identity, bodyHash: [UInt8], at seconds: Int64, to output: inout FoldedWriter
-    ) {
+    private func opening(of identity: Int, at seconds: Int64) -> FoldedWriter {
+        if let opening = openings[identity], opening.seconds == seconds, opening.counts == header.counts {
+            return opening.text
+        }
+        let opening = Opening(
+            seconds: seconds, counts: header.counts, text: makeOpening(identities[identity], at: seconds))
+        openings[identity] = opening
+        return opening.text
+    }
+
+    private func makeOpening(_ identity: Identity, at seconds: Int64) -> FoldedWriter {
+        var output = FoldedWriter(capacity: 1_024)
         output.append(Self.fieldName)
         for tag in identity.tags { output.appendTag(tag) }
         output.appendTag(Array("t=\(seconds);".utf8))
@@ -115,8 +139,7 @@ final class SigningContext: @unchecked Sendable {
             let name = position == listed.count - 1 ? lastListNames[field] : listNames[field]
             if position == 0 { output.appendTag(Self.listTag + name) } else { output.append(name) }
         }
-        output.appendTag(bodyHash)
-        output.appendTag(Self.signatureTag)
+        return output
     }
 
     private static let listTag = Array("h=".utf8)

@@ -92,7 +92,7 @@ package final class Vault: Sendable {
         guard let row = rows.first else {
             throw VaultError(.noKey, "the vault has no key of campaign \(campaign)")
         }
-        guard let wrapped = try row.decode([UInt8]?.self) else {
+        guard let wrapped = try row.decode(column: 0, as: [UInt8]?.self) else {
             throw VaultError(.destroyed, "the key of campaign \(campaign) was destroyed")
         }
         let key = try SealingKey(bytes: wrappingKey.open(wrapped, as: Self.context(id)))
@@ -140,6 +140,13 @@ package final class Vault: Sendable {
         let keys = AccountKeys(try SealingKey(bytes: wrappingKey.open(wrapped, as: context)))
         accountKeys.insert(keys, for: account, since: generation)
         return keys
+    }
+
+    /// The account's keys if it has any. Makes none, so that whoever guesses account numbers writes nothing.
+    package func existingAccountKeys(_ account: AccountID) async throws -> AccountKeys? {
+        if let keys = accountKeys.value(for: account) { return keys }
+        guard try await wrappedAccountKey(account) != nil else { return nil }
+        return try await accountKeys(account)
     }
 
     /// Key of the ledger's hash chain, 32 octets. Derived, so that whoever rewrites the records database cannot also

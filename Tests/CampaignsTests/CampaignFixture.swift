@@ -22,7 +22,7 @@ struct CampaignFixture: Sendable {
     static func make(credits: Int64 = 1_000) async throws -> CampaignFixture {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let records = try await TestDatabase.make(
-            migrations: CreditLedger.migrations + FeedbackMigrations.all + CampaignMigrations.all, logger: logger)
+            migrations: CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations, logger: logger)
         let vaultDatabase = try await TestDatabase.make(migrations: Vault.migrations, logger: logger)
         let vault = Vault(pool: vaultDatabase.pool, masterKey: MasterKey())
         let ledger = CreditLedger(chainKey: vault.ledgerChainKey)

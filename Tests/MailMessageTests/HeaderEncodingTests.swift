@@ -35,7 +35,8 @@ struct HeaderEncodingTests {
 
     @Test(arguments: texts.filter { $0.utf8.count < 900 }) func `custom headers survive`(_ text: String) throws {
         let name = "X-" + String(repeating: "Long-", count: 14) + "Ab"
-        let message = try Samples.render(Samples.content(headers: [(name, text), ("X-B", "{{s}}")]),
+        let message = try Samples.render(
+            Samples.content(headers: [(name, text), ("X-B", "{{s}}")]),
             Samples.recipient(["s": .text(text)]))
         #expect(try message.header(name) == text)
         #expect(try message.header("X-B") == text)
@@ -51,7 +52,7 @@ struct HeaderEncodingTests {
         ("evil@example.net", "\"evil@example.net\" <jane@example.org>"),
         ("<x@y.example>", "\"<x@y.example>\" <jane@example.org>"),
         ("Zoë", "=?utf-8?Q?Zo=C3=AB?= <jane@example.org>"),
-        ("=?utf-8?Q?x?=", "=?utf-8?Q?=3D=3Futf-8=3FQ=3Fx=3F=3D?= <jane@example.org>"),
+        ("=?utf-8?Q?x?=", "=?utf-8?B?PT91dGYtOD9RP3g/PQ==?= <jane@example.org>"),
         ("李雷", "=?utf-8?B?5p2O6Zu3?= <jane@example.org>"),
         ("  Jane  ", "Jane <jane@example.org>"),
         ("   ", "jane@example.org"),
@@ -90,15 +91,15 @@ struct HeaderEncodingTests {
             .map { try Mailbox.parse($0) }
         #expect(
             try Samples.render(content).root.header("Reply-To")
-                == "One <a@acme.example>, b@acme.example, =?utf-8?Q?Zo=C3=AB_=C3=85ngstr=C3=B6m?= <c@acme.example>")
+                == "One <a@acme.example>, b@acme.example, =?utf-8?B?Wm/DqyDDhW5nc3Ryw7Zt?= <c@acme.example>")
     }
 
     @Test(arguments: [
-        "report.pdf", "Jahresbericht 2025.pdf", "Übersicht.pdf", "日本語のとても長いファイル名" + String(repeating: "です", count: 30) + ".pdf",
+        "report.pdf", "Jahresbericht 2025.pdf", "Übersicht.pdf",
+        "日本語のとても長いファイル名" + String(repeating: "です", count: 30) + ".pdf",
         String(repeating: "a", count: 200) + ".txt", "a\"b.txt", "100%*'.txt", "🌻.png", "semi;colon=.txt", ".hidden",
     ])
     func `file names survive`(_ name: String) throws {
-        guard name.utf8.count <= 255 else { return }
         let message = try Samples.render(
             Samples.content(attachments: [Attachment(filename: name, contentType: "text/plain", content: [1])]))
         let disposition = try message.root.parts[1].header("Content-Disposition")
@@ -120,6 +121,7 @@ struct HeaderEncodingTests {
         }
         #expect(try disposition("a.pdf") == "attachment; filename=a.pdf")
         #expect(try disposition("a b.pdf") == "attachment; filename=\"a b.pdf\"")
+        #expect(try disposition("a'b.pdf") == "attachment; filename=\"a'b.pdf\"")
         #expect(try disposition("ä b.pdf") == "attachment; filename*=utf-8''%C3%A4%20b.pdf")
         let long = try disposition(String(repeating: "ä", count: 40))
         #expect(long.contains("filename*0*=utf-8''") && long.contains("filename*1*=%C3%A4"))

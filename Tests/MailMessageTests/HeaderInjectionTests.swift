@@ -71,12 +71,13 @@ struct HeaderInjectionTests {
     }
 
     @Test func `envelope fields of another syntax are refused`() throws {
-        for id in ["", "a", "a@", "@b", "a@b@c", "a@b>", "<a@b", "a b@c", "ä@b", String(repeating: "a", count: 250) + "@b"] {
+        let long = String(repeating: "a", count: 900)
+        for id in ["", "a", "a@", "@b", "a@b@c", "a@b>", "<a@b", "a b@c", "ä@b", long.prefix(250) + "@b"] {
             #expect(throws: RenderError.invalidField(field: "Message-ID"), "\(id)") {
                 try Samples.render(Samples.content(), nil, MessageEnvelopeFields(messageID: id, date: 0))
             }
         }
-        for uri in ["", "https://a/ b", "https://a/>,<b", "https://ä/", "https://a/" + String(repeating: "a", count: 900)] {
+        for uri in ["", "https://a/ b", "https://a/>,<b", "https://ä/", "https://a/" + long] {
             #expect(throws: RenderError.invalidField(field: "List-Unsubscribe"), "\(uri)") {
                 try Samples.render(
                     Samples.content(), nil,

@@ -44,7 +44,7 @@ struct HeaderTests {
             ])
     }
 
-    /// Computed with `date -u -d @N -R`.
+    /// Checked with `date -u -R`, which writes the day with two digits.
     @Test(arguments: [
         (0, "Thu, 1 Jan 1970 00:00:00 +0000"),
         (1_445_412_480, "Wed, 21 Oct 2015 07:28:00 +0000"),
@@ -60,28 +60,27 @@ struct HeaderTests {
         #expect(try Samples.render(Samples.content(), nil, envelope).header("Date") == text)
     }
 
-    @Test func `every day of four centuries follows the one before`() throws {
+    /// The model counts day by day for a whole cycle of the calendar; the leap days and some of the others are compared.
+    @Test func `dates agree with a calendar that counts days`() throws {
         let compiled = try CompiledMessage(Samples.content())
         let recipient = try Samples.recipient()
-        let names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
         let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
         var message = RenderedMessage()
         var (year, month, day) = (1970, 1, 1)
-        // Every 7th day keeps the run short; the model still walks each day.
         for number in 0..<146_097 {
-            if number % 7 == number / 7 % 7 {
-                let envelope = MessageEnvelopeFields(messageID: "1@a.example", date: Int64(number) * 86_400 + 3_661)
-                if number % 97 == 0 || day >= 28 && month == 2 {
-                    try compiled.render(recipient, envelope, into: &message)
-                    let text = String(decoding: message.bytes, as: UTF8.self)
-                    let expected = "Date: \(weekdays[(number + 4) % 7]), \(day) \(names[month - 1]) \(year) 01:01:01 +0000\r\n"
-                    #expect(text.contains(expected))
-                }
+            if number % 97 == 0 || (month == 2 && day >= 28) || (month == 3 && day == 1) {
+                let seconds = Int64(number) * 86_400 + 3_661
+                try compiled.render(
+                    recipient, MessageEnvelopeFields(messageID: "1@a.example", date: seconds), into: &message)
+                let date = "\(weekdays[(number + 4) % 7]), \(day) \(months[month - 1]) \(year)"
+                #expect(String(decoding: message.bytes, as: UTF8.self).contains("Date: \(date) 01:01:01 +0000\r\n"))
             }
             let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-            let days = [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
             day += 1
-            if day > days[month - 1] { (day, month) = (1, month + 1) }
+            if day > [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1] {
+                (day, month) = (1, month + 1)
+            }
             if month > 12 { (month, year) = (1, year + 1) }
         }
     }

@@ -3,27 +3,29 @@ import MailTypes
 import Testing
 
 struct MIMEStructureTests {
-    static let image = Attachment(filename: "logo.png", contentType: "image/png", content: [1, 2, 3], contentID: "logo")
+    static let image = Attachment(
+        filename: "logo.png", contentType: "image/png", content: [1, 2, 3], contentID: "logo")
     static let file = Attachment(filename: "a.pdf", contentType: "application/pdf", content: Array(0...255))
 
-    @Test(arguments: [
-        (nil, "t", [], "text/plain"),
-        ("h", nil, [], "text/html"),
-        ("h", "t", [], "multipart/alternative(text/plain text/html)"),
-        ("h", "", [], "text/html"),
-        ("", "t", [], "text/plain"),
-        ("", "", [], "text/plain"),
-        ("", nil, [], "text/html"),
-        (nil, "t", [file], "multipart/mixed(text/plain application/pdf)"),
-        ("h", nil, [image], "multipart/related(text/html image/png)"),
-        (nil, "t", [image], "multipart/mixed(text/plain image/png)"),
-        ("h", "t", [image], "multipart/alternative(text/plain multipart/related(text/html image/png))"),
-        (
-            "h", "t", [file, image, file],
-            "multipart/mixed(multipart/alternative(text/plain multipart/related(text/html image/png)) "
-                + "application/pdf application/pdf)"
-        ),
-    ] as [(String?, String?, [Attachment], String)])
+    @Test(
+        arguments: [
+            (nil, "t", [], "text/plain"),
+            ("h", nil, [], "text/html"),
+            ("h", "t", [], "multipart/alternative(text/plain text/html)"),
+            ("h", "", [], "text/html"),
+            ("", "t", [], "text/plain"),
+            ("", "", [], "text/plain"),
+            ("", nil, [], "text/html"),
+            (nil, "t", [file], "multipart/mixed(text/plain application/pdf)"),
+            ("h", nil, [image], "multipart/related(text/html image/png)"),
+            (nil, "t", [image], "multipart/mixed(text/plain image/png)"),
+            ("h", "t", [image], "multipart/alternative(text/plain multipart/related(text/html image/png))"),
+            (
+                "h", "t", [file, image, file],
+                "multipart/mixed(multipart/alternative(text/plain multipart/related(text/html image/png)) "
+                    + "application/pdf application/pdf)"
+            ),
+        ] as [(String?, String?, [Attachment], String)])
     func `the structure follows the content`(
         _ html: String?, _ text: String?, _ attachments: [Attachment], _ outline: String
     ) throws {
@@ -89,14 +91,15 @@ struct MIMEStructureTests {
         #expect(try message.root.parts[0].text == attack.replacing("\r\n", with: "\n"))
     }
 
-    @Test(arguments: [
-        ("", "image/png", nil), ("a/b", "image/png", nil), ("a\\b", "image/png", nil),
-        (String(repeating: "a", count: 256), "image/png", nil),
-        ("a", "", nil), ("a", "image", nil), ("a", "image/", nil), ("a", "/png", nil), ("a", "image/png;", nil),
-        ("a", "image/png; x", nil), ("a", "image/png; x=\"y", nil), ("a", "im age/png", nil), ("a", "bild/ü", nil),
-        ("a", "multipart/mixed", nil), ("a", "Message/RFC822", nil),
-        ("a", "image/png", ""), ("a", "image/png", "a b"), ("a", "image/png", "<a>"), ("a", "image/png", "ü"),
-    ] as [(String, String, String?)])
+    @Test(
+        arguments: [
+            ("", "image/png", nil), ("a/b", "image/png", nil), ("a\\b", "image/png", nil),
+            (String(repeating: "a", count: 256), "image/png", nil),
+            ("a", "", nil), ("a", "image", nil), ("a", "image/", nil), ("a", "/png", nil), ("a", "image/png;", nil),
+            ("a", "image/png; x", nil), ("a", "image/png; x=\"y", nil), ("a", "im age/png", nil), ("a", "bild/ü", nil),
+            ("a", "multipart/mixed", nil), ("a", "Message/RFC822", nil),
+            ("a", "image/png", ""), ("a", "image/png", "a b"), ("a", "image/png", "<a>"), ("a", "image/png", "ü"),
+        ] as [(String, String, String?)])
     func `faulty attachments are refused`(_ name: String, _ type: String, _ contentID: String?) throws {
         let error = #expect(throws: MessageError.self) {
             try CompiledMessage(

@@ -3,20 +3,21 @@ import MailTypes
 import Testing
 
 struct MailboxTests {
-    @Test(arguments: [
-        ("jane@example.org", nil, "jane@example.org"),
-        ("  jane@example.org  ", nil, "jane@example.org"),
-        ("<jane@example.org>", nil, "jane@example.org"),
-        ("Jane Doe <jane@example.org>", "Jane Doe", "jane@example.org"),
-        ("Jane Doe<jane@example.org>", "Jane Doe", "jane@example.org"),
-        ("Acme, Inc. <jane@example.org>", "Acme, Inc.", "jane@example.org"),
-        ("\"Doe, Jane\" <jane@example.org>", "Doe, Jane", "jane@example.org"),
-        ("\"a \\\"b\\\" \\\\\" <jane@example.org>", "a \"b\" \\", "jane@example.org"),
-        ("\"x <y@z.example>\" <jane@example.org>", "x <y@z.example>", "jane@example.org"),
-        ("Jürgen 🌻 <Jürgen@Bücher.example>", "Jürgen 🌻", "Jürgen@xn--bcher-kva.example"),
-        ("\"a b\"@example.org", nil, "\"a b\"@example.org"),
-        ("\"\" <jane@example.org>", nil, "jane@example.org"),
-    ] as [(String, String?, String)])
+    @Test(
+        arguments: [
+            ("jane@example.org", nil, "jane@example.org"),
+            ("  jane@example.org  ", nil, "jane@example.org"),
+            ("<jane@example.org>", nil, "jane@example.org"),
+            ("Jane Doe <jane@example.org>", "Jane Doe", "jane@example.org"),
+            ("Jane Doe<jane@example.org>", "Jane Doe", "jane@example.org"),
+            ("Acme, Inc. <jane@example.org>", "Acme, Inc.", "jane@example.org"),
+            ("\"Doe, Jane\" <jane@example.org>", "Doe, Jane", "jane@example.org"),
+            ("\"a \\\"b\\\" \\\\\" <jane@example.org>", "a \"b\" \\", "jane@example.org"),
+            ("\"x <y@z.example>\" <jane@example.org>", "x <y@z.example>", "jane@example.org"),
+            ("Jürgen 🌻 <Jürgen@Bücher.example>", "Jürgen 🌻", "Jürgen@xn--bcher-kva.example"),
+            ("\"a b\"@example.org", nil, "\"a b\"@example.org"),
+            ("\"\" <jane@example.org>", nil, "jane@example.org"),
+        ] as [(String, String?, String)])
     func `mailboxes are read`(_ text: String, _ name: String?, _ address: String) throws {
         let mailbox = try Mailbox.parse(text)
         #expect(mailbox.name == name)

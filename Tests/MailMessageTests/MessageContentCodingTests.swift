@@ -5,8 +5,9 @@ import Testing
 struct MessageContentCodingTests {
     @Test func `content survives`() throws {
         var content = try Samples.content(
-            subject: "Für {{name|dich}} 🌻", html: "<a href=\"x\">\r\n", text: nil, headers: [("X-A", "1"), ("X-A", "2")],
-            attachments: [MIMEStructureTests.file, MIMEStructureTests.image], missingVariables: .empty)
+            subject: "Für {{name|dich}} 🌻", html: "<a href=\"x\">\r\n", text: nil,
+            headers: [("X-A", "1"), ("X-A", "2")], attachments: [MIMEStructureTests.file, MIMEStructureTests.image],
+            missingVariables: .empty)
         content.replyTo = [try Mailbox.parse("Jürgen <jürgen@bücher.example>"), try Mailbox.parse("b@acme.example")]
         let decoded = try MessageContent(decoding: content.encoded())
         #expect(decoded == content)

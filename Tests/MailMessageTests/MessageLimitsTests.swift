@@ -35,7 +35,6 @@ struct MessageLimitsTests {
     @Test func `attachments over the limit are a clear error`() throws {
         let half = Attachment(filename: "a", contentType: "a/b", content: Array(repeating: 0, count: 5 << 20))
         let one = Attachment(filename: "b", contentType: "a/b", content: [0])
-        #expect(code(try Samples.content(attachments: [half, half])) == nil)
         let error = #expect(throws: MessageError.self) {
             try CompiledMessage(Samples.content(attachments: [half, half, one]))
         }
@@ -44,8 +43,28 @@ struct MessageLimitsTests {
         // An operator who allows more still meets the bound on the encoded message.
         var limits = MessageLimits.standard
         limits.attachmentOctets = 25 << 20
-        #expect(code(try Samples.content(attachments: [half, half, half]), limits) == nil)
         #expect(code(try Samples.content(attachments: [half, half, half, half]), limits) == .messageTooLarge)
+    }
+
+    @Test func `the bounds on attachments and message are exact`() throws {
+        var limits = MessageLimits.standard
+        limits.attachmentOctets = 1_000
+        let file = { (count: Int) in
+            Attachment(filename: "a", contentType: "a/b", content: Array(repeating: 0, count: count))
+        }
+        #expect(code(try Samples.content(attachments: [file(400), file(600)]), limits) == nil)
+        #expect(code(try Samples.content(attachments: [file(400), file(601)]), limits) == .attachmentTooLarge)
+        limits = .standard
+        let content = try Samples.content(text: String(repeating: "a\n", count: 1_000), attachments: [file(2_000)])
+        let octets = try Samples.render(content).bytes.count
+        limits.messageOctets = octets
+        #expect(code(content, limits) == nil)
+        #expect(throws: RenderError.tooLarge) {
+            limits.messageOctets = octets - 1
+            _ = try Samples.render(content, limits: limits)
+        }
+        limits.messageOctets = octets - 1_000
+        #expect(code(content, limits) == .messageTooLarge)
     }
 
     @Test func `a message without body and NUL in a body are refused`() throws {

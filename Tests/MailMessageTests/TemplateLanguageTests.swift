@@ -62,7 +62,8 @@ struct TemplateLanguageTests {
             "{{#items}}{{n}}:{{title}}{{sep}}{{/items}}",
             ["items": [.object(["n": "1", "title": "A"]), .object(["n": "2"])], "title": "T", "sep": ";"],
             "1:A;2:T;\n"),
-        LanguageFixture("{{#o}}{{#p}}{{x}}{{y}}{{/p}}{{/o}}",
+        LanguageFixture(
+            "{{#o}}{{#p}}{{x}}{{y}}{{/p}}{{/o}}",
             ["o": .object(["p": .object(["x": "1"]), "y": "2"]), "y": "3"], "12\n"),
         LanguageFixture("{{#o}}{{x|none}}{{/o}}", ["o": .object(["x": .null]), "x": "outer"], "none\n"),
         LanguageFixture("{{^a}}{{.|none}}{{/a}}", [:], "none\n"),
@@ -115,7 +116,8 @@ struct TemplateLanguageTests {
 
     @Test func `a missing variable fails its recipient`() throws {
         for template in ["{{a}}", "{{{a}}}", "{{o.x}}", "{{#l}}{{a}}{{/l}}", "{{list}}", "{{null}}", "{{object}}"] {
-            let name = ["{{a}}": "a", "{{{a}}}": "a", "{{#l}}{{a}}{{/l}}": "a", "{{o.x}}": "o.x"][template]
+            let name =
+                ["{{a}}": "a", "{{{a}}}": "a", "{{#l}}{{a}}{{/l}}": "a", "{{o.x}}": "o.x"][template]
                 ?? String(template.dropFirst(2).dropLast(2))
             #expect(throws: RenderError.missingVariable(name)) {
                 try Samples.text(

@@ -16,6 +16,8 @@ struct FingerprintTests {
             ("a@b.co", "29890cecb41616773e9a02302297e55e"),
             ("josé@example.org", "27efa0252ef0e28edc5a079298ddf47c"),
             ("JOSÉ@example.org", "27efa0252ef0e28edc5a079298ddf47c"),
+            ("jose\u{301}@example.org", "27efa0252ef0e28edc5a079298ddf47c"),
+            ("\"Jane.Doe\"@example.org", "0d9ac1834e94eec2eef338ac60e76ae6"),
         ])
     func knownValues(text: String, expected: String) throws {
         let fingerprint = fingerprinter.fingerprint(try EmailAddress(text))

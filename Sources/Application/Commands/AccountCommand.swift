@@ -1,7 +1,9 @@
 import ArgumentParser
 import CreditLedger
 import Foundation
+import Identity
 import MailTypes
+import Postgres
 
 struct AccountCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,8 @@
 import ArgumentParser
 import CreditLedger
 import Foundation
+import MailTypes
+import Postgres
 
 struct CreditsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
 import Identity
+import MailTypes
+import Postgres
 
 struct KeyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

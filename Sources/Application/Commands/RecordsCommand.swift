@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import Postgres
 
 /// A command that works on the databases, of a running server or by itself.
 protocol RecordsCommand: AsyncParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 
 /// A campaign from the terminal, over the HTTP API.

@@ -3,6 +3,7 @@ import Configuration
 import Foundation
 import Logging
 import NIOCore
+import Postgres
 
 /// Runs a node until it is told to stop.
 struct ServeCommand: AsyncParsableCommand {
@@ -21,8 +22,8 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             let endpoint = try settings.endpoint("http", default: "127.0.0.1:8025")
             try await Server(settings: settings, records: records, logger: logger).run { port in
-                print("Sluice listens on http://\(Endpoint(host: endpoint.host, port: port))")
-                fflush(stdout)
+                let address = Endpoint(host: endpoint.host, port: port)
+                FileHandle.standardOutput.write(Data("Sluice listens on http://\(address)\n".utf8))
             }
         } catch {
             await records.close()

@@ -3,6 +3,8 @@ import Feedback
 import Foundation
 import HTTPAPI
 import MailTypes
+import Postgres
+import Vault
 
 struct SuppressionCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,8 @@
 import CreditLedger
 import Foundation
 import Logging
+import NIOHTTP1
+import Postgres
 
 /// The story that `sluice demo` plays.
 struct Demo {

@@ -32,7 +32,7 @@ struct DemoRecipients: AsyncSequence, Sendable {
         mutating func next() async -> ByteBuffer? {
             guard next < recipients.count else { return nil }
             var buffer = ByteBuffer()
-            for index in next..<min(next + 500, recipients.count) {
+            for index in next..<Swift.min(next + 500, recipients.count) {
                 buffer.writeString(line(index))
             }
             next = Swift.min(next + 500, recipients.count)
@@ -42,7 +42,7 @@ struct DemoRecipients: AsyncSequence, Sendable {
         private func line(_ index: Int) -> String {
             let name = firstNames[index % firstNames.count]
             var vars = #""city":"\#(cities[index % cities.count])","points":\#(index * 7 % 1_000)"#
-            for number in 2..<max(2, recipients.variables) {
+            for number in 2..<Swift.max(2, recipients.variables) {
                 vars += #","field\#(number)":"value \#(number) of \#(index)""#
             }
             return #"{"email":"\#(address(index))","name":"\#(name)","vars":{\#(vars)}}"# + "\n"

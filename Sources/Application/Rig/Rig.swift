@@ -1,9 +1,12 @@
 import Campaigns
 import Configuration
+import CreditLedger
 import Foundation
+import Identity
 import Logging
 import MailSigning
 import MailTypes
+import Postgres
 import Synchronization
 
 /// A whole Sluice on this machine: private database, server, an account with credits, key and domain, and a sink that

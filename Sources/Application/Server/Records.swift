@@ -76,7 +76,7 @@ final class Records: Sendable {
             records: pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains, logger: logger)
         delivery = DeliveryStore(
             records: pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: logger)
-        unsubscriber = Unsubscriber(vault: vault, suppressions: suppressions)
+        unsubscriber = Unsubscriber(records: pool, vault: vault, suppressions: suppressions)
     }
 
     func close() async {

@@ -114,13 +114,13 @@ final class Server: Sendable {
 
     private func deliveryEngine(_ group: any EventLoopGroup) async throws -> DeliveryEngine {
         let configuration = try deliveryConfiguration()
-        let resolver: Resolver?
+        let resolver: DNSResolution.Resolver?
         var routeAddresses: [IPAddress] = []
         if let route = configuration.route {
             resolver = nil
             routeAddresses = try addresses(of: route, allowsPrivate: configuration.allowsPrivateDestinations)
         } else {
-            resolver = try Resolver(try resolverConfiguration())
+            resolver = try DNSResolution.Resolver(try resolverConfiguration())
         }
         return DeliveryEngine(
             configuration: configuration, store: records.delivery, vault: records.vault, domains: records.domains,
@@ -157,15 +157,11 @@ final class Server: Sendable {
     }
 
     private func resolverConfiguration() throws -> ResolverConfiguration {
-        var configuration = ResolverConfiguration()
-        if settings.text("dns") != nil {
-            let endpoint = try settings.endpoint("dns", default: "")
-            guard let address = IPAddress(endpoint.host) else {
-                throw SettingError(setting: "dns", problem: "the resolver is named by address:port")
-            }
-            configuration.forwarders = [.init(address: address, port: endpoint.port)]
+        guard let text = settings.text("dns") else { return ResolverConfiguration(forwarders: nil) }
+        guard let server = DNSServer(text) else {
+            throw SettingError(setting: "dns", problem: "the resolver is named by address:port")
         }
-        return configuration
+        return ResolverConfiguration(forwarders: [server])
     }
 
     /// The route is the operator's own word, so private addresses are fine; it is resolved once, at the start.

@@ -1,5 +1,5 @@
 import Foundation
-import SMTPTransport
+package import SMTPTransport
 
 /// A certificate for trials, made by the `openssl` program and gone from the disk when it has been loaded.
 package enum SelfSignedCertificate {

@@ -1,4 +1,4 @@
-package import SMTPProtocol
+import SMTPProtocol
 
 /// Decides the fate of each recipient: by its local part if that is a magic one, else by a draw from its digest, so
 /// that the same seed gives the same fates.

@@ -1,5 +1,6 @@
 import MailTypes
 import NIOCore
+import NIOPosix
 import SMTPProtocol
 import SMTPTransport
 

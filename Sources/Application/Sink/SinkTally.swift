@@ -22,7 +22,7 @@ final class SinkTally: Sendable {
         state.withLock { Int($0.deferrals[recipient] ?? 0) }
     }
 
-    func count(_ counter: WritableKeyPath<SinkTotals, Int> & Sendable) {
+    func count(_ counter: any WritableKeyPath<SinkTotals, Int> & Sendable) {
         state.withLock { $0.totals[keyPath: counter] += 1 }
     }
 

@@ -1,5 +1,7 @@
 package import Logging
+import NIOCore
 import NIOPosix
+import SMTPProtocol
 import SMTPTransport
 import Synchronization
 

@@ -56,7 +56,8 @@ package final class SendingDomains: Sendable {
         let signer: DKIMSigner
         do {
             signer = try DKIMSigner(domain: domain, keys: keys)
-        } catch let error where error.code == .invalidSelector {
+        } catch {
+            guard error.code == .invalidSelector else { throw error }
             throw CampaignError(.invalidSetting, error.detail)
         }
         let sealing = try await vault.accountKeys(account).sealing
@@ -183,12 +184,13 @@ package final class SendingDomains: Sendable {
     }
 
     private func read(_ account: AccountID, domain: DomainName?) async throws -> [SendingDomain] {
+        let name = domain?.text
         let rows = try await records.query(
             """
             SELECT d.domain, d.created_at, array_agg(k.selector ORDER BY k.position),
                 array_agg(k.algorithm ORDER BY k.position), array_agg(k.record ORDER BY k.position)
             FROM domains d JOIN domain_keys k USING (account_id, domain)
-            WHERE account_id = \(account.rawValue) AND (\(domain?.text)::text IS NULL OR domain = \(domain?.text))
+            WHERE account_id = \(account.rawValue) AND (\(name as String?) IS NULL OR domain = \(name as String?))
             GROUP BY d.account_id, d.domain, d.created_at ORDER BY d.domain
             """)
         return try rows.map { row in

@@ -1,5 +1,3 @@
-package import MailTypes
-
 /// What the journal knows of a recipient of a claimed batch. No entry: nothing happened yet.
 package enum RecipientProgress: Sendable, Hashable {
     case finished(RecipientResult)

@@ -1,4 +1,4 @@
-package import MailTypes
+import MailTypes
 
 /// The bounds of campaigns, in one place. Those of uploads are with the importer.
 package enum CampaignLimits {

@@ -1,5 +1,5 @@
 package import MailMessage
-package import MailTypes
+import MailTypes
 
 /// What a customer asks for when creating a campaign.
 package struct CampaignRequest: Sendable {

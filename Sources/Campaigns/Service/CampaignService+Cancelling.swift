@@ -1,3 +1,4 @@
+import CreditLedger
 package import MailTypes
 import Postgres
 import Vault

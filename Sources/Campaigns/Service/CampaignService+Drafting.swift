@@ -1,4 +1,5 @@
 package import FoundationEssentials
+import MailMessage
 package import MailTypes
 import Postgres
 import Vault

@@ -74,7 +74,7 @@ extension CampaignService {
         try await connection.query(
             """
             UPDATE campaigns
-            SET state = \(state.rawValue), queued_at = \(now), scheduled_at = \(scheduled),
+            SET state = \(state.rawValue), queued_at = \(now), scheduled_at = \(scheduled as PostgresTimestamp?),
                 expires_at = \(due) + make_interval(secs => expiry_seconds), open_batches = \(Int32(holds.count)),
                 suppressed = \(suppressed)
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)

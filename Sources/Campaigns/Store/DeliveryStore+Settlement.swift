@@ -63,7 +63,7 @@ extension DeliveryStore {
     private func lockCampaign(of batch: BatchID, on connection: PostgresConnection) async throws -> Campaign? {
         do {
             return try await Campaign.lock(batch.account, batch.campaign, ledger: ledger, on: connection)
-        } catch CampaignError.notFound {
+        } catch let error as CampaignError where error.code == .notFound {
             return nil
         }
     }

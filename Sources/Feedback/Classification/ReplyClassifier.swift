@@ -8,13 +8,14 @@ package import MailTypes
 package enum ReplyClassifier {
     /// - Parameters:
     ///   - code: the reply code, 400…599
-    ///   - enhanced: the enhanced code where the client has parsed one; otherwise the text is searched for one
+    ///   - enhanced: the enhanced code where the client has parsed one; otherwise the text is searched for one. Where it
+    ///     contradicts the reply code, the milder of the two counts.
     ///   - text: all lines, joined by anything; codes and line breaks inside do no harm. The first 2,048 octets count.
     package static func classify(
         code: Int, enhanced: EnhancedStatusCode?, text: String
     ) -> ReplyClassification {
         let text = ReplyText(text)
-        let enhanced = enhanced ?? text.enhanced.flatMap { Int($0.statusClass) == code / 100 ? $0 : nil }
+        let enhanced = enhanced ?? text.enhanced
         let isPermanent = (500...599).contains(code) && enhanced?.statusClass != 4
         let found = table.phrases.matches(in: text.words)
         let rule = table.rules.first { $0.holds(found, code: code, enhanced: enhanced, isPermanent: isPermanent) }
@@ -40,9 +41,11 @@ private struct RuleTable: Sendable {
             if !codes.isEmpty, !codes.contains(code) { return false }
             if !statuses.isEmpty {
                 guard let enhanced else { return false }
-                guard statuses.contains(where: {
-                    $0.subject == enhanced.subject && $0.detail.contains(enhanced.detail)
-                }) else { return false }
+                guard
+                    statuses.contains(where: {
+                        $0.subject == enhanced.subject && $0.detail.contains(enhanced.detail)
+                    })
+                else { return false }
             }
             if !phrases.isEmpty, !phrases.contains(where: { found[$0] }) { return false }
             if !and.isEmpty, !and.contains(where: { found[$0] }) { return false }

@@ -11,7 +11,7 @@ struct ReplyText: Sendable {
     static let readOctets = 2_048
 
     private(set) var words: [UInt8] = []
-    /// The first enhanced code in the text.
+    /// The first enhanced code of a refusal in the text.
     private(set) var enhanced: EnhancedStatusCode?
 
     init(_ text: String) {
@@ -65,7 +65,7 @@ struct ReplyText: Sendable {
     private static func firstEnhancedCode(in bytes: [UInt8]) -> EnhancedStatusCode? {
         for index in bytes.indices.dropLast(4) where bytes[index + 1] == UInt8(ascii: ".") {
             if index > 0, bytes[index - 1] == UInt8(ascii: ".") || (0x30...0x39).contains(bytes[index - 1]) { continue }
-            if let code = EnhancedStatusCode(leading: bytes[index...]) { return code }
+            if let code = EnhancedStatusCode(leading: bytes[index...]), code.statusClass != 2 { return code }
         }
         return nil
     }

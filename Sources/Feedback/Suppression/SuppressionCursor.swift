@@ -1,5 +1,5 @@
-package import Postgres
-package import Vault
+import Postgres
+import Vault
 
 /// The place of a row in an account's suppressions.
 ///

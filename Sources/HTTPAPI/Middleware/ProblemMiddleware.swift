@@ -1,13 +1,14 @@
 
 import HTTPTypes
 import Hummingbird
+import Logging
 
 /// Turns every error into a problem document; what the client could not have caused is logged with its reference.
 struct ProblemMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
-    func handle(
-        _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
+    @concurrent func handle(
+        _ request: Request, context: APIContext, next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
         do {
             var response = try await next(request, context)

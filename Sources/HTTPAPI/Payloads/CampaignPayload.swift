@@ -122,7 +122,7 @@ struct SuppressionPayload: StrictPayload {
                 fields: ["addresses"])
         }
         return try addresses.enumerated().map { index, text in
-            do {
+            do throws(AddressError) {
                 return try EmailAddress(text)
             } catch {
                 throw Problem.invalid(error.code, "\(error).", fields: ["addresses.\(index)"])

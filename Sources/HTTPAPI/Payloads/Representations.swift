@@ -1,10 +1,11 @@
 package import Campaigns
-import CreditLedger
+package import CreditLedger
 import Feedback
 import Foundation
 import MailSigning
 import MailTypes
 import Postgres
+import Vault
 
 // How records look in answers. The order of the members is part of the look; names and meanings are in docs/openapi.yaml.
 

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTypes
 
 /// A request body whose unknown members are errors, so that a misspelt field never passes unnoticed.
 protocol StrictPayload: Decodable {

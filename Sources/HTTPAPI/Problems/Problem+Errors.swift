@@ -21,7 +21,7 @@ extension Problem {
         case let error as IdempotencyError: self = Problem(error)
         case let error as SuppressionError: self = .invalid(error.code, "The suppression list refused the request.")
         case let error as PostgresError: self = Problem(error)
-        case VaultError.destroyed:
+        case let error as VaultError where error.code == .destroyed:
             self = Problem(.gone, "purged", "The campaign's data has been destroyed.")
         case let error as HTTPError: self = Problem(error)
         default:
@@ -35,7 +35,7 @@ extension Problem {
             switch error.code {
             case .notFound, .domainNotFound: .notFound
             case .illegalTransition, .noRecipients, .domainExists, .domainInUse: .conflict
-            case .insufficientCredits: .paymentRequired
+            case .insufficientCredits: .init(code: 402, reasonPhrase: "Payment Required")
             case .domainNotRegistered, .invalidSetting: .unprocessableContent
             case .purged: .gone
             case .uploadInterrupted: .badRequest

@@ -1,5 +1,5 @@
 package import HTTPTypes
-package import Hummingbird
+import Hummingbird
 import NIOCore
 
 /// An error as the API tells it: `application/problem+json` (RFC 9457) with a stable `code` for programs, a sentence for

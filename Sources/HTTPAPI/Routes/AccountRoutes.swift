@@ -97,7 +97,7 @@ struct AccountRoutes: Sendable {
     }
 
     private func address(_ text: String) throws -> EmailAddress {
-        do {
+        do throws(AddressError) {
             return try EmailAddress(text)
         } catch {
             throw Problem.invalid(error.code, "\(error).", fields: ["address"])
@@ -138,7 +138,7 @@ struct AccountRoutes: Sendable {
     }
 
     private func domainName(_ text: String) throws -> DomainName {
-        do {
+        do throws(AddressError) {
             return try DomainName(text)
         } catch {
             throw Problem.invalid(error.code, "\(error).", fields: ["domain"])

@@ -8,7 +8,7 @@ enum MIMEParameter {
     static func append(_ name: String, _ value: String, to output: inout [UInt8]) {
         let bytes = Array(value.utf8)
         if bytes.allSatisfy(isPlain), name.utf8.count + bytes.count + 4 < lineOctets {
-            let quote = bytes.isEmpty || !bytes.allSatisfy(isToken) ? "\"" : ""
+            let quote = bytes.isEmpty || !bytes.allSatisfy(isAttributeCharacter) ? "\"" : ""
             output.append(contentsOf: ";\r\n \(name)=\(quote)\(value)\(quote)".utf8)
             return
         }
@@ -37,6 +37,10 @@ enum MIMEParameter {
         (0x21...0x7E).contains(byte) && !"()<>@,;:\\\"/[]?=".utf8.contains(byte)
     }
 
+    /// attribute-char of RFC 2231 §7. Also asked for outside that encoding: some readers take `'` and `%` in a bare token
+    /// for a part of it.
+    private static func isAttributeCharacter(_ byte: UInt8) -> Bool { isToken(byte) && !"*'%".utf8.contains(byte) }
+
     /// Safe inside quotes. A quote or backslash goes the percent-encoded way, since readers differ on escapes.
     private static func isPlain(_ byte: UInt8) -> Bool {
         (0x20...0x7E).contains(byte) && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
@@ -45,8 +49,7 @@ enum MIMEParameter {
     private static func percentEncoded(_ scalar: Unicode.Scalar) -> String {
         var text = ""
         for byte in String(scalar).utf8 {
-            // attribute-char of RFC 2231 §7
-            if isToken(byte), !"*'%".utf8.contains(byte) {
+            if isAttributeCharacter(byte) {
                 text.unicodeScalars.append(Unicode.Scalar(byte))
             } else {
                 text += "%"

@@ -25,8 +25,10 @@ enum EnvelopeHeader {
 
     static func appendMessageID(_ messageID: String, to output: inout [UInt8]) throws(RenderError) {
         try check(messageID, "Message-ID", upTo: MessageLimits.identifierOctets, allowsBlanks: false)
-        let sides = messageID.utf8.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false)
-        guard sides.count == 2, !sides.contains(where: \.isEmpty) else { throw .invalidField(field: "Message-ID") }
+        let ats = messageID.utf8.count { $0 == UInt8(ascii: "@") }
+        guard ats == 1, messageID.utf8.first != UInt8(ascii: "@"), messageID.utf8.last != UInt8(ascii: "@") else {
+            throw .invalidField(field: "Message-ID")
+        }
         append("Message-ID: <", to: &output)
         output.append(contentsOf: messageID.utf8)
         append(">\r\n", to: &output)
@@ -61,12 +63,14 @@ enum EnvelopeHeader {
         _ text: String, _ field: String, upTo octets: Int, allowsBlanks: Bool
     ) throws(RenderError) {
         guard !text.withBytes(HeaderText.containsControl) else { throw .headerInjection(field: field) }
-        guard !text.isEmpty, text.utf8.count <= octets,
-            text.utf8.allSatisfy({
-                (0x20...0x7E).contains($0) && $0 != UInt8(ascii: "<") && $0 != UInt8(ascii: ">")
-                    && (allowsBlanks || $0 != UInt8(ascii: " "))
-            })
-        else { throw .invalidField(field: field) }
+        let lowest: UInt8 = allowsBlanks ? 0x20 : 0x21
+        let isValid = text.withBytes { bytes in
+            (1...octets).contains(bytes.count)
+                && bytes.allSatisfy {
+                    (lowest...0x7E).contains($0) && $0 != UInt8(ascii: "<") && $0 != UInt8(ascii: ">")
+                }
+        }
+        guard isValid else { throw .invalidField(field: field) }
     }
 
     private static func append(_ text: StaticString, to output: inout [UInt8]) {

@@ -11,6 +11,13 @@ enum AttachmentPart {
                 .attachmentTooLarge,
                 "the attachments have \(octets) octets together; \(limits.attachmentOctets) are allowed")
         }
+        // Known before the work of encoding is done.
+        let encodedOctets = attachments.reduce(0) { $0 + Base64.lineOctets(for: $1.content.count) }
+        guard encodedOctets <= limits.messageOctets else {
+            throw MessageError(
+                .messageTooLarge,
+                "the encoded attachments have \(encodedOctets) octets; \(limits.messageOctets) are allowed")
+        }
         var contentIDs: Set<String> = []
         for (index, attachment) in attachments.enumerated() {
             func fail(_ code: MessageError.Code, _ reason: String) -> MessageError {

@@ -28,7 +28,8 @@ struct MediaType: Hashable {
         func quotedString() -> String? {
             let start = position
             guard skip("\"") else { return nil }
-            while position < bytes.count, (0x20...0x7E).contains(bytes[position]), bytes[position] != UInt8(ascii: "\\") {
+            while position < bytes.count, (0x20...0x7E).contains(bytes[position]), bytes[position] != UInt8(ascii: "\\")
+            {
                 position += 1
                 if bytes[position - 1] == UInt8(ascii: "\"") {
                     return String(decoding: bytes[start..<position], as: UTF8.self)

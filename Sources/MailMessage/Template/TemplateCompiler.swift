@@ -133,7 +133,8 @@ struct TemplateCompiler {
             throw error(.unsupportedTag, at: start, "partials ({{> }}) are not supported")
         case UInt8(ascii: "="):
             throw error(.unsupportedTag, at: start, "changing delimiters ({{= =}}) is not supported")
-        case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "|"), 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x80...0xFF:
+        case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "|"), 0x30...0x39, 0x41...0x5A, 0x61...0x7A,
+            0x80...0xFF:
             return Tag(kind: .variable(escaped: target == .html), range: range, content: content)
         default:
             throw error(.unsupportedTag, at: start, "a tag starts with a sign that has no meaning")

@@ -1,7 +1,7 @@
 /// Reads why a server refused a connection.
 ///
-/// Up to version 15 libpq keeps no SQLSTATE of a failed attempt, only the message, which is in the server's language;
-/// the embedded server speaks English. A message that is not recognised counts as one that may pass.
+/// libpq keeps no SQLSTATE of a failed attempt, only the message, which is in the server's language. The embedded
+/// server speaks English; a message that is not recognised counts as one that may pass.
 enum ConnectFailure {
     private static let phrases: [(phrase: String, state: SQLState)] = [
         ("password authentication failed", .invalidPassword),

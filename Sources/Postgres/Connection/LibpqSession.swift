@@ -57,8 +57,7 @@ import Synchronization
         }
     }
 
-    /// What libpq says about a failed attempt. It has no SQLSTATE for it, so the server's refusals that matter are
-    /// told by asking the server again in its own words: the messages are matched only where the locale is ours.
+    /// What libpq says about a failed attempt; see ``ConnectFailure`` for the SQLSTATE.
     private static func connectError(_ connection: OpaquePointer) -> PostgresError {
         let text = unsafe PQerrorMessage(connection).map { unsafe String(cString: $0) } ?? "unknown reason"
         let line = text.split(separator: "\n").joined(separator: "; ")

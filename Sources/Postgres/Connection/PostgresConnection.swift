@@ -5,11 +5,15 @@ import Synchronization
 /// libpq's blocking calls run on a thread of the connection's own. Calls from several tasks are run one after the
 /// other. Cancelling the calling task stops the statement at the server.
 package final class PostgresConnection: Sendable {
-    private let thread = SerialThread()
+    private let thread: SerialThread
     private let session: LibpqSession
     let health: ConnectionHealth
 
-    private init(_ configuration: PostgresConfiguration) {
+    private init(_ configuration: PostgresConfiguration) throws(PostgresError) {
+        guard let thread = SerialThread() else {
+            throw PostgresError(.connectionFailed, "the system refuses another thread")
+        }
+        self.thread = thread
         health = ConnectionHealth()
         session = LibpqSession(maximumStatements: configuration.maximumStatements, health: health)
     }
@@ -23,10 +27,13 @@ package final class PostgresConnection: Sendable {
     }
 
     static func open(_ configuration: PostgresConfiguration) async throws(PostgresError) -> PostgresConnection {
-        let connection = PostgresConnection(configuration)
+        let connection = try PostgresConnection(configuration)
         try await connection.run { (session) throws(PostgresError) in try session.open(configuration) }
         return connection
     }
+
+    /// Where a task should prefer to run while it works with the connection: statements then cost no change of thread.
+    var executor: any TaskExecutor { thread.executor }
 
     /// Whether the connection can still be used, as far as is known.
     package var isOpen: Bool { health.isOpen }
@@ -80,22 +87,26 @@ package final class PostgresConnection: Sendable {
         _ ticket: StatementTicket,
         _ work: @escaping @Sendable (LibpqSession) throws(PostgresError) -> Value
     ) async -> Result<Value, PostgresError> {
-        await withCheckedContinuation { continuation in
+        if thread.isCurrent { return thread.blocking { Self.perform(ticket, session, work) } }
+        return await withCheckedContinuation { continuation in
             let isAccepted = thread.enqueue { [session] in
-                guard ticket.begin(session.cancelHandle) else {
-                    continuation.resume(returning: .failure(Self.cancelled))
-                    return
-                }
-                let result = Result { () throws(PostgresError) in try work(session) }
-                ticket.end()
-                if ticket.isCancelled, case .failure(let error) = result, error.sqlState == .queryCanceled {
-                    continuation.resume(returning: .failure(Self.cancelled))
-                } else {
-                    continuation.resume(returning: result)
-                }
+                continuation.resume(returning: Self.perform(ticket, session, work))
             }
             if !isAccepted { continuation.resume(returning: .failure(PostgresError(.closed, "connection closed"))) }
         }
+    }
+
+    private static func perform<Value: Sendable>(
+        _ ticket: StatementTicket, _ session: LibpqSession,
+        _ work: (LibpqSession) throws(PostgresError) -> Value
+    ) -> Result<Value, PostgresError> {
+        guard ticket.begin(session.cancelHandle) else { return .failure(cancelled) }
+        let result = Result { () throws(PostgresError) in try work(session) }
+        ticket.end()
+        if ticket.isCancelled, case .failure(let error) = result, error.sqlState == .queryCanceled {
+            return .failure(cancelled)
+        }
+        return result
     }
 
     static var cancelled: PostgresError { PostgresError(.cancelled, "the task was cancelled") }

@@ -56,6 +56,14 @@ package struct PostgresRow: Sendable {
         return (repeat try decodeNext((each Value).self, &column))
     }
 
+    /// Reads the only column.
+    package func decode<Value: PostgresDecodable>(_ type: Value.Type) throws -> Value {
+        guard result.columnCount == 1 else {
+            throw PostgresError(.decoding, "\(result.columnCount) columns where 1 was expected")
+        }
+        return try decode(column: 0, as: type)
+    }
+
     /// Reads one column by position.
     package func decode<Value: PostgresDecodable>(
         column: Int, as type: Value.Type = Value.self

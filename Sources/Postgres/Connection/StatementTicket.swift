@@ -53,7 +53,8 @@ final class StatementTicket: Sendable {
     func cancel() {
         asked.store(true, ordering: .relaxed)
         // The lock may be held for as long as a cancel request takes, so it is never waited for on the caller's thread.
-        startThread { [self] in
+        // Where no thread is to be had, the statement runs to its end.
+        _ = startThread { [self] in
             state.withLock { state in
                 switch state {
                 case .waiting: state = .cancelled

@@ -24,7 +24,9 @@ final class PostgresListener: Sendable {
         self.logger = logger
     }
 
-    func start() { startThread { [self] in run() } }
+    func start() {
+        if !startThread({ [self] in run() }) { continuation.finish() }
+    }
 
     /// Wakes the thread and lets it end.
     func stop() { wakeUp.signal() }
@@ -67,13 +69,12 @@ private final class WakeUp: Sendable {
 
     init() {
         let pair = SocketPair()
-        descriptor = pair.reader
-        writer = pair.writer
+        descriptor = pair?.reader ?? -1
+        writer = pair?.writer ?? -1
     }
 
     deinit {
-        Glibc.close(descriptor)
-        Glibc.close(writer)
+        for end in [descriptor, writer] where end >= 0 { Glibc.close(end) }
     }
 
     var isSignalled: Bool { signalled.load(ordering: .acquiring) }
@@ -97,7 +98,8 @@ private final class WakeUp: Sendable {
             pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: health.socket, events: Int16(POLLIN), revents: 0),
         ]
-        _ = unsafe Glibc.poll(&polls, 2, -1)
+        // Without a descriptor to be woken by (none was free), look up once a second.
+        _ = unsafe Glibc.poll(&polls, 2, descriptor < 0 ? 1000 : -1)
         return !isSignalled
     }
 }

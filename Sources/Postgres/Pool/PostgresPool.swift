@@ -50,6 +50,9 @@ package final class PostgresPool: Sendable {
     // MARK: Use
 
     /// Lends a connection to a closure. A transaction that the closure leaves open is rolled back.
+    ///
+    /// Unless it belongs to an actor with an executor of its own, the closure runs on the connection's thread, where
+    /// statements cost least. Keep long computations out of it: they hold up nobody else, but keep the connection.
     /// - Throws: what the closure throws, or ``PostgresError``: `.poolTimeout`, `.connectionFailed`, `.cancelled`,
     ///   `.closed`.
     package func withConnection<Value: Sendable>(
@@ -57,7 +60,9 @@ package final class PostgresPool: Sendable {
     ) async throws -> Value {
         let connection = try await acquire()
         do {
-            let value = try await body(connection)
+            let value = try await withTaskExecutorPreference(connection.executor) {
+                try await body(connection)
+            }
             await release(connection)
             return value
         } catch {
@@ -94,7 +99,15 @@ package final class PostgresPool: Sendable {
     /// Runs one statement on some connection.
     @discardableResult
     package func query(_ sql: SQL) async throws -> PostgresRows {
-        try await withConnection { connection in try await connection.query(sql) }
+        let connection = try await acquire()
+        do {
+            let rows = try await connection.query(sql)
+            await release(connection)
+            return rows
+        } catch {
+            await release(connection)
+            throw error
+        }
     }
 
     /// Listens to channels on a connection of its own, outside the pool's bound, until the stream is dropped, its task

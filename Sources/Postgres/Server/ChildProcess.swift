@@ -88,7 +88,7 @@ enum ChildProcess {
 
     /// First line of what a program prints, or nil if it fails.
     static func output(of arguments: [String]) -> String? {
-        let pair = SocketPair()
+        guard let pair = SocketPair() else { return nil }
         defer { Glibc.close(pair.reader) }
         guard let process = start(arguments, streams: Streams(output: pair.writer)) else {
             Glibc.close(pair.writer)

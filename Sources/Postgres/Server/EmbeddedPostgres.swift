@@ -94,7 +94,7 @@ package final class EmbeddedPostgres: Sendable {
     private static func openBlocking(
         _ dataDirectory: String, _ role: Role, _ environment: [String: String], _ logger: Logger
     ) throws(EmbeddedPostgresError) -> EmbeddedPostgres {
-        let account = try ServerAccount.current(environment: environment)
+        let account = try ServerAccount.current(environment: environment).owning(dataDirectory + "/postgres")
         let directory = try DataDirectory(creating: dataDirectory, for: account)
         let locks = Locks(
             server: role == .server ? try takeServerLock(directory) : nil,

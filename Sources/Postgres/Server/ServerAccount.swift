@@ -29,12 +29,21 @@ struct ServerAccount: Hashable, Sendable {
         return unsafe ServerAccount(userID: entry.pw_uid, groupID: entry.pw_gid, name: name, mustSwitch: true)
     }
 
+    /// The owner of an existing cluster, whom its server must run as.
+    func owning(_ cluster: String) -> ServerAccount {
+        guard mustSwitch, let status = FileSystem.status(cluster), status.st_uid != 0, status.st_uid != userID else {
+            return self
+        }
+        return ServerAccount(
+            userID: status.st_uid, groupID: status.st_gid, name: "with number \(status.st_uid)", mustSwitch: true)
+    }
+
     /// A command line that runs another as this user.
     func command(_ arguments: [String]) -> [String] {
         // The root is always there; the folder that we happen to be in may not be open to the other user.
         let command = ["sh", "-c", #"cd / && exec "$@""#, "sh"] + arguments
         guard mustSwitch else { return command }
-        return ["setpriv", "--reuid", "\(userID)", "--regid", "\(groupID)", "--init-groups", "--"] + command
+        return ["setpriv", "--reuid", "\(userID)", "--regid", "\(groupID)", "--clear-groups", "--"] + command
     }
 
     /// Makes the user the owner of a file or folder, if this process may.

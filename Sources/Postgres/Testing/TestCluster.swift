@@ -49,7 +49,7 @@ final class TestCluster: Sendable {
         let endpoint = ServerEndpoint(socketDirectory: directory)
         let settings = ServerSettings(isDurable: false, maximumConnections: 400, socketDirectory: directory)
 
-        let pair = SocketPair()
+        guard let pair = SocketPair() else { throw FileSystem.failure("cannot make a socket") }
         defer { Glibc.close(pair.reader) }
         let script = """
             initdb=$1; server=$2; data=$3; log=$4; directory=$5; settings=$6

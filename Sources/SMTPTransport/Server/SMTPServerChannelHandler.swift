@@ -290,8 +290,13 @@ final class SMTPServerChannelHandler: ChannelDuplexHandler {
     private func startTimer(_ context: ChannelHandlerContext) {
         guard !isClosing else { return }
         let now = NIODeadline.now()
+        // What the session waits for may have changed to something with less patience by then.
+        let shortest = TimeAmount(
+            min(configuration.timeouts.command, configuration.timeouts.block, configuration.contentTimeout))
         let due = lastProgress + patience
-        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: due > now ? due : now + patience) {
+        timer = context.eventLoop.assumeIsolated().scheduleTask(
+            deadline: due > now ? min(due, now + shortest) : now + shortest
+        ) {
             self.checkTime(context)
         }
     }

@@ -39,7 +39,9 @@ indirect enum RandomTemplate {
                 rounds = inverted ? (items.isEmpty ? [scope] : []) : items.map { scope + [$0] }
             case let value?: if !inverted { rounds = [scope + [value]] }
             }
-            let inner = rounds.map { round in "[" + body.map { $0.evaluate(round, escaping: escaping) }.joined() + "]" }
+            let inner = rounds.map { round in
+                "[" + body.map { $0.evaluate(round, escaping: escaping) }.joined() + "]"
+            }
             return "(" + inner.joined() + ")"
         }
     }
@@ -125,8 +127,8 @@ struct RandomTemplateGenerator {
             text += pick(["", " ", " ", "  "])
             if lines, Int.random(in: 0..<6, using: &random) == 0 { text += pick(["\n", "\r\n", "\n\n", " \n."]) }
         }
-        // Two braces in a row would be a tag.
-        return text.replacing("{{", with: "{ {").replacing("}}", with: "} }")
+        // Two braces in a row would be a tag, also one here and those of the tag that follows.
+        return text.replacing("{", with: "{ ")
     }
 
     mutating func pick<Element>(_ elements: [Element]) -> Element {

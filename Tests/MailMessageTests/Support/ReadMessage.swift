@@ -53,7 +53,7 @@ struct ReadMessage {
         try Self.checkLines(bytes)
         root = try Self.part(bytes[...])
         let header = bytes[..<message.bodyOffset]
-        guard header.suffix(4).elementsEqual("\r\n\r\n".utf8) else { throw Failure("bodyOffset is not after the header") }
+        guard header.suffix(4).elementsEqual("\r\n\r\n".utf8) else { throw Failure("bodyOffset") }
         guard root.rawBody.elementsEqual(bytes[message.bodyOffset...]) else { throw Failure("bodyOffset is wrong") }
         rawHeader = String(decoding: header, as: UTF8.self)
         guard message.needsSMTPUTF8 || bytes.allSatisfy({ $0 < 0x80 }) else { throw Failure("8-bit octets") }
@@ -122,7 +122,9 @@ struct ReadMessage {
                 fields[fields.count - 1].value += line
                 continue
             }
-            guard let colon = line.firstIndex(of: ":"), colon > line.startIndex else { throw Failure("no field: \(line)") }
+            guard let colon = line.firstIndex(of: ":"), colon > line.startIndex else {
+                throw Failure("no field: \(line)")
+            }
             let name = line[..<colon]
             guard name.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { throw Failure("field name \(name)") }
             fields.append((String(name), String(line[line.index(after: colon)...])))
@@ -136,7 +138,9 @@ struct ReadMessage {
         var rest = text[...]
         var isFirst = true
         while true {
-            guard let mark = firstRange(of: "\r\n--\(boundary)", in: rest) else { throw Failure("no closing delimiter") }
+            guard let mark = firstRange(of: "\r\n--\(boundary)", in: rest) else {
+                throw Failure("no closing delimiter")
+            }
             if isFirst {
                 guard mark.lowerBound == 0 else { throw Failure("a preamble") }
             } else {

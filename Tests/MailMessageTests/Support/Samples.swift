@@ -1,6 +1,9 @@
 import MailMessage
 import MailTypes
 
+/// Testing has a type of this name too; what the module itself declares goes first.
+typealias Attachment = MailMessage.Attachment
+
 /// Content, recipient and envelope fields that a test changes in the one respect it is about.
 enum Samples {
     static func content(

@@ -44,11 +44,22 @@ enum SimpleDecoders {
 
     /// RFC 2045 §6.8, lines full but the last. In a multipart the last CRLF belongs to the delimiter.
     static func base64Lines(_ body: [UInt8]) throws -> [UInt8] {
-        var lines = ReadMessage.lines(body)
-        if lines.last == [] { lines.removeLast() }
-        for line in lines.dropLast() where line.count != 76 { throw Failure("a base64 line of \(line.count)") }
-        if let last = lines.last, !(1...76).contains(last.count) { throw Failure("a last line of \(last.count)") }
-        return try base64(lines.flatMap { $0 })
+        var digits: [UInt8] = []
+        digits.reserveCapacity(body.count)
+        var start = 0
+        while start < body.count {
+            let end = body[start...].prefix(78).firstIndex(of: UInt8(ascii: "\r")) ?? body.count
+            let isLast = end + 2 >= body.count
+            guard end - start == 76 || (isLast && (1...76).contains(end - start)) else {
+                throw Failure("a base64 line of \(end - start)")
+            }
+            guard end == body.count || body[end...].prefix(2).elementsEqual("\r\n".utf8) else {
+                throw Failure("a lone CR")
+            }
+            digits += body[start..<end]
+            start = end + 2
+        }
+        return try base64(digits)
     }
 
     static func base64(_ text: [UInt8]) throws -> [UInt8] {

@@ -4,9 +4,9 @@ package import Postgres
 ///
 /// Locks are taken in one order everywhere: the account's row (ledger), campaigns rows, batches rows, each by key, then
 /// the rest. Whoever waits holds only locks that come before, so there is no deadlock to retry.
-package enum CampaignMigrations {
+package enum CampaignSchema {
     /// Versions 400–499. They follow the ledger's, whose accounts they refer to.
-    package static let all: [Migration] = [
+    package static let migrations: [Migration] = [
         Migration(version: 400, name: "campaigns", sql: tables),
         Migration(version: 401, name: "delivery of campaigns", sql: functions),
     ]

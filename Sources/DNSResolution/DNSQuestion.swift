@@ -1,0 +1,25 @@
+/// A name and a type of record in the Internet class.
+struct DNSQuestion: Hashable, Sendable {
+    enum RecordType: Int32, Sendable {
+        case address = 1
+        case mailExchange = 15
+        case text = 16
+        case version6Address = 28
+    }
+
+    /// As from `HostName`: nothing in it that a master file would read as more than itself.
+    let name: String
+    let type: RecordType
+}
+
+/// What came of a question.
+enum DNSAnswer: Hashable, Sendable {
+    /// The data of one or more records.
+    case records([[UInt8]])
+    /// The name exists and has no such record.
+    case noRecords
+    /// NXDOMAIN.
+    case noName
+    /// Nothing is known.
+    case failure(DNSFailure.Reason)
+}

@@ -1,0 +1,71 @@
+package import MailTypes
+import Synchronization
+
+/// Finds mail hosts and text records in the DNS, over libunbound with its cache.
+///
+///     let resolver = try Resolver(ResolverConfiguration())
+///     switch try await resolver.mailRoute(for: address.domain) {
+///     case .hosts(let hosts): …   // dial hosts[0].addresses[0] first
+///     case .nullMX: …             // takes no mail
+///     }
+///
+/// May be called from anywhere any number of times; its work is done on two threads of its own. Cancelling the calling
+/// task ends a call with `temporary(.cancelled)`.
+package final class Resolver: Sendable {
+    private let configuration: ResolverConfiguration
+    private let engine: QueryEngine
+    private let generator: Mutex<any RandomNumberGenerator & Sendable>
+
+    /// - Parameter generator: decides between mail hosts of equal preference.
+    package init(
+        _ configuration: ResolverConfiguration,
+        generator: some RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+    ) throws(ResolverConfigurationError) {
+        self.configuration = configuration
+        engine = try QueryEngine(configuration)
+        self.generator = Mutex(generator)
+    }
+
+    deinit { engine.stop() }
+
+    /// The hosts that take mail for a domain, and their addresses (RFC 5321 §5.1, RFC 7505).
+    ///
+    /// - Throws: `permanent` if the domain does not exist or has no host with an address; `temporary` if that is not
+    ///   certain: a server failure, a bogus answer, no answer in time.
+    package func mailRoute(for domain: DomainName) async throws(DNSFailure) -> MailRoute {
+        let deadline = ContinuousClock.now + configuration.timeout
+        let question = DNSQuestion(name: domain.text, type: .mailExchange)
+        let answer = await engine.ask([question], deadline: deadline)[0]
+        switch try start(domain, answer) {
+        case .nullMX: return .nullMX
+        case .lookUp(let plan):
+            let answers = await engine.ask(plan.questions(configuration), deadline: deadline)
+            return try plan.finish(answers, configuration)
+        }
+    }
+
+    private func start(_ domain: DomainName, _ answer: DNSAnswer) throws(DNSFailure) -> MailRoutePlan.Start {
+        try generator.withLock { generator throws(DNSFailure) in
+            try MailRoutePlan.start(domain, answer, using: &generator)
+        }
+    }
+
+    /// The TXT records of a name, the strings of each joined.
+    ///
+    /// - Parameter name: such as `s1._domainkey.example.org`: letters, digits, hyphens, underscores and dots.
+    /// - Returns: one or more.
+    /// - Throws: `permanent` if there is no such name or it has no TXT records.
+    package func txt(_ name: String) async throws(DNSFailure) -> [String] {
+        guard let name = HostName.checked(name) else { throw .permanent(.nameUnusable) }
+        let deadline = ContinuousClock.now + configuration.timeout
+        switch await engine.ask([DNSQuestion(name: name, type: .text)], deadline: deadline)[0] {
+        case .records(let data):
+            let texts = data.compactMap { TextRecord.joined($0) }
+            guard !texts.isEmpty else { throw .permanent(.noRecords) }
+            return texts
+        case .noRecords: throw .permanent(.noRecords)
+        case .noName: throw .permanent(.noSuchDomain)
+        case .failure(let reason): throw reason == .nameUnusable ? .permanent(reason) : .temporary(reason)
+        }
+    }
+}

@@ -1,0 +1,386 @@
+import Campaigns
+import CreditLedger
+import Feedback
+import Logging
+import MailTypes
+import Postgres
+import Testing
+import Vault
+
+struct DeliveryStoreTests {
+    // MARK: Claims
+
+    @Test func `a batch is leased to one node at a time`() async throws {
+        let fixture = try await CampaignFixture.make()
+        _ = try await fixture.sent(40, batchSize: 1)
+        let claims = try await withThrowingTaskGroup(of: [ClaimedBatch].self) { group in
+            for node in 0..<8 {
+                group.addTask {
+                    var all: [ClaimedBatch] = []
+                    for _ in 0..<4 {
+                        all += try await fixture.store.claim(node: "n\(node)", leaseSeconds: 60, limit: 3)
+                    }
+                    return all
+                }
+            }
+            return try await group.reduce(into: []) { $0 += $1 }
+        }
+        #expect(Set(claims.map(\.id)).count == claims.count)
+        var rest = claims.count
+        while case let more = try await fixture.store.claim(node: "last", leaseSeconds: 60, limit: 50), !more.isEmpty {
+            rest += more.count
+        }
+        #expect(rest == 40)
+    }
+
+    @Test func `accounts take turns, whatever the size of their campaigns`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let small = try await fixture.account("small", credits: 10)
+        _ = try await fixture.sent(30, batchSize: 1)
+        _ = try await fixture.sent(2, batchSize: 1, account: small)
+        let first = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 4)
+        #expect(first.count == 4)
+        #expect(first.count { $0.id.account == small } == 2)
+        let second = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 4)
+        #expect(second.map(\.id.account) == Array(repeating: fixture.account, count: 4))
+        var served: [AccountID] = []
+        let third = try await fixture.account("third", credits: 10)
+        _ = try await fixture.sent(3, batchSize: 1, account: third)
+        for _ in 0..<4 {
+            served += try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).map(\.id.account)
+        }
+        #expect(served == [third, fixture.account, third, fixture.account])
+    }
+
+    @Test func `a batch that cannot be opened does not hold up the others`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(3, batchSize: 1)
+        try await fixture.records.owner.query(
+            "UPDATE batch_recipients SET sealed = set_byte(sealed, 20, 255 - get_byte(sealed, 20)) WHERE batch_no = 2")
+        let claimed = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 10)
+        #expect(Set(claimed.map(\.id.number)) == [1, 3])
+        #expect(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 10).isEmpty)
+        #expect(try await fixture.status(campaign).counters.pending == 3)
+    }
+
+    @Test func `a sealed batch moved to another row does not open`() async throws {
+        let fixture = try await CampaignFixture.make()
+        _ = try await fixture.sent(2, batchSize: 1)
+        try await fixture.records.owner.query(
+            """
+            UPDATE batch_recipients r SET sealed = o.sealed FROM batch_recipients o WHERE o.batch_no = 3 - r.batch_no
+            """)
+        #expect(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 10).isEmpty)
+    }
+
+    // MARK: Leases
+
+    @Test func `a worker that lost its lease changes nothing`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(3)
+        let old = try #require(try await fixture.store.claim(node: "old", leaseSeconds: 60, limit: 1).first)
+        _ = try await fixture.store.append(node: "old", [old.group([0: .delivered])])
+        try await fixture.endLeases(of: "old")
+        try await Self.expectLost(old, "old", fixture, campaign)
+
+        let new = try #require(try await fixture.store.claim(node: "new", leaseSeconds: 60, limit: 1).first)
+        #expect(new.id == old.id)
+        #expect(new.epoch == old.epoch + 1)
+        try await Self.expectLost(old, "old", fixture, campaign)
+        // Not even under the name of the new one.
+        try await Self.expectLost(old, "new", fixture, campaign)
+        #expect(try await fixture.store.append(node: "new", [new.group([1: .bounced])]) == [new.id: .held(.open)])
+        #expect(try await fixture.status(campaign).counters.bounced == 1)
+    }
+
+    private static func expectLost(
+        _ batch: ClaimedBatch, _ node: String, _ fixture: CampaignFixture, _ campaign: CampaignID
+    ) async throws {
+        let before = try await fixture.status(campaign)
+        let rows = try await fixture.rows("journal", campaign)
+        #expect(try await fixture.store.append(node: node, [batch.group([2: .delivered])]) == [batch.id: .lost])
+        #expect(
+            try await fixture.store.renew(node: node, [(batch.id, batch.epoch)], leaseSeconds: 60).isEmpty)
+        let settlement = BatchSettlement(results: batch.results([0: .delivered, 1: .delivered, 2: .delivered]))
+        #expect(try await fixture.store.settle(batch.id, node: node, epoch: batch.epoch, settlement) == .lost)
+        let lease = "SELECT lease_node, lease_until, epoch, state, due_at, finished FROM batches"
+        let leaseBefore = try await fixture.records.owner.query("SELECT md5(b::text) FROM (\(unescaped: lease)) b")
+            .only.decode(column: 0, as: String.self)
+        try await fixture.store.park(batch.id, node: node, epoch: batch.epoch, dueInSeconds: 5)
+        let leaseAfter = try await fixture.records.owner.query("SELECT md5(b::text) FROM (\(unescaped: lease)) b")
+            .only.decode(column: 0, as: String.self)
+        #expect(leaseBefore == leaseAfter)
+        #expect(try await fixture.status(campaign) == before)
+        #expect(try await fixture.rows("journal", campaign) == rows)
+    }
+
+    @Test func `a renewed lease lasts`() async throws {
+        let fixture = try await CampaignFixture.make()
+        _ = try await fixture.sent(2, batchSize: 1)
+        let batches = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 2)
+        try await fixture.records.owner.query("UPDATE batches SET lease_until = now() WHERE batch_no = 2")
+        let held = try await fixture.store.renew(
+            node: "n", batches.map { ($0.id, $0.epoch) }, leaseSeconds: 3_600)
+        #expect(held.map(\.number) == [1])
+        let longest = try await fixture.records.owner.query(
+            "SELECT lease_until > now() + interval '50 minutes' FROM batches WHERE batch_no = 1"
+        ).only.decode(column: 0, as: Bool.self)
+        #expect(longest)
+    }
+
+    @Test func `a node's name is held by one process, and its old leases end when it starts again`() async throws {
+        let fixture = try await CampaignFixture.make()
+        _ = try await fixture.sent(2, batchSize: 1)
+        try await fixture.store.register(node: "n")
+        _ = try await fixture.store.claim(node: "n", leaseSeconds: 3_600, limit: 2)
+        let second = DeliveryStore(
+            records: fixture.records.pool, vault: fixture.vault, ledger: fixture.ledger,
+            suppressions: fixture.suppressions, logger: Logger(label: "test"))
+        await #expect(throws: NodeError.alreadyRunning) { try await second.register(node: "n") }
+        try await second.register(node: "m")
+        #expect(try await second.claim(node: "m", leaseSeconds: 60, limit: 2).isEmpty)
+        await fixture.store.unregister(node: "n")
+        try await second.register(node: "n")
+        let again = try await second.claim(node: "n", leaseSeconds: 60, limit: 2)
+        #expect(again.map(\.epoch) == [2, 2])
+        await second.unregister(node: "n")
+        await second.unregister(node: "m")
+    }
+
+    // MARK: Journal
+
+    @Test func `intents and outcomes may come in different groups`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(3)
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        func append(_ entries: [JournalEntry]) async throws {
+            let group = JournalGroup(batch: batch.id, epoch: batch.epoch, entries: entries)
+            #expect(try await fixture.store.append(node: "n", [group]) == [batch.id: .held(.open)])
+        }
+        try await append([JournalEntry(index: 0, kind: .intent), JournalEntry(index: 1, kind: .intent)])
+        #expect(try await fixture.status(campaign).counters.pending == 3)
+        try await append([JournalEntry(index: 0, kind: .outcome(.delivered)), JournalEntry(index: 2, kind: .intent)])
+        try await append([JournalEntry(index: 2, kind: .withdrawn)])
+        try await append([])
+        #expect(try await fixture.status(campaign).counters.delivered == 1)
+        try await fixture.endLeases(of: "n")
+        let again = try #require(try await fixture.store.claim(node: "m", leaseSeconds: 60, limit: 1).first)
+        #expect(
+            again.progress == [0: .finished(RecipientResult(index: 0, outcome: .delivered)), 1: .intended])
+    }
+
+    @Test func `a group appended twice counts once`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(3)
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        let first = batch.group([0: .delivered])
+        let second = batch.group([1: .bounced])
+        for group in [first, first, second, first, second] {
+            #expect(try await fixture.store.append(node: "n", [group]) == [batch.id: .held(.open)])
+        }
+        let counters = try await fixture.status(campaign).counters
+        #expect(counters.delivered == 1)
+        #expect(counters.bounced == 1)
+        #expect(try await fixture.rows("journal", campaign) == 2)
+    }
+
+    @Test func `one call serves batches of several campaigns and accounts, each by its own lease`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let other = try await fixture.account("other", credits: 10)
+        let mine = try await fixture.sent(4, batchSize: 2)
+        let theirs = try await fixture.sent(2, account: other)
+        var batches = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 3)
+        batches.sort { $0.id < $1.id }
+        let lost = batches[1]
+        try await fixture.records.owner.query(
+            """
+            UPDATE batches SET lease_until = now() - interval '1 second'
+            WHERE campaign_id = \(lost.id.campaign.rawValue) AND batch_no = \(lost.id.number)
+            """)
+        let standings = try await fixture.store.append(node: "n", batches.reversed().map { $0.group(all: .delivered) })
+        #expect(
+            standings == [
+                batches[0].id: .held(.open), lost.id: .lost, batches[2].id: .held(.open),
+            ])
+        #expect(try await fixture.status(mine).counters.delivered == 2)
+        #expect(try await fixture.service.get(other, theirs).counters.delivered == 2)
+    }
+
+    @Test func `groups from many nodes at once add up`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(160, batchSize: 20)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for node in 0..<4 {
+                group.addTask {
+                    // A claim does not wait for one of another node: it may come back with less.
+                    var batches: [ClaimedBatch] = []
+                    while batches.count < 2 {
+                        batches += try await fixture.store.claim(
+                            node: "n\(node)", leaseSeconds: 60, limit: 2 - batches.count)
+                    }
+                    for step in 0..<20 {
+                        let groups = batches.map { $0.group([$0.records[step].index: .delivered]) }
+                        let standings = try await fixture.store.append(node: "n\(node)", groups)
+                        #expect(standings.values.allSatisfy { $0 == .held(.open) })
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try await fixture.status(campaign).counters.delivered == 160)
+    }
+
+    @Test func `counter updates stay on their pages`() async throws {
+        let fixture = try await CampaignFixture.make()
+        _ = try await fixture.sent(50, batchSize: 50)
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        // Statistics of the transaction in which they happen are exact.
+        let hot = try await fixture.records.owner.withTransaction { connection in
+            for record in batch.records {
+                try await connection.query(
+                    """
+                    SELECT FROM append_journal('n', \([batch.id.account.rawValue]), \([batch.id.campaign.rawValue]),
+                        \([batch.id.number]), \([batch.epoch]), \([Int64(record.index) + 1_000_000]), \([[UInt8](repeating: 1, count: 40)]),
+                        '{1}', '{0}', '{0}', '{0}', '{0}', '{0}', '{0}', '{0}', '{0}')
+                    """)
+            }
+            return try await connection.query(
+                """
+                SELECT relname::text, n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables
+                WHERE relname IN ('batches', 'campaigns') ORDER BY relname
+                """
+            ).map { try $0.decode(String.self, Int64.self, Int64.self) }
+        }
+        #expect(hot.map(\.0) == ["batches", "campaigns"])
+        for (table, updates, hotUpdates) in hot {
+            #expect(updates == 50)
+            #expect(hotUpdates >= 25, "\(table)")
+        }
+    }
+
+    // MARK: Settlement
+
+    @Test func `settling charges what was delivered, releases the rest and carries the deferred`() async throws {
+        let fixture = try await CampaignFixture.make(credits: 100)
+        let campaign = try await fixture.sent(4)
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        _ = try await fixture.store.append(
+            node: "n",
+            [
+                JournalGroup(
+                    batch: batch.id, epoch: 1,
+                    entries: [
+                        JournalEntry(index: 0, kind: .outcome(.delivered)),
+                        JournalEntry(index: 1, kind: .outcome(.bounced)),
+                        JournalEntry(index: 2, kind: .deferred, replyCode: 421, text: "busy"),
+                        JournalEntry(index: 3, kind: .deferred),
+                    ])
+            ])
+        let fingerprinter = try await fixture.vault.accountKeys(fixture.account).fingerprinter
+        let gone = fingerprinter.fingerprint(batch.records[1].address)
+        let retried = batch.records[2...].map { record in
+            var record = record
+            record.attempt = 1
+            return record
+        }
+        let settlement = BatchSettlement(
+            results: batch.results([0: .delivered, 1: .bounced]), deferred: retried, retryInSeconds: 0,
+            suppress: [(gone, .hardBounce)])
+        #expect(
+            try await fixture.store.settle(batch.id, node: "n", epoch: 1, settlement) == .settled(campaignDone: false))
+        // Again, as after an answer that was lost.
+        #expect(
+            try await fixture.store.settle(batch.id, node: "n", epoch: 1, settlement) == .settled(campaignDone: false))
+        var status = try await fixture.status(campaign)
+        #expect(status.credits.charged == 1)
+        #expect(status.credits.released == 1)
+        #expect(status.credits.held == 2)
+        #expect(status.counters.deferred == 2)
+        #expect(status.counters.pending == 0)
+        #expect(try await fixture.suppressions.contains(batch.records[1].address, account: fixture.account))
+        #expect(try await fixture.store.suppressed(fixture.account, [gone]) == [gone])
+        #expect(try await fixture.rows("journal", campaign) == 0)
+
+        let retry = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 5).first)
+        #expect(retry.id.number == 2)
+        #expect(retry.records == retried)
+        #expect(retry.progress.isEmpty)
+        let group = JournalGroup(
+            batch: retry.id, epoch: 1,
+            entries: [
+                JournalEntry(index: 2, kind: .outcome(.delivered), wasDeferred: true),
+                JournalEntry(index: 3, kind: .outcome(.expired), wasDeferred: true),
+            ])
+        _ = try await fixture.store.append(node: "n", [group])
+        #expect(try await fixture.status(campaign).counters.deferred == 0)
+        #expect(
+            try await fixture.store.settle(
+                retry.id, node: "n", epoch: 1,
+                BatchSettlement(results: retry.results([2: .delivered, 3: .expired])))
+                == .settled(campaignDone: true))
+        status = try await fixture.status(campaign)
+        #expect(status.counters.delivered == 2)
+        #expect(status.counters.expired == 1)
+        #expect(status.credits.charged == 2)
+        #expect(status.credits.held == 0)
+        #expect(try await fixture.problemsOfBooks() == [])
+    }
+
+    @Test func `a settlement that is not the journal's changes nothing`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(2)
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        _ = try await fixture.store.append(node: "n", [batch.group([0: .delivered])])
+        let before = try await fixture.status(campaign)
+        for results in [[Int32(0): Outcome.delivered], [0: .delivered, 1: .delivered], [0: .bounced], [:]] {
+            await #expect(throws: CampaignError.self) {
+                try await fixture.store.settle(
+                    batch.id, node: "n", epoch: 1, BatchSettlement(results: batch.results(results)))
+            }
+        }
+        #expect(try await fixture.status(campaign) == before)
+        #expect(try await fixture.store.append(node: "n", [batch.group([1: .delivered])]) == [batch.id: .held(.open)])
+    }
+
+    @Test func `in-doubt mails are counted, and sent again or given up`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(2)
+        let old = try #require(try await fixture.store.claim(node: "old", leaseSeconds: 60, limit: 1).first)
+        _ = try await fixture.store.append(
+            node: "old",
+            [
+                JournalGroup(
+                    batch: old.id, epoch: 1,
+                    entries: [JournalEntry(index: 0, kind: .intent), JournalEntry(index: 1, kind: .intent)])
+            ])
+        try await fixture.endLeases(of: "old")
+        let new = try #require(try await fixture.store.claim(node: "new", leaseSeconds: 60, limit: 1).first)
+        #expect(new.progress == [0: .intended, 1: .intended])
+        let group = JournalGroup(
+            batch: new.id, epoch: 2,
+            entries: [
+                JournalEntry(index: 0, kind: .inDoubtResend), JournalEntry(index: 0, kind: .intent),
+                JournalEntry(index: 0, kind: .outcome(.delivered)), JournalEntry(index: 1, kind: .outcome(.inDoubt)),
+            ])
+        _ = try await fixture.store.append(node: "new", [group])
+        _ = try await fixture.store.settle(
+            new.id, node: "new", epoch: 2, BatchSettlement(results: new.results([0: .delivered, 1: .inDoubt])))
+        let status = try await fixture.status(campaign)
+        #expect(status.counters.inDoubtResent == 1)
+        #expect(status.counters.inDoubt == 1)
+        #expect(status.counters.delivered == 1)
+        #expect(status.credits.charged == 1)
+        #expect(status.credits.released == 1)
+    }
+
+    @Test func `work is signalled when a campaign is sent`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.draft(1)
+        var signals = fixture.store.workSignals().makeAsyncIterator()
+        // The first says that listening has begun.
+        _ = await signals.next()
+        _ = try await fixture.service.send(fixture.account, campaign)
+        let signal: Void? = await signals.next()
+        #expect(signal != nil)
+    }
+}

@@ -1,0 +1,104 @@
+import Campaigns
+import MailSigning
+import MailTypes
+import Postgres
+import Testing
+import Vault
+
+struct SendingDomainsTests {
+    private static func code(_ body: () async throws -> some Any) async -> CampaignError.Code? {
+        do {
+            _ = try await body()
+            return nil
+        } catch {
+            return (error as? CampaignError)?.code
+        }
+    }
+
+    @Test func `a domain comes with its keys and DNS records`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let name = try DomainName("mail.example")
+        let domain = try await fixture.domains.add(
+            fixture.account, name, algorithms: [.rsaSHA256, .ed25519SHA256])
+        #expect(domain.selector == "s1")
+        #expect(domain.keys.map(\.selector) == ["s1", "s1e"])
+        #expect(domain.keys.map(\.algorithm) == [.rsaSHA256, .ed25519SHA256])
+        #expect(domain.records.filter { $0.purpose == .dkim }.map(\.name)
+            == ["s1._domainkey.mail.example", "s1e._domainkey.mail.example"])
+        #expect(Set(domain.records.map(\.purpose)) == [.dkim, .spf, .returnPath, .dmarc])
+        #expect(try await fixture.domains.get(fixture.account, name) == domain)
+        #expect(try await fixture.domains.list(fixture.account) == [domain])
+    }
+
+    @Test func `the signer signs for the domain, also from the sealed keys alone`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let name = try DomainName("mail.example")
+        let domain = try await fixture.domains.add(
+            fixture.account, name, selector: "k7", algorithms: [.ed25519SHA256])
+        let header = "From: a@mail.example\r\nTo: b@example.org\r\nSubject: x\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n\r\n"
+        let message = Array((header + "body\r\n").utf8)
+        let fresh = SendingDomains(records: fixture.records.pool, vault: fixture.vault)
+        let record = try #require(domain.keys.first?.record)
+        let verifier = try DKIMVerifier(keys: ["k7._domainkey.mail.example": record])
+        for domains in [fixture.domains, fresh] {
+            let signer = try await domains.signer(fixture.account, name)
+            let signature = try signer.sign(message, bodyOffset: header.utf8.count, at: 1_767_225_600)
+            #expect(try verifier.verify(signature + message).signatures.map(\.selector) == ["k7"])
+        }
+    }
+
+    @Test func `private keys are stored sealed`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let name = try DomainName("mail.example")
+        _ = try await fixture.domains.add(fixture.account, name, algorithms: [.ed25519SHA256])
+        let sealed = try await fixture.records.owner.query("SELECT sealed FROM domain_keys").only
+            .decode(column: 0, as: [UInt8].self)
+        #expect(throws: (any Error).self) { try DKIMKey(privateKeyDER: sealed) }
+        // Moved to another domain's row it does not open.
+        try await fixture.records.owner.query("UPDATE domain_keys SET selector = 's2'")
+        let fresh = SendingDomains(records: fixture.records.pool, vault: fixture.vault)
+        await #expect(throws: VaultError.self) { try await fresh.signer(fixture.account, name) }
+    }
+
+    @Test func `wrong requests are refused`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let name = try DomainName("mail.example")
+        let domains = fixture.domains
+        let other = try await fixture.account("other", credits: 0)
+        _ = try await domains.add(fixture.account, name, algorithms: [.ed25519SHA256])
+        #expect(
+            await Self.code { try await domains.add(fixture.account, name, algorithms: [.ed25519SHA256]) }
+                == .domainExists)
+        #expect(
+            await Self.code {
+                try await domains.add(fixture.account, DomainName("x.example"), selector: "a b", algorithms: [.ed25519SHA256])
+            } == .invalidSetting)
+        #expect(
+            await Self.code { try await domains.add(fixture.account, DomainName("x.example"), algorithms: []) }
+                == .invalidSetting)
+        #expect(
+            await Self.code {
+                try await domains.add(AccountID(rawValue: 99), name, algorithms: [.ed25519SHA256])
+            } == .notFound)
+        #expect(await Self.code { try await domains.get(other, name) } == .domainNotFound)
+        #expect(await Self.code { try await domains.signer(other, name) } == .domainNotFound)
+        #expect(await Self.code { try await domains.remove(other, name) } == .domainNotFound)
+        #expect(try await domains.list(other).map(\.domain.text) == [])
+    }
+
+    @Test func `a domain in use stays until its campaigns are finished`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let name = try DomainName("shop.example")
+        let campaign = try await fixture.sent(2)
+        #expect(await Self.code { try await fixture.domains.remove(fixture.account, name) } == .domainInUse)
+        try await fixture.deliverAll()
+        #expect(try await fixture.status(campaign).state == .completed)
+        try await fixture.domains.remove(fixture.account, name)
+        #expect(
+            await Self.code {
+                try await fixture.service.create(
+                    fixture.account, CampaignRequest(content: CampaignFixture.content()))
+            } == .domainNotRegistered)
+        #expect(await Self.code { try await fixture.domains.remove(fixture.account, name) } == .domainNotFound)
+    }
+}

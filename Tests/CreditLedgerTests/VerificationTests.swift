@@ -1,0 +1,116 @@
+import CreditLedger
+import MailTypes
+import Postgres
+import Testing
+
+@Suite struct VerificationTests {
+    @Test func sound_books_have_no_problems_and_a_stable_anchor() async throws {
+        let books = try await Self.books()
+        let first = try await books.verify()
+        #expect(first.isSound)
+        #expect((first.accounts, first.entries) == (1, 6))
+        #expect(try await books.verify() == first)
+        try await books.run { try await $0.grant(1, to: $1, key: "later", on: $2) }
+        #expect(try await books.verify().anchor != first.anchor)
+    }
+
+    @Test func books_of_another_chain_key_are_found_out() async throws {
+        let books = try await Self.books()
+        let other = CreditLedger(chainKey: [UInt8](repeating: 8, count: 32))
+        let result = try await books.pool.withConnection { try await other.verify(on: $0) }
+        #expect(result.problemCount == 6)
+    }
+
+    /// What a hand in the tables might do, and a word that the finding must hold.
+    static let tamperings: [(table: String, statement: String, finding: String)] = [
+        ("ledger_entries", "UPDATE ledger_entries SET memo = 'forged' WHERE entry_no = 1", "chain"),
+        (
+            "ledger_entries",
+            "UPDATE ledger_entries SET created_at = created_at + interval '1 day' WHERE entry_no = 3", "chain"
+        ),
+        ("ledger_entries", "UPDATE ledger_entries SET idempotency_key = 'other' WHERE entry_no = 1", "chain"),
+        ("ledger_entries", "UPDATE ledger_entries SET campaign_id = 77 WHERE kind = 'settle'", "chain"),
+        ("ledger_entries", "UPDATE ledger_entries SET amount = 900, posted_after = 900 WHERE entry_no = 1", "posted"),
+        (
+            "ledger_entries",
+            """
+            UPDATE ledger_entries SET posted_before = posted_before + 1, posted_after = posted_after + 1
+            WHERE entry_no = 4
+            """,
+            "values before"
+        ),
+        ("ledger_entries", "DELETE FROM ledger_entries WHERE entry_no = 3", "entries 3 to 3 are missing"),
+        ("ledger_entries", "DELETE FROM ledger_entries WHERE entry_no = 6", "counts 6 entries, there are 5"),
+        ("ledger_entries", "DELETE FROM ledger_entries", "counts 6 entries, there are 0"),
+        ("accounts", "UPDATE accounts SET posted = posted + 1", "posted is"),
+        ("accounts", "UPDATE accounts SET held = held + 1", "held is"),
+        ("accounts", "UPDATE accounts SET chain_head = '\\x00'", "chain head"),
+        ("holds", "DELETE FROM holds WHERE batch_no = 2", "open holds"),
+        ("holds", "UPDATE holds SET amount = amount + 1 WHERE batch_no = 2", "open holds"),
+        (
+            "holds", "UPDATE holds SET charged = charged + 1, released = released - 1 WHERE batch_no = 1",
+            "does not agree with its settlement"
+        ),
+        (
+            "holds",
+            "UPDATE holds SET state = 'resolved', charged = amount, resolved_at = now() WHERE batch_no = 2",
+            "does not agree with its settlement"
+        ),
+        (
+            "holds",
+            """
+            INSERT INTO holds (account_id, campaign_id, batch_no, amount) SELECT account_id, 9, 9, 0 FROM accounts
+            """, "do not add up"
+        ),
+        ("holds", "DELETE FROM holds WHERE batch_no = 1", "do not add up"),
+    ]
+
+    @Test(arguments: tamperings.indices) func tampering_is_found(index: Int) async throws {
+        let (table, statement, finding) = Self.tamperings[index]
+        let books = try await Self.books()
+        try await books.tamper(statement, table: table)
+        let result = try await books.verify()
+        #expect(!result.isSound)
+        #expect(result.problems.contains { $0.contains(finding) }, "\(statement): \(result.problems)")
+    }
+
+    @Test func a_book_that_was_cut_off_shows_in_the_anchor_alone() async throws {
+        let books = try await Self.books()
+        let before = try await books.verify()
+        let last = try #require(try await books.entries().dropFirst().first)
+        try await books.tamper("DELETE FROM ledger_entries WHERE entry_no = 6")
+        try await books.tamper(
+            """
+            UPDATE accounts SET entry_count = 5, posted = \(last.postedAfter), held = \(last.heldAfter),
+                chain_head = (SELECT chain FROM ledger_entries WHERE entry_no = 5)
+            """, table: "accounts")
+        let after = try await books.verify()
+        #expect(after.isSound)
+        #expect(after.anchor != before.anchor)
+    }
+
+    @Test func verification_reads_one_snapshot_and_leaves_the_connection_clean() async throws {
+        let books = try await Self.books()
+        try await books.pool.withConnection { connection in
+            _ = try await books.ledger.verify(on: connection)
+            // Not read-only any more, and no transaction open.
+            _ = try await connection.withTransaction { connection in
+                try await books.ledger.grant(1, to: books.account, key: "after", on: connection)
+            }
+        }
+        #expect(try await books.verify().isSound)
+    }
+
+    /// Grant, reserve, settle, release, adjustment, grant: six entries.
+    private static func books() async throws -> Books {
+        let books = try await Books(credits: 100)
+        try await books.reserve([(batch: 1, amount: 10), (batch: 2, amount: 20), (batch: 3, amount: 5)])
+        try await books.settle(1, charged: 6, carried: [(batch: 4, amount: 2)])
+        try await books.release([3])
+        try await books.run { try await $0.adjust(by: -1, account: $1, key: "a", memo: "", on: $2) }
+        try await books.run {
+            try await $0.grant(3, to: $1, key: "last", on: $2)
+        }
+        return books
+    }
+}

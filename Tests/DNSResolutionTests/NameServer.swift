@@ -1,0 +1,77 @@
+import DNSResolution
+import Foundation
+
+/// NSD, an authoritative name server, with a zone of our own. It ends with this process, even if that is killed: a shell
+/// holds a pipe from here and stops the server when the pipe closes.
+final class NameServer: Sendable {
+    let port: Int
+    private let folder: URL
+    private let process: Process
+    private let lifeline: Pipe
+
+    static let program = ["/usr/sbin/nsd", "/usr/local/sbin/nsd"].first { FileManager.default.isExecutableFile(atPath: $0) }
+
+    var server: DNSServer { DNSServer("127.0.0.1:\(port)")! }
+
+    /// - Parameter zone: the records of `example.` in master file form.
+    init(_ program: String, zone: String) throws {
+        port = try Socket.freePort()
+        folder = FileManager.default.temporaryDirectory.appending(path: "nsd-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let head = "$ORIGIN example.\n$TTL 60\n@ SOA ns.example. admin.example. 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n"
+        try Data((head + zone + "\n").utf8).write(to: folder.appending(path: "example.zone"))
+        let configuration = """
+            server:
+              ip-address: 127.0.0.1@\(port)
+              zonesdir: "\(folder.path)"
+              database: ""
+              username: ""
+              chroot: ""
+              pidfile: ""
+              logfile: "\(folder.path)/log"
+              xfrdfile: "\(folder.path)/xfrd.state"
+              zonelistfile: "\(folder.path)/zone.list"
+              cookie-secret-file: "\(folder.path)/cookies"
+              server-count: 1
+              rrl-ratelimit: 0
+            remote-control:
+              control-enable: no
+            zone:
+              name: example
+              zonefile: example.zone
+            """
+        let file = folder.appending(path: "nsd.conf")
+        try Data(configuration.utf8).write(to: file)
+        lifeline = Pipe()
+        process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = [
+            "-c", "\"$0\" -d -c \"$1\" </dev/null & server=$!; cat >/dev/null; kill $server; wait $server", program, file.path,
+        ]
+        process.standardInput = lifeline
+        process.standardError = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        guard try isAnswering() else {
+            let log = (try? String(contentsOf: folder.appending(path: "log"), encoding: .utf8)) ?? "no log"
+            stop()
+            throw CocoaError(.executableLoad, userInfo: [NSLocalizedDescriptionKey: "nsd did not start: \(log)"])
+        }
+    }
+
+    private func isAnswering() throws -> Bool {
+        let socket = try Socket()
+        let query: [UInt8] = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0] + Wire.name("example") + [0, 6, 0, 1]
+        for _ in 0..<200 {
+            socket.send(query, to: Socket.loopback(port))
+            if let (answer, _) = socket.receive(milliseconds: 50), answer.count > 12, answer[3] & 15 == 0 { return true }
+        }
+        return false
+    }
+
+    func stop() {
+        try? lifeline.fileHandleForWriting.close()
+        process.waitUntilExit()
+        try? FileManager.default.removeItem(at: folder)
+    }
+}

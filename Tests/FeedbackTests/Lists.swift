@@ -1,0 +1,39 @@
+import CreditLedger
+import Feedback
+import MailTypes
+import Postgres
+import Vault
+
+/// A suppression list and two accounts. Records and keys share one database here.
+struct Lists {
+    let database: TestDatabase
+    let list: SuppressionList
+    let vault: Vault
+    let first: AccountID
+    let second: AccountID
+
+    init() async throws {
+        database = try await TestDatabase.make(
+            migrations: CreditLedger.migrations + FeedbackSchema.migrations + Vault.migrations)
+        vault = Vault(pool: database.pool, masterKey: MasterKey())
+        list = SuppressionList(records: database.pool, vault: vault)
+        (first, second) = try await database.pool.withTransaction { connection in
+            let ledger = CreditLedger(chainKey: [1])
+            let first = try await ledger.createAccount(name: "first", on: connection)
+            return (first, try await ledger.createAccount(name: "second", on: connection))
+        }
+    }
+
+    func fingerprint(_ address: String, _ account: AccountID) async throws -> Fingerprint {
+        try await vault.accountKeys(account).fingerprinter.fingerprint(EmailAddress(address))
+    }
+
+    @discardableResult
+    func run<Value: Sendable>(
+        _ body: (SuppressionList, PostgresConnection) async throws -> Value
+    ) async throws -> Value {
+        try await database.pool.withTransaction { connection in try await body(list, connection) }
+    }
+
+    static func addresses(_ texts: String...) throws -> [EmailAddress] { try texts.map { try EmailAddress($0) } }
+}

@@ -1,0 +1,77 @@
+import MailTypes
+import Testing
+
+@testable import Feedback
+
+@Suite struct ReplyClassifierTests {
+    /// Own texts in the manner of receivers: what must be told apart.
+    static let replies: [(code: Int, text: String, replyClass: ReplyClass, suppresses: Bool)] = [
+        (
+            550, "5.1.1 <x@example.org>: Recipient address rejected: User unknown in virtual table", .hardBadMailbox,
+            true
+        ),
+        (550, "No such user", .hardBadMailbox, true),
+        (550, "5.1.1", .hardBadMailbox, true),
+        (550, "5.1.1 The mail account that you want to reach doesn\u{2019}t exist", .hardBadMailbox, true),
+        (450, "4.1.1 User unknown, try later", .hardBadMailbox, false),
+        (550, "4.1.1 User unknown", .hardBadMailbox, false),
+        (550, "5.1.2 Host unknown", .hardBadDomain, false),
+        (556, "This domain takes no mail", .hardBadDomain, false),
+        (550, "5.2.1 This account is disabled", .hardInactive, false),
+        (550, "Account suspended", .hardInactive, false),
+        (452, "4.2.2 Mailbox full", .softMailboxFull, false),
+        (552, "5.2.2 Over quota", .softMailboxFull, false),
+        (552, "Message size exceeds the maximum of 10 MB", .messageTooLarge, false),
+        (451, "4.7.1 Greylisting in force, come back in 5 minutes", .softGreylist, false),
+        (421, "Too many connections from your host", .softRateLimited, false),
+        (550, "5.2.1 User receives mail at a rate that we cannot accept", .softRateLimited, false),
+        (554, "5.7.1 Client host [192.0.2.1] blocked using bl.example.org", .blockReputation, false),
+        (550, "Mailbox unavailable, 192.0.2.1 is listed in our blocklist", .blockReputation, false),
+        (550, "Mailbox unavailable", .hardBadMailbox, true),
+        (450, "Mailbox unavailable", .other, false),
+        (550, "5.7.26 DMARC policy of the From domain failed", .blockAuth, false),
+        (554, "Message looks like spam", .blockSpamPolicy, false),
+        (550, "5.6.0 Malformed header", .messageContent, false),
+        (550, "5.7.1 Relay access denied", .relayConfig, false),
+        (553, "5.1.8 Sender address rejected: Domain not found", .relayConfig, false),
+        (550, "Sender address rejected: user unknown", .relayConfig, false),
+        (530, "5.7.0 Must issue a STARTTLS command first", .tls, false),
+        (421, "4.3.2 Shutting down", .other, false),
+        (451, "4.3.0 Local error in processing", .other, false),
+        (550, "", .other, false),
+        (550, "Unverständlich", .other, false),
+        // A code without words must not condemn an address.
+        (550, "5.0.0 Failed", .other, false),
+        (550, "5.7.1 Refused", .blockSpamPolicy, false),
+        // What was not found is not the mailbox.
+        (550, "5.7.1 MX record not found", .blockSpamPolicy, false),
+        (550, "The A record of your HELO does not exist", .relayConfig, false),
+        (554, "The domain of the address does not exist", .other, false),
+        (554, "Infected message was deleted", .messageContent, false),
+        // The words of an address are not the server's.
+        (550, "<user.unknown@example.org> refused", .other, false),
+        (554, "5.0.0 <spam@example.org> no such user", .hardBadMailbox, true),
+    ]
+
+    @Test(arguments: replies.indices) func replies_are_told_apart(index: Int) {
+        let (code, text, replyClass, suppresses) = Self.replies[index]
+        let result = ReplyClassifier.classify(code: code, enhanced: nil, text: text)
+        #expect(result.replyClass == replyClass, "\(code) \(text)")
+        #expect(result.suppresses == suppresses, "\(code) \(text)")
+    }
+
+    @Test func a_parsed_enhanced_code_counts_more_than_one_in_the_text() {
+        let parsed = EnhancedStatusCode(statusClass: 5, subject: 2, detail: 2)
+        let result = ReplyClassifier.classify(code: 550, enhanced: parsed, text: "upstream said 5.1.1")
+        #expect(result.replyClass == .softMailboxFull)
+    }
+
+    @Test func only_a_missing_mailbox_said_for_good_suppresses() {
+        for replyClass in ReplyClass.allCases {
+            for isPermanent in [false, true] {
+                let classification = ReplyClassification(replyClass: replyClass, isPermanent: isPermanent)
+                #expect(classification.suppresses == (replyClass == .hardBadMailbox && isPermanent))
+            }
+        }
+    }
+}

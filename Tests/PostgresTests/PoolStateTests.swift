@@ -1,0 +1,124 @@
+import Testing
+
+@testable import Postgres
+
+/// The decisions of the pool, played at random against a plain account of who holds and who waits.
+struct PoolStateTests {
+    @Test(arguments: 0..<200)
+    func `random play keeps the bound and the order`(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let maximum = Int.random(in: 1...4, using: &random)
+        var state = PoolState<Int>(maximum: maximum)
+        var held: [Int] = []
+        var opening = 0
+        var waiting: [UInt64] = []
+        var idle: Set<Int> = []
+        var next: UInt64 = 0
+        var serial = 0
+
+        func check(_ handover: PoolState<Int>.Handover, given: Int?) {
+            switch handover {
+            case .none:
+                #expect(waiting.isEmpty)
+                if let given { idle.insert(given) }
+            case .give(let resource, let waiter):
+                #expect(resource == given)
+                #expect(waiter == waiting.first)
+                waiting.removeFirst()
+                held.append(resource)
+            case .open(let waiter):
+                #expect(given == nil)
+                #expect(waiter == waiting.first)
+                waiting.removeFirst()
+                opening += 1
+            case .discard:
+                Issue.record("nothing is discarded while the pool is open")
+            }
+        }
+
+        for _ in 0..<400 {
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0, 1:
+                next += 1
+                switch state.acquire(as: next) {
+                case .use(let resource):
+                    #expect(idle.remove(resource) != nil)
+                    held.append(resource)
+                case .open:
+                    #expect(idle.isEmpty)
+                    opening += 1
+                case .wait:
+                    #expect(held.count + opening == maximum)
+                    waiting.append(next)
+                case .closed:
+                    Issue.record("the pool is open")
+                }
+            case 2 where !held.isEmpty:
+                let resource = held.remove(at: Int.random(in: held.indices, using: &random))
+                check(state.release(resource), given: resource)
+            case 3 where opening > 0:
+                opening -= 1
+                if Bool.random(using: &random) {
+                    serial += 1
+                    held.append(serial)
+                } else {
+                    check(state.releaseSlot(), given: nil)
+                }
+            case 4 where !held.isEmpty:
+                held.remove(at: Int.random(in: held.indices, using: &random))
+                check(state.releaseSlot(), given: nil)
+            case 5 where !waiting.isEmpty:
+                let waiter = waiting.remove(at: Int.random(in: waiting.indices, using: &random))
+                let isAbandoned = state.abandon(waiter)
+                let isAbandonedTwice = state.abandon(waiter)
+                #expect(isAbandoned)
+                #expect(!isAbandonedTwice)
+            default: break
+            }
+            #expect(state.taken == held.count + opening + idle.count)
+            #expect(state.taken <= maximum)
+            #expect(state.waitingCount == waiting.count)
+        }
+
+        let (closedIdle, closedWaiting) = state.close()
+        #expect(Set(closedIdle) == idle)
+        #expect(closedWaiting == waiting)
+        for resource in held {
+            guard case .discard(resource) = state.release(resource) else {
+                Issue.record("a closed pool keeps nothing")
+                continue
+            }
+        }
+        for _ in 0..<opening { _ = state.releaseSlot() }
+        #expect(state.taken == 0)
+        guard case .closed = state.acquire(as: 0) else {
+            Issue.record("a closed pool lends nothing")
+            return
+        }
+    }
+
+    @Test(arguments: 0..<20)
+    func `pauses grow, are bounded, and differ`(attempt: Int) {
+        var random = SeededGenerator(seed: UInt64(attempt))
+        let backoff = RetryBackoff(base: .milliseconds(10), limit: .seconds(1))
+        let ceiling = min(Duration.seconds(1), .milliseconds(10) * (1 << attempt))
+        let delays = (0..<100).map { _ in backoff.delay(attempt: attempt, using: &random) }
+        #expect(delays.allSatisfy { $0 <= ceiling && $0 >= ceiling / 2 })
+        #expect(Set(delays).count > 50)
+    }
+}
+
+/// SplitMix64: the same numbers for the same seed.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

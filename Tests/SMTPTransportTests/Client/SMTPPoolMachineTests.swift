@@ -1,0 +1,277 @@
+import NIOCore
+import SMTPProtocol
+import SMTPTransport
+import Testing
+
+private typealias Machine = SMTPPoolStateMachine
+private typealias Action = SMTPPoolStateMachine.Action
+private typealias ConnectionID = SMTPPoolStateMachine.ConnectionID
+private typealias WaiterID = SMTPPoolStateMachine.WaiterID
+
+private let unreachable = SMTPConnectFailure(
+    host: "mx.example", report: DeliveryReport(.temporary, .unreachable, in: .connect, blame: .connection))
+
+private func at(_ seconds: Int64) -> NIODeadline { .uptimeNanoseconds(0) + .seconds(seconds) }
+
+private func machine(_ maximumConnections: Int, messages: Int = 100) -> Machine {
+    Machine(
+        limits: PoolLimits(
+            maximumConnections: maximumConnections, maximumMessagesPerConnection: messages,
+            idleTimeout: .seconds(5), failureBackoff: .seconds(10)))
+}
+
+@Test
+private func `connections are opened as they are needed, and then lent in turn`() {
+    var pool = machine(2)
+    #expect(pool.acquire(WaiterID(1), at: at(0)) == [.connect(ConnectionID(1))])
+    #expect(pool.acquire(WaiterID(2), at: at(0)) == [.connect(ConnectionID(2))])
+    #expect(pool.acquire(WaiterID(3), at: at(0)) == [])
+    #expect(pool.connected(ConnectionID(2), at: at(1)) == [.lend(ConnectionID(2), to: WaiterID(1))])
+    #expect(pool.connected(ConnectionID(1), at: at(1)) == [.lend(ConnectionID(1), to: WaiterID(2))])
+    #expect(
+        pool.released(ConnectionID(1), isUsable: true, deliveries: 1, at: at(2))
+            == [.lend(ConnectionID(1), to: WaiterID(3))])
+}
+
+@Test
+private func `the connection used last is lent first, and the others go`() {
+    var pool = machine(2)
+    for number in 1...2 {
+        _ = pool.acquire(WaiterID(number), at: at(0))
+        _ = pool.connected(ConnectionID(number), at: at(0))
+    }
+    #expect(pool.released(ConnectionID(1), isUsable: true, deliveries: 1, at: at(1)) == [])
+    #expect(pool.released(ConnectionID(2), isUsable: true, deliveries: 1, at: at(2)) == [])
+    #expect(pool.acquire(WaiterID(3), at: at(3)) == [.lend(ConnectionID(2), to: WaiterID(3))])
+    #expect(pool.nextExpiry == at(6))
+    #expect(pool.expire(at: at(5)) == [])
+    #expect(pool.expire(at: at(6)) == [.close(ConnectionID(1))])
+    #expect(pool.connectionCount == 2, "it counts until it is closed")
+    #expect(pool.closed(ConnectionID(1), at: at(6)) == [])
+    #expect(pool.connectionCount == 1)
+}
+
+@Test
+private func `a worn connection is replaced once it is closed`() {
+    var pool = machine(1, messages: 2)
+    _ = pool.acquire(WaiterID(1), at: at(0))
+    _ = pool.connected(ConnectionID(1), at: at(0))
+    _ = pool.acquire(WaiterID(2), at: at(0))
+    #expect(
+        pool.released(ConnectionID(1), isUsable: true, deliveries: 2, at: at(1)) == [.close(ConnectionID(1))])
+    #expect(pool.closed(ConnectionID(1), at: at(1)) == [.connect(ConnectionID(2))])
+    #expect(pool.connected(ConnectionID(2), at: at(1)) == [.lend(ConnectionID(2), to: WaiterID(2))])
+}
+
+@Test
+private func `a failure is remembered for a while`() {
+    var pool = machine(2)
+    _ = pool.acquire(WaiterID(1), at: at(0))
+    _ = pool.acquire(WaiterID(2), at: at(0))
+    #expect(pool.connectFailed(ConnectionID(1), unreachable, at: at(1)) == [], "the other may still come about")
+    #expect(
+        pool.connectFailed(ConnectionID(2), unreachable, at: at(2))
+            == [.fail(WaiterID(1), unreachable), .fail(WaiterID(2), unreachable)])
+    #expect(pool.acquire(WaiterID(3), at: at(11)) == [.fail(WaiterID(3), unreachable)])
+    #expect(pool.acquire(WaiterID(4), at: at(12)) == [.connect(ConnectionID(3))])
+}
+
+@Test
+private func `while a connection works, a failure only stops new ones`() {
+    var pool = machine(3)
+    _ = pool.acquire(WaiterID(1), at: at(0))
+    _ = pool.connected(ConnectionID(1), at: at(0))
+    #expect(pool.acquire(WaiterID(2), at: at(0)) == [.connect(ConnectionID(2))])
+    #expect(pool.connectFailed(ConnectionID(2), unreachable, at: at(1)) == [])
+    #expect(pool.acquire(WaiterID(3), at: at(2)) == [])
+    #expect(
+        pool.released(ConnectionID(1), isUsable: true, deliveries: 1, at: at(3))
+            == [.lend(ConnectionID(1), to: WaiterID(2))])
+    #expect(
+        pool.released(ConnectionID(1), isUsable: true, deliveries: 2, at: at(30))
+            == [.lend(ConnectionID(1), to: WaiterID(3))])
+}
+
+@Test
+private func `a connection that closes in use is not waited for`() {
+    var pool = machine(1)
+    _ = pool.acquire(WaiterID(1), at: at(0))
+    _ = pool.connected(ConnectionID(1), at: at(0))
+    _ = pool.acquire(WaiterID(2), at: at(0))
+    #expect(pool.closed(ConnectionID(1), at: at(1)) == [])
+    #expect(
+        pool.released(ConnectionID(1), isUsable: false, deliveries: 1, at: at(1)) == [.connect(ConnectionID(2))])
+}
+
+@Test
+private func `after the end nobody is served`() {
+    var pool = machine(3)
+    for number in 1...3 { _ = pool.acquire(WaiterID(number), at: at(0)) }
+    _ = pool.connected(ConnectionID(1), at: at(0))
+    _ = pool.connected(ConnectionID(2), at: at(0))
+    _ = pool.released(ConnectionID(2), isUsable: true, deliveries: 1, at: at(0))
+    // 1 and 2 are lent (to waiters 1 and 3), 3 is being opened.
+    _ = pool.acquire(WaiterID(4), at: at(0))
+    let poolClosed = SMTPConnectFailure(
+        host: "", report: DeliveryReport(.temporary, .poolClosed, in: .connect, blame: .connection))
+    #expect(pool.shutDown() == [.fail(WaiterID(4), poolClosed)])
+    #expect(pool.acquire(WaiterID(5), at: at(1)) == [.fail(WaiterID(5), poolClosed)])
+    #expect(pool.connected(ConnectionID(3), at: at(1)) == [.close(ConnectionID(3))])
+    #expect(pool.released(ConnectionID(1), isUsable: true, deliveries: 1, at: at(1)) == [.close(ConnectionID(1))])
+    #expect(pool.released(ConnectionID(2), isUsable: false, deliveries: 1, at: at(1)) == [.close(ConnectionID(2))])
+    for number in 1...3 {
+        #expect(!pool.isDrained)
+        #expect(pool.closed(ConnectionID(number), at: at(2)) == [])
+    }
+    #expect(pool.isDrained)
+}
+
+// MARK: Against a simpler model
+
+/// What may be true of a pool, kept by somebody who only sees what goes in and what comes out.
+private struct PoolModel {
+    enum Use: Equatable { case connecting, ready, lent, closing }
+
+    let maximum: Int
+    let messages: Int
+    var queue: [WaiterID] = []
+    var connections: [ConnectionID: Use] = [:]
+    var deliveries: [ConnectionID: Int] = [:]
+    var answered: Set<WaiterID> = []
+    /// Closed by the peer while lent.
+    var dead: Set<ConnectionID> = []
+    var failedUntil: NIODeadline?
+
+    mutating func carryOut(_ actions: [Action], at now: NIODeadline) {
+        for action in actions {
+            switch action {
+            case .lend(let connection, let waiter):
+                #expect(queue.first == waiter, "first come, first served")
+                #expect(connections[connection] == .ready)
+                #expect(deliveries[connection, default: 0] < messages)
+                queue.removeFirst()
+                connections[connection] = .lent
+                #expect(answered.insert(waiter).inserted)
+            case .connect(let connection):
+                #expect(connections[connection] == nil)
+                #expect(failedUntil.map { $0 <= now } ?? true, "the destination is left alone after a failure")
+                connections[connection] = .connecting
+            case .close(let connection):
+                #expect(connections[connection] == .ready || connections[connection] == .lent)
+                connections[connection] = .closing
+            case .fail(let waiter, _):
+                #expect(queue.contains(waiter))
+                queue.removeAll { $0 == waiter }
+                #expect(answered.insert(waiter).inserted)
+            }
+            #expect(connections.count <= maximum)
+        }
+        if !queue.isEmpty {
+            #expect(!connections.values.contains(.ready), "nobody waits beside a free connection")
+            #expect(!connections.isEmpty, "nobody waits for nothing")
+        }
+    }
+
+    func any(_ use: Use, using random: inout SeededPoolGenerator) -> ConnectionID? {
+        connections.filter { $0.value == use }.keys.sorted { $0.number < $1.number }.randomElement(using: &random)
+    }
+}
+
+@Test(arguments: 1...200)
+private func `a simpler model agrees`(seed: Int) {
+    var random = SeededPoolGenerator(seed: UInt64(seed))
+    let maximum = Int.random(in: 1...5, using: &random)
+    let messages = Int.random(in: 1...4, using: &random)
+    var pool = machine(maximum, messages: messages)
+    var model = PoolModel(maximum: maximum, messages: messages)
+    var seconds: Int64 = 0
+    var waiters = 0
+
+    func connectEnds(_ succeeds: Bool) {
+        guard let connection = model.any(.connecting, using: &random) else { return }
+        if succeeds {
+            model.connections[connection] = .ready
+            model.failedUntil = nil
+            model.carryOut(pool.connected(connection, at: at(seconds)), at: at(seconds))
+        } else {
+            model.connections[connection] = nil
+            model.failedUntil = at(seconds + 10)
+            model.carryOut(pool.connectFailed(connection, unreachable, at: at(seconds)), at: at(seconds))
+        }
+    }
+    func release(isUsable: Bool) {
+        guard let connection = model.any(.lent, using: &random) else { return }
+        let isDead = model.dead.contains(connection)
+        model.deliveries[connection, default: 0] += 1
+        let count = model.deliveries[connection, default: 0]
+        let actions = pool.released(
+            connection, isUsable: isUsable && !isDead, deliveries: count, at: at(seconds))
+        if isDead {
+            model.connections[connection] = nil
+        } else if !actions.contains(.close(connection)) {
+            #expect(isUsable && count < messages)
+            model.connections[connection] = .ready
+        }
+        model.carryOut(actions, at: at(seconds))
+    }
+    func close(_ use: PoolModel.Use) {
+        guard let connection = model.any(use, using: &random) else { return }
+        if use == .lent {
+            model.dead.insert(connection)
+        } else {
+            model.connections[connection] = nil
+        }
+        model.carryOut(pool.closed(connection, at: at(seconds)), at: at(seconds))
+    }
+
+    for _ in 0..<300 {
+        switch Int.random(in: 0..<14, using: &random) {
+        case 0...3:
+            waiters += 1
+            model.queue.append(WaiterID(waiters))
+            model.carryOut(pool.acquire(WaiterID(waiters), at: at(seconds)), at: at(seconds))
+        case 4: connectEnds(false)
+        case 5...6: connectEnds(true)
+        case 7...8: release(isUsable: true)
+        case 9: release(isUsable: false)
+        case 10: close([.ready, .lent].randomElement(using: &random) ?? .ready)
+        case 11: close(.closing)
+        case 12:
+            seconds += Int64.random(in: 0...6, using: &random)
+            model.carryOut(pool.expire(at: at(seconds)), at: at(seconds))
+        default:
+            let waiter = WaiterID(Int.random(in: 1...max(waiters, 1), using: &random))
+            let wasWaiting = model.queue.contains(waiter)
+            let actions = pool.cancel(waiter)
+            #expect(actions.isEmpty == !wasWaiting)
+            model.carryOut(actions, at: at(seconds))
+        }
+        #expect(pool.connectionCount == model.connections.count)
+        #expect(pool.waiterCount == model.queue.count)
+    }
+
+    // Whatever happened, everybody gets an answer once the world goes on.
+    while model.connections.values.contains(where: { $0 != .ready }) {
+        connectEnds(true)
+        release(isUsable: true)
+        close(.closing)
+    }
+    #expect(model.queue.isEmpty)
+    #expect(model.answered.count == waiters)
+    model.carryOut(pool.shutDown(), at: at(seconds))
+    while !model.connections.isEmpty { close(.closing) }
+    #expect(pool.isDrained)
+}
+
+/// SplitMix64: a run can be repeated from its seed.
+private struct SeededPoolGenerator: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
