@@ -187,11 +187,7 @@ package final class DeliveryEngine: Service {
     private func complete(_ account: AccountID, _ campaign: CampaignID) async {
         runtimes.forget(account, campaign)
         do {
-            if let certificate = try await store.complete(account, campaign) {
-                logger.info(
-                    "campaign completed and purged",
-                    metadata: ["campaign": "\(campaign)", "digest": "\(certificate.digest)"])
-            }
+            _ = try await store.complete(account, campaign)
         } catch {
             // The regular sweep tries again.
             logger.warning("campaign not completed", metadata: ["campaign": "\(campaign)", "error": "\(error)"])

@@ -32,8 +32,8 @@ struct CopyTests {
             #expect(count == 20_000)
             let row = try await connection.query(
                 """
-                SELECT count(*), count(name), sum(id), min(name), bool_and(bytes = set_byte('\\x00', 0, (id % 256)::int)),
-                    sum(list[1]) FROM copied
+                SELECT count(*), count(name), sum(id), min(name),
+                    bool_and(bytes = set_byte('\\x00', 0, (id % 256)::int)), sum(list[1]) FROM copied
                 """).only
             let (rows, names, sum, name, areBytesRight, lists) = try row.decode(
                 Int.self, Int.self, Int.self, String.self, Bool.self, Int.self)

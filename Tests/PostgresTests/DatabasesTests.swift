@@ -65,7 +65,6 @@ struct DatabasesTests {
         "postgres://user:sesame@127.0.0.1:1", "sesame", " ",
     ])
     func `a wrong URL is a clear error without the password`(url: String) async throws {
-        let start = ContinuousClock.now
         let error = await #expect(throws: PostgresError.self) {
             try await Databases.open(.server(url: url, vaultURL: nil), logger: logger)
         }
@@ -75,7 +74,6 @@ struct DatabasesTests {
             #expect(text?.contains("sesame") == false)
             #expect(text?.contains("same@") == false)
         }
-        #expect(ContinuousClock.now - start < .seconds(60))
     }
 
     @Test func `the vault must be another database`() async throws {

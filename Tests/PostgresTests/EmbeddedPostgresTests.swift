@@ -191,6 +191,41 @@ struct EmbeddedPostgresTests {
         }
     }
 
+    @Test func `a cluster of another user is run as that user`() async throws {
+        guard geteuid() == 0 else {
+            print("skipped: only root can run a server as another user")
+            return
+        }
+        try await withDataDirectory { path in
+            var users: [uid_t] = []
+            for environment in [["SLUICE_POSTGRES_USER": "nobody"], [:]] {
+                let embedded = try await EmbeddedPostgres.open(
+                    dataDirectory: path, role: .client, environment: environment, logger: logger)
+                let running = try #require(processes(on: path))
+                users += FileSystem.status("/proc/\(running.processID)").map { [$0.st_uid] } ?? []
+                await embedded.stop()
+            }
+            #expect(users.count == 2 && users[0] == users[1] && users[0] != 0)
+            let error = await #expect(throws: EmbeddedPostgresError.self) {
+                try await EmbeddedPostgres.open(
+                    dataDirectory: path + "/other", role: .client,
+                    environment: ["SLUICE_POSTGRES_USER": "no such user"], logger: logger)
+            }
+            #expect(error?.code == .noUser)
+        }
+    }
+
+    @Test func `programs that are missing are named`() async throws {
+        try await withDataDirectory { path in
+            let error = await #expect(throws: EmbeddedPostgresError.self) {
+                try await EmbeddedPostgres.open(
+                    dataDirectory: path, role: .client, environment: ["SLUICE_POSTGRES_BIN": "/nowhere"],
+                    logger: logger)
+            }
+            #expect(error?.code == .notInstalled)
+        }
+    }
+
     @Test func `a folder closed to the server's user is refused with a reason`() async throws {
         guard geteuid() == 0 else {
             print("skipped: the server's user differs from ours only when tests run as root")

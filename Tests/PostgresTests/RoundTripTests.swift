@@ -37,7 +37,9 @@ struct RoundTripTests {
 
     @Test func `text keeps every character`() async throws {
         let long = String(repeating: "ä𝄞", count: 100_000)
-        for value in ["", " ", "'", "\"; DROP TABLE x; --", "\\", "$1", "a\u{1}\n\r\tz", "žluťoučký 🐎", "e\u{301}", long] {
+        for value in [
+            "", " ", "'", "\"; DROP TABLE x; --", "\\", "$1", "a\u{1}\n\r\tz", "žluťoučký 🐎", "e\u{301}", long,
+        ] {
             #expect(try await roundTrip(value) == value)
             #expect(try await text("SELECT length(\(value))::text") == String(value.unicodeScalars.count))
         }
@@ -63,7 +65,9 @@ struct RoundTripTests {
     @Test func `truth values and timestamps`() async throws {
         #expect(try await roundTrip(true))
         #expect(try await roundTrip(false) == false)
-        for microseconds in [Int64.min, .max, 0, 1, -1, 946_684_800_000_000, 1_700_000_000_123_456, -62_135_596_800_000_000] {
+        for microseconds in [
+            Int64.min, .max, 0, 1, -1, 946_684_800_000_000, 1_700_000_000_123_456, -62_135_596_800_000_000,
+        ] {
             let value = PostgresTimestamp(microseconds: microseconds)
             #expect(try await roundTrip(value) == value)
         }
@@ -122,7 +126,7 @@ struct RoundTripTests {
     func `integers are read from any type that holds one`(expression: String, expected: Int64) async throws {
         let database = try await Shared.database()
         let rows = try await database.pool.query(
-            "SELECT \(unescaped: expression) FROM (VALUES (1::bigint), (2), (3)) t (v) \(unescaped: expression.hasPrefix("sum") || expression.hasPrefix("count") ? "" : "LIMIT 1")")
+            "SELECT min(n) FROM (SELECT \(unescaped: expression) FROM (VALUES (1::bigint), (2), (3)) t (v)) s (n)")
         #expect(try rows.only.decode(Int64.self) == expected)
     }
 

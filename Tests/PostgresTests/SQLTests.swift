@@ -16,7 +16,7 @@ struct SQLTests {
     }
 
     @Test(arguments: [
-        "'; DROP TABLE victims; --", "\\'; DROP TABLE victims; --", "$1", "${victims}", "' OR '1'='1", "\u{0}x".dropFirst() + "",
+        "'; DROP TABLE victims; --", "\\'; DROP TABLE victims; --", "$1", "${victims}", "' OR '1'='1",
         "ʼ; DROP TABLE victims; --", "*/ DROP TABLE victims /*",
     ])
     func `text from outside stays data`(text: String) async throws {

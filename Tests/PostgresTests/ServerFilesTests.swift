@@ -8,7 +8,10 @@ struct ServerFilesTests {
         let found = Postmaster(file: text)
         #expect(found?.processID == 4711)
         #expect(found?.socketDirectory == "/data/run")
-        for broken in ["", "4711", "x\n/d\n1\n5432\n/run\n", "-4711\n/d\n1\n5432\n/run\n", "1\n/d\n1\n5432\n/run\n", "4711\n/d\n1\n5432\n\n"] {
+        for broken in [
+            "", "4711", "x\n/d\n1\n5432\n/run\n", "-4711\n/d\n1\n5432\n/run\n", "1\n/d\n1\n5432\n/run\n",
+            "4711\n/d\n1\n5432\n\n",
+        ] {
             #expect(Postmaster(file: broken) == nil)
         }
     }

@@ -4,7 +4,9 @@ import Testing
 @testable import Postgres
 
 struct StatementTests {
-    private func connect(_ change: (inout PostgresConfiguration) -> Void = { _ in }) async throws -> PostgresConnection {
+    private func connect(
+        _ change: (inout PostgresConfiguration) -> Void = { _ in }
+    ) async throws -> PostgresConnection {
         var configuration = try await Shared.database().configuration()
         change(&configuration)
         return try await PostgresConnection.connect(configuration)
@@ -61,7 +63,11 @@ struct StatementTests {
         let database = try await TestDatabase.make(migrations: [
             Migration(
                 version: 1, name: "table",
-                sql: "CREATE TABLE growing (id int); INSERT INTO growing VALUES (1); GRANT SELECT ON growing TO sluice_app")
+                sql: """
+                    CREATE TABLE growing (id int);
+                    INSERT INTO growing VALUES (1);
+                    GRANT SELECT ON growing TO sluice_app
+                    """)
         ])
         var configuration = database.configuration()
         configuration.maximumConnections = 1

@@ -219,7 +219,7 @@ enum ReplyRules {
                 "does not exist", "doesnt exist", "dosnt exist", "do not exist", "dont exist", "not exist",
                 "non existent", "nonexistent", "inexistent", "no longer exist", "no existe", "n\u{e3}o existe",
                 "nao existe", "inexistente", "non esiste",
-            ], unless: ["domain", "domaine", "dominio", "host", "mx ", "dns", "record", "ptr ", "sender"]),
+            ], unless: ["domain", "dominio", "host", "mx ", "dns", "record", "ptr ", "sender"]),
         ReplyRule(.hardBadMailbox, ["mailbox unavailable", "mailbox not available"], severity: .permanent),
         ReplyRule(.hardBadMailbox, ["doesnt have a", "does not have a", "dont have a"], and: ["account", "mailbox"]),
         ReplyRule(

@@ -84,7 +84,9 @@ enum FileSystem {
             throw failure("cannot create the folder \(path)")
         }
         try makeDirectory(String(path[..<slash]), mode: 0o755)
-        guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else { throw failure("cannot create the folder \(path)") }
+        guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else {
+            throw failure("cannot create the folder \(path)")
+        }
     }
 
     /// Like ``isDirectory(_:)``, but following links: an operator may put the data elsewhere.

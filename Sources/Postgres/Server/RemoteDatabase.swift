@@ -61,8 +61,10 @@ struct RemoteDatabase {
         } catch let error as PostgresError {
             let failure = PostgresError(
                 error.kind, "\(variable): cannot connect to \(parameters): \(error.message)", sqlState: error.sqlState)
-            // The server's words for a missing database depend on its language, so its list of databases is asked.
+            // The server's words for a missing database depend on its language, so its list of databases is asked; but
+            // only if it was the server that refused: libpq marks its words with two spaces after the severity.
             guard error.kind == .connectionFailed,
+                error.sqlState == .unknownDatabase || (error.sqlState == nil && error.message.contains(":  ")),
                 let administrator = try? await PostgresConnection.connect(
                     PostgresConfiguration(parameters.with(database: "postgres")))
             else { throw failure }

@@ -12,6 +12,8 @@ struct ServerSettings {
 
     var text: String {
         let durability = isDurable ? "on" : "off"
+        // Some containers come without the system's place for shared memory.
+        let sharedMemory = FileSystem.isDirectory("/dev/shm") ? "posix" : "mmap"
         return """
             # Written by sluice on every start. Put your own settings into custom.conf beside this file.
             listen_addresses = ''
@@ -26,7 +28,7 @@ struct ServerSettings {
             data_sync_retry = off
 
             shared_buffers = 128MB
-            dynamic_shared_memory_type = posix
+            dynamic_shared_memory_type = \(sharedMemory)
             work_mem = 8MB
             maintenance_work_mem = 64MB
             wal_level = replica

@@ -94,6 +94,8 @@ final class TestCluster: Sendable {
             usleep(25_000)
         }
         let text = FileSystem.read(log) ?? ""
+        Glibc.close(lifeline)
+        FileSystem.removeTree(directory)
         throw EmbeddedPostgresError(.start, "the test server did not start: \(text.suffix(500))")
     }
 }

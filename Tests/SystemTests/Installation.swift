@@ -1,0 +1,159 @@
+import Foundation
+
+/// A Sluice with a sink, each a process of its own, and an account to send from.
+final class Installation {
+    let directory: TemporaryDirectory
+    let domain = "news.example.com"
+    private(set) var server: RunningProgram
+    private(set) var apiPort = 0
+    let account: String
+    let key: String
+    /// DNS names and TXT values of the domain's DKIM keys.
+    let dkimKeys: [String: String]
+    private let serveArguments: [String]
+
+    /// - Parameters:
+    ///   - route: where all mail goes, `smtp://…`.
+    ///   - credits: the account's.
+    init(
+        directory: TemporaryDirectory, route: String, credits: Int, serve: [String] = [], ed25519: Bool = false
+    ) throws {
+        self.directory = directory
+        let data = ["--data", directory.path + "/data"]
+        struct Account: Decodable {
+            let account: Int
+            let key: String
+        }
+        // Before the server runs, so that commands are seen to start the database by themselves.
+        let created = try JSONDecoder().decode(
+            Account.self,
+            from: Data(
+                Programs.run(
+                    Programs.sluice, ["account", "create", "tester", "--credits", "\(credits)", "--json"] + data
+                ).utf8))
+        account = String(created.account)
+        key = created.key
+        struct Domain: Decodable {
+            let records: [Record]
+            struct Record: Decodable {
+                let name, type, value: String
+            }
+        }
+        let added = try JSONDecoder().decode(
+            Domain.self,
+            from: Data(
+                Programs.run(
+                    Programs.sluice,
+                    ["domain", "add", domain, "--account", account, "--json"] + (ed25519 ? ["--ed25519"] : []) + data
+                ).utf8))
+        dkimKeys = Dictionary(
+            uniqueKeysWithValues: added.records.filter { $0.name.contains("._domainkey.") }.map { ($0.name, $0.value) })
+        try JSONEncoder().encode(dkimKeys).write(to: URL(fileURLWithPath: directory.path + "/dkim-keys.json"))
+        serveArguments =
+            ["serve", "--http", "127.0.0.1:0", "--route", route, "--node", "test", "--helo", "mail.example.com",
+             "--retry-base", "1", "--public-url", "https://mail.example.com"] + serve + data
+        server = try Self.start(serveArguments, directory)
+        apiPort = try server.readPort()
+    }
+
+    private static func start(_ arguments: [String], _ directory: TemporaryDirectory) throws -> RunningProgram {
+        try RunningProgram(Programs.sluice, arguments, log: directory.path + "/serve.log")
+    }
+
+    /// Starts the server again after it was killed.
+    func restart() throws {
+        server = try Self.start(serveArguments, directory)
+        apiPort = try server.readPort()
+    }
+
+    /// Runs `sluice` with this installation's data.
+    @discardableResult
+    func sluice(_ arguments: String..., expecting status: Int32 = 0) throws -> String {
+        try Programs.run(Programs.sluice, arguments + ["--data", directory.path + "/data"], expecting: status)
+    }
+
+    /// Submits a campaign with `sluice send` and gives its id.
+    func send(
+        subject: String, html: String? = nil, text: String? = nil, recipients: String, from: String? = nil,
+        csv: Bool = false
+    ) throws -> String {
+        var arguments = ["send", "--detach", "--subject", subject, "--from", from ?? "City Library <library@\(domain)>"]
+        let unique = String(UInt32.random(in: 0 ..< .max), radix: 36)
+        func file(_ name: String, _ content: String) throws -> String {
+            let path = "\(directory.path)/\(unique)-\(name)"
+            try content.write(toFile: path, atomically: false, encoding: .utf8)
+            return path
+        }
+        if let html { arguments += ["--html", try file("mail.html", html)] }
+        if let text { arguments += ["--text", try file("mail.txt", text)] }
+        arguments += ["--recipients", try file(csv ? "recipients.csv" : "recipients.ndjson", recipients)]
+        let output = try Programs.run(
+            Programs.sluice, arguments,
+            environment: ["SLUICE_KEY": key, "SLUICE_URL": "http://127.0.0.1:\(apiPort)"])
+        return output.split(separator: "\n").last.map(String.init) ?? ""
+    }
+
+    /// The campaign as the API tells it.
+    struct Status: Decodable {
+        let state: String
+        let counters: [String: Int]
+        let credits: Credits
+        let purgedAt: String?
+
+        struct Credits: Decodable {
+            let held, charged, released: Int
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case state, counters, credits
+            case purgedAt = "purged_at"
+        }
+
+        subscript(counter: String) -> Int { counters[counter] ?? 0 }
+
+        /// All counters but the total and the one that counts copies.
+        var sum: Int {
+            counters.filter { $0.key != "recipients" && $0.key != "in_doubt_resent" }.values.reduce(0, +)
+        }
+    }
+
+    func status(_ campaign: String) throws -> Status {
+        try JSONDecoder().decode(Status.self, from: Data(get("/v1/campaigns/\(campaign)").utf8))
+    }
+
+    func get(_ path: String) throws -> String {
+        try Programs.run(
+            "/usr/bin/env",
+            ["curl", "-sS", "--max-time", "20", "-H", "Authorization: Bearer \(key)", "http://127.0.0.1:\(apiPort)\(path)"])
+    }
+
+    /// Waits for the end of a campaign.
+    ///
+    /// - Throws: when it takes longer than `seconds`.
+    func wait(for campaign: String, seconds: Double) async throws -> Status {
+        let end = ContinuousClock.now + .milliseconds(Int64(seconds * 1_000))
+        while true {
+            let status = try status(campaign)
+            if status.purgedAt != nil { return status }
+            guard ContinuousClock.now < end else {
+                throw ProgramFailure(
+                    program: "sluice", arguments: [campaign],
+                    finished: .init(status: -1, output: "\(status)", errors: "the campaign did not end in time"))
+            }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+}
+
+/// SplitMix64, so that a failing run can be repeated from its seed.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
