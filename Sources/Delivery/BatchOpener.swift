@@ -36,6 +36,10 @@ struct BatchOpener: Sendable {
         switch run.batch.progress[record.index] {
         case nil: return false
         case .finished(let result):
+            if result.outcome == .bounced, Diagnosis(result).namesMissingMailbox {
+                // The earlier run may have died before it could suppress the address.
+                journal.record(run, [], suppress: run.fingerprints[position])
+            }
             run.finish(position, .final(result))
             return true
         case .deferred:

@@ -1,5 +1,4 @@
 import Campaigns
-import Feedback
 import MailTypes
 import Synchronization
 import Vault
@@ -18,7 +17,6 @@ final class BatchRun: Sendable {
         var stop: StopReason?
         var leaseEnd: ContinuousClock.Instant
         var waiter: CheckedContinuation<Void, Never>?
-        var toSuppress: [Fingerprint] = []
     }
 
     private let state: Mutex<State>
@@ -88,11 +86,6 @@ final class BatchRun: Sendable {
         waiter?.resume()
     }
 
-    /// Notes that the settlement shall put the recipient's address on the suppression list.
-    func suppress(_ position: Int) {
-        state.withLock { $0.toSuppress.append(fingerprints[position]) }
-    }
-
     /// Returns when every recipient has its disposition.
     func wait() async {
         await withCheckedContinuation { continuation in
@@ -113,7 +106,7 @@ final class BatchRun: Sendable {
 
     /// - Parameter retryInSeconds: when the deferred recipients are due, told how often they were tried.
     func conclusion(retryInSeconds: (_ attempts: Int) -> Double) -> Conclusion {
-        let (dispositions, stop, toSuppress) = state.withLock { ($0.dispositions, $0.stop, $0.toSuppress) }
+        let (dispositions, stop) = state.withLock { ($0.dispositions, $0.stop) }
         if stop == .abandon { return .abandon }
         var results: [RecipientResult] = []
         var deferred: [RecipientRecord] = []
@@ -129,9 +122,7 @@ final class BatchRun: Sendable {
         if hasUntouched && stop != .cancel { return .park }
         let attempts = deferred.map { Int($0.attempt) }.max() ?? 1
         return .settle(
-            BatchSettlement(
-                results: results, deferred: deferred, retryInSeconds: retryInSeconds(attempts),
-                suppress: toSuppress.map { ($0, .hardBounce) }))
+            BatchSettlement(results: results, deferred: deferred, retryInSeconds: retryInSeconds(attempts)))
     }
 }
 

@@ -60,13 +60,16 @@ final class CampaignRuntime: Sendable {
         let recipient = MergeRecipient(address: record.address, name: record.name, variables: record.variables)
         try message.render(recipient, fields, into: &rendered)
         let signature = try signer.sign(rendered.bytes, bodyOffset: rendered.bodyOffset, at: seconds)
-        return SignedMail(signature: signature, content: rendered.bytes)
+        return SignedMail(
+            signature: signature, content: rendered.bytes, isInternationalised: rendered.needsSMTPUTF8)
     }
 }
 
 struct SignedMail: Sendable {
     let signature: [UInt8]
     let content: [UInt8]
+    /// Whether a header holds UTF-8 (RFC 6532), which only SMTPUTF8 servers take.
+    let isInternationalised: Bool
 }
 
 /// The campaigns in work, compiled. Bounded: the one unused longest goes first.

@@ -104,8 +104,10 @@ package final class DeliveryEngine: Service {
                 let (isDraining, active) = state.withLock { ($0.isDraining, $0.runs.count) }
                 if isDraining { return .finish }
                 if Task.isCancelled { return .finish }
+                // Taken before the claim, so that it cannot outlast the lease in the database.
+                let leaseEnd = leaseEndFromNow
                 for batch in await claim(upTo: configuration.activeBatches - active) {
-                    start(batch, in: &group)
+                    start(batch, leaseEnd: leaseEnd, in: &group)
                 }
                 return .goOn
             }
@@ -123,8 +125,9 @@ package final class DeliveryEngine: Service {
         }
     }
 
-    private func start(_ batch: ClaimedBatch, in group: inout DiscardingTaskGroup) {
-        let leaseEnd = leaseEndFromNow
+    private func start(
+        _ batch: ClaimedBatch, leaseEnd: ContinuousClock.Instant, in group: inout DiscardingTaskGroup
+    ) {
         group.addTask {
             do {
                 try await self.work(on: batch, leaseEnd: leaseEnd)
@@ -134,7 +137,9 @@ package final class DeliveryEngine: Service {
                 try? await self.store.park(
                     batch.id, node: self.configuration.node, epoch: batch.epoch, dueInSeconds: 30)
             }
-            self.state.withLock { $0.runs[batch.id] = nil }
+            self.state.withLock { state in
+                if state.runs[batch.id]?.batch.epoch == batch.epoch { state.runs[batch.id] = nil }
+            }
             self.wakeUp.raise()
         }
     }
@@ -153,10 +158,12 @@ package final class DeliveryEngine: Service {
             fingerprints: batch.records.map { runtime.keys.fingerprinter.fingerprint($0.address) }, leaseEnd: leaseEnd)
         if batch.standing == .cancelling { run.stop(.cancel) }
         if batch.standing == .paused { run.stop(.park) }
-        let isDraining = state.withLock { state in
-            state.runs[batch.id] = run
-            return state.isDraining
+        let (isDraining, earlier) = state.withLock { state in
+            let earlier = state.runs.updateValue(run, forKey: batch.id)
+            return (state.isDraining, earlier)
         }
+        // The lease of an earlier run ran out while the database was away.
+        earlier?.stop(.abandon)
         if isDraining { run.stop(.park) }
         try await opener.open(run)
         await run.wait()

@@ -15,8 +15,8 @@ final class JournalWriter: Sendable {
         case send
         /// The address was suppressed before the intent was committed.
         case suppressed
-        /// The batch belongs to another node now.
-        case lost
+        /// The batch was paused, cancelled or lost to another node.
+        case stopped
     }
 
     private struct Intent {
@@ -25,15 +25,28 @@ final class JournalWriter: Sendable {
         let continuation: CheckedContinuation<Permission, Never>
     }
 
+    /// What one run has waiting.
+    private struct Pending {
+        let run: BatchRun
+        var entries: [JournalEntry] = []
+        /// Recipients whose mailboxes turned out not to exist.
+        var toSuppress: [Fingerprint] = []
+    }
+
     private struct State {
-        var runs: [BatchID: BatchRun] = [:]
-        var entries: [BatchID: [JournalEntry]] = [:]
+        /// By run, not by batch: a batch that was lost and claimed again has an old run and a new one for a while.
+        var pending: [ObjectIdentifier: Pending] = [:]
         var intents: [Intent] = []
         var flushWaiters: [CheckedContinuation<Void, Never>] = []
         /// Set when `run()` has ended: nothing is committed any more.
         var isClosed = false
 
-        var isEmpty: Bool { entries.isEmpty && flushWaiters.isEmpty }
+        var isEmpty: Bool { pending.isEmpty && flushWaiters.isEmpty }
+
+        mutating func add(_ entries: [JournalEntry], of run: BatchRun, suppress: Fingerprint? = nil) {
+            pending[ObjectIdentifier(run), default: Pending(run: run)].entries += entries
+            if let suppress { pending[ObjectIdentifier(run)]?.toSuppress.append(suppress) }
+        }
     }
 
     private let state = Mutex(State())
@@ -62,23 +75,19 @@ final class JournalWriter: Sendable {
         await withCheckedContinuation { continuation in
             let isClosed = state.withLock { state in
                 guard !state.isClosed else { return true }
-                state.runs[run.batch.id] = run
-                state.entries[run.batch.id, default: []].append(
-                    JournalEntry(run.batch.records[position], .intent))
+                state.add([JournalEntry(run.batch.records[position], .intent)], of: run)
                 state.intents.append(Intent(run: run, position: position, continuation: continuation))
                 return false
             }
-            if isClosed { continuation.resume(returning: .lost) } else { signal.raise() }
+            if isClosed { continuation.resume(returning: .stopped) } else { signal.raise() }
         }
     }
 
     /// Queues entries; they are committed with the next group.
-    func record(_ run: BatchRun, _ entries: [JournalEntry]) {
-        guard !entries.isEmpty else { return }
-        state.withLock { state in
-            state.runs[run.batch.id] = run
-            state.entries[run.batch.id, default: []] += entries
-        }
+    ///
+    /// - Parameter suppress: an address that its server says does not exist, to be suppressed right after.
+    func record(_ run: BatchRun, _ entries: [JournalEntry], suppress: Fingerprint? = nil) {
+        state.withLock { $0.add(entries, of: run, suppress: suppress) }
         signal.raise()
     }
 
@@ -120,24 +129,26 @@ final class JournalWriter: Sendable {
         guard !group.isEmpty else { return }
         let standings = await append(group)
         guard let standings else { return abandon(group) }
-        for (batch, run) in group.runs {
-            switch standings[batch] {
+        for pending in group.pending.values where pending.run.stopReason != .abandon {
+            switch standings[pending.run.batch.id] {
             case .held(.open): break
-            case .held(.paused): run.stop(.park)
-            case .held(.cancelling): run.stop(.cancel)
-            case .lost, nil: run.stop(.abandon)
+            case .held(.paused): pending.run.stop(.park)
+            case .held(.cancelling): pending.run.stop(.cancel)
+            case .lost, nil: pending.run.stop(.abandon)
             }
         }
+        await suppress(group)
         await answer(group.intents)
         for waiter in group.flushWaiters { waiter.resume() }
     }
 
     /// Tries until it succeeds or the task is cancelled (then nil): an outcome that is known must not be lost.
     private func append(_ group: State) async -> [BatchID: BatchStanding]? {
-        guard !group.entries.isEmpty else { return [:] }
-        let groups = group.entries.compactMap { batch, entries in
-            group.runs[batch].map { JournalGroup(batch: batch, epoch: $0.batch.epoch, entries: entries) }
+        // A run that was told to abandon its batch has nothing more to say.
+        let groups = group.pending.values.filter { $0.run.stopReason != .abandon }.map {
+            JournalGroup(batch: $0.run.batch.id, epoch: $0.run.batch.epoch, entries: $0.entries)
         }
+        guard !groups.isEmpty else { return [:] }
         var pause = Duration.milliseconds(50)
         while !Task.isCancelled {
             do {
@@ -151,6 +162,22 @@ final class JournalWriter: Sendable {
         return nil
     }
 
+    /// Adds what this group found to the suppression lists. Should the node die first, the next run of the batch finds
+    /// the bounces in the journal and does it.
+    private func suppress(_ group: State) async {
+        var found: [AccountID: [Fingerprint]] = [:]
+        for pending in group.pending.values where !pending.toSuppress.isEmpty {
+            found[pending.run.batch.id.account, default: []] += pending.toSuppress
+        }
+        for (account, fingerprints) in found {
+            do {
+                try await store.suppress(fingerprints, account: account)
+            } catch {
+                logger.warning("bounces not suppressed", metadata: ["account": "\(account)", "error": "\(error)"])
+            }
+        }
+    }
+
     private func answer(_ intents: [Intent]) async {
         guard !intents.isEmpty else { return }
         var suppressed: [AccountID: Set<Fingerprint>] = [:]
@@ -159,8 +186,10 @@ final class JournalWriter: Sendable {
         }
         for intent in intents {
             let fingerprint = intent.run.fingerprints[intent.position]
-            guard intent.run.stopReason != .abandon, let known = suppressed[intent.run.batch.id.account] else {
-                intent.continuation.resume(returning: .lost)
+            guard intent.run.stopReason == nil, let known = suppressed[intent.run.batch.id.account] else {
+                // Paused, cancelled or lost in the meantime: the intent must not look like a mail in doubt.
+                record(intent.run, [JournalEntry(intent.run.batch.records[intent.position], .withdrawn)])
+                intent.continuation.resume(returning: .stopped)
                 continue
             }
             intent.continuation.resume(returning: known.contains(fingerprint) ? .suppressed : .send)
@@ -181,8 +210,8 @@ final class JournalWriter: Sendable {
     }
 
     private func abandon(_ group: State) {
-        for run in group.runs.values { run.stop(.abandon) }
-        for intent in group.intents { intent.continuation.resume(returning: .lost) }
+        for pending in group.pending.values { pending.run.stop(.abandon) }
+        for intent in group.intents { intent.continuation.resume(returning: .stopped) }
         for waiter in group.flushWaiters { waiter.resume() }
     }
 }

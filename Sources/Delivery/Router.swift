@@ -20,6 +20,7 @@ final class Router: Sendable {
 
     private struct KnownLane {
         let lane: Lane
+        let targets: Set<SMTPTarget>
         var askedFor: ContinuousClock.Instant
     }
 
@@ -89,7 +90,8 @@ final class Router: Sendable {
 
     private func lane(_ site: String, targets: [SMTPTarget], sender: any MailSender) -> Lane {
         lanes.withLock { lanes in
-            if let known = lanes[site] {
+            // New addresses of a site get a new lane; the old one ends with its queue.
+            if let known = lanes[site], known.targets == Set(targets) {
                 lanes[site]?.askedFor = .now
                 return known.lane
             }
@@ -106,7 +108,7 @@ final class Router: Sendable {
                     idleTimeout: .milliseconds(Int64(limits.idleSeconds * 1_000))),
                 group: group, logger: logger)
             let lane = Lane(pool: pool, limits: limits, sender: sender)
-            lanes[site] = KnownLane(lane: lane, askedFor: .now)
+            lanes[site] = KnownLane(lane: lane, targets: Set(targets), askedFor: .now)
             return lane
         }
     }

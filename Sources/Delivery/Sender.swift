@@ -37,6 +37,8 @@ final class Sender: MailSender {
     }
 
     func fail(_ job: Job, failure: SMTPConnectFailure) {
+        // A draining node closes its pools: that says nothing about the site.
+        guard job.run.mayStart else { return job.run.finish(job.position, .untouched) }
         conclude(job.run, job.position, failure.report)
     }
 
@@ -58,7 +60,7 @@ final class Sender: MailSender {
             return true
         }
         switch await journal.intend(run, position) {
-        case .lost:
+        case .stopped:
             run.finish(position, .untouched)
             return true
         case .suppressed:
@@ -74,7 +76,7 @@ final class Sender: MailSender {
         }
         let envelope = SMTPEnvelope(
             reversePath: run.runtime.reversePath(for: fingerprint), recipient: record.address,
-            needsSMTPUTF8: record.address.needsSMTPUTF8, is8Bit: false,
+            needsSMTPUTF8: mail.isInternationalised, is8Bit: mail.isInternationalised,
             size: mail.signature.count + mail.content.count)
         let report = await connection.deliver(envelope, OutgoingMessage(header: mail.signature, content: mail.content))
         if report.mayRetryAtOnce && !job.wasRetried {
@@ -106,8 +108,9 @@ final class Sender: MailSender {
         _ run: BatchRun, _ position: Int, _ outcome: Outcome, _ diagnosis: Diagnosis, suppresses: Bool = false
     ) {
         let record = run.batch.records[position]
-        journal.record(run, [JournalEntry(record, .outcome(outcome), diagnosis)])
-        if suppresses { run.suppress(position) }
+        journal.record(
+            run, [JournalEntry(record, .outcome(outcome), diagnosis)],
+            suppress: suppresses ? run.fingerprints[position] : nil)
         run.finish(
             position,
             .final(

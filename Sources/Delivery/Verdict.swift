@@ -45,9 +45,17 @@ struct Diagnosis: Sendable {
         }
     }
 
+    init(_ result: RecipientResult) {
+        self.init(code: result.code, enhanced: result.enhanced, text: result.text)
+    }
+
+    /// Whether the reply says for good that there is no such mailbox.
+    var namesMissingMailbox: Bool {
+        code != 0 && ReplyClassifier.classify(code: Int(code), enhanced: enhanced, text: text).suppresses
+    }
+
     /// Whether the account must not mail the address again: a permanent refusal that names the mailbox.
     func suppresses(_ report: DeliveryReport) -> Bool {
-        guard report.verdict == .permanent, report.blame == .recipient, let reply = report.reply else { return false }
-        return ReplyClassifier.classify(code: reply.code, enhanced: reply.enhanced, text: text).suppresses
+        report.verdict == .permanent && report.blame == .recipient && namesMissingMailbox
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 package import Hummingbird
 package import MailTypes
 
@@ -20,21 +21,15 @@ package struct APIContext: RequestContext {
     }
 
     func campaignID() throws -> CampaignID {
-        guard let text = parameters.get("id"), let id = CampaignID(text) else { throw Problem.notFound }
+        guard let id = CampaignID(try pathParameter("id")) else { throw Problem.notFound }
         return id
     }
-}
 
-/// The bounds of the API in one place.
-package enum APILimits {
-    /// A campaign's JSON: 25 MiB of encoded message is some 19 MiB of attachments, in base64 with room for the text.
-    package static let bodyBytes = 40 * 1024 * 1024
-    /// JSON bodies that hold no attachments.
-    package static let smallBodyBytes = 1024 * 1024
-    package static let pageSize = 100
-    package static let maximumPageSize = 1_000
-    /// Addresses in one call that adds or removes suppressions.
-    package static let suppressionsPerCall = 10_000
-    /// An event stream ends after so long; clients come back by themselves.
-    package static let eventStreamSeconds = 3_600
+    /// A segment of the path without its percent-encoding (RFC 3986 §2.1).
+    ///
+    /// - Throws: ``Problem/notFound`` where the encoding is not one of UTF-8.
+    func pathParameter(_ name: String) throws -> String {
+        guard let text = parameters.get(name)?.removingPercentEncoding else { throw Problem.notFound }
+        return text
+    }
 }

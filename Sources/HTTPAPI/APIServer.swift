@@ -1,62 +1,33 @@
-package import Campaigns
-package import CreditLedger
-package import Feedback
-import HTTPTypes
 package import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
-package import Identity
 package import Logging
 package import NIOCore
 package import NIOSSL
-package import Postgres
-
-/// What the routes need.
-package struct APIServices: Sendable {
-    package var records: PostgresPool
-    package var campaigns: CampaignService
-    package var ledger: CreditLedger
-    package var suppressions: SuppressionList
-    package var domains: SendingDomains
-    package var keys: APIKeys
-    package var idempotency: IdempotencyStore
-    package var unsubscriber: Unsubscriber
-    package var openAPI: String
-
-    package init(
-        records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
-        domains: SendingDomains, keys: APIKeys, idempotency: IdempotencyStore, unsubscriber: Unsubscriber,
-        openAPI: String
-    ) {
-        self.records = records
-        self.campaigns = campaigns
-        self.ledger = ledger
-        self.suppressions = suppressions
-        self.domains = domains
-        self.keys = keys
-        self.idempotency = idempotency
-        self.unsubscriber = unsubscriber
-        self.openAPI = openAPI
-    }
-}
 
 /// Builds the HTTP API.
 package enum APIServer {
+    /// Everything that is answered, with an answer for what no route takes.
     package static func router(_ services: APIServices) -> Hummingbird.Router<APIContext> {
-        let router = Hummingbird.Router(context: APIContext.self)
+        let router = routes(services)
+        UnroutedRequests.add(to: router, keys: services.keys)
+        return router
+    }
+
+    /// The routes that docs/openapi.yaml describes, and no others.
+    package static func routes(_ services: APIServices) -> Hummingbird.Router<APIContext> {
+        let router = Hummingbird.Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
         PublicRoutes(
             records: services.records, unsubscriber: services.unsubscriber, openAPI: services.openAPI
         ).add(to: router)
         let group = router.group("v1").add(middleware: AuthenticationMiddleware(keys: services.keys))
-        CampaignRoutes(
-            campaigns: services.campaigns,
-            idempotency: Idempotency(store: services.idempotency, records: services.records)
-        ).add(to: group)
-        AccountRoutes(
-            records: services.records, ledger: services.ledger, suppressions: services.suppressions,
-            domains: services.domains
-        ).add(to: group)
+        let idempotency = Idempotency(store: services.idempotency, records: services.records)
+        CampaignRoutes(campaigns: services.campaigns, idempotency: idempotency).add(to: group)
+        CampaignEventRoutes(campaigns: services.campaigns).add(to: group)
+        CreditRoutes(records: services.records, ledger: services.ledger).add(to: group)
+        SuppressionRoutes(suppressions: services.suppressions, idempotency: idempotency).add(to: group)
+        DomainRoutes(domains: services.domains, idempotency: idempotency).add(to: group)
         return router
     }
 
@@ -67,10 +38,13 @@ package enum APIServer {
         _ services: APIServices, host: String, port: Int, tls: TLSConfiguration?, group: any EventLoopGroup,
         logger: Logger, onStart: @escaping @Sendable (Int) async -> Void
     ) throws -> some ApplicationProtocol {
-        let server: HTTPServerBuilder = try tls.map { try .tls(.http1(), tlsConfiguration: $0) } ?? .http1()
+        let plain = HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(APILimits.idleSeconds)))
+        let server = try tls.map { try .tls(plain, tlsConfiguration: $0) } ?? plain
         return Application(
             router: router(services), server: server,
-            configuration: .init(address: .hostname(host, port: port), serverName: "sluice"),
+            configuration: .init(
+                address: .hostname(host, port: port), serverName: "sluice",
+                availableConnectionsDelegate: MaximumAvailableConnections(APILimits.connections)),
             onServerRunning: { channel in await onStart(channel.localAddress?.port ?? port) },
             eventLoopGroupProvider: .shared(group), logger: logger)
     }

@@ -42,9 +42,10 @@ package final class Vault: Sendable {
         let checkKey = SealingKey(masterKey.derive(.masterKeyCheck))
         let context = SealContext(account: AccountID(rawValue: 0), purpose: .masterKeyCheck)
         let sealed = try checkKey.seal(Self.checkText, as: context)
-        let isNew = try await pool.query(
-            "INSERT INTO vault_check (sealed) VALUES (\(sealed)) ON CONFLICT DO NOTHING"
-        ).affected == 1
+        let isNew =
+            try await pool.query(
+                "INSERT INTO vault_check (sealed) VALUES (\(sealed)) ON CONFLICT DO NOTHING"
+            ).affected == 1
         guard let row = try await pool.query("SELECT sealed FROM vault_check").first else {
             throw VaultError(.noKey, "the vault lost its check value")
         }

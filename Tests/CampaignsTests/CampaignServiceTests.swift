@@ -105,6 +105,30 @@ struct CampaignServiceTests {
         #expect(again.report.accepted == 50)
     }
 
+    @Test func `an upload under way refuses a second one, and a send ends it`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.draft(3)
+        let (source, feed) = AsyncStream.makeStream(of: [UInt8].self)
+        feed.yield(CampaignFixture.lines(CampaignFixture.addresses(10..<20)))
+        async let slow = Self.code {
+            try await fixture.service.importRecipients(fixture.account, campaign, format: .ndjson, source: source)
+        }
+        // The first upload has begun once its lock is there.
+        while try await fixture.records.owner.query("SELECT FROM pg_locks WHERE locktype = 'advisory'").isEmpty {
+            await Task.yield()
+        }
+        let second = CampaignFixture.stream(CampaignFixture.lines(["x@example.org"]))
+        #expect(
+            await Self.code {
+                try await fixture.service.importRecipients(fixture.account, campaign, format: .ndjson, source: second)
+            } == .uploadInProgress)
+        #expect(try await fixture.service.send(fixture.account, campaign).credits.held == 3)
+        feed.finish()
+        #expect(await slow == .illegalTransition)
+        #expect(try await fixture.status(campaign).counters.recipients == 3)
+        #expect(try await fixture.rows("batches", campaign) == 1)
+    }
+
     // MARK: Sending
 
     @Test func `sending holds one credit a recipient and queues the batches`() async throws {
@@ -369,6 +393,33 @@ struct CampaignServiceTests {
         #expect(status.counters.inDoubt == 1)
         #expect(try await fixture.service.certificate(fixture.account, campaign) != nil)
         #expect(try await fixture.balance().available == 1_000)
+    }
+
+    @Test func `a thousand batches are sent, paused, resumed and cancelled`() async throws {
+        let fixture = try await CampaignFixture.make(credits: 1_000)
+        let campaign = try await fixture.sent(1_000, batchSize: 1)
+        #expect(try await fixture.status(campaign).credits.held == 1_000)
+        _ = try await fixture.service.pause(fixture.account, campaign)
+        #expect(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 5).isEmpty)
+        _ = try await fixture.service.resume(fixture.account, campaign)
+        let batches = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 5)
+        #expect(batches.count == 5)
+        let status = try await fixture.service.cancel(fixture.account, campaign)
+        #expect(status.counters.cancelled == 995)
+        #expect(status.credits.held == 5)
+        #expect(status.credits.released == 995)
+    }
+
+    @Test func `changes of state are announced`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.draft(2)
+        var changes = fixture.records.pool.listen(CampaignChannel.progress).makeAsyncIterator()
+        #expect(await changes.next() == .reconnected)
+        _ = try await fixture.service.send(fixture.account, campaign)
+        #expect(
+            await changes.next()
+                == .notification(
+                    channel: CampaignChannel.progress, payload: "\(fixture.account.rawValue)/\(campaign.rawValue)"))
     }
 
     // MARK: Isolation

@@ -76,7 +76,7 @@ import Testing
         let server = try ScriptedServer { _, type in type == "MX" ? .records([Wire.mx(10, "mx.example")]) : .silence }
         defer { server.stop() }
         var configuration = server.resolverConfiguration
-        configuration.timeout = .milliseconds(500)
+        configuration.timeout = .seconds(2)
         let resolver = try Resolver(configuration)
         await #expect(throws: DNSFailure.temporary(.timeout)) { try await resolver.mailRoute(for: DomainName("d.example")) }
         #expect(server.questions.contains("mx.example A"))

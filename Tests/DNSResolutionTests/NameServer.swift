@@ -2,7 +2,8 @@ import DNSResolution
 import Foundation
 
 /// NSD, an authoritative name server, with a zone of our own. It ends with this process, even if that is killed: a shell
-/// holds a pipe from here and stops the server when the pipe closes.
+/// holds a pipe from here and stops the server when the pipe closes. By force: processes started from a task's thread
+/// inherit its mask, which blocks the gentle signals.
 final class NameServer: Sendable {
     let port: Int
     private let folder: URL
@@ -43,10 +44,12 @@ final class NameServer: Sendable {
         let file = folder.appending(path: "nsd.conf")
         try Data(configuration.utf8).write(to: file)
         lifeline = Pipe()
+        // If the server held the other end as well, it would never close.
+        _ = fcntl(lifeline.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
         process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments = [
-            "-c", "\"$0\" -d -c \"$1\" </dev/null & server=$!; cat >/dev/null; kill $server; wait $server", program, file.path,
+            "-c", "setsid \"$0\" -d -c \"$1\" </dev/null & server=$!; cat >/dev/null; kill -KILL -$server", program, file.path,
         ]
         process.standardInput = lifeline
         process.standardError = FileHandle.nullDevice

@@ -25,7 +25,9 @@ struct AccountKeysTests {
     /// RFC 5869 with an empty salt, made with Python's `hmac`: the derivations must never change.
     @Test func derivationsAreTheStoredOnes() throws {
         let root = try SealingKey(bytes: Array(0..<32))
-        #expect(AccountKeys(root).tokenKey.exposed == hexadecimal("cda1f3c90dece85bf719357cf07e292e8c1b77a85aa28468173cf11430a02fe3"))
+        #expect(
+            AccountKeys(root).tokenKey.exposed
+                == hexadecimal("cda1f3c90dece85bf719357cf07e292e8c1b77a85aa28468173cf11430a02fe3"))
         let chain = SealingKey(try MasterKey(bytes: Array(0..<32)).derive(.ledgerChain)).bytes
         #expect(chain == hexadecimal("496a51a945c8867bb042ac7281ecbff3b53b026cc12d097d5addc29f4f752f41"))
     }

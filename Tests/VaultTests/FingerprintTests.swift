@@ -46,6 +46,7 @@ struct FingerprintTests {
         }
         #expect(Fingerprint(bytes: [UInt8](repeating: 1, count: 15)) == nil)
         #expect(Fingerprint(bytes: [UInt8](repeating: 1, count: 17)) == nil)
-        #expect(Fingerprint(bytes: hexadecimal("00000000000000010000000000000002")[...]) == Fingerprint(high: 1, low: 2))
+        #expect(
+            Fingerprint(bytes: hexadecimal("00000000000000010000000000000002")[...]) == Fingerprint(high: 1, low: 2))
     }
 }

@@ -18,16 +18,16 @@ struct ServeCommand: AsyncParsableCommand {
         let settings = try await Settings(
             flags: data.values.merging(server.values) { $1 }, file: data.configurationFile)
         let logger = try settings.logger("sluice")
+        let configuration = try ServerConfiguration(settings, logger: logger)
         let records = try await Records.open(settings, role: .server, logger: logger)
         do {
-            let endpoint = try settings.endpoint("http", default: "127.0.0.1:8025")
-            try await Server(settings: settings, records: records, logger: logger).run { port in
-                let address = Endpoint(host: endpoint.host, port: port)
+            try await Server(configuration, records: records, logger: logger).run { port in
+                let address = Endpoint(host: configuration.http.host, port: port)
                 FileHandle.standardOutput.write(Data("Sluice listens on http://\(address)\n".utf8))
             }
         } catch {
             await records.close()
-            throw ServeFailure(error, settings: settings)
+            throw ServeFailure(error, http: configuration.http)
         }
         await records.close()
     }
@@ -37,10 +37,9 @@ struct ServeCommand: AsyncParsableCommand {
 struct ServeFailure: Error, CustomStringConvertible {
     let description: String
 
-    init(_ error: any Error, settings: Settings) {
+    init(_ error: any Error, http: Endpoint) {
         if let error = error as? IOError, error.errnoCode == EADDRINUSE {
-            let endpoint = settings.text("http", default: "127.0.0.1:8025")
-            description = "\(endpoint) is in use: another program listens there; choose another with --http"
+            description = "\(http) is in use: another program listens there; choose another with --http"
         } else {
             description = "\(error)"
         }

@@ -7,6 +7,14 @@ import SystemPackage
 struct Settings: Sendable {
     private let reader: ConfigReader
 
+    /// Only these values: what demos and benchmarks run on, whatever the operator's environment says.
+    init(isolated values: [String: String]) {
+        let flags = values.reduce(into: [AbsoluteConfigKey: ConfigValue]()) {
+            $0[AbsoluteConfigKey([$1.key])] = ConfigValue(.string($1.value), isSecret: false)
+        }
+        reader = ConfigReader(provider: InMemoryProvider(name: "flags", values: flags))
+    }
+
     init(flags: [AbsoluteConfigKey: ConfigValue], file: String?) async throws {
         var providers: [any ConfigProvider] = [
             InMemoryProvider(name: "flags", values: flags),

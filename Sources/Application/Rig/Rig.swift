@@ -1,5 +1,4 @@
 import Campaigns
-import Configuration
 import CreditLedger
 import Foundation
 import Identity
@@ -37,7 +36,7 @@ final class Rig: Sendable {
             "publicUrl": "https://mail.example.com", "retryBase": "1",
         ]
         flags.merge(options.settings) { $1 }
-        let bootstrap = try await Settings(flags: flags.configurationValues, file: nil)
+        let bootstrap = Settings(isolated: flags)
         let records = try await Records.open(bootstrap, role: .server, logger: logger)
         do {
             return try await Rig(directory: directory, records: records, flags: flags, options, logger: logger)
@@ -69,10 +68,10 @@ final class Rig: Sendable {
         guard let line = sink.readLine(), let port = line.split(separator: ":").last.flatMap({ Int($0) }) else {
             throw RigError(problem: "the sink did not start")
         }
-        let settings = try await Settings(
-            flags: flags.merging(["route": "smtp://127.0.0.1:\(port)"]) { $1 }.configurationValues, file: nil)
+        let settings = Settings(isolated: flags.merging(["route": "smtp://127.0.0.1:\(port)"]) { $1 })
         let started = AsyncStream<Int>.makeStream()
-        server = Server(settings: settings, records: records, logger: logger)
+        server = Server(
+            try ServerConfiguration(settings, logger: logger), records: records, logger: logger)
         serving = Task { [server] in
             defer { started.continuation.finish() }
             try await server.run { started.continuation.yield($0) }
@@ -124,10 +123,4 @@ final class Rig: Sendable {
 struct RigError: Error, CustomStringConvertible {
     let problem: String
     var description: String { problem }
-}
-
-extension [String: String] {
-    var configurationValues: [AbsoluteConfigKey: ConfigValue] {
-        reduce(into: [:]) { $0[AbsoluteConfigKey([$1.key])] = ConfigValue(.string($1.value), isSecret: false) }
-    }
 }

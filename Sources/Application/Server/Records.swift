@@ -5,6 +5,7 @@ import Feedback
 import Foundation
 import Identity
 import Logging
+import MailTypes
 import Postgres
 import Vault
 
@@ -36,10 +37,15 @@ final class Records: Sendable {
         let databases = try await Databases.open(source, logger: logger)
         do {
             try await migrate(databases)
+            // The private database makes its directory itself.
+            try FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
             let masterKey = try MasterKey.load(
                 environment: settings.text("masterKey"),
                 file: settings.text("masterKeyFile", default: directory + "/master.key"))
-            return try await Records(databases, masterKey: masterKey, logger: logger)
+            // What DNS advice names as the bounce host.
+            let host = settings.text("helo").flatMap { try? DomainName($0) }.map { SendingDomains.Host(name: $0) }
+            return try await Records(databases, masterKey: masterKey, host: host, logger: logger)
         } catch {
             await databases.close()
             throw error
@@ -61,22 +67,36 @@ final class Records: Sendable {
         }
     }
 
-    private init(_ databases: Databases, masterKey: MasterKey, logger: Logger) async throws {
+    private init(
+        _ databases: Databases, masterKey: MasterKey, host: SendingDomains.Host?, logger: Logger
+    ) async throws {
         self.databases = databases
         pool = PostgresPool(configuration: databases.records.app, logger: logger)
         vaultPool = PostgresPool(configuration: databases.vault.app, logger: logger)
         vault = Vault(pool: vaultPool, masterKey: masterKey)
-        try await vault.checkMasterKey()
+        try await Self.refuseEmptyVault(vaultPool, pool)
+        _ = try await vault.checkMasterKey()
         ledger = CreditLedger(chainKey: vault.ledgerChainKey)
         keys = APIKeys(pool: pool)
         idempotency = IdempotencyStore()
         suppressions = SuppressionList(records: pool, vault: vault)
-        domains = SendingDomains(records: pool, vault: vault)
+        domains = SendingDomains(records: pool, vault: vault, host: host)
         campaigns = CampaignService(
             records: pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains, logger: logger)
         delivery = DeliveryStore(
             records: pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: logger)
         unsubscriber = Unsubscriber(records: pool, vault: vault, suppressions: suppressions)
+    }
+
+    /// Records that were restored without their vault would get new keys silently, and no suppression would match.
+    private static func refuseEmptyVault(_ vault: PostgresPool, _ records: PostgresPool) async throws {
+        let isEmpty = try await vault.query("SELECT NOT EXISTS (SELECT FROM vault_check)").first?.decode(Bool.self)
+        guard isEmpty == true else { return }
+        let hasAccounts = try await records.query("SELECT EXISTS (SELECT FROM accounts)").first?.decode(Bool.self)
+        guard hasAccounts != true else {
+            throw SettingError(
+                setting: "vaultDatabaseUrl", problem: "the vault is empty, but the records have accounts: wrong database?")
+        }
     }
 
     func close() async {

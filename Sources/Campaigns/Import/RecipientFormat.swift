@@ -9,7 +9,8 @@ package enum RecipientFormat: String, Sendable, Hashable, CaseIterable {
     package init?(mediaType: String) {
         let essence = mediaType.prefix { $0 != ";" }.lowercased().filter { $0 != " " && $0 != "\t" }
         switch essence {
-        case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines": self = .ndjson
+        case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines":
+            self = .ndjson
         case "text/csv": self = .csv
         default: return nil
         }

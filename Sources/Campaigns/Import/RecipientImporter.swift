@@ -16,7 +16,8 @@ package struct RecipientImporter: Sendable {
 
     /// Reads `source` to its end and adds its recipients to the campaign, as batches in state draft.
     ///
-    /// Memory stays bounded whatever the upload's size: a few batches, and 24 octets for each recipient of the campaign.
+    /// Memory stays bounded whatever the upload's size: a few batches, and 24 octets for each recipient of the
+    /// campaign.
     ///
     /// - Parameters:
     ///   - connection: inside the transaction of the upload, which holds the campaign's row locked. The caller writes

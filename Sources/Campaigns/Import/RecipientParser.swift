@@ -46,7 +46,8 @@ package struct RecipientParser: Sendable {
                 return .needsMore
             case .tooLong(let line):
                 guard format == .ndjson || csv != nil else {
-                    throw ImportError(.csvBadHeader, line: line, "the header row is refused: \(LineError.tooLong.reason)")
+                    throw ImportError(
+                        .csvBadHeader, line: line, "the header row is refused: \(LineError.tooLong.reason)")
                 }
                 return .invalidLine(line, .tooLong)
             case .record(let range, let line):

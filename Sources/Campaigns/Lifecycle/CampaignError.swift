@@ -19,8 +19,8 @@ package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible
         case purged
         /// A setting of the request is out of its bounds.
         case invalidSetting
-        /// The upload ended early; nothing of it was kept.
-        case uploadInterrupted
+        /// Another upload to the same campaign is under way.
+        case uploadInProgress
         /// A stored value cannot be read.
         case malformedRecord
         /// What a worker wants to settle is not what its journal says, or not all of it. Our bug; nothing changed.
@@ -39,7 +39,7 @@ package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible
             case .domainNotFound: "domain_not_found"
             case .purged: "purged"
             case .invalidSetting: "invalid_setting"
-            case .uploadInterrupted: "upload_interrupted"
+            case .uploadInProgress: "upload_in_progress"
             case .malformedRecord: "malformed_record"
             case .settlementMismatch: "settlement_mismatch"
             }

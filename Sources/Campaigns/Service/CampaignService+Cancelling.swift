@@ -15,9 +15,9 @@ extension CampaignService {
     ) async throws -> CampaignStatus {
         let status = try await records.withTransaction { connection in
             let current = try await Campaign.lock(account, campaign, ledger: ledger, on: connection)
-            guard let next = current.state.applying(.cancel), current.state == .draft || current.state == .paused
-                || !current.isFinishing
-            else { throw CampaignError.illegal(.cancel, in: current.state) }
+            guard let next = current.state.applying(.cancel), !current.isFinishing else {
+                throw CampaignError.illegal(.cancel, in: current.state)
+            }
             let batches = try await lockBatches(account, campaign, on: connection)
             let free = batches.filter { !$0.isAtWork }
             if current.state != .draft { try await settle(free, account, campaign, on: connection) }

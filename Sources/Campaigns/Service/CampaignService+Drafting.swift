@@ -45,37 +45,68 @@ extension CampaignService {
     /// Adds an upload's recipients to a draft: all of its good lines, or nothing when the upload is refused or breaks
     /// off.
     ///
+    /// An upload lasts as long as its source, so it takes a connection of its own and locks the campaign only at its
+    /// end. A campaign that was sent or cancelled in the meantime refuses it then.
+    ///
     /// - Throws: `ImportError` where the upload is refused as a whole, ``CampaignError`` `.notFound`,
-    ///   `.illegalTransition` unless the campaign is a draft; what the source throws
+    ///   `.illegalTransition` unless the campaign is a draft, `.uploadInProgress`; what the source throws
     @concurrent
     package func importRecipients<Source: AsyncSequence>(
         _ account: AccountID, _ campaign: CampaignID, format: RecipientFormat, source: Source,
         onCommit: CommitHook<ImportResult>? = nil
     ) async throws -> ImportResult where Source.Element: DataProtocol {
-        var hasBegun = false
-        return try await records.withTransaction { connection in
-            // A transaction that the database gave up is tried again, but a source can be read only once.
-            guard !hasBegun else {
-                throw CampaignError(.uploadInterrupted, "the upload was interrupted; nothing of it was kept")
+        let connection = try await PostgresConnection.connect(records.configuration)
+        do {
+            let result = try await connection.withTransaction { connection in
+                try await add(source, format: format, to: campaign, of: account, onCommit: onCommit, on: connection)
             }
-            let current = try await Campaign.lock(account, campaign, on: connection)
-            guard current.state == .draft else {
-                throw CampaignError(
-                    .illegalTransition, "recipients can be added to a draft only: the campaign is \(current.state)")
-            }
-            hasBegun = true
-            let result = try await importer.run(
-                account: account, campaign: campaign, format: format, source: source, on: connection,
-                target: ImportTarget(
-                    nextIndex: Int32(current.counters.recipients), nextBatch: current.nextBatch,
-                    batchSize: Int(current.batchSize)))
-            try await connection.query(
-                """
-                UPDATE campaigns SET recipients = \(result.target.nextIndex), next_batch = \(result.target.nextBatch)
-                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
-                """)
-            try await onCommit?(connection, result)
+            await connection.close()
             return result
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
+    private func add<Source: AsyncSequence>(
+        _ source: Source, format: RecipientFormat, to campaign: CampaignID, of account: AccountID,
+        onCommit: CommitHook<ImportResult>?, on connection: PostgresConnection
+    ) async throws -> ImportResult where Source.Element: DataProtocol {
+        try await lockUploads(account, campaign, on: connection)
+        let before = try await Campaign.read(account, campaign, on: connection)
+        try Self.requireDraft(before)
+        let result = try await importer.run(
+            account: account, campaign: campaign, format: format, source: source, on: connection,
+            target: ImportTarget(
+                nextIndex: Int32(before.counters.recipients), nextBatch: before.nextBatch,
+                batchSize: Int(before.batchSize)))
+        try Self.requireDraft(try await Campaign.lock(account, campaign, on: connection))
+        try await connection.query(
+            """
+            UPDATE campaigns SET recipients = \(result.target.nextIndex), next_batch = \(result.target.nextBatch)
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+            """)
+        try await onCommit?(connection, result)
+        return result
+    }
+
+    private static func requireDraft(_ campaign: Campaign) throws(CampaignError) {
+        guard campaign.state == .draft else {
+            throw CampaignError(
+                .illegalTransition,
+                "recipients can be added to a draft only: the campaign is \(campaign.state.rawValue)")
+        }
+    }
+
+    /// One upload at a time goes into a campaign, because each numbers its recipients on from the one before.
+    private func lockUploads(
+        _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
+    ) async throws {
+        let name = "sluice upload \(account)/\(campaign)"
+        let isFree = try await connection.query("SELECT pg_try_advisory_xact_lock(hashtextextended(\(name), 0))").only
+            .decode(column: 0, as: Bool.self)
+        guard isFree else {
+            throw CampaignError(.uploadInProgress, "another upload to this campaign is under way")
         }
     }
 

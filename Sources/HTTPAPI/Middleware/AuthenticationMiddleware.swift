@@ -3,7 +3,7 @@ import Hummingbird
 import Identity
 import MailTypes
 
-/// Finds the account of the bearer key; without a valid one a request goes no further.
+/// Finds the account of the bearer key (RFC 6750 §2.1); without a valid one a request goes no further.
 struct AuthenticationMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
@@ -15,7 +15,7 @@ struct AuthenticationMiddleware: RouterMiddleware {
         guard let header = request.headers[.authorization] else { throw Problem.unauthorized }
         let parts = header.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer",
-            let account = try await keys.authenticate(String(parts[1]))
+            let account = try await keys.authenticate(String(parts[1].drop { $0 == " " }))
         else { throw Problem.unauthorized }
         var context = context
         context.account = account

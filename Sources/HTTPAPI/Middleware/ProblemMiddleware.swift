@@ -1,20 +1,18 @@
-
 import HTTPTypes
 import Hummingbird
 import Logging
 
-/// Turns every error into a problem document; what the client could not have caused is logged with its reference.
+/// Turns every error into a problem document, and gives every answer, errors among them, the headers of
+/// ``ResponseHeaders``. What the client could not have caused is logged with its reference.
 struct ProblemMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
     @concurrent func handle(
         _ request: Request, context: APIContext, next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
+        var response: Response
         do {
-            var response = try await next(request, context)
-            response.headers[.cacheControl] = response.headers[.cacheControl] ?? "no-store"
-            response.headers[.contentTypeOptions] = "nosniff"
-            return response
+            response = try await next(request, context)
         } catch {
             let problem = Problem(describing: error)
             if problem.status.kind == .serverError {
@@ -22,14 +20,10 @@ struct ProblemMiddleware: RouterMiddleware {
                     "request failed",
                     metadata: ["reference": "\(context.id)", "code": "\(problem.code)", "error": "\(error)"])
             }
-            return problem.response(reference: context.id)
+            response = problem.response(reference: context.id)
         }
+        ResponseHeaders.add(to: &response)
+        // An answer to HEAD has no body, whoever wrote it (RFC 9110 §9.3.2).
+        return request.method == .head ? response.createHeadResponse() : response
     }
-}
-
-extension HTTPField.Name {
-    static let contentTypeOptions = HTTPField.Name("X-Content-Type-Options")!
-    static let idempotencyKey = HTTPField.Name("Idempotency-Key")!
-    static let idempotencyReplayed = HTTPField.Name("Idempotency-Replayed")!
-    static let wwwAuthenticate = HTTPField.Name("WWW-Authenticate")!
 }

@@ -11,40 +11,60 @@ import Vault
 
 extension Problem {
     /// What the API says of an error from below. HTTP statuses live here and nowhere deeper.
-    init(describing error: any Error) {
+    package init(describing error: any Error) {
         switch error {
         case let problem as Problem: self = problem
         case let error as CampaignError: self = Problem(error)
         case let error as ImportError: self = Problem(error)
-        case let error as MessageError: self = .invalid(error.code.rawValue, error.detail)
-        case let error as AddressError: self = .invalid(error.code, "\(error).")
+        case let error as MessageError: self = Problem(error, field: nil)
+        case let error as AddressError: self = Problem(error, field: nil)
         case let error as IdempotencyError: self = Problem(error)
-        case let error as SuppressionError: self = .invalid(error.code, "The suppression list refused the request.")
+        case let error as SuppressionError: self = Problem(error)
+        case let error as LedgerError: self = Problem(error)
+        case let error as IdentityError: self = Problem(error)
         case let error as PostgresError: self = Problem(error)
-        case let error as VaultError where error.code == .destroyed:
-            self = Problem(.gone, "purged", "The campaign's data has been destroyed.")
+        case let error as VaultError where error.code == .destroyed: self = .purged
         case let error as HTTPError: self = Problem(error)
-        default:
+        case is CancellationError:
             self = Problem(
-                .internalServerError, "internal_error", "Something went wrong here; the log knows the reference.")
+                .serviceUnavailable, "interrupted",
+                "The server stopped working on the request; send it again with the same Idempotency-Key.")
+            retryAfter = 2
+        default: self = .internalError
         }
     }
 
+    static let internalError = Problem(
+        .internalServerError, "internal_error", "Something went wrong here; the log knows the reference.")
+    private static let purged = Problem(.gone, "purged", "The campaign's data has been destroyed.")
+
+    /// - Parameter field: where in the request the content stood, if that is known.
+    init(_ error: MessageError, field: String?) {
+        self = .invalid(error.code.rawValue, error.detail.asSentence, fields: field.map { [$0] } ?? [])
+    }
+
+    /// - Parameter field: where in the request the address stood. The address itself is never repeated.
+    init(_ error: AddressError, field: String?) {
+        self = .invalid(error.code, error.description.asSentence, fields: field.map { [$0] } ?? [])
+    }
+
     private init(_ error: CampaignError) {
-        let status: HTTPResponse.Status =
-            switch error.code {
-            case .notFound, .domainNotFound: .notFound
-            case .illegalTransition, .noRecipients, .domainExists, .domainInUse: .conflict
-            case .insufficientCredits: .init(code: 402, reasonPhrase: "Payment Required")
-            case .domainNotRegistered, .invalidSetting: .unprocessableContent
-            case .purged: .gone
-            case .uploadInterrupted: .badRequest
-            case .malformedRecord, .settlementMismatch: .internalServerError
-            }
-        self = Problem(status, error.code.name, error.detail.asSentence)
-        if case .insufficientCredits(let missing, let available) = error.code {
-            numbers = ["missing": missing, "available": available]
+        let status: HTTPResponse.Status
+        switch error.code {
+        case .notFound, .domainNotFound: status = .notFound
+        case .illegalTransition, .noRecipients, .domainExists, .domainInUse, .uploadInProgress: status = .conflict
+        case .insufficientCredits(let missing, let available):
+            self = Problem(missing: missing, available: available)
+            return
+        case .domainNotRegistered, .invalidSetting: status = .unprocessableContent
+        case .purged: status = .gone
+        case .malformedRecord, .settlementMismatch:
+            self = .internalError
+            return
         }
+        self = Problem(status, error.code.name, error.detail.asSentence)
+        if error.code == .domainNotRegistered { fields = ["from"] }
+        if error.code == .uploadInProgress { retryAfter = 5 }
     }
 
     private init(_ error: ImportError) {
@@ -65,17 +85,65 @@ extension Problem {
                 .conflict, "idempotency_in_flight",
                 "A request under this Idempotency-Key was answered at this moment; send it again for its answer.")
             retryAfter = 1
-        case .answerTooLarge:
-            self = Problem(.internalServerError, "internal_error", "The answer is too large to be kept.")
+        case .answerTooLarge: self = .internalError
         }
+    }
+
+    private init(_ error: SuppressionError) {
+        switch error {
+        case .invalidNote:
+            self = .invalid(
+                error.code,
+                "A note has at most \(SuppressionLimits.noteOctets) bytes and no control characters.",
+                fields: ["note"])
+        case .accountNotFound: self = .notFound
+        }
+    }
+
+    private init(_ error: LedgerError) {
+        switch error {
+        case .insufficientCredits(let missing, let available): self = Problem(missing: missing, available: available)
+        case .accountNotFound: self = .notFound
+        case .overflow: self = .invalid(error.code, "The credits would grow beyond what an account can have.")
+        case .invalidName, .accountNameTaken, .invalidAmount, .invalidKey, .memoTooLong, .invalidDigest,
+            .idempotencyConflict, .holdExists, .holdNotFound, .holdAlreadyResolved, .inconsistent:
+            // The API gives the ledger no names, amounts, keys or holds of the client's: such a refusal is our bug.
+            self = .internalError
+        }
+    }
+
+    private init(_ error: IdentityError) {
+        switch error {
+        case .accountNotFound: self = .notFound
+        case .invalidName: self = .invalid(error.code, "The name of a key has 1 to 100 characters.", fields: ["name"])
+        }
+    }
+
+    private init(missing: Int64, available: Int64) {
+        self = Problem(
+            .init(code: 402, reasonPhrase: "Payment Required"), "insufficient_credits",
+            "\(missing) more credits are needed; \(available) are available.")
+        numbers = ["missing": missing, "available": available]
     }
 
     /// The database's state is not the client's fault, and mostly passes.
     private init(_ error: PostgresError) {
-        self = Problem(
-            .serviceUnavailable, "database_unavailable", "The database did not carry the request out; try again.")
+        switch error.kind {
+        case .commitUnknown:
+            self = Problem(
+                .serviceUnavailable, "commit_unknown",
+                "The database's answer to the commit was lost; send the request again with the same Idempotency-Key.")
+        case .connectionLost, .connectionFailed, .poolTimeout, .closed, .cancelled: self = .databaseUnavailable
+        case .server where error.isRetryable || error.isPassing: self = .databaseUnavailable
+        case .server, .transactionAborted, .decoding, .configuration, .migration:
+            self = .internalError
+            return
+        }
         retryAfter = 2
     }
+
+    static let databaseUnavailable = Problem(
+        .serviceUnavailable, "database_unavailable", "The database did not carry the request out; try again.")
 
     private init(_ error: HTTPError) {
         switch error.status {
@@ -84,15 +152,25 @@ extension Problem {
         default:
             self = Problem(
                 error.status, error.status == .badRequest ? "bad_request" : "http_\(error.status.code)",
-                error.status.reasonPhrase + ".")
+                error.status.reasonPhrase.asSentence)
+        }
+    }
+}
+
+extension PostgresError {
+    /// Whether the server refused because of its own state: short of resources, shutting down, busy, a standby.
+    fileprivate var isPassing: Bool {
+        switch sqlState {
+        case SQLState.lockNotAvailable, SQLState.queryCanceled, SQLState.readOnlyTransaction: true
+        default: sqlState?.errorClass == "53" || sqlState?.errorClass == "57" || sqlState?.errorClass == "08"
         }
     }
 }
 
 extension String {
-    /// With a capital and a full stop.
+    /// With a capital, and a full stop where it ends without a mark of its own.
     var asSentence: String {
-        guard let first else { return self }
-        return first.uppercased() + dropFirst() + (hasSuffix(".") ? "" : ".")
+        guard let first, let last else { return self }
+        return first.uppercased() + dropFirst() + (".?!…".contains(last) ? "" : ".")
     }
 }

@@ -16,6 +16,8 @@ package struct Problem: Error, Sendable {
     package var numbers: [String: Int64] = [:]
     /// Seconds after which trying again makes sense.
     package var retryAfter: Int?
+    /// The value of `Allow`, for 405.
+    package var allow: String?
 
     package init(_ status: HTTPResponse.Status, _ code: String, _ detail: String, fields: [String] = []) {
         self.status = status
@@ -38,6 +40,7 @@ package struct Problem: Error, Sendable {
         json.endObject()
         var headers: HTTPFields = [.contentType: "application/problem+json"]
         if let retryAfter { headers[.retryAfter] = String(retryAfter) }
+        if let allow { headers[.allow] = allow }
         if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: json.text)))
     }
@@ -53,4 +56,11 @@ extension Problem {
     static func tooLarge(limit: Int) -> Problem {
         Problem(.contentTooLarge, "body_too_large", "The body is larger than \(limit) bytes.")
     }
+    static func methodNotAllowed(_ allowed: Set<HTTPRequest.Method>) -> Problem {
+        var problem = Problem(.methodNotAllowed, "method_not_allowed", "This address does not take the method.")
+        problem.allow = allowed.map(\.rawValue).sorted().joined(separator: ", ")
+        return problem
+    }
+    static let bodyIncomplete = Problem(
+        .badRequest, "body_incomplete", "The request broke off before the end of its body; nothing of it was kept.")
 }

@@ -71,7 +71,8 @@ package final class PostgresPool: Sendable {
         }
     }
 
-    /// Runs a closure in a transaction (READ COMMITTED): commits when it returns; rolls back when it throws or the
+    /// Runs a closure in a transaction (READ COMMITTED, unless its first statement is
+    /// `SET TRANSACTION ISOLATION LEVEL …`): commits when it returns; rolls back when it throws or the
     /// task is cancelled.
     ///
     /// After a deadlock (40P01) or a serialization failure (40001) the closure is run again, at most

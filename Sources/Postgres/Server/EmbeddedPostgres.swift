@@ -140,10 +140,11 @@ package final class EmbeddedPostgres: Sendable {
     private func stopBlocking() {
         let isControlled = locks.control.exclusive(within: 120)
         defer {
-            locks.control.unlock()
+            // The lock that the next one takes first is given back last.
             locks.users.unlock()
             locks.server?.clear()
             locks.server?.unlock()
+            locks.control.unlock()
         }
         guard isControlled, locks.users.tryExclusive() else {
             logger.debug("left PostgreSQL running for another process")

@@ -1,5 +1,5 @@
-package import NIOCore
 import MailTypes
+package import NIOCore
 
 /// Cuts the bytes of a server into replies (RFC 5321 §4.2), however they are spread over packets.
 ///

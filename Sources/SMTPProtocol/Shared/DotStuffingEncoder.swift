@@ -32,7 +32,8 @@ package struct DotStuffingEncoder: Sendable {
     }
 
     package mutating func finish(into buffer: inout ByteBuffer) {
-        if holdsCarriageReturn || !isAtLineStart { buffer.writeStaticString("\r\n") }
+        // A CR held back stands within a line, too.
+        if !isAtLineStart { buffer.writeStaticString("\r\n") }
         buffer.writeStaticString(".\r\n")
         self = DotStuffingEncoder()
     }

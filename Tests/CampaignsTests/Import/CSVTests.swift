@@ -40,9 +40,12 @@ struct CSVTests {
         ("\"email\",\"name\"\n\"a@b.co\",\"Doe, Jane\"\n", [Row("a@b.co", "Doe, Jane")]),
         ("email,quote\na@b.co,\"say \"\"hi\"\"\"\n", [Row("a@b.co", nil, ["say \"hi\""])]),
         ("email,quote\na@b.co,\"\"\"\"\n", [Row("a@b.co", nil, ["\""])]),
-        ("email,text\na@b.co,\"one\r\ntwo\nthree\"\r\nb@b.co,x", [
-            Row("a@b.co", nil, ["one\r\ntwo\nthree"]), Row("b@b.co", nil, ["x"]),
-        ]),
+        (
+            "email,text\na@b.co,\"one\r\ntwo\nthree\"\r\nb@b.co,x",
+            [
+                Row("a@b.co", nil, ["one\r\ntwo\nthree"]), Row("b@b.co", nil, ["x"]),
+            ]
+        ),
         ("email,a,b\na@b.co,\"\",é\n", [Row("a@b.co", nil, ["", "é"])]),
         ("email,Plan,plan\na@b.co,1,2\n", [Row("a@b.co", nil, ["1", "2"])]),
         ("email,a\na@b.co, x \n", [Row("a@b.co", nil, [" x "])]),

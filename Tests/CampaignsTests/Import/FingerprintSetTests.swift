@@ -33,12 +33,12 @@ struct FingerprintSetTests {
         var random = ImportRandom(seed: 77)
         var set = FingerprintSet()
         var broken = 0
-        for count in 1...400_000 {
+        for count in 1...200_000 {
             _ = set.insert(Fingerprint(high: random.next(), low: random.next()))
             if set.octets > bound(count) || set.peakOctets > bound(count) { broken += 1 }
         }
         #expect(broken == 0)
-        #expect(set.count == 400_000)
+        #expect(set.count == 200_000)
         #expect(set.octets >= 16 * set.count)
     }
 

@@ -30,7 +30,9 @@ struct ImportRandom: RandomNumberGenerator {
 
     /// Text of plain, awkward and non-ASCII characters, with no control character but those in `breaks`.
     mutating func text(upTo count: Int, breaks: [Character] = []) -> String {
-        let letters: [Character] = ["a", "B", "z", "0", " ", ",", "\"", "\\", "/", "{", "<", "é", "ß", "中", "😀", "\u{2028}"]
+        let letters: [Character] = [
+            "a", "B", "z", "0", " ", ",", "\"", "\\", "/", "{", "<", "é", "ß", "中", "😀", "\u{2028}",
+        ]
         return String((0..<below(count + 1)).map { _ in pick(letters + breaks) })
     }
 
@@ -52,7 +54,8 @@ struct ImportRandom: RandomNumberGenerator {
     mutating func variables(upTo count: Int, depth: Int) -> MergeVariables {
         MergeVariables(
             (0..<below(count + 1)).map { position in
-                MergeVariables.Field(key: "\(pick(["k", "first name", "ключ"]))\(position)", value: value(depth: depth))
+                let name = pick(["k", "first name", "ключ"])
+                return MergeVariables.Field(key: "\(name)\(position)", value: value(depth: depth))
             })
     }
 

@@ -64,8 +64,11 @@ struct NDJSONReferenceTests {
 
     /// A text that is equal for equal values: keys sorted, numbers as doubles.
     private static func comparable(_ variables: MergeVariables) -> String {
-        "{" + variables.fields.map { "\($0.key.debugDescription):\(comparable($0.value))" }.sorted().joined(separator: ",")
-            + "}"
+        comparable(fields: variables.fields.map { "\($0.key.debugDescription):\(comparable($0.value))" })
+    }
+
+    private static func comparable(fields: [String]) -> String {
+        "{" + fields.sorted().joined(separator: ",") + "}"
     }
 
     private static func comparable(_ value: MergeValue) -> String {
@@ -84,7 +87,7 @@ struct NDJSONReferenceTests {
         case let text as String: scalarText(text)
         case let list as [Any]: "[" + list.map { comparable($0) }.joined(separator: ",") + "]"
         case let object as [String: Any]:
-            "{" + object.map { "\($0.key.debugDescription):\(comparable($0.value))" }.sorted().joined(separator: ",") + "}"
+            comparable(fields: object.map { "\($0.key.debugDescription):\(comparable($0.value))" })
         case let number as NSNumber where CFBooleanCheck.isBoolean(number): "\(number.boolValue)"
         case let number as NSNumber: scalarText(number.stringValue)
         default: "?"
@@ -118,7 +121,9 @@ struct NDJSONReferenceTests {
 
         private mutating func object(_ variables: MergeVariables) -> String {
             var fields: [String] = []
-            for field in variables.fields { fields.append("\(text(field.key))\(space()):\(space())\(value(field.value))") }
+            for field in variables.fields {
+                fields.append("\(text(field.key))\(space()):\(space())\(value(field.value))")
+            }
             return "{" + space() + fields.joined(separator: space() + ",") + space() + "}"
         }
 
@@ -148,7 +153,9 @@ struct NDJSONReferenceTests {
                 case "\r" where random.once(in: 2): result += "\\r"
                 case "\t" where random.once(in: 2): result += "\\t"
                 case _ where scalar.value < 0x20 || random.once(in: 6):
-                    for unit in String(scalar).utf16 { result += String(format: random.pick(["\\u%04x", "\\u%04X"]), unit) }
+                    for unit in String(scalar).utf16 {
+                        result += String(format: random.pick(["\\u%04x", "\\u%04X"]), unit)
+                    }
                 default: result.unicodeScalars.append(scalar)
                 }
             }

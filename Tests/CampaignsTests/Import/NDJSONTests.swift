@@ -56,7 +56,8 @@ struct NDJSONTests {
         Good(
             #"{"email":"a@b.co","vars":{"d":[[[[[[1]]]]]]}}"#, "a@b.co", nil,
             ["d": .list([.list([.list([.list([.list([.list(["1"])])])])])])]),
-        Good(#"{"email":"a@b.co","vars":{"x":0,"y":-0.0,"w":1E5}}"#, "a@b.co", nil, ["x": "0", "y": "-0.0", "w": "1E5"]),
+        Good(
+            #"{"email":"a@b.co","vars":{"x":0,"y":-0.0,"w":1E5}}"#, "a@b.co", nil, ["x": "0", "y": "-0.0", "w": "1E5"]),
         Good("\u{FEFF}{\"email\":\"a@b.co\"}", "a@b.co"),
     ]
 
@@ -165,7 +166,9 @@ struct NDJSONTests {
 
     @Test func aReasonNeverQuotesTheLine() {
         for (line, _) in Self.badLines {
-            guard case .invalidLine(_, let error)? = events(of: Array(line.utf8), .ndjson).events.first else { continue }
+            guard case .invalidLine(_, let error)? = events(of: Array(line.utf8), .ndjson).events.first else {
+                continue
+            }
             #expect(!error.reason.contains("b.co"))
             #expect(!error.reason.contains("127.0"))
             #expect(error.code.allSatisfy { $0.isLowercase || $0 == "_" || $0.isNumber })

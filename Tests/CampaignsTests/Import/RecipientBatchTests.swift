@@ -86,7 +86,8 @@ struct RecipientBatchTests {
     }
 
     @Test func endlessNestingIsRefused() {
-        let nested: [UInt8] = [1, 1, 4] + Array("b.co".utf8) + [1, 1] + Array("k".utf8)
+        let nested: [UInt8] =
+            [1, 1, 4] + Array("b.co".utf8) + [1, 1] + Array("k".utf8)
             + [1, 0, 0, 0, 0, 1] + Array("a".utf8) + [1, 0] + [UInt8](repeating: 4, count: 1_000).flatMap { [$0, 1] }
         #expect(throws: RecipientBatchError.malformed) { try RecipientBatch(decoding: nested) }
     }

@@ -173,7 +173,9 @@ struct RecipientImportTests {
     }
 
     /// SHA-256, by sha256sum.
-    private static let digest = "d8 a1 5 b6 f b1 d5 18 5b a8 17 22 2e e7 f 22 8c c7 32 99 5f 1b 25 60 be a5 d9 8a 64 6 77 47"
+    private static let digest =
+        "d8 a1 5 b6 f b1 d5 18 5b a8 17 22 2e e7 f 22 "
+        + "8c c7 32 99 5f 1b 25 60 be a5 d9 8a 64 6 77 47"
 
     // MARK: -
 

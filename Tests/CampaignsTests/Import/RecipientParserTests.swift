@@ -31,7 +31,7 @@ struct RecipientParserTests {
         let header = format == .csv ? "email,x\n" : ""
         let good = format == .csv ? "a@b.co,1\n" : "{\"email\":\"a@b.co\"}\n"
         let first = format == .csv ? 2 : 1
-        for count in [ImportLimits.lineOctets + 1, 200_000, 5_000_000] {
+        for count in [ImportLimits.lineOctets + 1, 200_000, 1_000_000] {
             let upload = Array(header.utf8) + [UInt8](repeating: 0x78, count: count) + [0x0A] + Array(good.utf8)
             for chunk in [4_096, 65_536, Int.max] {
                 let found = events(of: upload, format, chunk: chunk)

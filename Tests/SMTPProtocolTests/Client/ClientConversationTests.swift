@@ -132,6 +132,21 @@ private let openings: [ClientConversation] = [
         = opened
         """),
     ClientConversation(
+        "EHLO refused inside TLS",
+        """
+        S: 220 mx.example
+        C: EHLO client.example
+        S: 250-mx.example
+        S: 250 STARTTLS
+        C: STARTTLS
+        S: 220 go ahead
+        = handshake
+        > TLS
+        C: EHLO client.example
+        S: 550 5.7.1 go away
+        = failed: temporary in ehlo by connection 550 5.7.1, quitting
+        """),
+    ClientConversation(
         "bytes injected behind the answer to STARTTLS", needsWholePackets: true,
         """
         S: 220 mx.example
@@ -153,6 +168,20 @@ private let openings: [ClientConversation] = [
         S: 250 STARTTLS
         C: STARTTLS
         S: 220 go ahead
+        S: 2…
+        = failed: temporary in startTLS by connection inputBeforeTLS
+        """),
+    ClientConversation(
+        "part of a line injected a little later",
+        """
+        S: 220 mx.example
+        C: EHLO client.example
+        S: 250-mx.example
+        S: 250 STARTTLS
+        C: STARTTLS
+        S: 220 go ahead
+        = handshake
+        > nothing
         S: 2…
         = failed: temporary in startTLS by connection inputBeforeTLS
         """),
@@ -316,13 +345,14 @@ private let oneByOne = """
     C: MAIL FROM:<b-1@bounce.example>
 
     """
-private let afterDot = pipelining + """
-    S: 250 ok
-    S: 250 ok
-    S: 354 go
-    C: (content)
+private let afterDot =
+    pipelining + """
+        S: 250 ok
+        S: 250 ok
+        S: 354 go
+        C: (content)
 
-    """
+        """
 
 private let transactions: [ClientConversation] = [
     ClientConversation(
@@ -691,6 +721,18 @@ private let endings: [ClientConversation] = [
             > deliver
             = temporary in mail by connection connectionClosed retry
             """),
+    ClientConversation(
+        "closed before the first message: another connection is no better",
+        """
+        S: 220 mx.example
+        C: EHLO client.example
+        S: 250 mx.example
+        = opened
+        > closed
+        = close
+        > deliver
+        = temporary in mail by connection connectionClosed
+        """),
     ClientConversation(
         "closed between two messages: another connection may be tried",
         afterDot + """

@@ -91,6 +91,15 @@ private func `unread input is known`() throws {
     #expect(!parser.hasUnreadInput)
 }
 
+@Test(arguments: ["250 2.0.0 queued\r\n", "250-2.0.0 queued\r\n250 2.0.0 as 1\r\n"])
+private func `the bounds are those of one reply, not of the session`(reply: String) throws {
+    var parser = SMTPReplyParser()
+    for _ in 0..<5_000 {
+        parser.append(ByteBuffer(string: reply))
+        #expect(try parser.next()?.code == 250)
+    }
+}
+
 @Test
 private func `a reply survives the wire`() throws {
     let replies = [

@@ -29,7 +29,8 @@ private func `messages go out on one connection`(isPipelining: Bool, isTrickling
     let transaction = ["MAIL FROM:<b@bounce.example> SIZE=100", "RCPT TO:<ann@example.net>", "DATA"]
     #expect(seen.connections == 1)
     #expect(seen.commands == ["EHLO client.example"] + transaction + transaction + transaction + ["QUIT"])
-    #expect(seen.contents.map { String(decoding: $0, as: UTF8.self) } == Array(repeating: shortMessageOnTheWire, count: 3))
+    let contents = seen.contents.map { String(decoding: $0, as: UTF8.self) }
+    #expect(contents == Array(repeating: shortMessageOnTheWire, count: 3))
     try await server.close()
 }
 
@@ -166,7 +167,9 @@ private func `nobody listens`() async throws {
         ("MAIL", DeliveryReport.Verdict.temporary, SMTPPhase.mail), ("RCPT", .temporary, .rcpt),
         ("DATA", .temporary, .data), (".", .inDoubt, .finalDot),
     ])
-private func `silence ends at the time-out`(at: String, verdict: DeliveryReport.Verdict, phase: SMTPPhase) async throws {
+private func `silence ends at the time-out`(
+    at: String, verdict: DeliveryReport.Verdict, phase: SMTPPhase
+) async throws {
     // A part of a reply must not stretch the time.
     let server = try await ScriptedServer(Script(keywords: ["HELP"]) { $0.hasPrefix(at) ? [.write("250-")] : nil })
     let configuration = clientConfiguration { timeouts in

@@ -1,0 +1,118 @@
+import Configuration
+import DNSResolution
+import Delivery
+import Foundation
+import Logging
+import MailTypes
+import NIOSSL
+import SMTPProtocol
+import TrafficShaping
+
+/// What a node is told to do, read and checked before anything is started.
+struct ServerConfiguration: Sendable {
+    /// What a node does.
+    enum Role: String, CaseIterable {
+        case api, delivery
+    }
+
+    let roles: Set<Role>
+    let http: Endpoint
+    let tls: TLSConfiguration?
+    let delivery: DeliveryConfiguration
+    let resolver: ResolverConfiguration
+
+    init(_ settings: Settings, logger: Logger) throws {
+        roles = try Self.roles(settings)
+        http = try settings.endpoint("http", default: "127.0.0.1:8025")
+        tls = try Self.tls(settings)
+        delivery = try Self.delivery(settings, http: http, logger: logger)
+        resolver = try Self.resolver(settings)
+    }
+
+    private static func roles(_ settings: Settings) throws -> Set<Role> {
+        let text = settings.text("roles", default: "api,delivery")
+        let roles = try text.split(separator: ",").map { name in
+            guard let role = Role(rawValue: name.trimmingCharacters(in: .whitespaces)) else {
+                throw SettingError(setting: "roles", problem: "there is no role \(name); roles are api and delivery")
+            }
+            return role
+        }
+        guard !roles.isEmpty else { throw SettingError(setting: "roles", problem: "a node needs a role") }
+        return Set(roles)
+    }
+
+    private static func tls(_ settings: Settings) throws -> TLSConfiguration? {
+        guard let certificate = settings.text("tlsCertificate") else { return nil }
+        guard let key = settings.text("tlsKey") else {
+            throw SettingError(setting: "tlsKey", problem: "a certificate needs its key")
+        }
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
+            return .makeServerConfiguration(
+                certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
+        } catch {
+            throw SettingError(setting: "tlsCertificate", problem: "certificate or key cannot be read as PEM")
+        }
+    }
+
+    private static func delivery(
+        _ settings: Settings, http: Endpoint, logger: Logger
+    ) throws -> DeliveryConfiguration {
+        let host = ProcessInfo.processInfo.hostName
+        let helo = settings.text("helo", default: host)
+        guard (1...255).contains(helo.utf8.count), helo.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw SettingError(setting: "helo", problem: "the EHLO name is a host name without blanks")
+        }
+        var configuration = DeliveryConfiguration(node: settings.text("node", default: host), heloName: helo)
+        configuration.route = try settings.text("route").map(DeliveryConfiguration.Route.init(setting:))
+        configuration.smtpPort = try settings.number("smtpPort", default: 25, in: 1...65_535)
+        configuration.allowsPrivateDestinations = try settings.flag("allowPrivateDestinations")
+        if configuration.allowsPrivateDestinations, !http.isLoopback, !(try settings.flag("force")) {
+            throw SettingError(
+                setting: "allowPrivateDestinations",
+                problem: "a public HTTP listener would let customers reach private hosts; --force insists")
+        }
+        if let publicURL = settings.text("publicUrl") {
+            guard publicURL.hasPrefix("https://"), !publicURL.hasSuffix("/") else {
+                throw SettingError(setting: "publicUrl", problem: "starts with https:// and has no slash at its end")
+            }
+            configuration.publicURL = publicURL
+        } else {
+            logger.notice("no public URL is set: mails carry no List-Unsubscribe")
+        }
+        let base = try settings.number("retryBase", default: 600, in: 1...86_400)
+        configuration.retry = RetrySchedule(baseSeconds: Double(base), maximumSeconds: Double(max(base, 14_400)))
+        configuration.laneLimits.connections = try settings.number(
+            "connections", default: configuration.route == nil ? 20 : 64, in: 1...10_000)
+        if configuration.route != nil { configuration.laneLimits.messagesPerConnection = 1_000 }
+        return configuration
+    }
+
+    private static func resolver(_ settings: Settings) throws -> ResolverConfiguration {
+        guard let text = settings.text("dns") else { return ResolverConfiguration(forwarders: nil) }
+        guard let server = DNSServer(text) else {
+            throw SettingError(setting: "dns", problem: "the resolver is named by address:port")
+        }
+        return ResolverConfiguration(forwarders: [server])
+    }
+}
+
+extension DeliveryConfiguration.Route {
+    /// `smtp://[user:password@]host:port`
+    init(setting text: String) throws {
+        guard let url = URLComponents(string: text), url.scheme == "smtp", let host = url.host, !host.isEmpty,
+            url.path.isEmpty || url.path == "/"
+        else {
+            throw SettingError(setting: "route", problem: "a route looks like smtp://host:port")
+        }
+        var credentials: SMTPCredentials?
+        if let user = url.user?.removingPercentEncoding {
+            guard let password = url.password?.removingPercentEncoding else {
+                throw SettingError(setting: "route", problem: "a user needs a password")
+            }
+            credentials = SMTPCredentials(username: user, password: password)
+        }
+        let bare = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
+        self.init(host: bare, port: url.port ?? 25, credentials: credentials)
+    }
+}

@@ -1,0 +1,27 @@
+/// The bounds of the API in one place. Octets unless said otherwise.
+package enum APILimits {
+    /// A campaign's JSON: 25 MiB of encoded message is some 19 MiB of attachments, in base64 with room for the text.
+    package static let bodyBytes = 40 * 1024 * 1024
+    /// JSON bodies that hold no attachments.
+    package static let smallBodyBytes = 1024 * 1024
+    /// The longest list of suppressions: 10,000 addresses of 254 octets, with quotes and escapes.
+    package static let suppressionBodyBytes = 4 * 1024 * 1024
+    /// A one-click unsubscribe has a body of 26 octets (RFC 8058 §3.2).
+    package static let unsubscribeBodyBytes = 16_384
+    /// Objects and arrays inside each other. No body of this API needs more than three.
+    package static let jsonDepth = 16
+    package static let pageSize = 100
+    package static let maximumPageSize = 1_000
+    /// Addresses in one call that adds suppressions.
+    package static let suppressionsPerCall = 10_000
+    /// The text of an unsubscribe link's token.
+    package static let tokenBytes = 128
+    /// An event stream ends after so long; clients come back by themselves.
+    package static let eventStreamSeconds: Int64 = 3_600
+    /// Event streams that one account may have open on this node.
+    package static let eventStreamsPerAccount = 100
+    /// Connections that are open at a time; further ones wait in the listener's queue.
+    package static let connections = 4_096
+    /// A connection on which no request has come, or went on coming, for so long is closed.
+    package static let idleSeconds: Int64 = 120
+}

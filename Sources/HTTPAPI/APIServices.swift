@@ -1,0 +1,34 @@
+package import Campaigns
+package import CreditLedger
+package import Feedback
+package import Identity
+package import Postgres
+
+/// What the routes need.
+package struct APIServices: Sendable {
+    package var records: PostgresPool
+    package var campaigns: CampaignService
+    package var ledger: CreditLedger
+    package var suppressions: SuppressionList
+    package var domains: SendingDomains
+    package var keys: APIKeys
+    package var idempotency: IdempotencyStore
+    package var unsubscriber: Unsubscriber
+    package var openAPI: String
+
+    package init(
+        records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
+        domains: SendingDomains, keys: APIKeys, idempotency: IdempotencyStore, unsubscriber: Unsubscriber,
+        openAPI: String
+    ) {
+        self.records = records
+        self.campaigns = campaigns
+        self.ledger = ledger
+        self.suppressions = suppressions
+        self.domains = domains
+        self.keys = keys
+        self.idempotency = idempotency
+        self.unsubscriber = unsubscriber
+        self.openAPI = openAPI
+    }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import Testing
+
+/// What an operator gets wrong is refused with a sentence that says so, and without a stack of debris.
+@Suite(.serialized) struct BadSettingsTests {
+    private func refuse(
+        _ arguments: [String], saying words: String, environment: [String: String] = [:],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let finished = try Programs.finish(Programs.sluice, arguments, environment: environment)
+        #expect(finished.status != 0, sourceLocation: sourceLocation)
+        #expect(
+            finished.errors.contains(words), "said: \(finished.errors)\(finished.output)",
+            sourceLocation: sourceLocation)
+        #expect(!finished.errors.contains("Fatal error"), sourceLocation: sourceLocation)
+    }
+
+    @Test(.timeLimit(.minutes(5))) func masterKeyOtherThanTheDatas() throws {
+        let directory = try TemporaryDirectory()
+        let data = ["--data", directory.path + "/data"]
+        try Programs.run(Programs.sluice, ["account", "create", "a", "--credits", "5"] + data)
+        let list = ["account", "list"] + data
+        try refuse(
+            list, saying: "master key is not the one",
+            environment: ["SLUICE_MASTER_KEY": String(repeating: "ab", count: 32)])
+        try refuse(list, saying: "master key", environment: ["SLUICE_MASTER_KEY": "short"])
+        try refuse(list + ["--master-key-file", directory.path], saying: "master key")
+        let file = directory.path + "/loose.key"
+        try String(repeating: "ab", count: 32).write(toFile: file, atomically: false, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file)
+        try refuse(list + ["--master-key-file", file], saying: "master key")
+        // The data is as it was.
+        #expect(try Programs.run(Programs.sluice, list + ["--json"]).contains(#""posted" : 5"#))
+        try refuse(["credits", "grant", "--account", "1", "-5"] + data, saying: "-5")
+        try refuse(["credits", "grant", "--account", "1", "--", "-5"] + data, saying: "amount")
+        try refuse(["credits", "grant", "--account", "9", "5"] + data, saying: "account")
+        #expect(try Programs.run(Programs.sluice, list + ["--json"]).contains(#""posted" : 5"#))
+    }
+
+    @Test(.timeLimit(.minutes(5))) func portThatIsInUseAndDataThatIsServed() throws {
+        let directory = try TemporaryDirectory()
+        let sink = try SinkProcess(directory)
+        let serve = ["serve", "--http", "127.0.0.1:\(sink.port)", "--route", "smtp://127.0.0.1:1"]
+        try refuse(serve + ["--data", directory.path + "/data"], saying: "is in use")
+        let installation = try Installation(directory: directory, route: "smtp://127.0.0.1:\(sink.port)", credits: 1)
+        try refuse(
+            ["serve", "--http", "127.0.0.1:0", "--data", directory.path + "/data"],
+            saying: "\(installation.server.identifier)")
+        #expect(installation.server.isRunning)
+    }
+
+    @Test(.timeLimit(.minutes(2))) func databaseURLThatLeadsNowhere() throws {
+        let directory = try TemporaryDirectory()
+        let url = "postgresql://user:topsecret@127.0.0.1:1/none"
+        let arguments = ["account", "list", "--data", directory.path, "--database-url", url]
+        try refuse(arguments, saying: "connect")
+        let finished = try Programs.finish(Programs.sluice, arguments)
+        #expect(!finished.errors.contains("topsecret"))
+        try refuse(["account", "list", "--data", directory.path, "--database-url", "mysql://x"], saying: "database")
+    }
+
+    @Test(arguments: [
+        (["--smtp-port", "70000"], "smtpPort"), (["--route", "http://x"], "route"),
+        (["--roles", "cook"], "role"), (["--http", "nonsense"], "http"), (["--log-level", "loud"], "logLevel"),
+        (["--public-url", "http://plain.example"], "publicUrl"), (["--helo", "two words"], "helo"),
+        (["--allow-private-destinations", "--http", "0.0.0.0:0"], "allowPrivateDestinations"),
+    ]) func settingsOutOfBounds(_ arguments: [String], _ words: String) throws {
+        let directory = try TemporaryDirectory()
+        try refuse(["serve", "--data", directory.path + "/data"] + arguments, saying: words)
+    }
+}
