@@ -126,9 +126,11 @@ let package = Package(
             ]),
         .testTarget(name: "CreditLedgerTests", dependencies: ["CreditLedger", "Postgres", "MailTypes", logging]),
         .testTarget(name: "VaultTests", dependencies: ["Vault", "Postgres", "MailTypes", logging]),
-        .testTarget(name: "IdentityTests", dependencies: ["Identity", "CreditLedger", "Postgres", "MailTypes", logging]),
         .testTarget(
-            name: "FeedbackTests", dependencies: ["Feedback", "Vault", "CreditLedger", "Postgres", "MailTypes", logging]),
+            name: "IdentityTests", dependencies: ["Identity", "CreditLedger", "Postgres", "MailTypes", logging]),
+        .testTarget(
+            name: "FeedbackTests",
+            dependencies: ["Feedback", "Vault", "CreditLedger", "Postgres", "MailTypes", logging]),
         .testTarget(
             name: "CampaignsTests",
             dependencies: [
@@ -186,32 +188,3 @@ if Context.environment["SLUICE_BENCHMARKS"] != nil {
             plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]
         ))
 }
-
-// SUBSET-BEGIN (session only)
-if let only = Context.environment["SLUICE_ONLY"] {
-    func name(_ dependency: Target.Dependency) -> String {
-        switch dependency {
-        case .targetItem(let name, _), .byNameItem(let name, _), .productItem(let name, _, _, _): name
-        @unknown default: ""
-        }
-    }
-    var keep = Set(only.split(separator: ",").map(String.init))
-    while true {
-        let more = Set(package.targets.filter { keep.contains($0.name) }.flatMap { $0.dependencies.map(name) })
-        if more.isSubset(of: keep) { break }
-        keep.formUnion(more)
-    }
-    package.targets.removeAll { !keep.contains($0.name) }
-    package.products.removeAll()
-    if Context.environment["SLUICE_TRIM"] != nil { package.dependencies.removeAll { dep in
-        guard case .sourceControl(_, let location, _) = dep.kind else { return false }
-        let map: [String: [String]] = ["swift-nio": ["NIOCore", "NIOPosix", "NIOConcurrencyHelpers", "NIOTLS", "NIOEmbedded"],
-            "swift-nio-ssl": ["NIOSSL"], "swift-log": ["Logging"], "swift-crypto": ["Crypto"], "swift-collections": ["DequeModule"],
-            "swift-http-types": ["HTTPTypes"], "swift-argument-parser": ["ArgumentParser"], "swift-configuration": ["Configuration"],
-            "hummingbird": ["Hummingbird", "HummingbirdTLS", "HummingbirdTesting"], "async-http-client": ["AsyncHTTPClient"],
-            "swift-service-lifecycle": ["ServiceLifecycle", "UnixSignals"], "hdrhistogram-swift": ["Histogram"], "benchmark": ["Benchmark"]]
-        let last = String(location.split(separator: "/").last!)
-        return keep.isDisjoint(with: map[last] ?? [])
-    } }
-}
-// SUBSET-END

@@ -22,26 +22,34 @@ let benchmarks: @Sendable () -> Void = {
             try? mail.message.render(mail.recipient, mail.fields, into: &rendered)
             blackHole(rendered)
         }
-    } setup: { sample }
+    } setup: {
+        sample
+    }
 
     for algorithm in [DKIMKey.Algorithm.rsaSHA256, .ed25519SHA256] {
         Benchmark("sign 4 KB, \(algorithm.rawValue)") { benchmark, signing in
             for _ in benchmark.scaledIterations {
                 blackHole(try? signing.signer.sign(signing.bytes, bodyOffset: signing.bodyOffset, at: 1_800_000_000))
             }
-        } setup: { try sample.signing(algorithm) }
+        } setup: {
+            try sample.signing(algorithm)
+        }
     }
 
     Benchmark("seal a batch of 1,000") { benchmark, batch in
         for _ in benchmark.scaledIterations { blackHole(try? batch.key.seal(batch.plain, as: batch.context)) }
-    } setup: { try sample.batch() }
+    } setup: {
+        try sample.batch()
+    }
 
     Benchmark("open and decode a batch of 1,000") { benchmark, batch in
         for _ in benchmark.scaledIterations {
             guard let plain = try? batch.key.open(batch.sealed, as: batch.context) else { continue }
             blackHole(try? RecipientBatch(decoding: plain))
         }
-    } setup: { try sample.batch() }
+    } setup: {
+        try sample.batch()
+    }
 
     Benchmark("parse a three-line reply") { benchmark in
         let reply = ByteBuffer(string: "250-mx.example.org\r\n250-PIPELINING\r\n250 2.0.0 queued as 4bX1234\r\n")
@@ -60,11 +68,15 @@ let benchmarks: @Sendable () -> Void = {
             parser.end()
             while let event = try? parser.next(), event != .needsMore { blackHole(event) }
         }
-    } setup: { sample.lines() }
+    } setup: {
+        sample.lines()
+    }
 
     Benchmark("fingerprint an address") { benchmark, fingerprinter in
         for _ in benchmark.scaledIterations { blackHole(fingerprinter.fingerprint(sample.recipient.address)) }
-    } setup: { Fingerprinter(key: Array(repeating: 7, count: 32)) }
+    } setup: {
+        Fingerprinter(key: Array(repeating: 7, count: 32))
+    }
 }
 
 /// A 4 KB mail with ten merge fields, as the end-to-end benchmark sends it.
@@ -121,7 +133,8 @@ struct Sample: Sendable {
         }
         let key = SealingKey()
         let context = SealContext(
-            BatchID(account: AccountID(rawValue: 1), campaign: CampaignID(rawValue: 2), number: 3), purpose: .recipients)
+            BatchID(account: AccountID(rawValue: 1), campaign: CampaignID(rawValue: 2), number: 3), purpose: .recipients
+        )
         let plain = RecipientBatch(records: records).encoded()
         return Batch(key: key, context: context, plain: plain, sealed: try key.seal(plain, as: context))
     }

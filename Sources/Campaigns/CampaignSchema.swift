@@ -180,70 +180,75 @@ package enum CampaignSchema {
             p_node text, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[], p_group bigint[],
             p_sealed bytea[], p_delivered integer[], p_bounced integer[], p_expired integer[], p_suppressed integer[],
             p_invalid integer[], p_cancelled integer[], p_in_doubt integer[], p_deferred integer[], p_resent integer[])
-        RETURNS TABLE (place integer, standing smallint) LANGUAGE plpgsql AS $$
+        RETURNS TABLE (place integer, standing smallint)
+        -- Statistics lag behind a table that grows in seconds; a plan made for a small one must not be kept.
+        LANGUAGE plpgsql SET enable_seqscan = off AS $$
         DECLARE
-            v_place integer[];
-            v_state smallint[];
-            v_fresh integer[];
+            v_campaign record;
+            v_group integer;
+            v_is_fresh boolean;
+            v_applied integer[] := '{}';
         BEGIN
-            PERFORM FROM campaigns c
-            WHERE (c.account_id, c.campaign_id) IN (
-                SELECT g.account_id, g.campaign_id
-                FROM unnest(p_account, p_campaign, p_delivered, p_bounced, p_expired, p_suppressed, p_invalid,
-                        p_cancelled, p_in_doubt, p_deferred, p_resent)
-                    AS g (account_id, campaign_id, d, b, x, s, i, c, u, f, r)
-                WHERE d <> 0 OR b <> 0 OR x <> 0 OR s <> 0 OR i <> 0 OR g.c <> 0 OR u <> 0 OR f <> 0 OR r <> 0)
-            ORDER BY c.account_id, c.campaign_id
-            FOR NO KEY UPDATE;
+            FOR v_campaign IN
+                SELECT DISTINCT p_account[n] AS account_id, p_campaign[n] AS campaign_id
+                FROM generate_subscripts(p_account, 1) AS n
+                WHERE p_delivered[n] <> 0 OR p_bounced[n] <> 0 OR p_expired[n] <> 0 OR p_suppressed[n] <> 0
+                    OR p_invalid[n] <> 0 OR p_cancelled[n] <> 0 OR p_in_doubt[n] <> 0 OR p_deferred[n] <> 0
+                    OR p_resent[n] <> 0
+                ORDER BY 1, 2
+            LOOP
+                PERFORM FROM campaigns c
+                WHERE c.account_id = v_campaign.account_id AND c.campaign_id = v_campaign.campaign_id
+                FOR NO KEY UPDATE;
+            END LOOP;
 
-            WITH held AS (
-                SELECT g.place, b.state, b.last_group < g.number AS fresh
-                FROM unnest(p_account, p_campaign, p_batch, p_epoch, p_group) WITH ORDINALITY
-                    AS g (account_id, campaign_id, batch_no, epoch, number, place)
-                JOIN batches b USING (account_id, campaign_id, batch_no)
-                WHERE b.epoch = g.epoch AND b.lease_node = p_node AND b.lease_until > clock_timestamp()
-                    AND b.state IN (1, 2, 4)
-                ORDER BY g.account_id, g.campaign_id, g.batch_no
-                FOR NO KEY UPDATE OF b)
-            SELECT array_agg(held.place::integer), array_agg(held.state),
-                array_agg(held.place::integer) FILTER (WHERE held.fresh AND octet_length(p_sealed[held.place]) > 0)
-            INTO v_place, v_state, v_fresh
-            FROM held;
-
-            IF v_fresh IS NOT NULL THEN
+            FOR v_group IN
+                SELECT n FROM generate_subscripts(p_account, 1) AS n ORDER BY p_account[n], p_campaign[n], p_batch[n]
+            LOOP
+                SELECT b.state, b.last_group < p_group[v_group] INTO standing, v_is_fresh
+                FROM batches b
+                WHERE b.account_id = p_account[v_group] AND b.campaign_id = p_campaign[v_group]
+                    AND b.batch_no = p_batch[v_group] AND b.epoch = p_epoch[v_group] AND b.lease_node = p_node
+                    AND b.lease_until > clock_timestamp() AND b.state IN (1, 2, 4)
+                FOR NO KEY UPDATE;
+                CONTINUE WHEN NOT FOUND;
+                place := v_group;
+                RETURN NEXT;
+                CONTINUE WHEN NOT v_is_fresh OR octet_length(p_sealed[v_group]) = 0;
                 UPDATE batches b
-                SET finished = b.finished + p_delivered[n] + p_bounced[n] + p_expired[n] + p_suppressed[n]
-                        + p_invalid[n] + p_cancelled[n] + p_in_doubt[n],
-                    delivered = b.delivered + p_delivered[n],
-                    deferred = b.deferred + p_deferred[n],
-                    last_group = p_group[n]
-                FROM unnest(v_fresh) AS n
-                WHERE b.account_id = p_account[n] AND b.campaign_id = p_campaign[n] AND b.batch_no = p_batch[n];
-
-                UPDATE campaigns c
-                SET delivered = c.delivered + t.delivered, bounced = c.bounced + t.bounced,
-                    expired = c.expired + t.expired, suppressed = c.suppressed + t.suppressed,
-                    invalid = c.invalid + t.invalid, cancelled = c.cancelled + t.cancelled,
-                    in_doubt = c.in_doubt + t.in_doubt, deferred = c.deferred + t.deferred,
-                    in_doubt_resent = c.in_doubt_resent + t.resent
-                FROM (
-                    SELECT p_account[n] AS account_id, p_campaign[n] AS campaign_id,
-                        sum(p_delivered[n]) AS delivered, sum(p_bounced[n]) AS bounced, sum(p_expired[n]) AS expired,
-                        sum(p_suppressed[n]) AS suppressed, sum(p_invalid[n]) AS invalid,
-                        sum(p_cancelled[n]) AS cancelled, sum(p_in_doubt[n]) AS in_doubt,
-                        sum(p_deferred[n]) AS deferred, sum(p_resent[n]) AS resent
-                    FROM unnest(v_fresh) AS n
-                    WHERE p_delivered[n] <> 0 OR p_bounced[n] <> 0 OR p_expired[n] <> 0 OR p_suppressed[n] <> 0
-                        OR p_invalid[n] <> 0 OR p_cancelled[n] <> 0 OR p_in_doubt[n] <> 0 OR p_deferred[n] <> 0
-                        OR p_resent[n] <> 0
-                    GROUP BY 1, 2) t
-                WHERE c.account_id = t.account_id AND c.campaign_id = t.campaign_id;
-
+                SET finished = b.finished + p_delivered[v_group] + p_bounced[v_group] + p_expired[v_group]
+                        + p_suppressed[v_group] + p_invalid[v_group] + p_cancelled[v_group] + p_in_doubt[v_group],
+                    delivered = b.delivered + p_delivered[v_group],
+                    deferred = b.deferred + p_deferred[v_group],
+                    last_group = p_group[v_group]
+                WHERE b.account_id = p_account[v_group] AND b.campaign_id = p_campaign[v_group]
+                    AND b.batch_no = p_batch[v_group];
                 INSERT INTO journal (account_id, campaign_id, batch_no, epoch, sealed)
-                SELECT p_account[n], p_campaign[n], p_batch[n], p_epoch[n], p_sealed[n] FROM unnest(v_fresh) AS n;
-            END IF;
+                VALUES (p_account[v_group], p_campaign[v_group], p_batch[v_group], p_epoch[v_group],
+                    p_sealed[v_group]);
+                v_applied := v_applied || v_group;
+            END LOOP;
 
-            RETURN QUERY SELECT * FROM unnest(v_place, v_state);
+            FOR v_campaign IN
+                SELECT p_account[n] AS account_id, p_campaign[n] AS campaign_id,
+                    sum(p_delivered[n]) AS delivered, sum(p_bounced[n]) AS bounced, sum(p_expired[n]) AS expired,
+                    sum(p_suppressed[n]) AS suppressed, sum(p_invalid[n]) AS invalid,
+                    sum(p_cancelled[n]) AS cancelled, sum(p_in_doubt[n]) AS in_doubt,
+                    sum(p_deferred[n]) AS deferred, sum(p_resent[n]) AS resent
+                FROM unnest(v_applied) AS n
+                WHERE p_delivered[n] <> 0 OR p_bounced[n] <> 0 OR p_expired[n] <> 0 OR p_suppressed[n] <> 0
+                    OR p_invalid[n] <> 0 OR p_cancelled[n] <> 0 OR p_in_doubt[n] <> 0 OR p_deferred[n] <> 0
+                    OR p_resent[n] <> 0
+                GROUP BY 1, 2
+            LOOP
+                UPDATE campaigns c
+                SET delivered = c.delivered + v_campaign.delivered, bounced = c.bounced + v_campaign.bounced,
+                    expired = c.expired + v_campaign.expired, suppressed = c.suppressed + v_campaign.suppressed,
+                    invalid = c.invalid + v_campaign.invalid, cancelled = c.cancelled + v_campaign.cancelled,
+                    in_doubt = c.in_doubt + v_campaign.in_doubt, deferred = c.deferred + v_campaign.deferred,
+                    in_doubt_resent = c.in_doubt_resent + v_campaign.resent
+                WHERE c.account_id = v_campaign.account_id AND c.campaign_id = v_campaign.campaign_id;
+            END LOOP;
         END $$;
 
         -- Puts an account's next due time to `p_due` if that is earlier.
@@ -272,7 +277,7 @@ package enum CampaignSchema {
         CREATE FUNCTION claim_batches(p_node text, p_seconds double precision, p_limit integer)
         RETURNS TABLE (
             account_id bigint, campaign_id bigint, batch_no integer, epoch bigint, state smallint, attempt integer)
-        LANGUAGE plpgsql AS $$
+        LANGUAGE plpgsql SET enable_seqscan = off AS $$
         #variable_conflict use_column
         DECLARE
             v_accounts bigint[];
@@ -353,26 +358,18 @@ package enum CampaignSchema {
         CREATE FUNCTION renew_leases(
             p_node text, p_seconds double precision, p_account bigint[], p_campaign bigint[], p_batch integer[],
             p_epoch bigint[])
-        RETURNS TABLE (place integer) LANGUAGE plpgsql AS $$
-        DECLARE
-            v_place integer[];
+        RETURNS TABLE (place integer) LANGUAGE plpgsql SET enable_seqscan = off AS $$
         BEGIN
-            WITH held AS (
-                SELECT g.place
-                FROM unnest(p_account, p_campaign, p_batch, p_epoch) WITH ORDINALITY
-                    AS g (account_id, campaign_id, batch_no, epoch, place)
-                JOIN batches b USING (account_id, campaign_id, batch_no)
-                WHERE b.epoch = g.epoch AND b.lease_node = p_node AND b.lease_until > clock_timestamp()
-                    AND b.state IN (1, 2, 4)
-                ORDER BY g.account_id, g.campaign_id, g.batch_no
-                FOR NO KEY UPDATE OF b)
-            SELECT array_agg(held.place::integer) INTO v_place FROM held;
-
-            UPDATE batches b SET lease_until = clock_timestamp() + make_interval(secs => p_seconds)
-            FROM unnest(v_place) AS n
-            WHERE b.account_id = p_account[n] AND b.campaign_id = p_campaign[n] AND b.batch_no = p_batch[n];
+            FOR place IN
+                SELECT n FROM generate_subscripts(p_account, 1) AS n ORDER BY p_account[n], p_campaign[n], p_batch[n]
+            LOOP
+                UPDATE batches b SET lease_until = clock_timestamp() + make_interval(secs => p_seconds)
+                WHERE b.account_id = p_account[place] AND b.campaign_id = p_campaign[place]
+                    AND b.batch_no = p_batch[place] AND b.epoch = p_epoch[place] AND b.lease_node = p_node
+                    AND b.lease_until > clock_timestamp() AND b.state IN (1, 2, 4);
+                IF FOUND THEN RETURN NEXT; END IF;
+            END LOOP;
             UPDATE nodes SET seen_at = clock_timestamp() WHERE node = p_node;
-            RETURN QUERY SELECT * FROM unnest(v_place);
         END $$;
 
         GRANT EXECUTE ON FUNCTION

@@ -53,7 +53,9 @@ struct MailRoutePlan: Hashable {
         var hosts = best.map { Host(name: $0.key, preference: $0.value) }.sorted { $0.name < $1.name }
         hosts.shuffle(using: &generator)
         // The standard library's sort is stable, in fact though not by promise; numbering the ties makes it one.
-        let ranked = hosts.enumerated().sorted { ($0.element.preference, $0.offset) < ($1.element.preference, $1.offset) }
+        let ranked = hosts.enumerated().sorted {
+            ($0.element.preference, $0.offset) < ($1.element.preference, $1.offset)
+        }
         return ranked.prefix(DNSLimits.mailHosts).map(\.element)
     }
 
@@ -83,7 +85,8 @@ struct MailRoutePlan: Hashable {
             for answer in answers[index * perHost..<(index + 1) * perHost] {
                 if answer != .noName { allNamesMissing = false }
                 switch answer {
-                case .records(let data): addresses += data.compactMap { IPAddress(bytes: $0) }.prefix(DNSLimits.addresses)
+                case .records(let data):
+                    addresses += data.compactMap { IPAddress(bytes: $0) }.prefix(DNSLimits.addresses)
                 case .failure(let reason) where reason != .nameUnusable: doubt = doubt ?? reason
                 case .failure, .noRecords, .noName: break
                 }

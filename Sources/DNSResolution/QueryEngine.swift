@@ -114,12 +114,13 @@ final class QueryEngine: Sendable {
                 carryOut(table.stop(), context, &table, &continuations)
                 return
             }
-            carryOut(table.expire(at: .now), context, &table, &continuations)
             if wait(context, until: table.nextDeadline) {
                 for (ticket, answer) in context.process() {
                     carryOut(table.answer(ticket: ticket, answer), context, &table, &continuations)
                 }
             }
+            // After the answers: when this thread was kept from running, what came in time counts.
+            carryOut(table.expire(at: .now), context, &table, &continuations)
         }
     }
 
@@ -146,7 +147,7 @@ final class QueryEngine: Sendable {
         if let deadline {
             let rest = max(.zero, deadline - .now)
             // Rounded up, lest the last millisecond be spent in a loop.
-            milliseconds = Int32(clamping: rest / .milliseconds(1) < 1e9 ? Int64((rest / .milliseconds(1)).rounded(.up)) : 1_000_000_000)
+            milliseconds = Int32(min(rest / .milliseconds(1), 1e9).rounded(.up))
         }
         var descriptors = [
             pollfd(fd: context.fileDescriptor, events: Int16(POLLIN), revents: 0),

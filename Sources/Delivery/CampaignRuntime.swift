@@ -104,7 +104,8 @@ final class CampaignRuntimes: Sendable {
         let loaded = try await load(account, campaign)
         return state.withLock { state in
             if let other = state.runtimes[key]?.runtime { return other }
-            if state.runtimes.count >= capacity, let oldest = state.runtimes.min(by: { $0.value.used < $1.value.used }) {
+            if state.runtimes.count >= capacity, let oldest = state.runtimes.min(by: { $0.value.used < $1.value.used })
+            {
                 state.runtimes[oldest.key] = nil
             }
             state.clock += 1

@@ -19,7 +19,7 @@ package enum APILimits {
     /// An event stream ends after so long; clients come back by themselves.
     package static let eventStreamSeconds: Int64 = 3_600
     /// Event streams that one account may have open on this node.
-    package static let eventStreamsPerAccount = 100
+    package static let eventStreamsPerAccount = 32
     /// Connections that are open at a time; further ones wait in the listener's queue.
     package static let connections = 4_096
     /// A connection on which no request has come, or went on coming, for so long is closed.

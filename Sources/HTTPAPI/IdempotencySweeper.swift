@@ -1,7 +1,7 @@
 package import Identity
 package import Logging
 package import Postgres
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// Deletes answers whose time is over (``IdentityLimits/idempotencyHours``), at the start and every hour, until it is
 /// cancelled or the service group shuts down. Several nodes may sweep at once: each skips the rows of the others.

@@ -175,20 +175,21 @@ package final class DKIMVerifier: Sendable {
 
     deinit { unsafe dkim_close(handle) }
 
-    private static let lookUp: @convention(c) (OpaquePointer?, OpaquePointer?, UnsafeMutablePointer<UInt8>?, Int) -> Int32 = {
-        handle, signature, buffer, capacity in
-        guard let handle = unsafe handle, let buffer = unsafe buffer,
-            let context = unsafe dkim_get_user_context(handle),
-            let domain = unsafe dkim_sig_getdomain(signature), let selector = unsafe dkim_sig_getselector(signature)
-        else { return DKIM_CBSTAT_ERROR }
-        let records = unsafe Unmanaged<KeyRecords>.fromOpaque(context).takeUnretainedValue()
-        let name = unsafe String(cString: selector) + "._domainkey." + String(cString: domain)
-        guard let record = records[name] else { return DKIM_CBSTAT_NOTFOUND }
-        guard record.count < capacity else { return DKIM_CBSTAT_ERROR }
-        for (offset, byte) in record.enumerated() { unsafe buffer[offset] = byte }
-        unsafe buffer[record.count] = 0
-        return DKIM_CBSTAT_CONTINUE
-    }
+    private static let lookUp:
+        @convention(c) (OpaquePointer?, OpaquePointer?, UnsafeMutablePointer<UInt8>?, Int) -> Int32 = {
+            handle, signature, buffer, capacity in
+            guard let handle = unsafe handle, let buffer = unsafe buffer,
+                let context = unsafe dkim_get_user_context(handle),
+                let domain = unsafe dkim_sig_getdomain(signature), let selector = unsafe dkim_sig_getselector(signature)
+            else { return DKIM_CBSTAT_ERROR }
+            let records = unsafe Unmanaged<KeyRecords>.fromOpaque(context).takeUnretainedValue()
+            let name = unsafe String(cString: selector) + "._domainkey." + String(cString: domain)
+            guard let record = records[name] else { return DKIM_CBSTAT_NOTFOUND }
+            guard record.count < capacity else { return DKIM_CBSTAT_ERROR }
+            for (offset, byte) in record.enumerated() { unsafe buffer[offset] = byte }
+            unsafe buffer[record.count] = 0
+            return DKIM_CBSTAT_CONTINUE
+        }
 }
 
 private final class KeyRecords: Sendable {

@@ -53,7 +53,9 @@ import COpenSSL
 
     convenience init(pem: [UInt8]) throws(DKIMError) {
         let read = unsafe pem.withUnsafeBytes { bytes -> OpaquePointer? in
-            guard let stream = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count)) else { return nil }
+            guard let stream = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count)) else {
+                return nil
+            }
             defer { unsafe BIO_free(stream) }
             // Without a callback libcrypto would ask for the password of an encrypted key on the terminal.
             return unsafe PEM_read_bio_PrivateKey(stream, nil, { _, _, _, _ in -1 }, nil)

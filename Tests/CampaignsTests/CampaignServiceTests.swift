@@ -197,7 +197,8 @@ struct CampaignServiceTests {
     @Test func `a scheduled campaign waits for its time`() async throws {
         let fixture = try await CampaignFixture.make()
         let campaign = try await fixture.draft(3)
-        let now = try await fixture.records.pool.query("SELECT now()").only.decode(column: 0, as: PostgresTimestamp.self)
+        let now = try await fixture.records.pool.query("SELECT now()").only.decode(
+            column: 0, as: PostgresTimestamp.self)
         #expect(
             await Self.code {
                 try await fixture.service.send(fixture.account, campaign, scheduledAt: now.seconds + 40_000_000)
@@ -496,7 +497,9 @@ struct CampaignServiceTests {
         _ = try await fixture.store.settle(
             settled.id, node: "n", epoch: 1,
             BatchSettlement(
-                results: [RecipientResult(index: 0, outcome: .delivered), RecipientResult(index: 1, outcome: .bounced)],
+                results: [
+                    RecipientResult(index: 0, outcome: .delivered), RecipientResult(index: 1, outcome: .bounced),
+                ],
                 deferred: [retried], retryInSeconds: 600))
 
         var listed: [RecipientStatus] = []

@@ -93,7 +93,8 @@ struct PurgeTests {
         #expect(try await fixture.problemsOfBooks() == [])
     }
 
-    @Test func `completing again, also at the same time, gives the same certificate and one ledger entry`() async throws {
+    @Test func `completing again, also at the same time, gives the same certificate and one ledger entry`() async throws
+    {
         let fixture = try await CampaignFixture.make()
         let campaign = try await fixture.sent(4)
         try await Self.settleAll(fixture)

@@ -23,8 +23,9 @@ struct SendingDomainsTests {
         #expect(domain.selector == "s1")
         #expect(domain.keys.map(\.selector) == ["s1", "s1e"])
         #expect(domain.keys.map(\.algorithm) == [.rsaSHA256, .ed25519SHA256])
-        #expect(domain.records.filter { $0.purpose == .dkim }.map(\.name)
-            == ["s1._domainkey.mail.example", "s1e._domainkey.mail.example"])
+        #expect(
+            domain.records.filter { $0.purpose == .dkim }.map(\.name)
+                == ["s1._domainkey.mail.example", "s1e._domainkey.mail.example"])
         #expect(Set(domain.records.map(\.purpose)) == [.dkim, .spf, .returnPath, .dmarc])
         #expect(try await fixture.domains.get(fixture.account, name) == domain)
         #expect(try await fixture.domains.list(fixture.account) == [domain])
@@ -35,7 +36,8 @@ struct SendingDomainsTests {
         let name = try DomainName("mail.example")
         let domain = try await fixture.domains.add(
             fixture.account, name, selector: "k7", algorithms: [.ed25519SHA256])
-        let header = "From: a@mail.example\r\nTo: b@example.org\r\nSubject: x\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n\r\n"
+        let header =
+            "From: a@mail.example\r\nTo: b@example.org\r\nSubject: x\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n\r\n"
         let message = Array((header + "body\r\n").utf8)
         let fresh = SendingDomains(records: fixture.records.pool, vault: fixture.vault)
         let record = try #require(domain.keys.first?.record)
@@ -71,7 +73,8 @@ struct SendingDomainsTests {
                 == .domainExists)
         #expect(
             await Self.code {
-                try await domains.add(fixture.account, DomainName("x.example"), selector: "a b", algorithms: [.ed25519SHA256])
+                try await domains.add(
+                    fixture.account, DomainName("x.example"), selector: "a b", algorithms: [.ed25519SHA256])
             } == .invalidSetting)
         #expect(
             await Self.code { try await domains.add(fixture.account, DomainName("x.example"), algorithms: []) }

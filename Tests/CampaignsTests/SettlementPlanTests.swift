@@ -38,16 +38,17 @@ struct SettlementPlanTests {
         #expect(plan.newlyCancelled == 0)
     }
 
-    @Test(arguments: [
-        ([(10, .delivered), (11, .bounced)], [13]),  // one missing
-        ([(10, .delivered), (11, .bounced), (12, .bounced)], [13]),  // another outcome
-        ([(10, .delivered), (11, .bounced), (12, .delivered), (13, .bounced)], []),  // one not journalled
-        ([(10, .delivered), (11, .bounced), (12, .delivered), (12, .delivered)], [13]),  // one twice
-        ([(10, .delivered), (11, .bounced), (12, .delivered), (99, .delivered)], [13]),  // a stranger
-        ([(10, .delivered), (11, .bounced), (12, .delivered)], []),  // the deferred one forgotten
-        ([(10, .delivered), (11, .bounced), (12, .delivered)], [13, 13]),  // deferred twice
-        ([(10, .delivered), (11, .bounced), (12, .delivered)], [12]),  // another one deferred
-    ] as [([(Int32, Outcome)], [Int32])])
+    @Test(
+        arguments: [
+            ([(10, .delivered), (11, .bounced)], [13]),  // one missing
+            ([(10, .delivered), (11, .bounced), (12, .bounced)], [13]),  // another outcome
+            ([(10, .delivered), (11, .bounced), (12, .delivered), (13, .bounced)], []),  // one not journalled
+            ([(10, .delivered), (11, .bounced), (12, .delivered), (12, .delivered)], [13]),  // one twice
+            ([(10, .delivered), (11, .bounced), (12, .delivered), (99, .delivered)], [13]),  // a stranger
+            ([(10, .delivered), (11, .bounced), (12, .delivered)], []),  // the deferred one forgotten
+            ([(10, .delivered), (11, .bounced), (12, .delivered)], [13, 13]),  // deferred twice
+            ([(10, .delivered), (11, .bounced), (12, .delivered)], [12]),  // another one deferred
+        ] as [([(Int32, Outcome)], [Int32])])
     func `anything else is refused`(claimed: [(Int32, Outcome)], retried: [Int32]) {
         #expect(throws: CampaignError.self) {
             try Self.plan(

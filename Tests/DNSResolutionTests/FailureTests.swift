@@ -4,7 +4,9 @@ import Testing
 
 /// The resolver against a server that fails.
 @Suite struct FailureTests {
-    private func failure(_ reply: @escaping @Sendable (String, String) -> ScriptedServer.Reply) async throws -> DNSFailure? {
+    private func failure(_ reply: @escaping @Sendable (String, String) -> ScriptedServer.Reply) async throws
+        -> DNSFailure?
+    {
         let server = try ScriptedServer(reply)
         defer { server.stop() }
         var configuration = server.resolverConfiguration
@@ -26,7 +28,8 @@ import Testing
 
     @Test(arguments: [UInt8(1), 4, 5, 9])
     func otherResponseCodesAreTemporary(code: UInt8) async throws {
-        let failure = try await failure { _, type in type == "MX" ? .code(code) : .records([Wire.address("192.0.2.1")]) }
+        let failure = try await failure { _, type in type == "MX" ? .code(code) : .records([Wire.address("192.0.2.1")])
+        }
         #expect(failure?.isPermanent == false)
     }
 
@@ -68,7 +71,9 @@ import Testing
         var configuration = server.resolverConfiguration
         configuration.timeout = .milliseconds(300)
         let resolver = try Resolver(configuration)
-        await #expect(throws: DNSFailure.temporary(.timeout)) { try await resolver.mailRoute(for: DomainName("d.example")) }
+        await #expect(throws: DNSFailure.temporary(.timeout)) {
+            try await resolver.mailRoute(for: DomainName("d.example"))
+        }
         await #expect(throws: DNSFailure.temporary(.timeout)) { try await resolver.txt("d.example") }
     }
 
@@ -78,7 +83,9 @@ import Testing
         var configuration = server.resolverConfiguration
         configuration.timeout = .seconds(2)
         let resolver = try Resolver(configuration)
-        await #expect(throws: DNSFailure.temporary(.timeout)) { try await resolver.mailRoute(for: DomainName("d.example")) }
+        await #expect(throws: DNSFailure.temporary(.timeout)) {
+            try await resolver.mailRoute(for: DomainName("d.example"))
+        }
         #expect(server.questions.contains("mx.example A"))
     }
 
@@ -125,7 +132,8 @@ import Testing
     }
 
     @Test func namesOfTestNetworksReachTheForwarder() async throws {
-        let server = try ScriptedServer { _, type in type == "A" ? .records([Wire.address("192.0.2.7")]) : .records([]) }
+        let server = try ScriptedServer { _, type in type == "A" ? .records([Wire.address("192.0.2.7")]) : .records([])
+        }
         defer { server.stop() }
         let resolver = try Resolver(server.resolverConfiguration)
         for name in ["mail.test", "mail.invalid"] {
@@ -136,7 +144,8 @@ import Testing
     }
 
     @Test func resolversComeAndGo() async throws {
-        let server = try ScriptedServer { _, type in type == "A" ? .records([Wire.address("192.0.2.7")]) : .records([]) }
+        let server = try ScriptedServer { _, type in type == "A" ? .records([Wire.address("192.0.2.7")]) : .records([])
+        }
         defer { server.stop() }
         for _ in 0..<20 {
             let resolver = try Resolver(server.resolverConfiguration)

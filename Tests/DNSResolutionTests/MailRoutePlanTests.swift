@@ -1,6 +1,7 @@
-@testable import DNSResolution
 import MailTypes
 import Testing
+
+@testable import DNSResolution
 
 @Suite struct MailRoutePlanTests {
     private let domain = try! DomainName("d.example")
@@ -45,7 +46,8 @@ import Testing
     @Test func everyOrderOfTiesComesUpAboutAsOften() throws {
         var counts: [[String]: Int] = [:]
         for seed in 0..<6_000 {
-            let order = try hosts([1, 2, 3].map { Wire.mx(10, "h\($0).example") } + [Wire.mx(5, "first.example")], seed: UInt64(seed))
+            let order = try hosts(
+                [1, 2, 3].map { Wire.mx(10, "h\($0).example") } + [Wire.mx(5, "first.example")], seed: UInt64(seed))
             #expect(order[0] == "5 first.example")
             counts[order, default: 0] += 1
         }
@@ -55,7 +57,8 @@ import Testing
     }
 
     @Test func addressesDecide() throws {
-        let plan = MailRoutePlan(hosts: [.init(name: "a", preference: 1), .init(name: "b", preference: 2)], isImplicit: false)
+        let plan = MailRoutePlan(
+            hosts: [.init(name: "a", preference: 1), .init(name: "b", preference: 2)], isImplicit: false)
         let v4 = DNSAnswer.records([[192, 0, 2, 1]])
         let v6 = DNSAnswer.records([IPAddress("2001:db8::1")!.bytes])
         func finish(_ answers: [DNSAnswer]) throws -> [String] {
@@ -66,7 +69,9 @@ import Testing
         #expect(try finish([.failure(.timeout), .noRecords, .noName, v6]) == ["b [\"2001:db8::1\"]"])
         #expect(try finish([.failure(.timeout), v6, .noName, .noName]) == ["a [\"2001:db8::1\"]"])
         // Data of a wrong length is no address.
-        #expect(throws: DNSFailure.permanent(.noUsableMailHost)) { try finish([.records([[1, 2, 3]]), .noRecords, .noName, .noName]) }
+        #expect(throws: DNSFailure.permanent(.noUsableMailHost)) {
+            try finish([.records([[1, 2, 3]]), .noRecords, .noName, .noName])
+        }
         for place in 0..<4 {
             var answers = [DNSAnswer](repeating: .noName, count: 4)
             #expect(throws: DNSFailure.permanent(.noUsableMailHost)) { try finish(answers) }
@@ -76,6 +81,8 @@ import Testing
         let own = MailRoutePlan(hosts: [.init(name: "d.example", preference: 0)], isImplicit: true)
         #expect(throws: DNSFailure.permanent(.noMailHost)) { try own.finish([.noRecords, .noRecords], configuration) }
         #expect(throws: DNSFailure.permanent(.noSuchDomain)) { try own.finish([.noName, .noName], configuration) }
-        #expect(throws: DNSFailure.temporary(.timeout)) { try own.finish([.noRecords, .failure(.timeout)], configuration) }
+        #expect(throws: DNSFailure.temporary(.timeout)) {
+            try own.finish([.noRecords, .failure(.timeout)], configuration)
+        }
     }
 }

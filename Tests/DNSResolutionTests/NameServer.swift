@@ -10,7 +10,9 @@ final class NameServer: Sendable {
     private let process: Process
     private let lifeline: Pipe
 
-    static let program = ["/usr/sbin/nsd", "/usr/local/sbin/nsd"].first { FileManager.default.isExecutableFile(atPath: $0) }
+    static let program = ["/usr/sbin/nsd", "/usr/local/sbin/nsd"].first {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
 
     var server: DNSServer { DNSServer("127.0.0.1:\(port)")! }
 
@@ -19,7 +21,8 @@ final class NameServer: Sendable {
         port = try Socket.freePort()
         folder = FileManager.default.temporaryDirectory.appending(path: "nsd-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let head = "$ORIGIN example.\n$TTL 60\n@ SOA ns.example. admin.example. 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n"
+        let head =
+            "$ORIGIN example.\n$TTL 60\n@ SOA ns.example. admin.example. 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n"
         try Data((head + zone + "\n").utf8).write(to: folder.appending(path: "example.zone"))
         let configuration = """
             server:
@@ -30,6 +33,7 @@ final class NameServer: Sendable {
               chroot: ""
               pidfile: ""
               logfile: "\(folder.path)/log"
+              xfrdir: "\(folder.path)"
               xfrdfile: "\(folder.path)/xfrd.state"
               zonelistfile: "\(folder.path)/zone.list"
               cookie-secret-file: "\(folder.path)/cookies"
@@ -49,7 +53,8 @@ final class NameServer: Sendable {
         process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments = [
-            "-c", "setsid \"$0\" -d -c \"$1\" </dev/null & server=$!; cat >/dev/null; kill -KILL -$server", program, file.path,
+            "-c", "setsid \"$0\" -d -c \"$1\" </dev/null & server=$!; cat >/dev/null; kill -KILL -$server", program,
+            file.path,
         ]
         process.standardInput = lifeline
         process.standardError = FileHandle.nullDevice
@@ -67,7 +72,9 @@ final class NameServer: Sendable {
         let query: [UInt8] = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0] + Wire.name("example") + [0, 6, 0, 1]
         for _ in 0..<200 {
             socket.send(query, to: Socket.loopback(port))
-            if let (answer, _) = socket.receive(milliseconds: 50), answer.count > 12, answer[3] & 15 == 0 { return true }
+            if let (answer, _) = socket.receive(milliseconds: 50), answer.count > 12, answer[3] & 15 == 0 {
+                return true
+            }
         }
         return false
     }

@@ -91,7 +91,8 @@ import Testing
                 ("odd.example", "20 \(b)"), ("alias.example", "10 \(a), 20 \(b)"),
                 ("aliasalias.example", "10 \(a), 20 \(b)"), ("nowhere.example", "permanent: the domain does not exist"),
                 ("viaalias.example", "10 tohost.example [192.0.2.10 2001:db8::10]"), ("same.example", "10 \(a)"),
-                ("x.wild.example", "10 \(b)"), ("x.y.wild.example", "10 \(b)"), ("chain7.example", "0 chain7.example [192.0.2.60]"),
+                ("x.wild.example", "10 \(b)"), ("x.y.wild.example", "10 \(b)"),
+                ("chain7.example", "0 chain7.example [192.0.2.60]"),
             ] {
                 #expect(try await describe(resolver, domain) == expected, "\(domain)")
             }
@@ -125,7 +126,9 @@ import Testing
             for seed in [UInt64(1), 1, 2, 3, 4] {
                 let resolver = try Resolver(
                     ResolverConfiguration(forwarders: [server.server]), generator: SeededGenerator(seed: seed))
-                guard case .hosts(let hosts) = try await resolver.mailRoute(for: DomainName("ties.example")) else { continue }
+                guard case .hosts(let hosts) = try await resolver.mailRoute(for: DomainName("ties.example")) else {
+                    continue
+                }
                 orders.append(hosts.map(\.name))
             }
             #expect(orders.count == 5)
@@ -156,7 +159,10 @@ import Testing
             #expect(try await resolver.txt("big.example").count == 40)
             await #expect(throws: DNSFailure.permanent(.noRecords)) { try await resolver.txt("own.example") }
             await #expect(throws: DNSFailure.permanent(.noSuchDomain)) { try await resolver.txt("gone.example") }
-            for name in ["", ".", "a..b", "a b", "a.example.", "a\\.example", "a\u{0}.example", String(repeating: "a.", count: 200) + "b"] {
+            for name in [
+                "", ".", "a..b", "a b", "a.example.", "a\\.example", "a\u{0}.example",
+                String(repeating: "a.", count: 200) + "b",
+            ] {
                 await #expect(throws: DNSFailure.permanent(.nameUnusable)) { try await resolver.txt(name) }
             }
         }

@@ -1,5 +1,6 @@
-@testable import DNSResolution
 import Testing
+
+@testable import DNSResolution
 
 @Suite struct QueryTableTests {
     private let start = ContinuousClock.now
@@ -86,7 +87,10 @@ import Testing
                 let count = Int.random(in: 0...4, using: &generator)
                 open[lastRequest] = count
                 let questions = Array(repeating: DNSQuestion(name: "q\(lastRequest)", type: .address), count: count)
-                check(table.add(request: lastRequest, questions, deadline: now + .seconds(Int.random(in: 0...30, using: &generator))))
+                check(
+                    table.add(
+                        request: lastRequest, questions,
+                        deadline: now + .seconds(Int.random(in: 0...30, using: &generator))))
             case 4..<8:
                 guard let index = tickets.indices.randomElement(using: &generator) else { continue }
                 let ticket = tickets.remove(at: index)

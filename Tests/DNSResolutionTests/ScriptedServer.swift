@@ -53,7 +53,9 @@ final class ScriptedServer: Sendable {
             offset = end
         }
         guard offset + 5 <= query.count else { return nil }
-        return (labels.joined(separator: ".").lowercased(), Int(query[offset + 1]) << 8 | Int(query[offset + 2]), offset + 5)
+        return (
+            labels.joined(separator: ".").lowercased(), Int(query[offset + 1]) << 8 | Int(query[offset + 2]), offset + 5
+        )
     }
 
     private static func answer(_ query: [UInt8], type: Int, questionEnd: Int, _ reply: Reply) -> [UInt8]? {
@@ -66,7 +68,9 @@ final class ScriptedServer: Sendable {
         case .code(let code): return head(code, 0)
         case .records(let data):
             return head(0, data.count)
-                + data.flatMap { [0xC0, 0x0C, 0, UInt8(type), 0, 1, 0, 0, 0, 60, UInt8($0.count >> 8), UInt8($0.count & 255)] + $0 }
+                + data.flatMap {
+                    [0xC0, 0x0C, 0, UInt8(type), 0, 1, 0, 0, 0, 60, UInt8($0.count >> 8), UInt8($0.count & 255)] + $0
+                }
         }
     }
 }

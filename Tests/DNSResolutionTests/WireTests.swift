@@ -1,22 +1,27 @@
-@testable import DNSResolution
 import MailTypes
 import Testing
+
+@testable import DNSResolution
 
 @Suite struct WireTests {
     @Test(arguments: [
         (Wire.mx(10, "mx.example.org"), MailExchange.Host.name("mx.example.org")), (Wire.mx(10, "MX"), .name("mx")),
-        (Wire.mx(0, ""), .none), (Wire.mx(1, "a_b.example"), .name("a_b.example")), (Wire.mx(1, "192.0.2.1"), .unusable),
-        ([0, 1, 3, 0x61, 0x2E, 0x62, 0], .unusable), ([0, 1, 2, 0x61, 0x20, 0], .unusable), ([0, 1, 1, 0xFF, 0], .unusable),
+        (Wire.mx(0, ""), .none), (Wire.mx(1, "a_b.example"), .name("a_b.example")),
+        (Wire.mx(1, "192.0.2.1"), .unusable),
+        ([0, 1, 3, 0x61, 0x2E, 0x62, 0], .unusable), ([0, 1, 2, 0x61, 0x20, 0], .unusable),
+        ([0, 1, 1, 0xFF, 0], .unusable),
         ([0, 1, 1, 0, 0], .unusable),
     ])
     func mailExchangesAreRead(data: [UInt8], host: MailExchange.Host) {
         #expect(MailExchange(data)?.host == host)
     }
 
-    @Test(arguments: [
-        [], [0], [0, 10], [0, 10, 1], [0, 10, 1, 0x61], [0, 10, 1, 0x61, 0, 0], [0, 10, 64] + [UInt8](repeating: 0x61, count: 64) + [0],
-        [0, 10, 0xC0, 0x0C], [0, 10] + (0..<128).flatMap { _ in [UInt8(1), 0x61] } + [0],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [], [0], [0, 10], [0, 10, 1], [0, 10, 1, 0x61], [0, 10, 1, 0x61, 0, 0],
+            [0, 10, 64] + [UInt8](repeating: 0x61, count: 64) + [0],
+            [0, 10, 0xC0, 0x0C], [0, 10] + (0..<128).flatMap { _ in [UInt8(1), 0x61] } + [0],
+        ] as [[UInt8]])
     func brokenMailExchangesAreNot(data: [UInt8]) {
         #expect(MailExchange(data) == nil)
     }
@@ -30,7 +35,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", ".", "a.", ".a", "a..b", "a b", "a\\b", "a\u{0}", "ä", "1", "a.1", "192.0.2.1", String(repeating: "a", count: 64),
+        "", ".", "a.", ".a", "a..b", "a b", "a\\b", "a\u{0}", "ä", "1", "a.1", "192.0.2.1",
+        String(repeating: "a", count: 64),
         String(repeating: "a.", count: 127),
     ])
     func otherTextsAreNoHostNames(text: String) {
@@ -61,7 +67,8 @@ import Testing
         for _ in 0..<20_000 {
             let bytes = (0..<Int.random(in: 0...60, using: &generator)).map { _ in
                 // Small numbers, so that lengths and counts are often plausible.
-                Bool.random(using: &generator) ? UInt8.random(in: 0...8, using: &generator) : UInt8.random(in: 0...255, using: &generator)
+                Bool.random(using: &generator)
+                    ? UInt8.random(in: 0...8, using: &generator) : UInt8.random(in: 0...255, using: &generator)
             }
             _ = aliases(bytes)
             _ = TextRecord.joined(bytes)
@@ -71,7 +78,8 @@ import Testing
 
     @Test(arguments: [
         ("192.0.2.53", "192.0.2.53:53"), ("127.0.0.1:5353", "127.0.0.1:5353"), ("127.0.0.1@5353", "127.0.0.1:5353"),
-        ("2001:db8::53", "[2001:db8::53]:53"), ("2001:db8::53@5353", "[2001:db8::53]:5353"), ("[::1]:5353", "[::1]:5353"),
+        ("2001:db8::53", "[2001:db8::53]:53"), ("2001:db8::53@5353", "[2001:db8::53]:5353"),
+        ("[::1]:5353", "[::1]:5353"),
         ("[::1]", "[::1]:53"), ("[::1]@5353", "[::1]:5353"),
     ])
     func serversAreRead(text: String, expected: String) {
@@ -79,7 +87,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "localhost", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:+5", "127.0.0.1: 5", "127.0.0.1@", "@53",
+        "", "localhost", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:+5", "127.0.0.1: 5", "127.0.0.1@",
+        "@53",
         "[127.0.0.1]:53", "[::1", "::1]:53", "[::1]53", "[::1]:", "127.0.0.1:53:53", "127.0.0.1@53@53",
     ])
     func otherTextsAreNoServers(text: String) {

@@ -92,7 +92,8 @@ struct RandomMessageTests {
         var generator = RandomTemplateGenerator(random: SeededGenerator(seed: UInt64(3_000 + seed)))
         let tokens = ["\"", "\\", "<", ">", "@", "a", "b.example", " ", ",", "ü", "\n", "<a@b.example>", "a@b.example"]
         for _ in 0..<500 {
-            let text = (0..<Int.random(in: 0...6, using: &generator.random)).map { _ in generator.pick(tokens) }.joined()
+            let text = (0..<Int.random(in: 0...6, using: &generator.random)).map { _ in generator.pick(tokens) }
+                .joined()
             guard let mailbox = try? Mailbox.parse(text) else { continue }
             #expect(text.contains(mailbox.address.localPart))
             #expect(mailbox.name?.isEmpty != true)

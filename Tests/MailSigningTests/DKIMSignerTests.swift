@@ -73,9 +73,11 @@ import Testing
     }
 
     @Test func linesAreFoldedWithin78Octets() throws {
-        let long = try DomainName([String](repeating: "label-of-many-octets", count: 3).joined(separator: ".") + ".example")
+        let long = try DomainName(
+            [String](repeating: "label-of-many-octets", count: 3).joined(separator: ".") + ".example")
         for (domain, selector) in [(TestKeys.domain, "s"), (long, "selector-of-2026-11")] {
-            let signer = try DKIMSigner(domain: domain, keys: [(selector, TestKeys.rsa), ("e." + selector, TestKeys.ed25519)])
+            let signer = try DKIMSigner(
+                domain: domain, keys: [(selector, TestKeys.rsa), ("e." + selector, TestKeys.ed25519)])
             for shape in MessageShapes.all {
                 let (message, bodyOffset) = MessageShapes.bytes(shape.text)
                 let fields = String(
@@ -188,13 +190,18 @@ import Testing
 
     @Test(arguments: [
         ("From: a@example.org\r\nSubject: x\r\n", 33, DKIMError.Code.malformedMessage),
-        ("From: a@example.org\r\n\r\nHi", 21, .malformedMessage), ("From: a@example.org\r\n\r\nHi", 26, .malformedMessage),
-        ("From: a@example.org\r\n\r\nHi", 99, .malformedMessage), ("From: a@example.org\r\n\r\nHi", -1, .malformedMessage),
+        ("From: a@example.org\r\n\r\nHi", 21, .malformedMessage),
+        ("From: a@example.org\r\n\r\nHi", 26, .malformedMessage),
+        ("From: a@example.org\r\n\r\nHi", 99, .malformedMessage),
+        ("From: a@example.org\r\n\r\nHi", -1, .malformedMessage),
         ("", 0, .malformedMessage), ("\r\nHi", 2, .missingFrom), ("Subject: x\r\n\r\nHi", 14, .missingFrom),
         ("From a@example.org\r\n\r\nHi", 22, .malformedMessage), (": a@example.org\r\n\r\nHi", 19, .malformedMessage),
-        ("Fr om: a@example.org\r\n\r\nHi", 24, .malformedMessage), (" From: a@example.org\r\n\r\nHi", 24, .malformedMessage),
-        ("From: a@example.org\nX: y\r\n\r\nHi", 28, .strayLineBreak), ("From: a@example.org\rX: y\r\n\r\nHi", 28, .strayLineBreak),
-        ("From: a@example.org\r\n\r\nHi\nthere", 23, .strayLineBreak), ("From: a@example.org\r\n\r\nHi\r", 23, .strayLineBreak),
+        ("Fr om: a@example.org\r\n\r\nHi", 24, .malformedMessage),
+        (" From: a@example.org\r\n\r\nHi", 24, .malformedMessage),
+        ("From: a@example.org\nX: y\r\n\r\nHi", 28, .strayLineBreak),
+        ("From: a@example.org\rX: y\r\n\r\nHi", 28, .strayLineBreak),
+        ("From: a@example.org\r\n\r\nHi\nthere", 23, .strayLineBreak),
+        ("From: a@example.org\r\n\r\nHi\r", 23, .strayLineBreak),
     ])
     func unfitMessagesAreRefused(text: String, bodyOffset: Int, code: DKIMError.Code) throws {
         let signer = try TestKeys.signer()
@@ -205,7 +212,9 @@ import Testing
         #expect(try results(signed(MessageShapes.complete, with: signer)) == [.pass, .pass])
     }
 
-    @Test(arguments: ["", ".", "a.", ".a", "a..b", "-a", "a-", "a_b", "a b", "a;b", "ä", "a\r\n", String(repeating: "a", count: 64)])
+    @Test(arguments: [
+        "", ".", "a.", ".a", "a..b", "-a", "a-", "a_b", "a b", "a;b", "ä", "a\r\n", String(repeating: "a", count: 64),
+    ])
     func unfitSelectorsAreRefused(selector: String) {
         #expect { try DKIMSigner(domain: TestKeys.domain, keys: [(selector, TestKeys.rsa)]) } throws: {
             ($0 as? DKIMError)?.code == .invalidSelector
@@ -216,7 +225,9 @@ import Testing
         #expect { try DKIMSigner(domain: TestKeys.domain, keys: []) } throws: {
             ($0 as? DKIMError)?.code == .invalidSelector
         }
-        #expect { try DKIMSigner(domain: TestKeys.domain, keys: [("a", TestKeys.rsa), ("A", TestKeys.ed25519)]) } throws: {
+        #expect {
+            try DKIMSigner(domain: TestKeys.domain, keys: [("a", TestKeys.rsa), ("A", TestKeys.ed25519)])
+        } throws: {
             ($0 as? DKIMError)?.code == .invalidSelector
         }
     }

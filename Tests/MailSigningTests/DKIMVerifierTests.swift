@@ -13,7 +13,8 @@ import Testing
     }
 
     @Test func aMessageWithoutSignaturesHasNone() throws {
-        let verification = try DKIMVerifier(keys: TestKeys.records).verify(MessageShapes.bytes(MessageShapes.complete).message)
+        let verification = try DKIMVerifier(keys: TestKeys.records).verify(
+            MessageShapes.bytes(MessageShapes.complete).message)
         #expect(verification.signatures.isEmpty)
         #expect(!verification.passes)
     }
@@ -36,8 +37,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("v=1; a=dsa-sha256; c=relaxed/relaxed; d=example.org; s=rsa; h=From; bh=AAAA; b=AAAA",
-         DKIMVerification.Failure.algorithmUnsupported),
+        (
+            "v=1; a=dsa-sha256; c=relaxed/relaxed; d=example.org; s=rsa; h=From; bh=AAAA; b=AAAA",
+            DKIMVerification.Failure.algorithmUnsupported
+        ),
         ("v=2; a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=rsa; h=From; bh=AAAA; b=AAAA", .signatureMalformed),
         ("v=1; a=rsa-sha256; c=relaxed/relaxed; s=rsa; h=From; bh=AAAA; b=AAAA", .signatureMalformed),
         ("v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=rsa; h=Subject; bh=AAAA; b=AAAA", .signatureMalformed),
@@ -66,7 +69,8 @@ import Testing
             let start = Int.random(in: 0..<damaged.count, using: &generator)
             let end = min(damaged.count, start + Int.random(in: 2...200, using: &generator))
             damaged.replaceSubrange(
-                start..<end, with: (0..<Int.random(in: 0...60, using: &generator)).map { _ in
+                start..<end,
+                with: (0..<Int.random(in: 0...60, using: &generator)).map { _ in
                     UInt8.random(in: 1...255, using: &generator)
                 })
             _ = try? verifier.verify(damaged)

@@ -42,18 +42,40 @@ enum MessageShapes {
         ("blanks at the end", "From: a@example.org\n\nHello \t "),
         ("white space at line ends", "From: a@example.org\n\nHello  \n  there\t\t\n\tyou  all \n"),
         ("leading dots", "From: a@example.org\n\n.\n..\n.hidden\n"),
-        ("folded fields", "From: A\n  <a@example.org>\nSubject: one\n two\n\tthree\n  four\nTo: b@example.net,\n c@example.net\n\nHi\n"),
-        ("white space in fields", "From:   A   <a@example.org>  \nSubject:one  two\t three\t\nTo : b@example.net\n\nHi\n"),
+        (
+            "folded fields",
+            "From: A\n  <a@example.org>\nSubject: one\n two\n\tthree\n  four\nTo: b@example.net,\n c@example.net\n\nHi\n"
+        ),
+        (
+            "white space in fields",
+            "From:   A   <a@example.org>  \nSubject:one  two\t three\t\nTo : b@example.net\n\nHi\n"
+        ),
         ("empty fields", "From: a@example.org\nSubject:\nTo: \nReply-To:  \n\nHi\n"),
-        ("names in any case", "FROM: a@example.org\nsUBJECT: x\nmessage-id: <1@example.org>\nMIME-VERSION: 1.0\n\nHi\n"),
-        ("fields twice", "From: a@example.org\nTo: b@example.net\nCc: c@example.net\nTo: d@example.net\nCc: e@example.net\n\nHi\n"),
-        ("fields of other names", "X-A: 1\nReceived: from x\n by y\nFrom: a@example.org\nFromage: brie\nX-From: b@example.net\n\nHi\n"),
+        (
+            "names in any case",
+            "FROM: a@example.org\nsUBJECT: x\nmessage-id: <1@example.org>\nMIME-VERSION: 1.0\n\nHi\n"
+        ),
+        (
+            "fields twice",
+            "From: a@example.org\nTo: b@example.net\nCc: c@example.net\nTo: d@example.net\nCc: e@example.net\n\nHi\n"
+        ),
+        (
+            "fields of other names",
+            "X-A: 1\nReceived: from x\n by y\nFrom: a@example.org\nFromage: brie\nX-From: b@example.net\n\nHi\n"
+        ),
         ("colons in values", "From: a@example.org\nSubject: a:b: c:\n\nFrom: not a field\n"),
-        ("long body lines", "From: a@example.org\n\n" + String(repeating: "x", count: 20_000) + "\n" + String(repeating: "ab ", count: 9_000) + "\n"),
+        (
+            "long body lines",
+            "From: a@example.org\n\n" + String(repeating: "x", count: 20_000) + "\n"
+                + String(repeating: "ab ", count: 9_000) + "\n"
+        ),
         ("long field", "From: a@example.org\nSubject: " + String(repeating: "word ", count: 180) + "\n\nHi\n"),
         ("control characters", "From: a@example.org\n\na\u{1}b\u{7F}c\u{0B}d \u{0C} e\n"),
         ("UTF-8", "From: Jürgen <j@example.org>\nSubject: Grüße 🎉\n\n日本語 テキスト\n"),
-        ("many lines", "From: a@example.org\n\n" + (0..<3_000).map { "line \($0)  end " }.joined(separator: "\n") + "\n"),
+        (
+            "many lines",
+            "From: a@example.org\n\n" + (0..<3_000).map { "line \($0)  end " }.joined(separator: "\n") + "\n"
+        ),
         ("many empty lines", "From: a@example.org\n\na" + String(repeating: "\n", count: 40_000) + "b\n"),
     ]
 

@@ -1,5 +1,6 @@
-@testable import MailSigning
 import Testing
+
+@testable import MailSigning
 
 /// The example of RFC 8463 appendix A. Both algorithms are deterministic, so the published signatures can be made again.
 @Suite struct RFC8463Tests {
@@ -74,7 +75,9 @@ import Testing
             bits += (0..<6).map { value >> (5 - $0) & 1 }
         }
         bits = Array(bits.prefix(256))
-        let octets = stride(from: 0, to: 256, by: 8).map { start in bits[start..<start + 8].reduce(UInt8(0)) { $0 << 1 | $1 } }
+        let octets = stride(from: 0, to: 256, by: 8).map { start in
+            bits[start..<start + 8].reduce(UInt8(0)) { $0 << 1 | $1 }
+        }
         // 0x20, the length, is the last octet of the prefix: "MC4CAQAwBQYDK2VwBCIE" covers the fifteen before it.
         return String(Base64.encode([0x20] + octets).dropFirst(1))
     }

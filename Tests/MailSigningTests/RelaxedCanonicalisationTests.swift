@@ -1,5 +1,6 @@
-@testable import MailSigning
 import Testing
+
+@testable import MailSigning
 
 @Suite struct RelaxedCanonicalisationTests {
     private func body(_ text: String, chunk: Int = 64) throws -> String {
@@ -35,9 +36,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", ""), ("\r\n", ""), ("\r\n\r\n\r\n", ""), (" ", ""), (" \t\r\n \r\n", ""), ("a", "a\r\n"), ("a\r\n", "a\r\n"),
+        ("", ""), ("\r\n", ""), ("\r\n\r\n\r\n", ""), (" ", ""), (" \t\r\n \r\n", ""), ("a", "a\r\n"),
+        ("a\r\n", "a\r\n"),
         ("a \t", "a\r\n"), ("a\r\n\r\n", "a\r\n"), ("a\r\n \r\n\t", "a\r\n"), ("\r\na", "\r\na\r\n"), (" a", " a\r\n"),
-        ("\t a", " a\r\n"), ("a\r\n b", "a\r\n b\r\n"), ("a \r\n\r\n b", "a\r\n\r\n b\r\n"), ("a\u{0B}\u{0C} b", "a\u{0B}\u{0C} b\r\n"),
+        ("\t a", " a\r\n"), ("a\r\n b", "a\r\n b\r\n"), ("a \r\n\r\n b", "a\r\n\r\n b\r\n"),
+        ("a\u{0B}\u{0C} b", "a\u{0B}\u{0C} b\r\n"),
         ("\u{0}", "\u{0}\r\n"),
     ])
     func bodies(text: String, expected: String) throws {

@@ -7,7 +7,8 @@ import Testing
         addresses: [String] = [], included: [String] = [], report: String? = nil
     ) throws -> [DNSRecordAdvice] {
         try SendingDomainRecords(
-            domain: DomainName("example.org"), keys: [("s1", TestKeys.rsa.dnsRecord), ("s2", TestKeys.ed25519.dnsRecord)],
+            domain: DomainName("example.org"),
+            keys: [("s1", TestKeys.rsa.dnsRecord), ("s2", TestKeys.ed25519.dnsRecord)],
             mailHost: DomainName("in.sluice.example"), sourceAddresses: addresses.compactMap { IPAddress($0) },
             includedDomains: included.map { try DomainName($0) }, reportAddress: report.map { try EmailAddress($0) }
         ).records
@@ -17,7 +18,8 @@ import Testing
         let records = try advice(addresses: ["198.51.100.7", "2001:DB8::7"], included: ["spf.sluice.example"])
         #expect(
             records.map { "\($0.purpose.rawValue) \($0.name) \($0.type)" } == [
-                "dkim s1._domainkey.example.org TXT", "dkim s2._domainkey.example.org TXT", "spf bounce.example.org TXT",
+                "dkim s1._domainkey.example.org TXT", "dkim s2._domainkey.example.org TXT",
+                "spf bounce.example.org TXT",
                 "return_path bounce.example.org MX", "dmarc _dmarc.example.org TXT",
             ])
         #expect(records[0].value == TestKeys.rsa.dnsRecord)
@@ -59,7 +61,8 @@ import Testing
             try SendingDomainRecords(domain: domain, keys: [], mailHost: domain, returnPathLabel: "a b")
         }
         #expect(
-            try SendingDomainRecords(domain: domain, keys: [], mailHost: domain, returnPathLabel: "r").returnPathDomain.text
+            try SendingDomainRecords(domain: domain, keys: [], mailHost: domain, returnPathLabel: "r").returnPathDomain
+                .text
                 == "r.example.org")
     }
 }

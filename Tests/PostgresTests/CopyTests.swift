@@ -34,7 +34,8 @@ struct CopyTests {
                 """
                 SELECT count(*), count(name), sum(id), min(name),
                     bool_and(bytes = set_byte('\\x00', 0, (id % 256)::int)), sum(list[1]) FROM copied
-                """).only
+                """
+            ).only
             let (rows, names, sum, name, areBytesRight, lists) = try row.decode(
                 Int.self, Int.self, Int.self, String.self, Bool.self, Int.self)
             #expect(rows == 20_000)

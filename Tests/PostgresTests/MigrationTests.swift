@@ -52,7 +52,8 @@ struct MigrationTests {
         let error = await failure([first, broken], on: database)
         #expect(error?.message.contains("300 (broken)") == true)
         let row = try await database.owner.query(
-            "SELECT to_regclass('first') IS NOT NULL, to_regclass('third') IS NULL").only
+            "SELECT to_regclass('first') IS NOT NULL, to_regclass('third') IS NULL"
+        ).only
         #expect(try row.decode(Bool.self, Bool.self) == (true, true))
         #expect(try await apply([first, second], to: database) == [200])
     }

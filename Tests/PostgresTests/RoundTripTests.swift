@@ -71,8 +71,9 @@ struct RoundTripTests {
             let value = PostgresTimestamp(microseconds: microseconds)
             #expect(try await roundTrip(value) == value)
         }
-        #expect(try await text("SELECT (\(PostgresTimestamp(microseconds: 1_700_000_000_123_456)))::text")
-            == "2023-11-14 22:13:20.123456+00")
+        #expect(
+            try await text("SELECT (\(PostgresTimestamp(microseconds: 1_700_000_000_123_456)))::text")
+                == "2023-11-14 22:13:20.123456+00")
         #expect(try await text("SELECT (\(PostgresTimestamp.infinity))::text") == "infinity")
         #expect(try await text("SELECT (\(PostgresTimestamp.minusInfinity))::text") == "-infinity")
         #expect(PostgresTimestamp(microseconds: -1).seconds == -1)
@@ -118,11 +119,13 @@ struct RoundTripTests {
         #expect(try rows.map { try $0.decode(Int64.self) } == values)
     }
 
-    @Test(arguments: [
-        ("sum(v)", 6), ("count(*)", 3), ("-12345678901234::numeric", -12_345_678_901_234), ("10000::numeric", 10_000),
-        ("0::numeric", 0), ("120000000::numeric", 120_000_000), ("9223372036854775807::numeric", .max),
-        ("(-9223372036854775808)::numeric", .min), ("5.000::numeric", 5), ("5::int2", 5), ("5::oid", 5),
-    ] as [(String, Int64)])
+    @Test(
+        arguments: [
+            ("sum(v)", 6), ("count(*)", 3), ("-12345678901234::numeric", -12_345_678_901_234),
+            ("10000::numeric", 10_000),
+            ("0::numeric", 0), ("120000000::numeric", 120_000_000), ("9223372036854775807::numeric", .max),
+            ("(-9223372036854775808)::numeric", .min), ("5.000::numeric", 5), ("5::int2", 5), ("5::oid", 5),
+        ] as [(String, Int64)])
     func `integers are read from any type that holds one`(expression: String, expected: Int64) async throws {
         let database = try await Shared.database()
         let rows = try await database.pool.query(
@@ -156,7 +159,8 @@ struct RoundTripTests {
     @Test func `json, enumerations and names are text`() async throws {
         let pool = try await Shared.database().pool
         let row = try await pool.query(
-            "SELECT '{\"a\":1}'::jsonb, '{\"a\": 1}'::json, 'n'::name, 'v'::varchar, \("{}")::jsonb").only
+            "SELECT '{\"a\":1}'::jsonb, '{\"a\": 1}'::json, 'n'::name, 'v'::varchar, \("{}")::jsonb"
+        ).only
         let (jsonb, json, name, varchar, bound) = try row.decode(
             String.self, String.self, String.self, String.self, String.self)
         #expect(jsonb == "{\"a\": 1}")

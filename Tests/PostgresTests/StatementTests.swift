@@ -101,7 +101,8 @@ struct StatementTests {
                 """
                 SELECT count(*) FROM pg_stat_activity
                 WHERE application_name = 'sleeper' AND state = 'active' AND wait_event = 'PgSleep'
-                """).only.decode(Int.self)
+                """
+            ).only.decode(Int.self)
         }
         for _ in 0..<5 {
             let task = Task { try await connection.query("SELECT pg_sleep(600)") }

@@ -165,7 +165,8 @@ struct TransactionTests {
                 """
                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE datname = \(database.name) AND query = 'COMMIT' AND wait_event = 'PgSleep'
-                """).affected > 0
+                """
+            ).affected > 0
         }
         let error = await #expect(throws: PostgresError.self) { try await task.value }
         #expect(error?.kind == .commitUnknown)

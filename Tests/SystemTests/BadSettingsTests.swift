@@ -31,7 +31,7 @@ import Testing
         try refuse(list + ["--master-key-file", file], saying: "master key")
         // The data is as it was.
         #expect(try Programs.run(Programs.sluice, list + ["--json"]).contains(#""posted" : 5"#))
-        try refuse(["credits", "grant", "--account", "1", "-5"] + data, saying: "-5")
+        try refuse(["credits", "grant", "--account", "1", "-5"] + data, saying: "amount")
         try refuse(["credits", "grant", "--account", "1", "--", "-5"] + data, saying: "amount")
         try refuse(["credits", "grant", "--account", "9", "5"] + data, saying: "account")
         #expect(try Programs.run(Programs.sluice, list + ["--json"]).contains(#""posted" : 5"#))
@@ -56,7 +56,8 @@ import Testing
         try refuse(arguments, saying: "connect")
         let finished = try Programs.finish(Programs.sluice, arguments)
         #expect(!finished.errors.contains("topsecret"))
-        try refuse(["account", "list", "--data", directory.path, "--database-url", "mysql://x"], saying: "database")
+        try refuse(
+            ["account", "list", "--data", directory.path, "--database-url", "mysql://x"], saying: "SLUICE_DATABASE_URL")
     }
 
     @Test(arguments: [

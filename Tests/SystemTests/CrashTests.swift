@@ -60,7 +60,8 @@ import Testing
             let posted, held, available: Int
         }
         let balance = try JSONDecoder().decode(
-            Balance.self, from: Data(installation.sluice("credits", "balance", "--account", installation.account, "--json").utf8))
+            Balance.self,
+            from: Data(installation.sluice("credits", "balance", "--account", installation.account, "--json").utf8))
         #expect(balance.posted == recipients + 77 - status["delivered"])
         #expect(balance.held == 0)
         try installation.sluice("ledger", "verify")

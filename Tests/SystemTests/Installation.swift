@@ -13,10 +13,10 @@ final class Installation {
     private let serveArguments: [String]
 
     /// - Parameters:
-    ///   - route: where all mail goes, `smtp://…`.
+    ///   - route: where all mail goes, `smtp://…`; nil for the recipients' own hosts.
     ///   - credits: the account's.
     init(
-        directory: TemporaryDirectory, route: String, credits: Int, serve: [String] = [], ed25519: Bool = false
+        directory: TemporaryDirectory, route: String?, credits: Int, serve: [String] = [], ed25519: Bool = false
     ) throws {
         self.directory = directory
         let data = ["--data", directory.path + "/data"]
@@ -50,8 +50,10 @@ final class Installation {
             uniqueKeysWithValues: added.records.filter { $0.name.contains("._domainkey.") }.map { ($0.name, $0.value) })
         try JSONEncoder().encode(dkimKeys).write(to: URL(fileURLWithPath: directory.path + "/dkim-keys.json"))
         serveArguments =
-            ["serve", "--http", "127.0.0.1:0", "--route", route, "--node", "test", "--helo", "mail.example.com",
-             "--retry-base", "1", "--public-url", "https://mail.example.com"] + serve + data
+            [
+                "serve", "--http", "127.0.0.1:0", "--node", "test", "--helo", "mail.example.com", "--retry-base", "1",
+                "--public-url", "https://mail.example.com",
+            ] + (route.map { ["--route", $0] } ?? []) + serve + data
         server = try Self.start(serveArguments, directory)
         apiPort = try server.readPort()
     }
@@ -77,7 +79,9 @@ final class Installation {
         subject: String, html: String? = nil, text: String? = nil, recipients: String, from: String? = nil,
         csv: Bool = false
     ) throws -> String {
-        var arguments = ["send", "--detach", "--subject", subject, "--from", from ?? "City Library <library@\(domain)>"]
+        var arguments = [
+            "send", "--detach", "--subject", subject, "--from", from ?? "City Library <library@\(domain)>",
+        ]
         let unique = String(UInt32.random(in: 0 ..< .max), radix: 36)
         func file(_ name: String, _ content: String) throws -> String {
             let path = "\(directory.path)/\(unique)-\(name)"
@@ -124,7 +128,10 @@ final class Installation {
     func get(_ path: String) throws -> String {
         try Programs.run(
             "/usr/bin/env",
-            ["curl", "-sS", "--max-time", "20", "-H", "Authorization: Bearer \(key)", "http://127.0.0.1:\(apiPort)\(path)"])
+            [
+                "curl", "-sS", "--max-time", "20", "-H", "Authorization: Bearer \(key)",
+                "http://127.0.0.1:\(apiPort)\(path)",
+            ])
     }
 
     /// Waits for the end of a campaign.

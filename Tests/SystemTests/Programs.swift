@@ -46,7 +46,7 @@ enum Programs {
     ) throws -> Finished {
         let directory = try TemporaryDirectory()
         let errorFile = directory.path + "/stderr"
-        FileManager.default.createFile(atPath: errorFile, contents: nil)
+        _ = FileManager.default.createFile(atPath: errorFile, contents: nil)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
@@ -87,7 +87,9 @@ final class RunningProgram: @unchecked Sendable {
 
     /// - Parameter log: file that takes its standard error.
     init(_ path: String, _ arguments: [String], environment: [String: String] = [:], log: String) throws {
-        if !FileManager.default.fileExists(atPath: log) { FileManager.default.createFile(atPath: log, contents: nil) }
+        if !FileManager.default.fileExists(atPath: log) {
+            _ = FileManager.default.createFile(atPath: log, contents: nil)
+        }
         let errors = FileHandle(forWritingAtPath: log)
         try errors?.seekToEnd()
         process.executableURL = URL(fileURLWithPath: path)

@@ -9,7 +9,9 @@ import Testing
         let recipients = 8_000
         let installation = try Installation(
             directory: directory, route: "smtp://127.0.0.1:\(sink.port)", credits: recipients)
-        let lines = (0..<recipients).map { #"{"email":"secret.reader.\#($0)@example.net","vars":{"word":"xyzzy\#($0)"}}"# }
+        let lines = (0..<recipients).map {
+            #"{"email":"secret.reader.\#($0)@example.net","vars":{"word":"xyzzy\#($0)"}}"#
+        }
         let campaign = try installation.send(
             subject: "Only for you", text: "The magic word is {{word}}.", recipients: lines.joined(separator: "\n"))
         try installation.sluice("campaign", "pause", "--account", installation.account, campaign)
@@ -95,7 +97,8 @@ final class RestoredServer {
 
     init(_ installation: Installation, _ database: PrivateDatabase, _ directory: TemporaryDirectory) throws {
         arguments = [
-            "serve", "--roles", "api", "--http", "127.0.0.1:0", "--node", "restored", "--data", directory.path + "/copy",
+            "serve", "--roles", "api", "--http", "127.0.0.1:0", "--node", "restored", "--data",
+            directory.path + "/copy",
             "--master-key-file", directory.path + "/data/master.key", "--database-url", database.url("restored"),
             "--vault-database-url", database.url("sluice_vault"),
         ]
@@ -116,8 +119,10 @@ final class RestoredServer {
     func get(_ path: String) throws -> (status: Int, body: String) {
         let output = try Programs.run(
             "/usr/bin/env",
-            ["curl", "-sS", "--max-time", "20", "-w", "\n%{http_code}", "-H", "Authorization: Bearer \(key)",
-             "http://127.0.0.1:\(port)\(path)"])
+            [
+                "curl", "-sS", "--max-time", "20", "-w", "\n%{http_code}", "-H", "Authorization: Bearer \(key)",
+                "http://127.0.0.1:\(port)\(path)",
+            ])
         let lines = output.split(separator: "\n")
         return (lines.last.flatMap { Int($0) } ?? 0, lines.dropLast().joined(separator: "\n"))
     }

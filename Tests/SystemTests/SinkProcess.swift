@@ -10,7 +10,8 @@ final class SinkProcess {
         logPath = directory.path + "/sink.log"
         program = try RunningProgram(
             Programs.sluice,
-            ["sink", "--port", "0", "--json", "--with-parent", "--log", logPath, "--log-recipients", "plain"] + arguments,
+            ["sink", "--port", "0", "--json", "--with-parent", "--log", logPath, "--log-recipients", "plain"]
+                + arguments,
             log: directory.path + "/sink.err")
         port = try program.readPort()
     }

@@ -27,9 +27,12 @@ struct DeliverBenchmark {
         var table: String {
             var table = TextTable(rightAligned: [1])
             table.add("recipients", grouped(recipients))
-            table.add("message", "\(grouped(messageBytes)) bytes, \(fields) fields, \(key), \(tls ? "STARTTLS" : "plaintext"), durable")
+            table.add(
+                "message",
+                "\(grouped(messageBytes)) bytes, \(fields) fields, \(key), \(tls ? "STARTTLS" : "plaintext"), durable")
             table.add("import", "\(grouped(Int(importPerSecond)))/s")
-            table.add("delivery", "\(grouped(Int(messagesPerSecond)))/s over \(String(format: "%.1f", deliverySeconds)) s")
+            table.add(
+                "delivery", "\(grouped(Int(messagesPerSecond)))/s over \(String(format: "%.1f", deliverySeconds)) s")
             table.add("CPU a message, server", String(format: "%.3f ms", serverCPUMilliseconds))
             table.add("CPU a message, PostgreSQL", String(format: "%.3f ms", postgresCPUMilliseconds))
             table.add("CPU a message, sink", String(format: "%.3f ms", sinkCPUMilliseconds))
@@ -56,7 +59,8 @@ struct DeliverBenchmark {
 
     private func measure(_ rig: Rig) async throws -> Result {
         let client = rig.client
-        let campaign = try await client.post("/v1/campaigns", json: campaignJSON(rig.domain), as: APIClient.Campaign.self)
+        let campaign = try await client.post(
+            "/v1/campaigns", json: campaignJSON(rig.domain), as: APIClient.Campaign.self)
         let path = "/v1/campaigns/\(campaign.id)"
         let importStart = ContinuousClock.now
         let report = try await client.upload(

@@ -22,7 +22,9 @@ struct BenchCommand: AsyncParsableCommand {
 
         func validate() throws {
             guard (1...10_000_000).contains(recipients) else { throw ValidationError("--recipients is out of range.") }
-            guard (1_024...10_485_760).contains(size) else { throw ValidationError("--size lies from 1 KiB to 10 MiB.") }
+            guard (1_024...10_485_760).contains(size) else {
+                throw ValidationError("--size lies from 1 KiB to 10 MiB.")
+            }
             guard (2...100).contains(fields) else { throw ValidationError("--fields lies from 2 to 100.") }
             guard ["rsa", "ed25519"].contains(key) else { throw ValidationError("--key is rsa or ed25519.") }
         }

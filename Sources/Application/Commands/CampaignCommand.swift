@@ -21,7 +21,8 @@ struct CampaignCommand: AsyncParsableCommand {
             let found = try await records.campaigns.list(account.id, before: nil, limit: max(1, min(limit, 1_000)))
             if json { return found.forEach { print($0.json(credits: nil)) } }
             var table = TextTable(
-                header: ["campaign", "state", "recipients", "delivered", "bounced", "waiting"], rightAligned: [2, 3, 4, 5])
+                header: ["campaign", "state", "recipients", "delivered", "bounced", "waiting"],
+                rightAligned: [2, 3, 4, 5])
             for campaign in found {
                 let counters = campaign.counters
                 table.add(

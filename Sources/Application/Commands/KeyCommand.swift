@@ -37,7 +37,9 @@ struct KeyCommand: AsyncParsableCommand {
                 let name, prefix: String
                 let isRevoked: Bool
             }
-            let rows = keys.map { Row(id: $0.id, name: $0.name, prefix: $0.displayPrefix, isRevoked: $0.revokedAt != nil) }
+            let rows = keys.map {
+                Row(id: $0.id, name: $0.name, prefix: $0.displayPrefix, isRevoked: $0.revokedAt != nil)
+            }
             try printResult(rows, asJSON: json) {
                 var table = TextTable(header: ["id", "name", "starts with", "state"], rightAligned: [0])
                 for row in rows { table.add("\(row.id)", row.name, row.prefix, row.isRevoked ? "revoked" : "valid") }

@@ -24,7 +24,8 @@ struct SendCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
-        let key = try keyFile.map { try Self.read($0).trimmingCharacters(in: .whitespacesAndNewlines) }
+        let key =
+            try keyFile.map { try Self.read($0).trimmingCharacters(in: .whitespacesAndNewlines) }
             ?? environment["SLUICE_KEY"]
         guard let key, !key.isEmpty else { throw CommandFailure("set SLUICE_KEY or --key-file to an API key") }
         guard html != nil || text != nil else { throw CommandFailure("a mail needs --html or --text") }
@@ -54,7 +55,9 @@ struct SendCommand: AsyncParsableCommand {
     }
 
     private static func read(_ path: String) throws -> String {
-        guard let data = FileManager.default.contents(atPath: path) else { throw CommandFailure("\(path) cannot be read") }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandFailure("\(path) cannot be read")
+        }
         guard let text = String(data: data, encoding: .utf8) else { throw CommandFailure("\(path) is not UTF-8") }
         return text
     }

@@ -12,7 +12,8 @@ struct SuppressionCommand: AsyncParsableCommand {
         subcommands: [Add.self, List.self, Remove.self])
 
     struct Add: RecordsCommand {
-        static let configuration = CommandConfiguration(abstract: "Suppress addresses, given or one a line on standard input.")
+        static let configuration = CommandConfiguration(
+            abstract: "Suppress addresses, given or one a line on standard input.")
 
         @OptionGroup var data: DataOptions
         @OptionGroup var account: AccountOption
@@ -61,7 +62,8 @@ struct SuppressionCommand: AsyncParsableCommand {
         func run(_ records: Records) async throws {
             let found: [Suppression]
             if let address {
-                found = try await records.suppressions.find(try EmailAddress(address), account: account.id)
+                found =
+                    try await records.suppressions.find(try EmailAddress(address), account: account.id)
                     .map { [$0] } ?? []
             } else {
                 found = try await records.suppressions.list(
@@ -72,7 +74,8 @@ struct SuppressionCommand: AsyncParsableCommand {
             }
             let rows = found.map {
                 Row(
-                    fingerprint: $0.fingerprint.bytes.hexadecimal, reason: $0.reason.rawValue, origin: $0.origin.rawValue,
+                    fingerprint: $0.fingerprint.bytes.hexadecimal, reason: $0.reason.rawValue,
+                    origin: $0.origin.rawValue,
                     createdAt: Date(timeIntervalSince1970: Double($0.createdAt.seconds)).formatted(.iso8601))
             }
             try printResult(rows, asJSON: json) {

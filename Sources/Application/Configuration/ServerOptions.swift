@@ -9,7 +9,9 @@ struct DataOptions: ParsableArguments {
     @Option(help: "PostgreSQL to use instead of the private one. [SLUICE_DATABASE_URL]")
     var databaseURL: String?
 
-    @Option(help: "Database of wrapped keys; by default the records database's name with _vault. [SLUICE_VAULT_DATABASE_URL]")
+    @Option(
+        help:
+            "Database of wrapped keys; by default the records database's name with _vault. [SLUICE_VAULT_DATABASE_URL]")
     var vaultDatabaseURL: String?
 
     @Option(help: "File of the master key, made on first use. [SLUICE_MASTER_KEY_FILE]")

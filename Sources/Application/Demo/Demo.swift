@@ -32,7 +32,8 @@ struct Demo {
         try await suppress(suppressed, client)
         let before = try await client.get("/v1/credits", as: APIClient.Balance.self)
 
-        let campaign = try await client.post("/v1/campaigns", json: Self.campaign(rig.domain), key: "demo-create")
+        let campaign =
+            try await client.post("/v1/campaigns", json: Self.campaign(rig.domain), key: "demo-create")
             as APIClient.Campaign
         let path = "/v1/campaigns/\(campaign.id)"
         let importStart = ContinuousClock.now
@@ -41,7 +42,9 @@ struct Demo {
             key: "demo-recipients")
         let importSeconds = (ContinuousClock.now - importStart).inSeconds
         let quote = try await client.get(path + "/quote", as: APIClient.Quote.self)
-        say("\(grouped(report.accepted)) recipients stored, \(report.suppressed) of them suppressed; the campaign costs \(grouped(quote.credits)) credits.")
+        say(
+            "\(grouped(report.accepted)) recipients stored, \(report.suppressed) of them suppressed; the campaign costs \(grouped(quote.credits)) credits."
+        )
 
         let usage = Usage(rig)
         let start = ContinuousClock.now
@@ -79,7 +82,9 @@ struct Demo {
             let counters = campaign.counters
             bar?.update(
                 counters.final, of: counters.recipients,
-                note: "\(grouped(counters.delivered)) delivered, \(counters.bounced) bounced, \(counters.deferred) waiting")
+                note:
+                    "\(grouped(counters.delivered)) delivered, \(counters.bounced) bounced, \(counters.deferred) waiting"
+            )
             try await Task.sleep(for: .milliseconds(100))
             campaign = try await client.get(path)
         }

@@ -53,7 +53,8 @@ struct DemoResult {
         expect(
             sink.copies - sink.recipients <= counters.inDoubtResent + counters.inDoubt,
             "\(sink.copies - sink.recipients) more copies than recipients, beyond those in doubt")
-        expect(sink.dkimPass == sink.copies && sink.dkimFail == 0, "\(sink.dkimPass) signatures of \(sink.copies) verify")
+        expect(
+            sink.dkimPass == sink.copies && sink.dkimFail == 0, "\(sink.dkimPass) signatures of \(sink.copies) verify")
         expect(heldAtSend == Int64(recipients - suppressed), "\(heldAtSend) credits were held")
         expect(campaign.credits.charged == Int64(counters.delivered), "charged \(campaign.credits.charged)")
         expect(

@@ -63,7 +63,10 @@ final class Rig: Sendable {
         let keysFile = directory + "/dkim-keys.json"
         try JSONEncoder().encode(added.verificationKeys).write(to: URL(fileURLWithPath: keysFile))
         sink = try ChildProcess(
-            ["sink", "--port", "0", "--json", "--with-parent", "--keys", keysFile, "--verify-share", "\(options.verifyShare)"]
+            [
+                "sink", "--port", "0", "--json", "--with-parent", "--keys", keysFile, "--verify-share",
+                "\(options.verifyShare)",
+            ]
                 + options.sink)
         guard let line = sink.readLine(), let port = line.split(separator: ":").last.flatMap({ Int($0) }) else {
             throw RigError(problem: "the sink did not start")

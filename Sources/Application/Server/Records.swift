@@ -95,7 +95,8 @@ final class Records: Sendable {
         let hasAccounts = try await records.query("SELECT EXISTS (SELECT FROM accounts)").first?.decode(Bool.self)
         guard hasAccounts != true else {
             throw SettingError(
-                setting: "vaultDatabaseUrl", problem: "the vault is empty, but the records have accounts: wrong database?")
+                setting: "vaultDatabaseUrl",
+                problem: "the vault is empty, but the records have accounts: wrong database?")
         }
     }
 

@@ -64,13 +64,16 @@ final class Server: Sendable {
 
     // MARK: API
 
-    private func api(_ group: any EventLoopGroup, onStart: @escaping @Sendable (Int) async -> Void) throws -> some Service {
+    private func api(_ group: any EventLoopGroup, onStart: @escaping @Sendable (Int) async -> Void) throws
+        -> some Service
+    {
         try APIServer.application(
             APIServices(
                 records: records.pool, campaigns: records.campaigns, ledger: records.ledger,
                 suppressions: records.suppressions, domains: records.domains, keys: records.keys,
                 idempotency: records.idempotency, unsubscriber: records.unsubscriber, openAPI: OpenAPIDocument.text),
-            host: configuration.http.host, port: configuration.http.port, tls: configuration.tls, group: group, logger: logger, onStart: onStart)
+            host: configuration.http.host, port: configuration.http.port, tls: configuration.tls, group: group,
+            logger: logger, onStart: onStart)
     }
 
     // MARK: Delivery

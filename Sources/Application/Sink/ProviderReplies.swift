@@ -98,14 +98,16 @@ struct ProviderReplies {
         ],
         busy: [
             ReplyTemplate(
-                421, "4.7.0", "[TSS04] Messages from your address temporarily deferred due to unexpected volume or user",
+                421, "4.7.0",
+                "[TSS04] Messages from your address temporarily deferred due to unexpected volume or user",
                 "complaints ({token})")
         ])
 
     private static let outlook = ProviderReplies(
         unknownMailbox: [
             ReplyTemplate(
-                550, "5.5.0", "Requested action not taken: mailbox unavailable (S2017062302). [{token}.prod.protection]"),
+                550, "5.5.0", "Requested action not taken: mailbox unavailable (S2017062302). [{token}.prod.protection]"
+            ),
             ReplyTemplate(
                 550, "5.1.10", "RESOLVER.ADR.RecipientNotFound; Recipient {recipient} not found by SMTP address lookup",
                 "[{token}.prod.protection]"),
@@ -128,7 +130,8 @@ struct ProviderReplies {
         ],
         deferredContent: [
             ReplyTemplate(
-                451, "4.7.650", "The mail server has been temporarily rate limited due to IP reputation. (S775) [{token}]")
+                451, "4.7.650",
+                "The mail server has been temporarily rate limited due to IP reputation. (S775) [{token}]")
         ],
         busy: [
             ReplyTemplate(
@@ -152,7 +155,8 @@ struct ProviderReplies {
         ],
         deferredRecipient: [
             ReplyTemplate(
-                450, "", "Requested mail action not taken: mailbox unavailable", "Greylisted, please retry in some minutes"),
+                450, "", "Requested mail action not taken: mailbox unavailable",
+                "Greylisted, please retry in some minutes"),
             ReplyTemplate(452, "4.2.2", "Requested mail action aborted: exceeded storage allocation of the mailbox"),
         ],
         deferredContent: [
@@ -185,23 +189,29 @@ struct ProviderReplies {
 
     private static let orange = ProviderReplies(
         unknownMailbox: [
-            ReplyTemplate(550, "5.1.1", "Adresse d au moins un destinataire invalide. Invalid recipient. OFR{token} [416]")
+            ReplyTemplate(
+                550, "5.1.1", "Adresse d au moins un destinataire invalide. Invalid recipient. OFR{token} [416]")
         ],
         inactiveMailbox: [
             ReplyTemplate(550, "5.2.1", "Boite du destinataire desactivee. Mailbox disabled. OFR{token} [417]")
         ],
         refusedContent: [
-            ReplyTemplate(550, "5.7.1", "Service refuse. Veuillez essayer plus tard. Mail rejected as spam. OFR{token} [506]")
+            ReplyTemplate(
+                550, "5.7.1", "Service refuse. Veuillez essayer plus tard. Mail rejected as spam. OFR{token} [506]")
         ],
         deferredRecipient: [
-            ReplyTemplate(450, "4.2.1", "Service temporairement indisponible. Mailbox busy, try again later. OFR{token} [103]"),
+            ReplyTemplate(
+                450, "4.2.1", "Service temporairement indisponible. Mailbox busy, try again later. OFR{token} [103]"),
             ReplyTemplate(452, "4.2.2", "Boite du destinataire pleine. Recipient overquota. OFR{token} [403]"),
         ],
         deferredContent: [
             ReplyTemplate(451, "4.7.1", "Service refuse pour le moment. Too many messages, slow down. OFR{token} [104]")
         ],
         busy: [
-            ReplyTemplate(421, "4.7.0", "Trop de connexions, veuillez verifier votre configuration. Too many connections, slow down. OFR{token}")
+            ReplyTemplate(
+                421, "4.7.0",
+                "Trop de connexions, veuillez verifier votre configuration. Too many connections, slow down. OFR{token}"
+            )
         ])
 
     private static let comcast = ProviderReplies(
@@ -216,7 +226,8 @@ struct ProviderReplies {
         ],
         deferredRecipient: [
             ReplyTemplate(452, "4.2.2", "<{recipient}> Mailbox is full, exceeded storage allocation"),
-            ReplyTemplate(450, "4.7.1", "RL000001 recipients from your address are throttled, try again later ({token})"),
+            ReplyTemplate(
+                450, "4.7.1", "RL000001 recipients from your address are throttled, try again later ({token})"),
         ],
         deferredContent: [
             ReplyTemplate(452, "4.3.1", "Insufficient system storage, try again later ({token})")
@@ -227,10 +238,15 @@ struct ProviderReplies {
 
     private static let mailRu = ProviderReplies(
         unknownMailbox: [
-            ReplyTemplate(550, "", "Message was not accepted -- invalid mailbox. Local mailbox {recipient} is unavailable: user not found")
+            ReplyTemplate(
+                550, "",
+                "Message was not accepted -- invalid mailbox. Local mailbox {recipient} is unavailable: user not found")
         ],
         inactiveMailbox: [
-            ReplyTemplate(550, "", "Message was not accepted -- invalid mailbox. Local mailbox {recipient} is unavailable: account is disabled")
+            ReplyTemplate(
+                550, "",
+                "Message was not accepted -- invalid mailbox. Local mailbox {recipient} is unavailable: account is disabled"
+            )
         ],
         refusedContent: [
             ReplyTemplate(550, "", "spam message rejected. Please contact the abuse desk and quote {token}")
@@ -248,7 +264,8 @@ struct ProviderReplies {
 
     private static let generic = ProviderReplies(
         unknownMailbox: [
-            ReplyTemplate(550, "5.1.1", "<{recipient}>: Recipient address rejected: User unknown in virtual mailbox table"),
+            ReplyTemplate(
+                550, "5.1.1", "<{recipient}>: Recipient address rejected: User unknown in virtual mailbox table"),
             ReplyTemplate(550, "5.1.1", "<{recipient}>... User unknown"),
             ReplyTemplate(550, "", "No such user here"),
             ReplyTemplate(550, "", "Unrouteable address"),
@@ -262,7 +279,8 @@ struct ProviderReplies {
             ReplyTemplate(550, "5.7.1", "Message contains content that is not accepted here, case {token}"),
         ],
         deferredRecipient: [
-            ReplyTemplate(450, "4.2.0", "<{recipient}>: Recipient address rejected: Greylisted, try again in 300 seconds"),
+            ReplyTemplate(
+                450, "4.2.0", "<{recipient}>: Recipient address rejected: Greylisted, try again in 300 seconds"),
             ReplyTemplate(451, "4.7.1", "Greylisting in action, please come back later"),
             ReplyTemplate(452, "4.2.2", "<{recipient}>: mailbox full"),
             ReplyTemplate(451, "4.3.0", "<{recipient}>: Temporary lookup failure"),

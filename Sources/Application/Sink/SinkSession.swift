@@ -125,7 +125,8 @@ final class SinkSession: SMTPServerSession {
 
     private static let senderOK = SMTPReply(250, EnhancedStatusCode("2.1.0"), "Sender OK")
     private static let recipientOK = SMTPReply(250, EnhancedStatusCode("2.1.5"), "Recipient OK")
-    private static let oneRecipient = SMTPReply(452, EnhancedStatusCode("4.5.3"), "Too many recipients for this message")
+    private static let oneRecipient = SMTPReply(
+        452, EnhancedStatusCode("4.5.3"), "Too many recipients for this message")
     private static let taken = SMTPReply(250, EnhancedStatusCode("2.0.0"), "OK: taken by the sink")
     private static let storageFailed = SMTPReply(452, EnhancedStatusCode("4.3.1"), "The sink cannot write its files")
 }

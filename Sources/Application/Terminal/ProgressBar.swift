@@ -37,7 +37,8 @@ final class ProgressBar {
             lastLine = line
             FileHandle.standardError.write(Data("\r\(line)\(padding)".utf8))
         } else {
-            let line = "\(label) \(String(format: "%.0f", share * 100)) % \(counts) \(note) (\(String(format: "%.1f", seconds)) s)\n"
+            let line =
+                "\(label) \(String(format: "%.0f", share * 100)) % \(counts) \(note) (\(String(format: "%.1f", seconds)) s)\n"
             guard line != lastLine else { return }
             lastLine = line
             FileHandle.standardError.write(Data(line.utf8))

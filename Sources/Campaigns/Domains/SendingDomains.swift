@@ -38,11 +38,12 @@ package final class SendingDomains: Sendable {
     /// - Parameters:
     ///   - selector: of the first key. A key of another algorithm gets the selector with `e` (Ed25519) behind it.
     ///   - algorithms: one signature each, in this order.
+    ///   - onCommit: runs last in the transaction, with the domain that is returned; an error undoes the call.
     /// - Throws: ``CampaignError`` `.domainExists`, `.invalidSetting`, `.notFound` for an unknown account; `DKIMError`
     @concurrent
     package func add(
         _ account: AccountID, _ domain: DomainName, selector: String? = nil,
-        algorithms: [DKIMKey.Algorithm] = [.rsaSHA256]
+        algorithms: [DKIMKey.Algorithm] = [.rsaSHA256], onCommit: CampaignService.CommitHook<SendingDomain>? = nil
     ) async throws -> SendingDomain {
         guard !algorithms.isEmpty, Set(algorithms).count == algorithms.count else {
             throw CampaignError(.invalidSetting, "a sending domain has one key of each chosen algorithm, at least one")
@@ -64,12 +65,12 @@ package final class SendingDomains: Sendable {
         let sealed = try keys.map { selector, key in
             try sealing.seal(key.privateKeyDER, as: Self.context(account, domain, selector))
         }
-        let createdAt = try await insert(account, domain, keys, sealed)
+        let published = keys.map {
+            SendingDomain.Key(selector: $0.selector, algorithm: $0.key.algorithm, record: $0.key.dnsRecord)
+        }
+        let added = try await insert(account, domain, published, sealed, onCommit)
         signers.insert(signer, account, domain)
-        return try sendingDomain(
-            account, domain,
-            keys.map { SendingDomain.Key(selector: $0.selector, algorithm: $0.key.algorithm, record: $0.key.dnsRecord) },
-            createdAt: createdAt)
+        return added
     }
 
     /// The account's domains by name.
@@ -156,8 +157,9 @@ package final class SendingDomains: Sendable {
     }
 
     private func insert(
-        _ account: AccountID, _ domain: DomainName, _ keys: [(selector: String, key: DKIMKey)], _ sealed: [[UInt8]]
-    ) async throws -> Int64 {
+        _ account: AccountID, _ domain: DomainName, _ keys: [SendingDomain.Key], _ sealed: [[UInt8]],
+        _ onCommit: CampaignService.CommitHook<SendingDomain>?
+    ) async throws -> SendingDomain {
         do {
             return try await records.withTransaction { connection in
                 let createdAt = try await connection.query(
@@ -171,10 +173,12 @@ package final class SendingDomains: Sendable {
                     INSERT INTO domain_keys (account_id, domain, selector, algorithm, record, sealed, position)
                     SELECT \(account.rawValue), \(domain.text), k.selector, k.algorithm, k.record, k.sealed, k.position
                     FROM unnest(
-                        \(keys.map(\.selector)), \(keys.map(\.key.algorithm.rawValue)), \(keys.map(\.key.dnsRecord)),
+                        \(keys.map(\.selector)), \(keys.map(\.algorithm.rawValue)), \(keys.map(\.record)),
                         \(sealed)) WITH ORDINALITY AS k (selector, algorithm, record, sealed, position)
                     """)
-                return createdAt.seconds
+                let added = try sendingDomain(account, domain, keys, createdAt: createdAt.seconds)
+                try await onCommit?(connection, added)
+                return added
             }
         } catch let error as PostgresError where error.sqlState == .uniqueViolation {
             throw CampaignError(.domainExists, "\(domain) is registered already")

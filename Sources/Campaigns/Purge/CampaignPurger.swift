@@ -29,7 +29,8 @@ struct CampaignPurger: Sendable {
             throw CampaignError(.settlementMismatch, "the campaign's counters do not add up; nothing was destroyed")
         }
         _ = try await vault.destroyCampaignKey(account, campaign)
-        let keyDestroyedAt = try await records.query("SELECT clock_timestamp()").only.decode(column: 0, as: PostgresTimestamp.self)
+        let keyDestroyedAt = try await records.query("SELECT clock_timestamp()").only.decode(
+            column: 0, as: PostgresTimestamp.self)
         let certificate = try await records.withTransaction { connection in
             try await destroyRows(account, campaign, keyDestroyedAt: keyDestroyedAt.seconds, on: connection)
         }
@@ -95,7 +96,8 @@ struct CampaignPurger: Sendable {
                 DELETE FROM batches WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
                 """
             ).affected)
-        let now = try await connection.query("SELECT clock_timestamp()").only.decode(column: 0, as: PostgresTimestamp.self)
+        let now = try await connection.query("SELECT clock_timestamp()").only.decode(
+            column: 0, as: PostgresTimestamp.self)
         let certificate = PurgeCertificate(
             account: account, campaign: campaign, state: state, counters: locked.counters, rows: rows, bytes: bytes,
             keyDestroyedAt: keyDestroyedAt, completedAt: now.seconds)

@@ -66,7 +66,8 @@ extension PurgeCertificate {
     ///
     /// - Throws: ``CampaignError`` `.malformedRecord` where the text was altered.
     init(json: String) throws(CampaignError) {
-        guard let stored = try? JSONDecoder().decode(Stored.self, from: Data(json.utf8)), let certificate = stored.value,
+        guard let stored = try? JSONDecoder().decode(Stored.self, from: Data(json.utf8)),
+            let certificate = stored.value,
             certificate.json == json
         else { throw CampaignError(.malformedRecord, "the stored certificate was altered") }
         self = certificate

@@ -116,12 +116,14 @@ extension CampaignService {
             UPDATE batches SET state = \(BatchState.cancelling.rawValue)
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue) AND state IN (0, 1, 2)
             """)
-        guard try await !connection.query(
-            """
-            SELECT FROM batches WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
-                AND state = \(BatchState.cancelling.rawValue) LIMIT 1
-            """
-        ).isEmpty else { return }
+        guard
+            try await !connection.query(
+                """
+                SELECT FROM batches WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+                    AND state = \(BatchState.cancelling.rawValue) LIMIT 1
+                """
+            ).isEmpty
+        else { return }
         // Their workers may die: somebody must look when the leases run out. A pause took them out of the queue.
         try await connection.query("SELECT enqueue_account(\(account.rawValue), clock_timestamp())")
     }

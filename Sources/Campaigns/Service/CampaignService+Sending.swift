@@ -22,7 +22,9 @@ extension CampaignService {
                 throw CampaignError(.invalidSetting, "a campaign can be scheduled for at most a year ahead")
             }
             let event: CampaignEvent = scheduled == nil ? .send : .schedule
-            guard let next = current.state.applying(event) else { throw CampaignError.illegal(event, in: current.state) }
+            guard let next = current.state.applying(event) else {
+                throw CampaignError.illegal(event, in: current.state)
+            }
             guard current.counters.recipients > 0 else {
                 throw CampaignError(.noRecipients, "the campaign has no recipients")
             }

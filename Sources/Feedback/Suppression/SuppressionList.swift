@@ -20,18 +20,22 @@ package struct SuppressionList: Sendable {
 
     /// Suppresses addresses; repeated ones count once. All or nothing, for any number.
     ///
-    /// - Parameter note: for people, at most 500 octets, no control characters; must hold no address
+    /// - Parameters:
+    ///   - note: for people, at most 500 octets, no control characters; must hold no address
+    ///   - onCommit: runs last in the transaction, with the number that is returned; an error undoes the call
     /// - Returns: how many were not suppressed before
     /// - Throws: ``SuppressionError``, `VaultError`, `PostgresError`
     @discardableResult
     package func add(
         _ addresses: [EmailAddress], account: AccountID, reason: SuppressionReason, origin: SuppressionOrigin,
-        note: String? = nil
+        note: String? = nil, onCommit: (@Sendable (PostgresConnection, Int) async throws -> Void)? = nil
     ) async throws -> Int {
         let fingerprinter = try await vault.accountKeys(account).fingerprinter
         let new = addresses.map { NewSuppression(fingerprinter.fingerprint($0), reason) }
         return try await records.withTransaction { connection in
-            try await self.add(new, account: account, origin: origin, note: note, on: connection)
+            let added = try await self.add(new, account: account, origin: origin, note: note, on: connection)
+            try await onCommit?(connection, added)
+            return added
         }
     }
 

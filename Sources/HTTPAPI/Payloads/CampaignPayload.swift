@@ -1,5 +1,6 @@
 import Campaigns
 import Foundation
+import HTTPTypes
 import MailMessage
 import MailTypes
 
@@ -11,7 +12,7 @@ struct CampaignPayload: StrictPayload {
     let text: String?
     let replyTo: [String]?
     let headers: [String: String]?
-    let attachments: [AttachmentPayload]?
+    let attachments: [Strict<AttachmentPayload>]?
     let inDoubt: String?
     let missingVariables: String?
     let expirySeconds: Int?
@@ -25,39 +26,35 @@ struct CampaignPayload: StrictPayload {
         case expirySeconds = "expiry_seconds"
     }
 
-    struct AttachmentPayload: Decodable {
-        let filename: String
-        let content: String
-        let contentType: String?
-        let contentID: String?
-
-        enum CodingKeys: String, CodingKey {
-            case filename, content
-            case contentType = "content_type"
-            case contentID = "content_id"
-        }
-    }
-
+    /// - Throws: ``Problem``, which names the field where that is known.
     func request() throws -> CampaignRequest {
         let content = MessageContent(
-            from: try Mailbox.parse(from), replyTo: try (replyTo ?? []).map(Mailbox.parse), subject: subject,
-            html: html, text: text, headers: (headers ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
-            attachments: try (attachments ?? []).enumerated().map(attachment),
+            from: try mailbox(from, field: "from"),
+            replyTo: try (replyTo ?? []).enumerated().map { try mailbox($1, field: "reply_to.\($0)") },
+            subject: subject, html: html, text: text,
+            headers: (headers ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
+            attachments: try (attachments ?? []).enumerated().map { try $1.value.attachment(index: $0) },
             missingVariables: try missingVariablePolicy())
-        return CampaignRequest(
-            content: content, inDoubt: try inDoubtPolicy(),
-            expirySeconds: expirySeconds ?? CampaignLimits.defaultExpirySeconds)
+        return CampaignRequest(content: content, inDoubt: try inDoubtPolicy(), expirySeconds: try expiry())
     }
 
-    private func attachment(_ index: Int, _ payload: AttachmentPayload) throws -> Attachment {
-        guard let content = Data(base64Encoded: payload.content) else {
-            throw Problem.invalid(
-                "invalid_base64", "The content of an attachment is not base64.",
-                fields: ["attachments.\(index).content"])
+    private func mailbox(_ text: String, field: String) throws -> Mailbox {
+        do throws(MessageError) {
+            return try Mailbox.parse(text)
+        } catch {
+            throw Problem(error, field: field)
         }
-        return Attachment(
-            filename: payload.filename, contentType: payload.contentType ?? "application/octet-stream",
-            content: Array(content), contentID: payload.contentID)
+    }
+
+    private func expiry() throws -> Int {
+        guard let expirySeconds else { return CampaignLimits.defaultExpirySeconds }
+        let range = CampaignLimits.expirySeconds
+        guard range.contains(expirySeconds) else {
+            throw Problem.invalid(
+                "invalid_field", "expiry_seconds lies between \(range.lowerBound) and \(range.upperBound).",
+                fields: ["expiry_seconds"])
+        }
+        return expirySeconds
     }
 
     private func inDoubtPolicy() throws -> InDoubtPolicy {
@@ -79,64 +76,28 @@ struct CampaignPayload: StrictPayload {
     }
 }
 
-/// The body of `POST /v1/campaigns/{id}/send`; may be empty.
-struct SendPayload: StrictPayload {
-    /// RFC 3339, up to a year ahead.
-    let scheduledAt: String?
+/// A file or inline image of a campaign.
+struct AttachmentPayload: StrictPayload {
+    let filename: String
+    /// Base64 (RFC 4648 §4).
+    let content: String
+    let contentType: String?
+    let contentID: String?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case scheduledAt = "scheduled_at"
+        case filename, content
+        case contentType = "content_type"
+        case contentID = "content_id"
     }
 
-    func scheduledSeconds(now: Date) throws -> Int64? {
-        guard let scheduledAt else { return nil }
-        let formatter = ISO8601DateFormatter()
-        let fractional = ISO8601DateFormatter()
-        fractional.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
-        guard let date = formatter.date(from: scheduledAt) ?? fractional.date(from: scheduledAt) else {
+    func attachment(index: Int) throws -> Attachment {
+        guard let decoded = Data(base64Encoded: content) else {
             throw Problem.invalid(
-                "invalid_field", "scheduled_at is not an RFC 3339 time such as 2026-11-21T08:00:00Z.",
-                fields: ["scheduled_at"])
+                "invalid_base64", "The content of an attachment is not base64.",
+                fields: ["attachments.\(index).content"])
         }
-        guard date < now.addingTimeInterval(366 * 86_400) else {
-            throw Problem.invalid("invalid_field", "scheduled_at is over a year ahead.", fields: ["scheduled_at"])
-        }
-        return date <= now ? nil : Int64(date.timeIntervalSince1970.rounded(.up))
-    }
-}
-
-struct SuppressionPayload: StrictPayload {
-    let addresses: [String]
-    let reason: String?
-    let note: String?
-
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case addresses, reason, note
-    }
-
-    /// - Throws: a problem that names the position, not the address.
-    func parsedAddresses() throws -> [EmailAddress] {
-        guard addresses.count <= APILimits.suppressionsPerCall else {
-            throw Problem.invalid(
-                "too_many_addresses", "At most \(APILimits.suppressionsPerCall) addresses a call.",
-                fields: ["addresses"])
-        }
-        return try addresses.enumerated().map { index, text in
-            do throws(AddressError) {
-                return try EmailAddress(text)
-            } catch {
-                throw Problem.invalid(error.code, "\(error).", fields: ["addresses.\(index)"])
-            }
-        }
-    }
-}
-
-struct DomainPayload: StrictPayload {
-    let domain: String
-    let selector: String?
-    let ed25519: Bool?
-
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case domain, selector, ed25519
+        return Attachment(
+            filename: filename, contentType: contentType ?? "application/octet-stream", content: Array(decoded),
+            contentID: contentID)
     }
 }

@@ -161,7 +161,7 @@ extension PostgresError {
     /// Whether the server refused because of its own state: short of resources, shutting down, busy, a standby.
     fileprivate var isPassing: Bool {
         switch sqlState {
-        case SQLState.lockNotAvailable, SQLState.queryCanceled, SQLState.readOnlyTransaction: true
+        case SQLState.lockNotAvailable, SQLState.readOnlyTransaction: true
         default: sqlState?.errorClass == "53" || sqlState?.errorClass == "57" || sqlState?.errorClass == "08"
         }
     }

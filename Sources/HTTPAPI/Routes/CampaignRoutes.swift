@@ -4,7 +4,6 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import MailTypes
-import NIOCore
 import Postgres
 
 /// `/v1/campaigns`: from draft to certificate.
@@ -23,22 +22,25 @@ struct CampaignRoutes: Sendable {
         group.post("campaigns/:id/pause") { try await act($0, $1, campaigns.pause(_:_:onCommit:)) }
         group.post("campaigns/:id/resume") { try await act($0, $1, campaigns.resume(_:_:onCommit:)) }
         group.post("campaigns/:id/cancel") { try await act($0, $1, campaigns.cancel(_:_:onCommit:)) }
-        group.get("campaigns/:id/events", use: events)
         group.get("campaigns/:id/certificate", use: certificate)
     }
+
+    // MARK: Drafting
 
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
         let account = try context.authenticated()
         let body = try await request.wholeBody(limit: APILimits.bodyBytes)
         let digest = Idempotency.digest(body)
         let ticket = try idempotency.ticket(request, context)
-        if let replay = try await idempotency.replay(ticket, request: digest) { return replay }
-        let campaign = try StrictDecoding.decode(CampaignPayload.self, from: body).request()
-        let draft = try await campaigns.create(account, campaign) { connection, draft in
-            try await ticket?.save(Self.created(draft), request: digest, on: connection)
+        let answer = try await idempotency.answer(ticket, request: digest) {
+            let campaign = try StrictDecoding.decode(CampaignPayload.self, from: body).request()
+            let draft = try await campaigns.create(account, campaign) { connection, draft in
+                try await ticket?.save(Self.created(draft), request: digest, on: connection)
+            }
+            return Self.created(draft)
         }
-        var response = Self.created(draft).response()
-        response.headers[.location] = "/v1/campaigns/\(draft.id)"
+        var response = answer.response()
+        response.headers[.location] = try Self.location(answer)
         return response
     }
 
@@ -47,21 +49,42 @@ struct CampaignRoutes: Sendable {
             status: .created, body: draft.json(credits: CampaignCredits(held: 0, charged: 0, released: 0)))
     }
 
+    /// Read from the answer, so that a replayed one has it as well.
+    private static func location(_ answer: Idempotency.Answer) throws -> String {
+        struct Created: Decodable {
+            let id: String
+        }
+        return "/v1/campaigns/" + (try JSONDecoder().decode(Created.self, from: Data(answer.body.utf8)).id)
+    }
+
     private func importRecipients(_ request: Request, _ context: APIContext) async throws -> Response {
         let account = try context.authenticated()
         let campaign = try context.campaignID()
         let format = try RecipientFormat(contentType: request.headers[.contentType])
+        let body = try request.plainBody()
         let ticket = try idempotency.ticket(request, context)
-        let replay = try await idempotency.replay(ticket, request: try await request.body.sha256())
-        if let replay { return replay }
-        let source = request.body.map(\.readableBytesView)
-        let result = try await campaigns.importRecipients(account, campaign, format: format, source: source) {
+        let replay = try await idempotency.replay(ticket, request: Self.digest(try await body.sha256(), format))
+        if let replay { return replay.response() }
+        let result = try await campaigns.importRecipients(account, campaign, format: format, source: body) {
             connection, result in
             try await ticket?.save(
-                Idempotency.Answer(status: .ok, body: result.report.json), request: result.digest, on: connection)
+                Idempotency.Answer(status: .ok, body: result.report.json),
+                request: Self.digest(result.digest, format), on: connection)
         }
         return Idempotency.Answer(status: .ok, body: result.report.json).response()
     }
+
+    /// The same octets read in another format are another upload.
+    private static func digest(_ body: [UInt8], _ format: RecipientFormat) -> [UInt8] {
+        Idempotency.digest(body + Array(format.rawValue.utf8))
+    }
+
+    private func quote(_ request: Request, _ context: APIContext) async throws -> Response {
+        let quote = try await campaigns.quote(context.authenticated(), context.campaignID())
+        return Idempotency.Answer(status: .ok, body: quote.json).response()
+    }
+
+    // MARK: Sending and steering
 
     private func send(_ request: Request, _ context: APIContext) async throws -> Response {
         let account = try context.authenticated()
@@ -69,15 +92,16 @@ struct CampaignRoutes: Sendable {
         let body = try await request.wholeBody(limit: APILimits.smallBodyBytes)
         let digest = Idempotency.digest(body)
         let ticket = try idempotency.ticket(request, context)
-        if let replay = try await idempotency.replay(ticket, request: digest) { return replay }
-        let scheduled =
-            body.isEmpty
-            ? nil : try StrictDecoding.decode(SendPayload.self, from: body).scheduledSeconds(now: Date())
-        let status = try await campaigns.send(account, campaign, scheduledAt: scheduled) { connection, status in
-            try await ticket?.save(
-                Idempotency.Answer(status: .accepted, body: status.json), request: digest, on: connection)
-        }
-        return Idempotency.Answer(status: .accepted, body: status.json).response()
+        return try await idempotency.answer(ticket, request: digest) {
+            let scheduled =
+                body.isEmpty
+                ? nil : try StrictDecoding.decode(SendPayload.self, from: body).scheduledSeconds(now: Date())
+            let status = try await campaigns.send(account, campaign, scheduledAt: scheduled) { connection, status in
+                try await ticket?.save(
+                    Idempotency.Answer(status: .accepted, body: status.json), request: digest, on: connection)
+            }
+            return Idempotency.Answer(status: .accepted, body: status.json)
+        }.response()
     }
 
     /// Pause, resume and cancel: no body, the campaign's new state as the answer.
@@ -89,12 +113,16 @@ struct CampaignRoutes: Sendable {
         let campaign = try context.campaignID()
         let digest = Idempotency.digest(try await request.wholeBody(limit: APILimits.smallBodyBytes))
         let ticket = try idempotency.ticket(request, context)
-        if let replay = try await idempotency.replay(ticket, request: digest) { return replay }
-        let status = try await action(account, campaign) { connection, status in
-            try await ticket?.save(Idempotency.Answer(status: .ok, body: status.json), request: digest, on: connection)
-        }
-        return Idempotency.Answer(status: .ok, body: status.json).response()
+        return try await idempotency.answer(ticket, request: digest) {
+            let status = try await action(account, campaign) { connection, status in
+                try await ticket?.save(
+                    Idempotency.Answer(status: .ok, body: status.json), request: digest, on: connection)
+            }
+            return Idempotency.Answer(status: .ok, body: status.json)
+        }.response()
     }
+
+    // MARK: Looking
 
     private func get(_ request: Request, _ context: APIContext) async throws -> Response {
         let status = try await campaigns.get(context.authenticated(), context.campaignID())
@@ -103,11 +131,8 @@ struct CampaignRoutes: Sendable {
 
     private func list(_ request: Request, _ context: APIContext) async throws -> Response {
         let page = try PageRequest(request)
-        let after = try page.after.map { text in
-            guard let id = CampaignID(text) else { throw Problem.badCursor }
-            return id
-        }
-        let found = try await campaigns.list(context.authenticated(), before: after, limit: page.limit)
+        let found = try await campaigns.list(
+            context.authenticated(), before: page.cursor { CampaignID($0) }, limit: page.limit)
         return PageRequest.response(
             found.map { $0.json(credits: nil) }, next: found.count == page.limit ? found.last?.id.description : nil)
     }
@@ -115,23 +140,15 @@ struct CampaignRoutes: Sendable {
     private func recipients(_ request: Request, _ context: APIContext) async throws -> Response {
         let page = try PageRequest(request)
         let outcome = try request.uri.queryParameters.get("outcome").map { name in
-            guard let filter = RecipientFate(name: String(name)) else {
+            guard let filter = RecipientFate(name: name) else {
                 throw Problem.invalid("invalid_field", "There is no such outcome.", fields: ["outcome"])
             }
             return filter
         }
-        let cursor = try page.after.map { text in
-            guard let cursor = RecipientCursor(text) else { throw Problem.badCursor }
-            return cursor
-        }
         let found = try await campaigns.recipients(
-            context.authenticated(), context.campaignID(), fate: outcome, after: cursor, limit: page.limit)
+            context.authenticated(), context.campaignID(), fate: outcome, after: page.cursor { RecipientCursor($0) },
+            limit: page.limit)
         return PageRequest.response(found.recipients.map(\.json), next: found.next?.description)
-    }
-
-    private func quote(_ request: Request, _ context: APIContext) async throws -> Response {
-        let quote = try await campaigns.quote(context.authenticated(), context.campaignID())
-        return Idempotency.Answer(status: .ok, body: quote.json).response()
     }
 
     private func certificate(_ request: Request, _ context: APIContext) async throws -> Response {
@@ -141,42 +158,10 @@ struct CampaignRoutes: Sendable {
         }
         return Idempotency.Answer(status: .ok, body: certificate.json).response()
     }
-
-    /// Server-sent events: one `progress` event with the campaign's status at each change, looked at twice a second,
-    /// until the campaign is purged.
-    private func events(_ request: Request, _ context: APIContext) async throws -> Response {
-        let account = try context.authenticated()
-        let id = try context.campaignID()
-        let first = try await campaigns.get(account, id)
-        let campaigns = campaigns
-        let body = ResponseBody { writer in
-            var status = first
-            var sent = ""
-            let end = ContinuousClock.now + .seconds(APILimits.eventStreamSeconds)
-            var lastWrite = ContinuousClock.now
-            while true {
-                if status.json != sent {
-                    sent = status.json
-                    try await writer.write(ByteBuffer(string: "event: progress\ndata: \(sent)\n\n"))
-                    lastWrite = .now
-                } else if ContinuousClock.now - lastWrite > .seconds(15) {
-                    // A comment line keeps proxies from closing a quiet stream.
-                    try await writer.write(ByteBuffer(string: ":\n\n"))
-                    lastWrite = .now
-                }
-                if status.campaign.purgedAt != nil || ContinuousClock.now > end { break }
-                try await Task.sleep(for: .milliseconds(500))
-                status = try await campaigns.get(account, id)
-            }
-            try await writer.finish(nil)
-        }
-        return Response(
-            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"], body: body)
-    }
 }
 
 extension RecipientFormat {
-    init(contentType: String?) throws {
+    fileprivate init(contentType: String?) throws {
         guard let format = contentType.flatMap(RecipientFormat.init(mediaType:)) else {
             throw Problem(
                 .unsupportedMediaType, "unsupported_media_type",

@@ -1,10 +1,11 @@
+import HTTPTypes
 import Hummingbird
 import NIOCore
 
 /// `?limit=…&after=…` and the page that answers it: `{"data": […], "next": cursor or null}`.
 struct PageRequest {
     let limit: Int
-    let after: String?
+    private let after: String?
 
     init(_ request: Request) throws {
         after = request.uri.queryParameters.get("after")
@@ -19,6 +20,15 @@ struct PageRequest {
         limit = number
     }
 
+    /// Where the page starts; nil for the first one.
+    func cursor<Cursor>(_ read: (String) -> Cursor?) throws -> Cursor? {
+        guard let after else { return nil }
+        guard let cursor = read(after) else {
+            throw Problem(.badRequest, "invalid_cursor", "`after` is not a cursor of this list.", fields: ["after"])
+        }
+        return cursor
+    }
+
     /// - Parameter items: complete JSON values.
     static func response(_ items: [String], next: String?) -> Response {
         var json = JSONText()
@@ -31,8 +41,4 @@ struct PageRequest {
         json.endObject()
         return Idempotency.Answer(status: .ok, body: json.text).response()
     }
-}
-
-extension Problem {
-    static let badCursor = Problem(.badRequest, "invalid_cursor", "`after` is not a cursor of this list.")
 }

@@ -28,7 +28,9 @@ struct PublicRoutes: Sendable {
         do {
             try await records.query("SELECT 1")
         } catch {
-            throw Problem(.serviceUnavailable, "database_unavailable", "The database cannot be reached.")
+            var problem = Problem(.serviceUnavailable, "database_unavailable", "The database cannot be reached.")
+            problem.retryAfter = 2
+            throw problem
         }
         return Idempotency.Answer(status: .ok, body: #"{"status":"ok"}"#).response()
     }
@@ -41,13 +43,14 @@ struct PublicRoutes: Sendable {
     }
 
     private func unsubscribe(_ request: Request, _ context: APIContext) async throws -> Response {
-        _ = try await request.wholeBody(limit: 16_384)
+        _ = try await request.wholeBody(limit: APILimits.unsubscribeBodyBytes)
         guard try await unsubscriber.unsubscribe(token(context)) else { throw Problem.notFound }
         return page("Done", "<p>You will get no more of these mails.</p>")
     }
 
     private func token(_ context: APIContext) throws -> String {
-        guard let token = context.parameters.get("token"), token.utf8.count <= 128 else { throw Problem.notFound }
+        let token = try context.pathParameter("token")
+        guard token.utf8.count <= APILimits.tokenBytes else { throw Problem.notFound }
         return token
     }
 

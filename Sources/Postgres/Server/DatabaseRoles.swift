@@ -8,7 +8,8 @@ enum DatabaseRoles {
             try await connection.query(
                 "CREATE ROLE \(identifier: name) \(unescaped: login) NOSUPERUSER NOCREATEDB NOCREATEROLE")
         } catch let error as PostgresError
-            where error.sqlState == .duplicateObject || error.sqlState == .uniqueViolation {
+            where error.sqlState == .duplicateObject || error.sqlState == .uniqueViolation
+        {
             // Somebody else has been faster.
         }
     }
@@ -24,7 +25,8 @@ enum DatabaseRoles {
                 CREATE DATABASE \(identifier: name)\(unescaped: ownership) ENCODING 'UTF8' TEMPLATE template0
                 """)
         } catch let error as PostgresError
-            where error.sqlState == .duplicateDatabase || error.sqlState == .uniqueViolation {
+            where error.sqlState == .duplicateDatabase || error.sqlState == .uniqueViolation
+        {
             // Somebody else has been faster.
         }
     }

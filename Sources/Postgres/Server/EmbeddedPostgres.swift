@@ -1,5 +1,5 @@
-package import Logging
 import Glibc
+package import Logging
 import Synchronization
 
 /// A private PostgreSQL server in a data directory, shared by the processes that use the directory.

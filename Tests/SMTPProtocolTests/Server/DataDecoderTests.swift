@@ -7,7 +7,8 @@ import Testing
     /// -51766 and kin).
     static let falseEnds = [
         "\n.\n", "\r.\r", "\n.\r\n", "\r.\r\n", "\r\n.\n", "\r\n.\r", "\r\n\r.\r\n", "\r\n.\r\r\n", "\r\n.\n\r\n",
-        "\r\n\n.\r\n", "\n\r\n\r.\r", "\r\n.\0\r\n", "\r\n. \r\n", "\r\n.\u{B}\r\n", "\r\r\n.\r\r\n.\n", "\n\n.\n\n", "\r\n..\r\n",
+        "\r\n\n.\r\n", "\n\r\n\r.\r", "\r\n.\0\r\n", "\r\n. \r\n", "\r\n.\u{B}\r\n", "\r\r\n.\r\r\n.\n", "\n\n.\n\n",
+        "\r\n..\r\n",
         "\u{2028}.\u{2028}", "\u{85}.\u{85}", "x.\r\n",
     ]
 

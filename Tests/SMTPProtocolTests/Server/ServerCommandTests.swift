@@ -25,7 +25,8 @@ import Testing
         Line("GET / HTTP/1.1", 521), Line("CONNECT mx.example.org:25 HTTP/1.1", 521),
         Line("MAIL FROM:<a@example.org>", 250), Line("mail from:<a@example.org>", 250), Line("MAIL FROM:<>", 250),
         Line("MAIL FROM: <a@example.org>", 250), Line("MAIL FROM:<a@example.org> ", 250),
-        Line("MAIL FROM:<\"a b>\"@example.org>", 250), Line("MAIL FROM:<@relay.example,@two.example:a@example.org>", 250),
+        Line("MAIL FROM:<\"a b>\"@example.org>", 250),
+        Line("MAIL FROM:<@relay.example,@two.example:a@example.org>", 250),
         Line("MAIL FROM:<a@[192.0.2.1]>", 250), Line("MAIL FROM:<postmaster>", 250),
         Line("MAIL FROM:<a@example.org> SIZE=9999", 250), Line("MAIL FROM:<a@example.org> SIZE=10001", 552),
         Line("MAIL FROM:<a@example.org> SIZE=99999999999999999999", 552), Line("MAIL FROM:<a@example.org> SIZE=", 501),
@@ -51,7 +52,8 @@ import Testing
     /// After EHLO and MAIL.
     static let inTransaction: [Line] = [
         Line("RCPT TO:<b@example.net>", 250), Line("rcpt to: <b@example.net>", 250), Line("RCPT TO:<Postmaster>", 250),
-        Line("RCPT TO:<>", 501), Line("RCPT TO:<b@example.net> NOTIFY=NEVER", 555), Line("RCPT TO:<b@example.net>x", 501),
+        Line("RCPT TO:<>", 501), Line("RCPT TO:<b@example.net> NOTIFY=NEVER", 555),
+        Line("RCPT TO:<b@example.net>x", 501),
         Line("RCPT TO:<ä@example.net>", 553), Line("RCPT TO:<b>", 501), Line("RCPT FROM:<b@example.net>", 501),
         Line("MAIL FROM:<a@example.org>", 503), Line("DATA", 554), Line("VRFY b", 252), Line("NOOP", 250),
         Line("RSET", 250), Line("STARTTLS", 220), Line("EHLO again", 250),

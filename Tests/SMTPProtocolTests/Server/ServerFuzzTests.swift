@@ -35,7 +35,10 @@ import Testing
 
     private static func piece(_ generator: inout SeededGenerator) -> [UInt8] {
         switch Int.random(in: 0..<10, using: &generator) {
-        case 0: (0..<Int.random(in: 0...200, using: &generator)).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+        case 0:
+            (0..<Int.random(in: 0...200, using: &generator)).map { _ in
+                UInt8.random(in: .min ... .max, using: &generator)
+            }
         case 1: [UInt8](repeating: 0x61, count: Int.random(in: 900...3_000, using: &generator))
         case 2: [[0x0D], [0x0A], [0x2E], [0x0D, 0x0A, 0x2E]].randomElement(using: &generator) ?? []
         default: Array(((words.randomElement(using: &generator) ?? "") + "\r\n").utf8)

@@ -101,7 +101,9 @@ import Testing
         #expect(dialog.messages.map(\.utf8.count) == [10_000])
     }
 
-    @Test(arguments: [(998, 250), (999, 550)]) func `the length of a line of text is bounded`(_ length: Int, _ code: Int) {
+    @Test(arguments: [(998, 250), (999, 550)]) func `the length of a line of text is bounded`(
+        _ length: Int, _ code: Int
+    ) {
         // A stuffed dot does not count.
         for line in [String(repeating: "x", count: length), "." + "." + String(repeating: "x", count: length - 1)] {
             var dialog = ServerDialog()

@@ -28,7 +28,8 @@ import Testing
             let clients = try (0..<20).map { _ in try #require(RawClient(port: port)) }
             for client in clients {
                 #expect(client.code() == 220)
-                #expect(client.ask("EHLO x", "MAIL FROM:<a@x.org>", "RCPT TO:<b@x.org>", "DATA") == [250, 250, 250, 354])
+                #expect(
+                    client.ask("EHLO x", "MAIL FROM:<a@x.org>", "RCPT TO:<b@x.org>", "DATA") == [250, 250, 250, 354])
             }
             #expect(listener.connectionCount == 20)
             for client in clients {
@@ -62,7 +63,8 @@ import Testing
             for (recipient, code) in [("drop", nil), ("busy", 421)] {
                 client = try #require(RawClient(port: port))
                 #expect(client.code() == 220)
-                #expect(client.ask("EHLO x", "MAIL FROM:<a@x.org>", "RCPT TO:<\(recipient)@x.org>") == [250, 250, code])
+                #expect(
+                    client.ask("EHLO x", "MAIL FROM:<a@x.org>", "RCPT TO:<\(recipient)@x.org>") == [250, 250, code])
                 #expect(client.code() == nil)
             }
         }

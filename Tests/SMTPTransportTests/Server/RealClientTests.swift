@@ -16,7 +16,8 @@ import Testing
             let run = try await ProgramRun.run(
                 swaks,
                 [
-                    "--server", "127.0.0.1:\(port)", "--tls", "--from", "a@example.org", "--to", "b@example.net,c@example.net",
+                    "--server", "127.0.0.1:\(port)", "--tls", "--from", "a@example.org", "--to",
+                    "b@example.net,c@example.net",
                     "--header", "Subject: dots", "--body", ".\n..\n.x\nend\n", "--pipeline", "--helo", "client.example",
                 ])
             #expect(run.status == 0, "\(run.output)")
@@ -28,7 +29,9 @@ import Testing
     }
 
     @Test func `openssl negotiates TLS and the session starts over`() async throws {
-        guard let openssl = ProgramRun.find("openssl"), let made = try await ProgramRun.makeCertificate() else { return }
+        guard let openssl = ProgramRun.find("openssl"), let made = try await ProgramRun.makeCertificate() else {
+            return
+        }
         defer { try? FileManager.default.removeItem(at: made.folder) }
         let identity = try TLSIdentity(certificateFile: made.certificate, privateKeyFile: made.key)
         let handler = RecordingHandler()

@@ -1,0 +1,65 @@
+import Campaigns
+import Foundation
+import HTTPTypes
+import Hummingbird
+import MailTypes
+
+/// `/v1/domains`: where an account's mail may come from.
+struct DomainRoutes: Sendable {
+    let domains: SendingDomains
+    let idempotency: Idempotency
+
+    func add(to group: RouterGroup<APIContext>) {
+        group.get("domains", use: list)
+        group.post("domains", use: add)
+        group.get("domains/:domain", use: get)
+        group.delete("domains/:domain", use: remove)
+    }
+
+    private func list(_ request: Request, _ context: APIContext) async throws -> Response {
+        let found = try await domains.list(context.authenticated())
+        return PageRequest.response(found.map(\.json), next: nil)
+    }
+
+    private func add(_ request: Request, _ context: APIContext) async throws -> Response {
+        let account = try context.authenticated()
+        let body = try await request.wholeBody(limit: APILimits.smallBodyBytes)
+        let digest = Idempotency.digest(body)
+        let ticket = try idempotency.ticket(request, context)
+        return try await idempotency.answer(ticket, request: digest) {
+            let payload = try StrictDecoding.decode(DomainPayload.self, from: body)
+            let added = try await domains.add(
+                account, domainName(payload.domain), selector: payload.selector, algorithms: payload.algorithms
+            ) { connection, added in
+                try await ticket?.save(Self.created(added), request: digest, on: connection)
+            }
+            return Self.created(added)
+        }.response()
+    }
+
+    private static func created(_ domain: SendingDomain) -> Idempotency.Answer {
+        Idempotency.Answer(status: .created, body: domain.json)
+    }
+
+    private func get(_ request: Request, _ context: APIContext) async throws -> Response {
+        let found = try await domains.get(context.authenticated(), try domain(context))
+        return Idempotency.Answer(status: .ok, body: found.json).response()
+    }
+
+    private func remove(_ request: Request, _ context: APIContext) async throws -> Response {
+        try await domains.remove(context.authenticated(), try domain(context))
+        return Response(status: .noContent)
+    }
+
+    private func domain(_ context: APIContext) throws -> DomainName {
+        try domainName(context.pathParameter("domain"))
+    }
+
+    private func domainName(_ text: String) throws -> DomainName {
+        do throws(AddressError) {
+            return try DomainName(text)
+        } catch {
+            throw Problem(error, field: "domain")
+        }
+    }
+}

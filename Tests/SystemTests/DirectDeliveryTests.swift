@@ -1,0 +1,117 @@
+import Foundation
+import Testing
+
+/// Mail to the recipients' own hosts, found in a real DNS.
+@Suite(.serialized) struct DirectDeliveryTests {
+    private static let zone = """
+        $ORIGIN example.
+        $TTL 60
+        @ SOA ns.example. admin.example. 1 3600 600 86400 60
+        @ NS ns
+        ns A 127.0.0.1
+        one MX 10 mail
+        two MX 5 mail
+        mail A 127.0.0.1
+        plain A 127.0.0.1
+        null MX 0 .
+
+        """
+
+    private static let recipients = """
+        {"email":"a@one.example"}
+        {"email":"b@two.example"}
+        {"email":"c@plain.example"}
+        {"email":"d@null.example"}
+        {"email":"e@missing.example"}
+        """
+
+    @Test(.timeLimit(.minutes(5))) func mailGoesToTheHostsOfTheDomain() async throws {
+        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        let directory = try TemporaryDirectory()
+        let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        let sink = try SinkProcess(directory)
+        let installation = try Installation(
+            directory: directory, route: nil, credits: 5,
+            serve: ["--dns", "127.0.0.1:\(dns.port)", "--smtp-port", "\(sink.port)", "--allow-private-destinations"])
+        let campaign = try installation.send(subject: "Hello", text: "Hello", recipients: Self.recipients)
+        let status = try await installation.wait(for: campaign, seconds: 60)
+        #expect(status["delivered"] == 3)
+        #expect(status["bounced"] == 2, "null MX and a domain that does not exist are final")
+        #expect(try Set(sink.copies().keys) == ["a@one.example", "b@two.example", "c@plain.example"])
+        #expect(status.credits.charged == 3 && status.credits.released == 2)
+    }
+
+    @Test(.timeLimit(.minutes(5))) func hostsOnPrivateAddressesAreNotDialled() async throws {
+        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        let directory = try TemporaryDirectory()
+        let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        let sink = try SinkProcess(directory)
+        let installation = try Installation(
+            directory: directory, route: nil, credits: 5,
+            serve: ["--dns", "127.0.0.1:\(dns.port)", "--smtp-port", "\(sink.port)"])
+        let campaign = try installation.send(subject: "Hello", text: "Hello", recipients: Self.recipients)
+        let status = try await installation.wait(for: campaign, seconds: 60)
+        #expect(status["delivered"] == 0 && status["bounced"] == 5)
+        #expect(status.credits.charged == 0)
+        #expect(try sink.stop().copies == 0)
+    }
+}
+
+/// NSD with one zone, on a port of its own.
+final class DNSServerProcess {
+    let port: Int
+    private let program: RunningProgram
+    private let pidFile: String
+
+    init(_ nsd: String, zone: String, _ directory: TemporaryDirectory) throws {
+        let port = Int.random(in: 20_000..<60_000)
+        self.port = port
+        let folder = directory.path + "/dns"
+        pidFile = folder + "/pid"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try zone.write(toFile: folder + "/example.zone", atomically: false, encoding: .utf8)
+        try """
+        server:
+          ip-address: 127.0.0.1@\(port)
+          zonesdir: "\(folder)"
+          database: ""
+          username: ""
+          chroot: ""
+          pidfile: ""
+          logfile: "\(folder)/log"
+          xfrdfile: "\(folder)/xfrd.state"
+          zonelistfile: "\(folder)/zone.list"
+          cookie-secret-file: "\(folder)/cookies"
+          server-count: 1
+        remote-control:
+          control-enable: no
+        zone:
+          name: example
+          zonefile: example.zone
+        """.write(toFile: folder + "/nsd.conf", atomically: false, encoding: .utf8)
+        // A session of its own, so that one signal reaches all its processes; a bounded life, should the test be killed.
+        program = try RunningProgram(
+            "/bin/sh",
+            [
+                "-c", "setsid \"$0\" -d -c \"$1\" & echo $! > \"$2\"; sleep 300; kill -KILL -$!", nsd,
+                folder + "/nsd.conf",
+                folder + "/pid",
+            ],
+            log: folder + "/stderr")
+        Thread.sleep(forTimeInterval: 0.5)
+        guard program.isRunning else {
+            throw ProgramFailure(
+                program: nsd, arguments: [], finished: .init(status: -1, output: "", errors: "nsd did not start"))
+        }
+    }
+
+    deinit {
+        // By force: a process started from a task's thread inherits its mask, which blocks the gentle signals.
+        if let text = try? String(contentsOfFile: pidFile, encoding: .utf8),
+            let server = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines))
+        {
+            kill(-server, SIGKILL)
+        }
+        program.kill9()
+    }
+}
