@@ -186,7 +186,6 @@ package enum CampaignSchema {
         DECLARE
             v_campaign record;
             v_group integer;
-            v_is_fresh boolean;
             v_applied integer[] := '{}';
         BEGIN
             FOR v_campaign IN
@@ -205,16 +204,7 @@ package enum CampaignSchema {
             FOR v_group IN
                 SELECT n FROM generate_subscripts(p_account, 1) AS n ORDER BY p_account[n], p_campaign[n], p_batch[n]
             LOOP
-                SELECT b.state, b.last_group < p_group[v_group] INTO standing, v_is_fresh
-                FROM batches b
-                WHERE b.account_id = p_account[v_group] AND b.campaign_id = p_campaign[v_group]
-                    AND b.batch_no = p_batch[v_group] AND b.epoch = p_epoch[v_group] AND b.lease_node = p_node
-                    AND b.lease_until > clock_timestamp() AND b.state IN (1, 2, 4)
-                FOR NO KEY UPDATE;
-                CONTINUE WHEN NOT FOUND;
                 place := v_group;
-                RETURN NEXT;
-                CONTINUE WHEN NOT v_is_fresh OR octet_length(p_sealed[v_group]) = 0;
                 UPDATE batches b
                 SET finished = b.finished + p_delivered[v_group] + p_bounced[v_group] + p_expired[v_group]
                         + p_suppressed[v_group] + p_invalid[v_group] + p_cancelled[v_group] + p_in_doubt[v_group],
@@ -222,12 +212,25 @@ package enum CampaignSchema {
                     deferred = b.deferred + p_deferred[v_group],
                     last_group = p_group[v_group]
                 WHERE b.account_id = p_account[v_group] AND b.campaign_id = p_campaign[v_group]
-                    AND b.batch_no = p_batch[v_group];
-                INSERT INTO journal (account_id, campaign_id, batch_no, epoch, sealed)
-                VALUES (p_account[v_group], p_campaign[v_group], p_batch[v_group], p_epoch[v_group],
-                    p_sealed[v_group]);
-                v_applied := v_applied || v_group;
+                    AND b.batch_no = p_batch[v_group] AND b.epoch = p_epoch[v_group] AND b.lease_node = p_node
+                    AND b.lease_until > clock_timestamp() AND b.state IN (1, 2, 4)
+                    AND b.last_group < p_group[v_group] AND octet_length(p_sealed[v_group]) > 0
+                RETURNING b.state INTO standing;
+                IF FOUND THEN
+                    v_applied := v_applied || v_group;
+                    RETURN NEXT;
+                    CONTINUE;
+                END IF;
+                -- Nothing to apply: applied before, or empty, or the lease was lost.
+                SELECT b.state INTO standing FROM batches b
+                WHERE b.account_id = p_account[v_group] AND b.campaign_id = p_campaign[v_group]
+                    AND b.batch_no = p_batch[v_group] AND b.epoch = p_epoch[v_group] AND b.lease_node = p_node
+                    AND b.lease_until > clock_timestamp() AND b.state IN (1, 2, 4);
+                IF FOUND THEN RETURN NEXT; END IF;
             END LOOP;
+
+            INSERT INTO journal (account_id, campaign_id, batch_no, epoch, sealed)
+            SELECT p_account[n], p_campaign[n], p_batch[n], p_epoch[n], p_sealed[n] FROM unnest(v_applied) AS n;
 
             FOR v_campaign IN
                 SELECT p_account[n] AS account_id, p_campaign[n] AS campaign_id,

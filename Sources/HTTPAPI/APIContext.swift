@@ -1,5 +1,6 @@
 import Foundation
 package import Hummingbird
+import Logging
 package import MailTypes
 
 /// What a request carries through the routes.
@@ -7,9 +8,13 @@ package struct APIContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
     /// Set by the authentication: the account whose key was shown.
     package var account: AccountID?
+    /// What a problem tells its reader and the log repeats.
+    let reference: String
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
+        // The identifier that all log lines of the request carry; a log handler may keep no metadata.
+        reference = source.logger[metadataKey: "hb.request.id"].map { "\($0)" } ?? "\(RequestID())"
     }
 
     /// Bodies read whole; campaigns with attachments are the largest. Recipients are streamed and have no such bound.

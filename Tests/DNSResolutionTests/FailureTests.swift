@@ -10,7 +10,7 @@ import Testing
         let server = try ScriptedServer(reply)
         defer { server.stop() }
         var configuration = server.resolverConfiguration
-        configuration.timeout = .seconds(8)
+        configuration.timeout = .seconds(60)
         let resolver = try Resolver(configuration)
         do {
             _ = try await resolver.mailRoute(for: DomainName("d.example"))

@@ -2,13 +2,13 @@ import DNSResolution
 import Foundation
 
 /// NSD, an authoritative name server, with a zone of our own. It ends with this process, even if that is killed: a shell
-/// holds a pipe from here and stops the server when the pipe closes. By force: processes started from a task's thread
+/// holds a socket from here and stops the server when the other end closes. By force: processes started from a task's thread
 /// inherit its mask, which blocks the gentle signals.
 final class NameServer: Sendable {
     let port: Int
     private let folder: URL
     private let process: Process
-    private let lifeline: Pipe
+    private let lifeline: FileHandle
 
     static let program = ["/usr/sbin/nsd", "/usr/local/sbin/nsd"].first {
         FileManager.default.isExecutableFile(atPath: $0)
@@ -47,16 +47,19 @@ final class NameServer: Sendable {
             """
         let file = folder.appending(path: "nsd.conf")
         try Data(configuration.utf8).write(to: file)
-        lifeline = Pipe()
-        // If the server held the other end as well, it would never close.
-        _ = fcntl(lifeline.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
+        // Closed on exec from the first moment: if any process that is started now held the other end as well, it would
+        // never close.
+        var ends: [Int32] = [0, 0]
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        guard socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw POSIXError(.EMFILE) }
+        lifeline = FileHandle(fileDescriptor: ends[1], closeOnDealloc: true)
         process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments = [
             "-c", "setsid \"$0\" -d -c \"$1\" </dev/null & server=$!; cat >/dev/null; kill -KILL -$server", program,
             file.path,
         ]
-        process.standardInput = lifeline
+        process.standardInput = FileHandle(fileDescriptor: ends[0], closeOnDealloc: true)
         process.standardError = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
         try process.run()
@@ -80,8 +83,9 @@ final class NameServer: Sendable {
     }
 
     func stop() {
-        try? lifeline.fileHandleForWriting.close()
-        process.waitUntilExit()
+        try? lifeline.close()
+        // Not without bound: this may be the thread that everything else needs.
+        for _ in 0..<250 where process.isRunning { usleep(20_000) }
         try? FileManager.default.removeItem(at: folder)
     }
 }

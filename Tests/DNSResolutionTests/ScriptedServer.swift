@@ -21,7 +21,8 @@ final class ScriptedServer: Sendable {
     var questions: [String] { asked.withLock { $0 } }
 
     var resolverConfiguration: ResolverConfiguration {
-        ResolverConfiguration(forwarders: [DNSServer("127.0.0.1:\(socket.port)")!])
+        // Long enough that the answers decide, not the machine's load; tests of the timeout set their own.
+        ResolverConfiguration(forwarders: [DNSServer("127.0.0.1:\(socket.port)")!], timeout: .seconds(60))
     }
 
     /// - Parameter reply: gets a name in lower case and A, MX, TXT or AAAA.

@@ -65,25 +65,18 @@ def stored(folder):
     for path in sorted(glob.glob(os.path.join(folder, "**", "new", "*"), recursive=True)):
         with open(path, "rb") as file:
             octets = file.read().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-        top = email.message_from_bytes(octets.split(b"\r\nDKIM-Signature:")[0])
-        # Postfix's virtual(8) and Exim's envelope_to_add, each alone.
-        recipient = raw_text(top["Delivered-To"] or top["Envelope-to"] or "")
-        mail = Mail(os.path.basename(path), octets, recipient)
-        mail.equal("hops", len(top.get_all("Received", [])), 1)
-        # RFC 3848: the S stands for STARTTLS; RFC 6531 section 7.1 has the form with UTF8.
-        if not re.search(r"\bwith (ESMTPS|UTF8SMTPS)\b", str(top["Received"]), re.IGNORECASE):
-            mail.fault(f"came without TLS: {top['Received']}")
+        # What the server put on top, unfolded. Octets, because RFC 6532 lets addresses there be UTF-8.
+        top = re.sub(r"\r\n(?=[ \t])", "", octets.partition(b"\r\nDKIM-Signature:")[0].decode()).split("\r\n")
+        # Postfix's virtual(8), and Exim's envelope_to_add.
+        recipients = [line.partition(":")[2].strip() for line in top
+                      if line.startswith(("Delivered-To:", "Envelope-to:"))]
+        received = [line for line in top if line.startswith("Received:")]
+        mail = Mail(os.path.basename(path), octets, recipients[0] if recipients else "")
+        mail.equal("hops", len(received), 1)
+        # RFC 3848: the S stands for STARTTLS; RFC 6531 section 4.3 has the form with UTF8.
+        if not any(re.search(r"\bwith (UTF8SMTPS|E?SMTPS|utf8esmtps)\b", line, re.IGNORECASE) for line in received):
+            mail.fault(f"came without TLS: {received}")
         yield mail
-
-
-def raw_text(value):
-    """A field's text where its octets may be UTF-8 (RFC 6532)."""
-    return str(value).encode("ascii", "surrogateescape").decode() if isinstance(value, str) else raw_header(value)
-
-
-def raw_header(value):
-    return b"".join(text if isinstance(text, bytes) else text.encode("ascii", "surrogateescape")
-                    for text, _ in value._chunks).decode() if hasattr(value, "_chunks") else str(value)
 
 
 def check_octets(mail):

@@ -18,9 +18,9 @@ struct ProblemMiddleware: RouterMiddleware {
             if problem.status.kind == .serverError {
                 context.logger.error(
                     "request failed",
-                    metadata: ["reference": "\(context.id)", "code": "\(problem.code)", "error": "\(error)"])
+                    metadata: ["reference": "\(context.reference)", "code": "\(problem.code)", "error": "\(error)"])
             }
-            response = problem.response(reference: context.id)
+            response = problem.response(reference: context.reference)
         }
         ResponseHeaders.add(to: &response)
         // An answer to HEAD has no body, whoever wrote it (RFC 9110 §9.3.2).

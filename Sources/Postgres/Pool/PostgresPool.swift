@@ -84,9 +84,18 @@ package final class PostgresPool: Sendable {
     ) async throws -> Value {
         var attempt = 0
         while true {
+            var hasBegun = false
             do {
-                return try await withConnection { connection in try await connection.withTransaction(body) }
-            } catch let error as PostgresError where error.isRetryable {
+                return try await withConnection { connection in
+                    try await connection.withTransaction { connection in
+                        hasBegun = true
+                        return try await body(connection)
+                    }
+                }
+            } catch let error as PostgresError
+                where error.isRetryable || (error.kind == .connectionLost && !hasBegun)
+            {
+                // A connection that was lost at BEGIN, because its server had just gone away, has done nothing yet.
                 attempt += 1
                 guard attempt < configuration.maximumTransactionTries, !Task.isCancelled else { throw error }
                 logger.debug(

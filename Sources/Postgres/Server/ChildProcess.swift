@@ -1,3 +1,4 @@
+import CPostgres
 import Glibc
 
 /// Starting other programs. Blocks; call it off Swift's cooperative threads, unless the program is brief.
@@ -41,6 +42,9 @@ enum ChildProcess {
                 unsafe posix_spawn_file_actions_addopen(&actions, target, "/dev/null", mode, 0)
             }
         }
+        // A server that outlives this process must not keep its listening sockets, nor the pipes by which its parent
+        // notices its end; not all of them are marked to be closed in children.
+        guard unsafe posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1) == 0 else { return nil }
 
         var process: pid_t = 0
         let status = unsafe withArgumentVector(arguments) { arguments in
@@ -107,7 +111,7 @@ private func withArgumentVector<Result>(
 ) -> Result {
     var pointers = unsafe strings.map { unsafe strdup($0) }
     unsafe pointers.append(nil)
-    defer { for unsafepointer in unsafe pointers { unsafe free(pointer) } }
+    defer { unsafe pointers.forEach { unsafe free($0) } }
     return unsafe pointers.withUnsafeMutableBufferPointer { buffer in
         guard let base = buffer.baseAddress else { preconditionFailure("an empty array of strings") }
         return unsafe body(base)

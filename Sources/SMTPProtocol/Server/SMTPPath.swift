@@ -30,6 +30,14 @@ package struct SMTPPath: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension SMTPPath {
+    /// - Parameter text: what stands between the brackets; nil where that is no path.
+    package init?(_ text: String) {
+        let bytes = Array("<\(text)>".utf8)
+        guard !bytes.contains(where: SMTPReply.isControl), let (path, end) = Self.parse(bytes[...]), end == bytes.count
+        else { return nil }
+        self = path
+    }
+
     /// Reads `<…>` at the start of `bytes`.
     ///
     /// - Returns: the path and the index behind `>`; nil where it is no path.
