@@ -1,4 +1,3 @@
-import Foundation
 import Campaigns
 import CreditLedger
 import Feedback
@@ -23,9 +22,7 @@ struct CampaignFixture: Sendable {
     static func make(credits: Int64 = 1_000) async throws -> CampaignFixture {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let records = try await TestDatabase.make(
-            migrations: CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations.map { m in
- let e = ProcessInfo.processInfo.environment
- return Migration(version: m.version, name: m.name, sql: e["MUTA"].map { m.sql.replacing($0, with: e["MUTB"] ?? "") } ?? m.sql) }, logger: logger)
+            migrations: CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations, logger: logger)
         let vaultDatabase = try await TestDatabase.make(migrations: Vault.migrations, logger: logger)
         let vault = Vault(pool: vaultDatabase.pool, masterKey: MasterKey())
         let ledger = CreditLedger(chainKey: vault.ledgerChainKey)

@@ -53,7 +53,7 @@ import Testing
     /// Names in many scripts, addresses in UTF-8 and under an international domain, and lines that relays tend to touch.
     private static func campaign(from domain: String, recipients: Int) -> MailShape {
         let sender = Sender(
-            text: "Stadtbücherei <library@\(domain)>", shown: "Stadtbücherei <library@\(domain)>",
+            text: "Stadtbücherei <library@\(domain)>", shown: ["Stadtbücherei", "library@\(domain)"],
             signatures: Sender.twoKeys)
         let text = "Dear {{name|reader}},\n.\n..\nFrom here on, trailing blanks: \t \nyour number: {{number}}\n\n\n"
         let draft = CampaignDraft(

@@ -17,8 +17,8 @@ struct MailExpectation: Encodable {
 
     /// For messages: which kind of mail it is.
     let shape: String
-    /// `Name <address>`, the name decoded and unquoted.
-    var from: String
+    /// The name as a reader sees it, and the address.
+    var from: [String]
     /// The DKIM algorithms, one for each signature.
     var signatures: [String]
     /// The address in To where it is spelt otherwise than in the envelope.

@@ -48,10 +48,21 @@ struct MailShape {
         self.csv = csv
     }
 
-    /// LF inside, and a line end at the end of what is not empty.
+    /// LF inside, and a line end at the end of what is not empty. Octet by octet: to a `String` a CR, an LF and an accent
+    /// behind it are one or two characters, as the case may be.
     static func finished(_ text: String) -> String {
-        let lines = text.replacingOccurrences(of: "\r\n", with: "\n").replacingOccurrences(of: "\r", with: "\n")
-        return lines.isEmpty || lines.utf8.last == UInt8(ascii: "\n") ? lines : lines + "\n"
+        var lines: [UInt8] = []
+        var previous: UInt8 = 0
+        for octet in text.utf8 {
+            switch octet {
+            case UInt8(ascii: "\r"): lines.append(UInt8(ascii: "\n"))
+            case UInt8(ascii: "\n") where previous == UInt8(ascii: "\r"): break
+            default: lines.append(octet)
+            }
+            previous = octet
+        }
+        if let last = lines.last, last != UInt8(ascii: "\n") { lines.append(UInt8(ascii: "\n")) }
+        return String(decoding: lines, as: UTF8.self)
     }
 }
 
@@ -59,8 +70,8 @@ struct MailShape {
 struct Sender {
     /// For the API.
     let text: String
-    /// `Name <address>` as a reader sees it.
-    let shown: String
+    /// The name as a reader sees it, and the address.
+    let shown: [String]
     let signatures: [String]
 
     static let twoKeys = ["rsa-sha256", "ed25519-sha256"]

@@ -7,13 +7,13 @@ enum MailShapes {
     ///   - oneKey: a domain with an RSA key.
     static func all(twoKeys: String, oneKey: String) throws -> [MailShape] {
         let library = Sender(
-            text: "City Library <library@\(twoKeys)>", shown: "City Library <library@\(twoKeys)>",
+            text: "City Library <library@\(twoKeys)>", shown: ["City Library", "library@\(twoKeys)"],
             signatures: Sender.twoKeys)
         let bookshop = Sender(
             text: "Bücher & Müller, Köln 📚 <laden@\(oneKey)>",
-            shown: "Bücher & Müller, Köln 📚 <laden@\(oneKey)>", signatures: Sender.oneKey)
+            shown: ["Bücher & Müller, Köln 📚", "laden@\(oneKey)"], signatures: Sender.oneKey)
         let quoted = Sender(
-            text: #""Smith, \"Jo\" (Shop)" <jo@\#(oneKey)>"#, shown: #"Smith, "Jo" (Shop) <jo@\#(oneKey)>"#,
+            text: #""Smith, \"Jo\" (Shop)" <jo@\#(oneKey)>"#, shown: [#"Smith, "Jo" (Shop)"#, "jo@\(oneKey)"],
             signatures: Sender.oneKey)
         return [
             displayNames(library), htmlOnly(bookshop), bothBodies(library), emptyText(bookshop), emptyHTML(library),
@@ -272,7 +272,7 @@ enum MailShapes {
     private static func customHeaders(_ sender: Sender) -> MailShape {
         let draft = CampaignDraft(
             from: "", subject: "Headers", text: "Look above.",
-            replyTo: ["Servicé, \"Désk\" <desk@example.org>", "plain@example.org"],
+            replyTo: [#""Servicé, \"Désk\"" <desk@example.org>"#, "plain@example.org"],
             headers: [
                 "X-Campaign": "spring-{{mark}}", "X-Reader": "{{name}}",
                 "X-Long": String(repeating: "token ", count: 60) + "end",
@@ -328,8 +328,7 @@ enum MailShapes {
         var generator = SeededGenerator(seed: seed)
         let pieces = [
             ".", "..", "\n", "\r\n", "\r", "\n.\n", "\n.", " ", "  \n", "\t", "\t\n", "=", "=3D", "=\n", "é", "漢字", "😀",
-            "\u{301}", "From ", "\nFrom ", "--", "\n--", "\n\n", "\u{2028}", "\u{85}", "\u{B}", "\u{C}", "\u{7F}",
-            "\u{1B}",
+            "\u{301}", "From ", "\nFrom ", "--", "\n--", "\n\n", "\u{2028}",
             "{{x}}", "&amp;", "\"", "\\", "word", "words and words", String(repeating: "m", count: 75),
             String(repeating: "é", count: 38), String(repeating: "n", count: 997), String(repeating: " ", count: 80),
         ]

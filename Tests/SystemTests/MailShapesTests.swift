@@ -36,12 +36,13 @@ import Testing
         guard let checker = MailChecker() else { return }
         let post = try PostOffice(credits: 1)
         var expectation = MailExpectation(
-            shape: "damage", from: "Shop <shop@\(post.twoKeys)>", signatures: Sender.twoKeys)
+            shape: "damage", from: ["Shop", "shop@\(post.twoKeys)"], signatures: Sender.twoKeys)
         expectation.subject = "Grüße"
         expectation.text = "Hello one\n"
         expectation.html = "<p>Hello</p>\n"
         expectation.structure = "alternative(plain,html)"
-        let draft = CampaignDraft(from: expectation.from, subject: "Grüße", html: "<p>Hello</p>", text: "Hello one")
+        let draft = CampaignDraft(
+            from: "Shop <shop@\(post.twoKeys)>", subject: "Grüße", html: "<p>Hello</p>", text: "Hello one")
         let campaign = try post.installation.submit(draft, .ndjson([RecipientLine(email: "one@example.net")]))
         _ = try await post.installation.wait(for: campaign, seconds: 60)
         _ = try post.sink.stop()

@@ -23,8 +23,8 @@ package final class TestDatabase: Sendable {
         self.name = name
         self.endpoint = endpoint
         func pool(_ role: String) -> PostgresPool {
-            let parameters = endpoint.parameters(database: name, user: role)
-            return PostgresPool(configuration: PostgresConfiguration(parameters), logger: logger)
+            let configuration = Self.configuration(endpoint, database: name, role: role)
+            return PostgresPool(configuration: configuration, logger: logger)
         }
         self.pool = pool(Databases.appRole)
         owner = pool(Databases.ownerRole)
@@ -48,7 +48,17 @@ package final class TestDatabase: Sendable {
 
     /// Configuration of connections as a role: the application's, the owner's, or the superuser `postgres`.
     package func configuration(role: String = Databases.appRole) -> PostgresConfiguration {
-        PostgresConfiguration(endpoint.parameters(database: name, user: role))
+        Self.configuration(endpoint, database: name, role: role)
+    }
+
+    private static func configuration(
+        _ endpoint: ServerEndpoint, database: String, role: String
+    ) -> PostgresConfiguration {
+        var configuration = PostgresConfiguration(endpoint.parameters(database: database, user: role))
+        // Tests share the machine with compilers and with each other; slowness is not what they look for.
+        configuration.acquireTimeout = .seconds(180)
+        configuration.connectTimeout = .seconds(60)
+        return configuration
     }
 
     /// Closes the pools. Optional: they end with the object, and the database with the server.

@@ -59,7 +59,9 @@ final class SinkDialog {
             while let end = received.firstIndex(of: UInt8(ascii: "\n")) {
                 let line = Array(received[..<end])
                 received.removeSubrange(...end)
-                if line.count > 3, line[3] != UInt8(ascii: "-") { return Int(String(decoding: line.prefix(3), as: UTF8.self)) }
+                if line.count > 3, line[3] != UInt8(ascii: "-") {
+                    return Int(String(decoding: line.prefix(3), as: UTF8.self))
+                }
             }
             var chunk = [UInt8](repeating: 0, count: 4_096)
             let count = recv(descriptor, &chunk, chunk.count, 0)

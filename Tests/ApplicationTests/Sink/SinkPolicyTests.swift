@@ -24,7 +24,9 @@ import Testing
         var late = 0
         var busy = 0
         for number in 0..<100_000 {
-            guard case .refuse(let reply, let afterContent) = verdict(policy, "u\(number)@example.net") else { continue }
+            guard case .refuse(let reply, let afterContent) = verdict(policy, "u\(number)@example.net") else {
+                continue
+            }
             if reply.isPermanent { permanent += 1 } else { temporary += 1 }
             if afterContent { late += 1 }
             if reply.code == 421 { busy += 1 }
@@ -60,7 +62,8 @@ import Testing
 
     @Test func `every provider's texts are well formed`() throws {
         let domains = [
-            "gmail.com", "GoogleMail.com", "yahoo.co.uk", "aol.com", "outlook.com", "hotmail.fr", "live.nl", "gmx.de", "web.de",
+            "gmail.com", "GoogleMail.com", "yahoo.co.uk", "aol.com", "outlook.com", "hotmail.fr", "live.nl", "gmx.de",
+            "web.de",
             "icloud.com", "orange.fr", "comcast.net", "mail.ru", "example.net",
         ]
         for domain in domains {
@@ -81,7 +84,9 @@ import Testing
                 #expect(reply.lines.allSatisfy { !$0.isEmpty && $0.utf8.count < 480 })
             }
         }
-        #expect(ProviderReplies.provider(of: "Gmail.COM").busy.count == ProviderReplies.provider(of: "gmail.com").busy.count)
+        #expect(
+            ProviderReplies.provider(of: "Gmail.COM").busy.count == ProviderReplies.provider(of: "gmail.com").busy.count
+        )
     }
 
     @Test func `digests differ wherever addresses do`() {

@@ -97,17 +97,23 @@ import Testing
                     }
                 }
                 #expect(dialog.deliver(to: "a@x.org", "b@x.org") == 250)
-                #expect(try columns() == [["accepted", "250", "a@x.org", "m@x.org"], ["accepted", "250", "b@x.org", "m@x.org"]])
+                #expect(
+                    try columns() == [
+                        ["accepted", "250", "a@x.org", "m@x.org"], ["accepted", "250", "b@x.org", "m@x.org"],
+                    ])
                 #expect(dialog.deliver(to: "bounce+1@mail.ru") == 550)
                 #expect(dialog.deliver(to: "deferalways+1@mail.ru", message: "x") == 451)
                 #expect(
-                    dialog.deliver(to: "c@x.org", message: "X: y\r\nmessage-id:\r\n\t<folded@x.org>\r\nZ: z\r\n\r\nMessage-ID: <no@x>")
+                    dialog.deliver(
+                        to: "c@x.org",
+                        message: "X: y\r\nmessage-id:\r\n\t<folded@x.org>\r\nZ: z\r\n\r\nMessage-ID: <no@x>")
                         == 250)
                 #expect(dialog.deliver(to: "d@x.org", message: "X: y\r\n\r\nMessage-ID: <no@x>") == 250)
                 #expect(dialog.deliver(to: "drop-after-dot+1@x.org") == nil)
                 #expect(
                     try columns().dropFirst(2) == [
-                        ["permanent", "550", "bounce+1@mail.ru", "-"], ["temporary", "451", "deferalways+1@mail.ru", "-"],
+                        ["permanent", "550", "bounce+1@mail.ru", "-"],
+                        ["temporary", "451", "deferalways+1@mail.ru", "-"],
                         ["accepted", "250", "c@x.org", "folded@x.org"], ["accepted", "250", "d@x.org", "-"],
                         ["dropped", "0", "drop-after-dot+1@x.org", "m@x.org"],
                     ])
@@ -160,9 +166,11 @@ import Testing
         let domain = try DomainName("example.org")
         let key = try DKIMKey.generate(.rsaSHA256)
         let signer = try DKIMSigner(domain: domain, keys: [(selector: "s1", key: key)])
-        let message = Array("From: a@example.org\r\nSubject: x\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n\r\nhello\r\n".utf8)
+        let message = Array(
+            "From: a@example.org\r\nSubject: x\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n\r\nhello\r\n".utf8)
         let offset = message.count - "hello\r\n".utf8.count
-        let fields = String(decoding: try signer.sign(message, bodyOffset: offset, at: SinkLog.milliseconds() / 1_000), as: UTF8.self)
+        let fields = String(
+            decoding: try signer.sign(message, bodyOffset: offset, at: SinkLog.milliseconds() / 1_000), as: UTF8.self)
         // CRLF is one Character; the dialog adds it again.
         let signed = fields + String(decoding: message, as: UTF8.self).dropLast()
         let totals = try await withSink({

@@ -1,0 +1,96 @@
+import HTTPTypes
+import Testing
+
+/// An upload that breaks off leaves nothing, and can be sent again under its key.
+@Suite struct BrokenUploadTests {
+    struct Break: Sendable, CustomTestStringConvertible {
+        let name: String
+        let header: String
+        let body: String
+        var testDescription: String { name }
+    }
+
+    static let breaks = [
+        Break(
+            name: "fewer octets than announced", header: "Content-Length: 100000",
+            body: API.lines(3)),
+        Break(
+            name: "a chunk that never ends", header: "Transfer-Encoding: chunked", body: "fffff\r\n" + API.lines(3)),
+        Break(
+            name: "chunks without their end", header: "Transfer-Encoding: chunked",
+            body: String(API.lines(3).utf8.count, radix: 16) + "\r\n" + API.lines(3) + "\r\n"),
+        Break(
+            name: "chunks that stop being chunks", header: "Transfer-Encoding: chunked",
+            body: String(API.lines(3).utf8.count, radix: 16) + "\r\n" + API.lines(3) + "\r\nzzz\r\n"),
+    ]
+
+    @Test(arguments: breaks) func `it is refused, nothing is kept`(_ broken: Break) async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            let id = try await api.draft(1)
+            let before = try await fixture.state(customer.account)
+            try await fixture.withServer { port in
+                for halfClosed in [true, false] {
+                    let connection = try RawConnection(port: port)
+                    try await connection.write(
+                        """
+                        POST /v1/campaigns/\(id)/recipients HTTP/1.1\r
+                        Host: localhost\r
+                        Authorization: Bearer \(customer.key)\r
+                        Content-Type: application/x-ndjson\r
+                        Idempotency-Key: k\r
+                        \(broken.header)\r
+                        \r
+
+                        """ + broken.body)
+                    guard halfClosed else {
+                        connection.end()
+                        continue
+                    }
+                    connection.closeWriting()
+                    let answer = try await connection.read()
+                    #expect(answer.rawStatus == 400, "\(answer)")
+                    #expect(try JSON(parsing: answer.rawBody)["code"] == "body_incomplete")
+                }
+            }
+            // The server has stopped, so everything that it was to do with the uploads is done.
+            #expect(try await fixture.state(customer.account) == before)
+            let again = try await api.call(
+                .post, "/v1/campaigns/\(id)/recipients", body: API.lines(4), type: "application/x-ndjson",
+                idempotencyKey: "k")
+            #expect((again.status, again.isReplayed) == (200, false))
+            #expect(again.json["accepted"] == 3)
+        }
+    }
+
+    @Test func `a second upload waits its turn`() async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            let id = try await api.draft()
+            try await fixture.withServer { port in
+                let slow = try RawConnection(port: port)
+                let lines = API.lines(2)
+                try await slow.write(
+                    """
+                    POST /v1/campaigns/\(id)/recipients HTTP/1.1\r
+                    Host: localhost\r
+                    Authorization: Bearer \(customer.key)\r
+                    Content-Type: application/x-ndjson\r
+                    Connection: close\r
+                    Content-Length: \(lines.utf8.count)\r
+                    \r
+
+                    """ + lines.prefix(20))
+                while true {
+                    let answer = try await api.upload(id, "")
+                    if answer.status == 409 {
+                        answer.expectProblem(409, "upload_in_progress")
+                        #expect(answer.headers[.retryAfter] == "5")
+                        break
+                    }
+                }
+                try await slow.write(String(lines.dropFirst(20)))
+                #expect(try await slow.read().rawStatus == 200)
+            }
+            #expect(try await api.get("/v1/campaigns/\(id)").json["counters"]["recipients"] == 2)
+        }
+    }
+}

@@ -1,0 +1,184 @@
+import CreditLedger
+import HTTPTypes
+import Postgres
+import Testing
+
+@Suite struct CampaignRouteTests {
+    @Test func `a campaign goes from draft to certificate`() async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            let created = try await api.post(
+                "/v1/campaigns",
+                """
+                {"from": "Shop <news@shop.example>", "subject": "Hello {{name|friend}}", "html": "<p>{{city}}</p>",
+                 "text": null, "reply_to": ["Help <help@shop.example>"], "headers": {"X-Campaign": "spring"},
+                 "attachments": [{"filename": "a.txt", "content": "SGVsbG8=", "content_type": "text/plain"}],
+                 "in_doubt": "skip", "missing_variables": "empty", "expiry_seconds": 3600}
+                """)
+            #expect(created.status == 201, "\(created.text)")
+            created.expectHeaders()
+            let id = try #require(created.json["id"].string)
+            #expect(created.headers[.location] == "/v1/campaigns/\(id)")
+            #expect(created.headers[.contentType] == "application/json; charset=utf-8")
+            #expect(created.json["state"] == "draft")
+            #expect(created.json["in_doubt"] == "skip")
+            #expect(created.json["expiry_seconds"] == 3600)
+
+            _ = try await api.post("/v1/suppressions", #"{"addresses": ["person1@example.org"]}"#)
+            let upload = try await api.upload(id, API.lines(3) + API.lines(1) + "{}\n")
+            #expect(upload.status == 200)
+            #expect(upload.json["accepted"] == 3)
+            #expect(upload.json["duplicates"] == 1)
+            #expect(upload.json["suppressed"] == 1)
+            #expect(upload.json["invalid"] == 1)
+            #expect(upload.json["errors"][0]["line"] == 5)
+            #expect(upload.json["errors"][0]["code"] == "email_missing")
+
+            let quote = try await api.get("/v1/campaigns/\(id)/quote")
+            #expect(quote.json["recipients"] == 3)
+            #expect(quote.json["deliverable"] == 2)
+            #expect(quote.json["suppressed"] == 1)
+            #expect(quote.json["credits"] == 2)
+            #expect(quote.json["available"] == 1_000)
+            try await api.get("/v1/campaigns/\(id)/certificate").expectProblem(404, "not_purged_yet")
+
+            let sent = try await api.post("/v1/campaigns/\(id)/send")
+            #expect(sent.status == 202)
+            #expect(sent.json["state"] == "queued")
+            #expect(sent.json["credits"]["held"] == 2)
+            #expect(try await api.get("/v1/credits").json["available"] == 998)
+
+            let listed = try await api.get("/v1/campaigns/\(id)/recipients?outcome=pending")
+            #expect(listed.json["data"].elements.map { $0["email"] } == ["person0@example.org", "person2@example.org"])
+
+            try await fixture.deliver(id, of: customer.account)
+            let done = try await api.get("/v1/campaigns/\(id)")
+            #expect(done.json["state"] == "completed")
+            #expect(done.json["counters"]["delivered"] == 2)
+            #expect(done.json["counters"]["suppressed"] == 1)
+            #expect(done.json["credits"]["charged"] == 2)
+            #expect(done.json["purged_at"] != nil)
+
+            let certificate = try await api.get("/v1/campaigns/\(id)/certificate")
+            #expect(certificate.status == 200)
+            #expect(certificate.json["campaign"] == .text(id))
+            let entries = try await api.get("/v1/credits/entries").json["data"].elements
+            #expect(entries.first?["kind"] == "purge")
+            #expect(entries.first?["digest"] == certificate.json["digest"])
+            #expect(entries.map { $0["kind"].string } == ["purge", "settle", "reserve", "grant"])
+            #expect(try await api.get("/v1/credits").json["posted"] == 998)
+
+            try await api.get("/v1/campaigns/\(id)/recipients").expectProblem(410, "purged")
+            try await api.get("/v1/campaigns/\(id)/quote").expectProblem(410, "purged")
+        }
+    }
+
+    @Test func `CSV takes the same way, and uploads add up`() async throws {
+        try await APIFixture.withCustomer { _, _, api in
+            let id = try await api.draft(2)
+            let csv = "email,name,city\r\nada@example.org,\"Ada, Countess\",London\r\nperson0@example.org,,\r\n"
+            let upload = try await api.upload(id, csv, type: "text/csv; charset=utf-8")
+            #expect(upload.json["accepted"] == 1)
+            #expect(upload.json["duplicates"] == 1)
+            #expect(try await api.get("/v1/campaigns/\(id)").json["counters"]["recipients"] == 3)
+        }
+    }
+
+    @Test func `too few credits are told with what is missing`() async throws {
+        try await APIFixture.withCustomer(credits: 2) { fixture, customer, api in
+            let id = try await api.draft(5)
+            let before = try await fixture.state(customer.account)
+            let answer = try await api.post("/v1/campaigns/\(id)/send", idempotencyKey: "s")
+            answer.expectProblem(402, "insufficient_credits")
+            #expect(answer.json["missing"] == 3)
+            #expect(answer.json["available"] == 2)
+            #expect(try await fixture.state(customer.account) == before)
+            // With the credits bought, the same request under the same key succeeds.
+            try await fixture.grant(3, to: customer.account, key: "more")
+            #expect(try await api.post("/v1/campaigns/\(id)/send", idempotencyKey: "s").status == 202)
+        }
+    }
+
+    @Test func `a campaign can be scheduled`() async throws {
+        try await APIFixture.withCustomer { _, _, api in
+            let id = try await api.draft(1)
+            let answer = try await api.post(
+                "/v1/campaigns/\(id)/send", #"{"scheduled_at": "\#(Self.tomorrow())"}"#)
+            #expect(answer.status == 202)
+            #expect(answer.json["state"] == "scheduled")
+            #expect(answer.json["scheduled_at"] == .text(Self.tomorrow()))
+        }
+    }
+
+    /// The same all through a test.
+    static func tomorrow() -> String { day }
+    private static let day = Clock.text(after: 86_400)
+
+    @Test(arguments: [
+        (#"{"scheduled_at": "tomorrow"}"#, "invalid_field"), (#"{"scheduled_at": 5}"#, "invalid_field"),
+        (#"{"scheduled_at": "9999-01-01T00:00:00Z"}"#, "invalid_field"), (#"{"when": "now"}"#, "unknown_field"),
+        (#"{"scheduled_at": "2026-13-45T99:99:99Z"}"#, "invalid_field"), ("[]", "invalid_field"),
+    ])
+    func `a wrong schedule is refused`(_ body: String, _ code: String) async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            let id = try await api.draft(1)
+            let before = try await fixture.state(customer.account)
+            try await api.post("/v1/campaigns/\(id)/send", body).expectProblem(422, code)
+            #expect(try await fixture.state(customer.account) == before)
+        }
+    }
+
+    @Test func `a past time means now`() async throws {
+        try await APIFixture.withCustomer { _, _, api in
+            let id = try await api.draft(1)
+            let answer = try await api.post(
+                "/v1/campaigns/\(id)/send", #"{"scheduled_at": "2020-02-29T12:00:00.5+02:00"}"#)
+            #expect(answer.status == 202)
+            #expect(answer.json["state"] == "queued")
+        }
+    }
+
+    @Test func `pause, resume and cancel move the campaign, and cancelling gives the credits back`() async throws {
+        try await APIFixture.withCustomer { _, _, api in
+            let id = try await api.sent(4)
+            let paused = try await api.post("/v1/campaigns/\(id)/pause")
+            #expect((paused.status, paused.json["state"].string) == (200, "paused"))
+            let resumed = try await api.post("/v1/campaigns/\(id)/resume")
+            #expect((resumed.status, resumed.json["state"].string) == (200, "sending"))
+            let cancelled = try await api.post("/v1/campaigns/\(id)/cancel")
+            #expect((cancelled.status, cancelled.json["state"].string) == (200, "cancelled"))
+            #expect(cancelled.json["counters"]["cancelled"] == 4)
+            #expect(cancelled.json["credits"]["released"] == 4)
+            #expect(try await api.get("/v1/credits").json["held"] == 0)
+        }
+    }
+
+    /// What is refused in which state.
+    @Test(arguments: [
+        ("draft", ["pause", "resume"]), ("queued", ["send", "resume", "recipients"]),
+        ("paused", ["send", "pause", "recipients"]),
+        ("cancelled", ["send", "pause", "resume", "cancel", "recipients"]),
+        ("completed", ["send", "pause", "resume", "cancel", "recipients"]),
+    ])
+    func `an illegal transition is a conflict and changes nothing`(_ state: String, _ calls: [String]) async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            let id = try await api.draft(2)
+            if state != "draft" { _ = try await api.post("/v1/campaigns/\(id)/send") }
+            switch state {
+            case "paused": _ = try await api.post("/v1/campaigns/\(id)/pause")
+            case "cancelled": _ = try await api.post("/v1/campaigns/\(id)/cancel")
+            case "completed": try await fixture.deliver(id, of: customer.account)
+            default: break
+            }
+            #expect(try await api.get("/v1/campaigns/\(id)").json["state"] == .text(state))
+            let before = try await fixture.state(customer.account)
+            for call in calls {
+                let answer =
+                    call == "recipients"
+                    ? try await api.upload(id, API.lines(1, from: 50))
+                    : try await api.post("/v1/campaigns/\(id)/\(call)", idempotencyKey: "t")
+                answer.expectProblem(409, "illegal_transition")
+            }
+            #expect(try await fixture.state(customer.account) == before)
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import HTTPAPI
+import MailTypes
+import Postgres
+import Testing
+
+@Suite struct IdempotencySweeperTests {
+    @Test func `old answers are deleted, young ones stay, and cancelling ends it`() async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            for key in ["old", "young"] {
+                #expect(
+                    try await api.post("/v1/suppressions", #"{"addresses": []}"#, idempotencyKey: key).status == 200)
+            }
+            try await fixture.records.owner.query(
+                """
+                UPDATE idempotency_keys SET created_at = created_at - interval '49 hours'
+                WHERE account_id = \(customer.account.rawValue) AND key = 'old'
+                """)
+            let sweeper = IdempotencySweeper(
+                store: fixture.services.idempotency, records: fixture.records.pool, logger: APIFixture.logger)
+            let task = Task { try await sweeper.run() }
+            while try await fixture.count("idempotency_keys", customer.account) > 1 {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            task.cancel()
+            try await task.value
+            let kept = try await api.post("/v1/suppressions", #"{"addresses": []}"#, idempotencyKey: "young")
+            #expect(kept.isReplayed)
+        }
+    }
+
+    @Test func `a sweep that fails is tried again`() async throws {
+        let fixture = try await APIFixture.make()
+        let customer = try await fixture.customer()
+        try await fixture.withAPI(customer.key) { api in
+            _ = try await api.post("/v1/suppressions", #"{"addresses": []}"#, idempotencyKey: "old")
+        }
+        try await fixture.records.owner.query(
+            "UPDATE idempotency_keys SET created_at = created_at - interval '49 hours'")
+        try await fixture.records.owner.query("ALTER TABLE idempotency_keys RENAME TO hidden")
+        let sweeper = IdempotencySweeper(
+            store: fixture.services.idempotency, records: fixture.records.pool, logger: APIFixture.logger,
+            interval: .milliseconds(10))
+        let task = Task { try await sweeper.run() }
+        try await Task.sleep(for: .milliseconds(100))
+        try await fixture.records.owner.query("ALTER TABLE hidden RENAME TO idempotency_keys")
+        while try await fixture.count("idempotency_keys", customer.account) > 0 {
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        task.cancel()
+        try await task.value
+    }
+}

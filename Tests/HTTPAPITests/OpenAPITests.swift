@@ -1,0 +1,131 @@
+import HTTPAPI
+import HTTPTypes
+import Hummingbird
+import Testing
+
+/// docs/openapi.yaml against the server.
+@Suite struct OpenAPITests {
+    private let document = DocumentScanner(OpenAPIDocument.text)
+
+    @Test func `the document is given out`() async throws {
+        try await APIFixture.shared().withAPI { api in
+            let answer = try await api.get("/openapi.yaml")
+            #expect(answer.status == 200)
+            #expect(answer.headers[.contentType] == "application/yaml")
+            #expect(answer.text == OpenAPIDocument.text)
+            #expect(answer.text.hasPrefix("openapi: 3.1.0\n"))
+        }
+    }
+
+    @Test func `every route is in the document, and nothing else`() async throws {
+        let router = APIServer.routes(try await APIFixture.shared().services)
+        let routes = router.routes.map { route in
+            let path = route.path.description.split(separator: "/").map {
+                $0.hasPrefix(":") ? "{\($0.dropFirst())}" : $0
+            }
+            return "\(route.method) /\(path.joined(separator: "/"))"
+        }
+        #expect(Set(routes) == document.operations)
+        #expect(routes.count == document.operations.count)
+        #expect(routes.count >= 25)
+    }
+
+    @Test func `real answers have exactly the members that the document names`() async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            let created = try await api.post("/v1/campaigns", API.draft)
+            let id = try #require(created.json["id"].string)
+            expect(created.json, is: "Campaign")
+            expect(created.json["counters"], is: "Counters")
+            expect(created.json["credits"], is: "CampaignCredits")
+            expect(try await api.get("/v1/campaigns").json["data"][0], is: "Campaign", without: ["credits"])
+            let upload = try await api.upload(id, API.lines(2) + "{}\n")
+            expect(upload.json, is: "ImportReport")
+            expect(upload.json["errors"][0], is: "LineError")
+            expect(try await api.get("/v1/campaigns/\(id)/quote").json, is: "Quote")
+            expect(try await api.get("/v1/campaigns/\(id)/recipients").json["data"][0], is: "Recipient")
+            expect(try await api.post("/v1/campaigns/\(id)/send").json, is: "Campaign")
+            try await fixture.deliver(id, of: customer.account)
+            expect(try await api.get("/v1/campaigns/\(id)").json, is: "Campaign")
+            expect(try await api.get("/v1/campaigns/\(id)/certificate").json, is: "Certificate")
+            expect(try await api.get("/v1/credits").json, is: "Balance")
+            expect(try await api.get("/v1/credits/entries").json["data"][0], is: "Entry")
+            expect(
+                try await api.post("/v1/suppressions", #"{"addresses": ["a@example.org"]}"#).json,
+                is: "SuppressionReport")
+            expect(try await api.get("/v1/suppressions").json["data"][0], is: "Suppression")
+            let domain = try await api.post("/v1/domains", #"{"domain": "doc.example"}"#)
+            expect(domain.json, is: "Domain")
+            expect(domain.json["records"][0], is: "DNSRecord")
+            expect(try await api.get("/health").json, is: "Health")
+            let optional: Set = ["fields", "missing", "available"]
+            expect(try await api.get("/v1/nothing").json, is: "Problem", without: optional)
+            expect(try await api.post("/v1/campaigns", "{}").json, is: "Problem", without: ["missing", "available"])
+        }
+    }
+
+    @Test func `every body that a request may have is named with its fields`() {
+        #expect(
+            document.members(of: "CampaignRequest") == [
+                "from", "subject", "html", "text", "reply_to", "headers", "attachments", "in_doubt",
+                "missing_variables",
+                "expiry_seconds",
+            ])
+        #expect(document.members(of: "Attachment") == ["filename", "content", "content_type", "content_id"])
+        #expect(document.members(of: "SendRequest") == ["scheduled_at"])
+        #expect(document.members(of: "SuppressionRequest") == ["addresses", "reason", "note"])
+        #expect(document.members(of: "DomainRequest") == ["domain", "selector", "ed25519"])
+    }
+
+    private func expect(
+        _ json: JSON, is schema: String, without missing: Set<String> = [],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        let members = document.members(of: schema)
+        #expect(!members.isEmpty, "\(schema)", sourceLocation: sourceLocation)
+        #expect(json.names == members.subtracting(missing), "\(schema)", sourceLocation: sourceLocation)
+    }
+}
+
+/// Reads what the tests need from the document by its indentation; it is no YAML parser.
+struct DocumentScanner {
+    private let lines: [Substring]
+
+    init(_ text: String) {
+        lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    }
+
+    /// Such as `GET /v1/credits`.
+    var operations: Set<String> {
+        var found: Set<String> = []
+        var path = ""
+        for line in section("paths:", indentation: 0) {
+            if let name = Self.key(line, indentation: 2) { path = name }
+            if let name = Self.key(line, indentation: 4), name != "parameters" {
+                found.insert("\(name.uppercased()) \(path)")
+            }
+        }
+        return found
+    }
+
+    /// Names of the properties of a schema.
+    func members(of schema: String) -> Set<String> {
+        let body = section("    \(schema):", indentation: 4)
+        guard let start = body.firstIndex(of: "      properties:") else { return [] }
+        return Set(body[(start + 1)...].prefix { $0.hasPrefix("        ") }.compactMap { Self.key($0, indentation: 8) })
+    }
+
+    /// The lines below a heading that are indented deeper.
+    private func section(_ heading: String, indentation: Int) -> [Substring] {
+        guard let start = lines.firstIndex(where: { $0 == heading }) else { return [] }
+        return Array(
+            lines[(start + 1)...].prefix { $0.isEmpty || $0.hasPrefix(String(repeating: " ", count: indentation + 1)) })
+    }
+
+    private static func key(_ line: Substring, indentation: Int) -> String? {
+        let rest = line.dropFirst(indentation)
+        guard line.prefix(indentation).allSatisfy({ $0 == " " }), let first = rest.first, first != " ", first != "-",
+            let colon = rest.firstIndex(of: ":")
+        else { return nil }
+        return String(rest[..<colon])
+    }
+}

@@ -1,0 +1,78 @@
+import Campaigns
+import CreditLedger
+import Feedback
+import HTTPAPI
+import HTTPTypes
+import Identity
+import Postgres
+import Testing
+import Vault
+
+/// What the API says of errors that are hard to bring about from outside.
+@Suite struct ProblemTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        let error: any Error
+        let status: Int
+        let code: String
+        var retryAfter: Int?
+        var testDescription: String { "\(error)" }
+    }
+
+    static let cases = [
+        Case(error: PostgresError(.commitUnknown, "lost"), status: 503, code: "commit_unknown", retryAfter: 2),
+        Case(error: PostgresError(.connectionLost, "lost"), status: 503, code: "database_unavailable", retryAfter: 2),
+        Case(error: PostgresError(.poolTimeout, "busy"), status: 503, code: "database_unavailable", retryAfter: 2),
+        Case(
+            error: PostgresError(.server, "deadlock", sqlState: .deadlockDetected), status: 503,
+            code: "database_unavailable", retryAfter: 2),
+        Case(
+            error: PostgresError(.server, "full", sqlState: .diskFull), status: 503, code: "database_unavailable",
+            retryAfter: 2),
+        Case(
+            error: PostgresError(.server, "stopping", sqlState: .adminShutdown), status: 503,
+            code: "database_unavailable", retryAfter: 2),
+        // Trying again would not help.
+        Case(error: PostgresError(.server, "no", sqlState: .undefinedTable), status: 500, code: "internal_error"),
+        Case(error: PostgresError(.server, "no", sqlState: .checkViolation), status: 500, code: "internal_error"),
+        Case(error: PostgresError(.decoding, "no"), status: 500, code: "internal_error"),
+        Case(error: CancellationError(), status: 503, code: "interrupted", retryAfter: 2),
+        Case(error: CampaignError(.uploadInProgress, "wait"), status: 409, code: "upload_in_progress", retryAfter: 5),
+        Case(error: CampaignError(.malformedRecord, "bug"), status: 500, code: "internal_error"),
+        Case(error: CampaignError(.settlementMismatch, "bug"), status: 500, code: "internal_error"),
+        Case(error: CampaignError(.purged, "gone"), status: 410, code: "purged"),
+        Case(error: IdempotencyError.alreadyAnswered, status: 409, code: "idempotency_in_flight", retryAfter: 1),
+        Case(error: IdempotencyError.answerTooLarge, status: 500, code: "internal_error"),
+        Case(
+            error: LedgerError.insufficientCredits(missing: 3, available: 4), status: 402, code: "insufficient_credits"),
+        Case(error: LedgerError.accountNotFound, status: 404, code: "not_found"),
+        Case(error: LedgerError.overflow, status: 422, code: "amount_too_large"),
+        Case(error: LedgerError.inconsistent, status: 500, code: "internal_error"),
+        Case(error: IdentityError.invalidName, status: 422, code: "invalid_key_name"),
+        Case(error: SuppressionError.accountNotFound, status: 404, code: "not_found"),
+        Case(error: VaultError(.destroyed, "gone"), status: 410, code: "purged"),
+        Case(error: VaultError(.notAuthentic, "bug"), status: 500, code: "internal_error"),
+    ]
+
+    @Test(arguments: cases) func `an error is told`(_ test: Case) {
+        let problem = Problem(describing: test.error)
+        #expect(problem.status.code == test.status)
+        #expect(problem.code == test.code)
+        #expect(problem.retryAfter == test.retryAfter)
+        #expect(problem.detail.first?.isLowercase == false)
+        #expect(problem.detail.hasSuffix("."))
+    }
+
+    @Test func `an unknown commit tells what to do`() {
+        #expect(
+            Problem(describing: PostgresError(.commitUnknown, "lost")).detail
+                == "The database's answer to the commit was lost; send the request again with the same Idempotency-Key."
+        )
+    }
+
+    @Test(arguments: [
+        ("no dot", "No dot."), ("A dot.", "A dot."), ("is a quote not closed?", "Is a quote not closed?"), ("x!", "X!"),
+    ])
+    func `details are sentences`(_ detail: String, _ sentence: String) {
+        #expect(Problem(describing: CampaignError(.noRecipients, detail)).detail == sentence)
+    }
+}

@@ -1,0 +1,179 @@
+import Campaigns
+import CreditLedger
+import Feedback
+import HTTPAPI
+import Hummingbird
+import HummingbirdTesting
+import Identity
+import Logging
+import MailTypes
+import Postgres
+import Vault
+
+/// A customer with credits, a sending domain and a key.
+struct Customer: Sendable {
+    let account: AccountID
+    let key: String
+    let keyID: Int64
+}
+
+/// The API over fresh databases. Tests share one and make customers of their own, since accounts see nothing of each
+/// other.
+struct APIFixture: Sendable {
+    let records: TestDatabase
+    let vaultDatabase: TestDatabase
+    let vault: Vault
+    let ledger: CreditLedger
+    let store: DeliveryStore
+    let services: APIServices
+
+    static func shared() async throws -> APIFixture { try await task.value }
+    private static let task = Task { try await make() }
+
+    static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    static func make() async throws -> APIFixture {
+        let records = try await TestDatabase.make(
+            migrations: CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations
+                + CampaignSchema.migrations,
+            logger: logger)
+        let vaultDatabase = try await TestDatabase.make(migrations: Vault.migrations, logger: logger)
+        let vault = Vault(pool: vaultDatabase.pool, masterKey: MasterKey())
+        let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
+        let suppressions = SuppressionList(records: records.pool, vault: vault)
+        let domains = SendingDomains(records: records.pool, vault: vault)
+        let campaigns = CampaignService(
+            records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
+            logger: logger)
+        return APIFixture(
+            records: records, vaultDatabase: vaultDatabase, vault: vault, ledger: ledger,
+            store: DeliveryStore(
+                records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: logger),
+            services: APIServices(
+                records: records.pool, campaigns: campaigns, ledger: ledger, suppressions: suppressions,
+                domains: domains, keys: APIKeys(pool: records.pool), idempotency: IdempotencyStore(),
+                unsubscriber: Unsubscriber(records: records.pool, vault: vault, suppressions: suppressions),
+                openAPI: OpenAPIDocument.text))
+    }
+
+    /// The domain comes without keys, which take long to make and are not needed to keep records.
+    func customer(credits: Int64 = 1_000) async throws -> Customer {
+        let name = "customer \(UInt64.random(in: .min ... .max))"
+        let account = try await records.pool.withTransaction { connection in
+            let account = try await ledger.createAccount(name: name, on: connection)
+            if credits > 0 {
+                try await ledger.grant(credits, to: account, key: "first", memo: "test", on: connection)
+            }
+            try await connection.query(
+                "INSERT INTO domains (account_id, domain) VALUES (\(account.rawValue), 'shop.example')")
+            return account
+        }
+        let (key, id) = try await services.keys.create(account: account, name: "test")
+        return Customer(account: account, key: key.exposed, keyID: id)
+    }
+
+    /// Requests that go to the router without a socket.
+    func withAPI<Value>(_ key: String? = nil, _ body: @Sendable (API) async throws -> Value) async throws -> Value {
+        let application = Application(router: APIServer.router(services), logger: Self.logger)
+        return try await application.test(.router) { client in try await body(API(client: client, key: key)) }
+    }
+
+    /// A fresh customer with the API.
+    static func withCustomer<Value>(
+        credits: Int64 = 1_000, _ body: @Sendable (APIFixture, Customer, API) async throws -> Value
+    ) async throws -> Value {
+        let fixture = try await shared()
+        let customer = try await fixture.customer(credits: credits)
+        return try await fixture.withAPI(customer.key) { try await body(fixture, customer, $0) }
+    }
+
+    /// A server that listens on a port of this machine.
+    func withServer<Value>(_ body: @Sendable (Int) async throws -> Value) async throws -> Value {
+        let application = try APIServer.application(
+            services, host: "localhost", port: 0, tls: nil, group: EventLoopGroupProvider.singleton.eventLoopGroup,
+            logger: Self.logger, onStart: { _ in })
+        return try await application.test(.live) { client in
+            guard let port = client.port else { throw NoPort() }
+            return try await body(port)
+        }
+    }
+
+    struct NoPort: Error {}
+}
+
+extension APIFixture {
+    /// Everything that the account has in the records, and its campaign keys: equal states are equal texts. Keys of the
+    /// API are left out, because using one marks it.
+    func state(_ account: AccountID) async throws -> [String: String] {
+        let tables = try await records.owner.query(
+            """
+            SELECT DISTINCT table_name::text FROM information_schema.columns
+            WHERE table_schema = 'public' AND column_name = 'account_id' AND table_name NOT LIKE 'api_key%'
+            """
+        ).map { try $0.decode(String.self) }
+        var state: [String: String] = [:]
+        for table in tables {
+            state[table] = try await records.owner.query(
+                """
+                SELECT coalesce(string_agg(md5(t::text), ' ' ORDER BY md5(t::text)), '')
+                FROM \(identifier: table) t WHERE account_id = \(account.rawValue)
+                """
+            ).only.decode(column: 0, as: String.self)
+        }
+        state["keys"] = try await vaultDatabase.owner.query(
+            """
+            SELECT coalesce(string_agg(campaign_id::text, ' ' ORDER BY campaign_id), '') FROM campaign_keys
+            WHERE account_id = \(account.rawValue) AND wrapped IS NOT NULL
+            """
+        ).only.decode(column: 0, as: String.self)
+        return state
+    }
+
+    /// Rows of the account in a table.
+    func count(_ table: String, _ account: AccountID) async throws -> Int64 {
+        try await records.owner.query(
+            "SELECT count(*) FROM \(identifier: table) WHERE account_id = \(account.rawValue)"
+        ).only.decode(column: 0, as: Int64.self)
+    }
+
+    func grant(_ amount: Int64, to account: AccountID, key: String) async throws {
+        _ = try await records.pool.withTransaction { connection in
+            try await ledger.grant(amount, to: account, key: key, memo: "test", on: connection)
+        }
+    }
+
+    func balance(_ account: AccountID) async throws -> CreditBalance {
+        try await records.pool.withConnection { try await ledger.balance(account, on: $0) }
+    }
+
+    /// Delivers everything of the account's campaign and completes it.
+    func deliver(_ campaign: String, of account: AccountID, outcome: Outcome = .delivered) async throws {
+        let id = CampaignID(campaign)
+        while try await services.campaigns.get(account, try require(id)).campaign.purgedAt == nil {
+            for batch in try await store.claim(node: "worker", leaseSeconds: 60, limit: 8) {
+                let entries = batch.records.flatMap { record in
+                    [
+                        JournalEntry(index: record.index, kind: .intent),
+                        JournalEntry(index: record.index, kind: .outcome(outcome), replyCode: 250, text: "ok"),
+                    ]
+                }
+                _ = try await store.append(
+                    node: "worker", [JournalGroup(batch: batch.id, epoch: batch.epoch, entries: entries)])
+                let settled = try await store.settle(
+                    batch.id, node: "worker", epoch: batch.epoch,
+                    BatchSettlement(results: batch.records.map { RecipientResult(index: $0.index, outcome: outcome) }))
+                if settled == .settled(campaignDone: true) {
+                    _ = try await store.complete(batch.id.account, batch.id.campaign)
+                }
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    private func require(_ id: CampaignID?) throws -> CampaignID {
+        guard let id else { throw NoCampaign() }
+        return id
+    }
+
+    struct NoCampaign: Error {}
+}
