@@ -15,17 +15,15 @@ help: ## List these commands
 demo: release ## Deliver 10,000 mails to a local sink and show that every credit adds up (RECIPIENTS=n)
 	@$(RELEASE) demo --recipients $(RECIPIENTS)
 
-# In three runs: tests with deadlines must not starve beside tests that wait for databases or whole programs.
-UNIT := MailTypesTests|MailMessageTests|SMTPProtocolTests|TrafficShapingTests|MailSigningTests
-WIRE := SMTPTransportTests|DNSResolutionTests
-DATA := PostgresTests|CreditLedgerTests|VaultTests|IdentityTests|FeedbackTests|CampaignsTests|DeliveryTests|HTTPAPITests
+# Target by target: beside each other, tests with deadlines starve where others wait for databases or whole programs.
+TESTS := MailTypesTests MailMessageTests SMTPProtocolTests TrafficShapingTests MailSigningTests SMTPTransportTests \
+    DNSResolutionTests PostgresTests CreditLedgerTests VaultTests IdentityTests FeedbackTests CampaignsTests \
+    HTTPAPITests ApplicationTests
 
 test: test-packages ## Build and run all tests
 	swift build --build-tests --explicit-target-dependency-import-check error
-	swift test --skip-build --filter '^($(UNIT))\.'
-	swift test --skip-build --no-parallel --filter '^($(WIRE))\.'
-	swift test --skip-build --filter '^($(DATA))\.'
-	swift test --skip-build --no-parallel --filter '^SystemTests\.'
+	for tests in $(TESTS); do swift test --skip-build --disable-xctest --filter "^$$tests\."; done
+	swift test --skip-build --disable-xctest --no-parallel --filter '^SystemTests\.'
 
 build: packages ## Debug build
 	swift build --explicit-target-dependency-import-check error

@@ -148,6 +148,11 @@ let package = Package(
                 "HTTPAPI", "Campaigns", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres", "MailTypes",
                 httpTypes, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), nio, logging,
             ]),
+        .testTarget(
+            name: "ApplicationTests",
+            dependencies: [
+                "Application", "Feedback", "MailSigning", "SMTPTransport", "SMTPProtocol", "MailTypes", nio, logging,
+            ]),
         // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.
         .testTarget(name: "SystemTests", dependencies: ["sluice", "MailTypes"]),
     ]

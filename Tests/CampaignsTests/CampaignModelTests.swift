@@ -71,7 +71,7 @@ private struct CampaignHistory {
         try await create()
         for _ in 0..<Int.random(in: 15...45, using: &random) where isSound {
             try await step()
-            try await compare()
+            if Bool.random(using: &random) { try await compare() }
         }
         try await finish()
     }

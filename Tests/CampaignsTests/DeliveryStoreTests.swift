@@ -234,13 +234,14 @@ struct DeliveryStoreTests {
         let fixture = try await CampaignFixture.make()
         _ = try await fixture.sent(50, batchSize: 50)
         let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        let sealed = [[UInt8](repeating: 1, count: 40)]
         // Statistics of the transaction in which they happen are exact.
         let hot = try await fixture.records.owner.withTransaction { connection in
             for record in batch.records {
                 try await connection.query(
                     """
                     SELECT FROM append_journal('n', \([batch.id.account.rawValue]), \([batch.id.campaign.rawValue]),
-                        \([batch.id.number]), \([batch.epoch]), \([Int64(record.index) + 1_000_000]), \([[UInt8](repeating: 1, count: 40)]),
+                        \([batch.id.number]), \([batch.epoch]), \([Int64(record.index) + 1_000_000]), \(sealed),
                         '{1}', '{0}', '{0}', '{0}', '{0}', '{0}', '{0}', '{0}', '{0}')
                     """)
             }
@@ -340,6 +341,17 @@ struct DeliveryStoreTests {
         }
         #expect(try await fixture.status(campaign) == before)
         #expect(try await fixture.store.append(node: "n", [batch.group([1: .delivered])]) == [batch.id: .held(.open)])
+    }
+
+    @Test func `an address found dead is suppressed for its account at once`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let other = try await fixture.account("other", credits: 0)
+        let address = try EmailAddress("gone@example.org")
+        let fingerprint = try await fixture.vault.accountKeys(fixture.account).fingerprinter.fingerprint(address)
+        try await fixture.store.suppress([fingerprint], account: fixture.account)
+        #expect(try await fixture.store.suppressed(fixture.account, [fingerprint]) == [fingerprint])
+        #expect(try await fixture.store.suppressed(other, [fingerprint]).isEmpty)
+        #expect(try await fixture.suppressions.find(address, account: fixture.account)?.reason == .hardBounce)
     }
 
     @Test func `in-doubt mails are counted, and sent again or given up`() async throws {

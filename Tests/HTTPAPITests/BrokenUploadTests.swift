@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test func `a second upload waits its turn`() async throws {
-        try await APIFixture.withCustomer { fixture, customer, api in
+        try await APIFixture.withOwnDatabase { fixture, customer, api in
             let id = try await api.draft()
             try await fixture.withServer { port in
                 let slow = try RawConnection(port: port)
@@ -79,14 +79,10 @@ import Testing
                     \r
 
                     """ + lines.prefix(20))
-                while true {
-                    let answer = try await api.upload(id, "")
-                    if answer.status == 409 {
-                        answer.expectProblem(409, "upload_in_progress")
-                        #expect(answer.headers[.retryAfter] == "5")
-                        break
-                    }
-                }
+                while try await fixture.advisoryLocks() == 0 { try await Task.sleep(for: .milliseconds(10)) }
+                let answer = try await api.upload(id, API.lines(1, from: 5))
+                answer.expectProblem(409, "upload_in_progress")
+                #expect(answer.headers[.retryAfter] == "5")
                 try await slow.write(String(lines.dropFirst(20)))
                 #expect(try await slow.read().rawStatus == 200)
             }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct CampaignRouteTests {
     @Test func `a campaign goes from draft to certificate`() async throws {
-        try await APIFixture.withCustomer { fixture, customer, api in
+        try await APIFixture.withOwnDatabase { fixture, customer, api in
             let created = try await api.post(
                 "/v1/campaigns",
                 """
@@ -160,7 +160,7 @@ import Testing
         ("completed", ["send", "pause", "resume", "cancel", "recipients"]),
     ])
     func `an illegal transition is a conflict and changes nothing`(_ state: String, _ calls: [String]) async throws {
-        try await APIFixture.withCustomer { fixture, customer, api in
+        try await APIFixture.withOwnDatabase { fixture, customer, api in
             let id = try await api.draft(2)
             if state != "draft" { _ = try await api.post("/v1/campaigns/\(id)/send") }
             switch state {

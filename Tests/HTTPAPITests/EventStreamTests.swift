@@ -12,7 +12,7 @@ import Testing
     }
 
     @Test func `each change is told until the campaign is purged`() async throws {
-        try await APIFixture.withCustomer { fixture, customer, api in
+        try await APIFixture.withOwnDatabase { fixture, customer, api in
             let id = try await api.draft(2)
             try await fixture.withServer { port in
                 let connection = try await Self.open(id, customer, port: port)
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func `a campaign that is purged already gives one event`() async throws {
-        try await APIFixture.withCustomer { fixture, customer, api in
+        try await APIFixture.withOwnDatabase { fixture, customer, api in
             let id = try await api.sent(1)
             try await fixture.deliver(id, of: customer.account)
             let answer = try await api.get("/v1/campaigns/\(id)/events")

@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func `real answers have exactly the members that the document names`() async throws {
-        try await APIFixture.withCustomer { fixture, customer, api in
+        try await APIFixture.withOwnDatabase { fixture, customer, api in
             let created = try await api.post("/v1/campaigns", API.draft)
             let id = try #require(created.json["id"].string)
             expect(created.json, is: "Campaign")
@@ -109,13 +109,14 @@ struct DocumentScanner {
 
     /// Names of the properties of a schema.
     func members(of schema: String) -> Set<String> {
-        let body = section("    \(schema):", indentation: 4)
+        let body = section("    \(schema):", indentation: 4, after: "  schemas:")
         guard let start = body.firstIndex(of: "      properties:") else { return [] }
         return Set(body[(start + 1)...].prefix { $0.hasPrefix("        ") }.compactMap { Self.key($0, indentation: 8) })
     }
 
     /// The lines below a heading that are indented deeper.
-    private func section(_ heading: String, indentation: Int) -> [Substring] {
+    private func section(_ heading: String, indentation: Int, after earlier: String? = nil) -> [Substring] {
+        let lines = earlier.map { earlier in lines.drop { $0 != earlier } } ?? lines[...]
         guard let start = lines.firstIndex(where: { $0 == heading }) else { return [] }
         return Array(
             lines[(start + 1)...].prefix { $0.isEmpty || $0.hasPrefix(String(repeating: " ", count: indentation + 1)) })

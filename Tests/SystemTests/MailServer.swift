@@ -41,22 +41,26 @@ extension MailServer {
 /// does not stay behind, even if the test is killed.
 final class HeldScript: @unchecked Sendable {
     private let process = Process()
-    private let input = Pipe()
+    private let lifeline: FileHandle
 
     /// - Parameter log: file that takes its output.
     init(_ script: String, _ arguments: [String], log: String) throws {
         _ = FileManager.default.createFile(atPath: log, contents: nil)
+        // Programs that are started later must not inherit the writing end, or the script would live as long as they.
+        var descriptors: [Int32] = [-1, -1]
+        guard pipe2(&descriptors, Int32(O_CLOEXEC)) == 0 else { throw CocoaError(.fileWriteUnknown) }
+        let input = FileHandle(fileDescriptor: descriptors[0], closeOnDealloc: true)
+        lifeline = FileHandle(fileDescriptor: descriptors[1], closeOnDealloc: true)
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments = ["-c", script, "sh"] + arguments
         process.standardInput = input
         process.standardOutput = FileHandle(forWritingAtPath: log)
         process.standardError = FileHandle(forWritingAtPath: log)
         try process.run()
-        try input.fileHandleForReading.close()
     }
 
     func end() {
-        try? input.fileHandleForWriting.close()
+        try? lifeline.close()
         process.waitUntilExit()
     }
 

@@ -245,7 +245,7 @@ struct ProviderReplies {
         inactiveMailbox: [
             ReplyTemplate(
                 550, "",
-                "Message was not accepted -- invalid mailbox. Local mailbox {recipient} is unavailable: account is disabled"
+                "Message was not accepted -- invalid mailbox. Local mailbox {recipient} is unavailable: account disabled"
             )
         ],
         refusedContent: [

@@ -1,5 +1,6 @@
-/// 128 bits that stand for a recipient's address, in any case, under a seed: small enough to count millions of recipients,
-/// wide enough that two of them never meet, and the source of all chance in the sink, so that a run can be repeated.
+/// 128 bits that stand for a recipient's address, in any case, under a seed: small enough to count millions of
+/// recipients, wide enough that two of them never meet, and the source of all chance in the sink, so that a run can be
+/// repeated.
 ///
 /// Not a cryptographic hash: it hides nothing.
 package struct RecipientDigest: Hashable, Sendable {

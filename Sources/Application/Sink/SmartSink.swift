@@ -7,8 +7,8 @@ import Synchronization
 
 /// An SMTP server that takes all mail and keeps none: the other end of demos, tests and benchmarks.
 ///
-/// It bounces, defers, delays and drops as its ``SinkPolicy`` says, the same way for the same seed, and counts the copies
-/// that each recipient got.
+/// It bounces, defers, delays and drops as its ``SinkPolicy`` says, the same way for the same seed, and counts the
+/// copies that each recipient got.
 ///
 ///     let sink = SmartSink(SmartSinkConfiguration(), logger: logger)
 ///     let port = try await sink.start()

@@ -86,7 +86,7 @@ package final class SendingDomains: Sendable {
 
     /// Forgets the domain and its keys.
     ///
-    /// - Throws: ``CampaignError`` `.domainNotFound`, `.domainInUse` while a campaign that is not finished sends from it
+    /// - Throws: ``CampaignError`` `.domainNotFound`, `.domainInUse` while an unfinished campaign sends from it
     package func remove(_ account: AccountID, _ domain: DomainName) async throws {
         try await records.withTransaction { connection in
             // Creating a campaign locks the row for share: none can come in between.

@@ -2,7 +2,8 @@ import MailSigning
 import MailTypes
 import Synchronization
 
-/// Signers in use. Bounded in number, and in age, because another node may have removed the domain or replaced its keys.
+/// Signers in use. Bounded in number, and in age, because another node may have removed the domain or replaced its
+/// keys.
 final class SignerCache: Sendable {
     private struct Key: Hashable {
         let account: AccountID

@@ -6,8 +6,8 @@ import Vault
 
 /// Ends campaigns whose recipients all have their outcome: destroys the key, then the rows, and certifies both.
 ///
-/// The key lives in another database than the rows. It goes first and for good; a crash right after it leaves a campaign
-/// that nobody can read and whose completion ``unfinished()`` finds, to be run again.
+/// The key lives in another database than the rows. It goes first and for good; a crash right after it leaves a
+/// campaign that nobody can read and whose completion ``unfinished()`` finds, to be run again.
 struct CampaignPurger: Sendable {
     let records: PostgresPool
     let vault: Vault

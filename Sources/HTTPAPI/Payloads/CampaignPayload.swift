@@ -15,7 +15,7 @@ struct CampaignPayload: StrictPayload {
     let attachments: [Strict<AttachmentPayload>]?
     let inDoubt: String?
     let missingVariables: String?
-    let expirySeconds: Int?
+    let expirySeconds: WholeNumber?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case from, subject, html, text
@@ -47,14 +47,14 @@ struct CampaignPayload: StrictPayload {
     }
 
     private func expiry() throws -> Int {
-        guard let expirySeconds else { return CampaignLimits.defaultExpirySeconds }
+        guard let seconds = expirySeconds?.value else { return CampaignLimits.defaultExpirySeconds }
         let range = CampaignLimits.expirySeconds
-        guard range.contains(expirySeconds) else {
+        guard range.contains(seconds) else {
             throw Problem.invalid(
                 "invalid_field", "expiry_seconds lies between \(range.lowerBound) and \(range.upperBound).",
                 fields: ["expiry_seconds"])
         }
-        return expirySeconds
+        return seconds
     }
 
     private func inDoubtPolicy() throws -> InDoubtPolicy {

@@ -23,10 +23,16 @@ enum SMTPReceivedCommandParser {
         }
     }
 
-    /// Upper-cased, at most eight octets, so that the text stays inside a small string.
+    /// Upper-cased, or empty where it is longer than any verb or keyword. Written straight into a small string, since
+    /// every command passes here.
     private static func verb(_ bytes: ArraySlice<UInt8>) -> String {
         guard bytes.count <= 8 else { return "" }
-        return String(decoding: bytes.lazy.map { (0x61...0x7A).contains($0) ? $0 & 0xDF : $0 }, as: UTF8.self)
+        return String(unsafeUninitializedCapacity: 8) { text in
+            for (offset, byte) in bytes.enumerated() {
+                text[offset] = (0x61...0x7A).contains(byte) ? byte & 0xDF : byte
+            }
+            return bytes.count
+        }
     }
 
     private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {

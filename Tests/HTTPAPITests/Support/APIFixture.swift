@@ -87,6 +87,18 @@ struct APIFixture: Sendable {
         return try await fixture.withAPI(customer.key) { try await body(fixture, customer, $0) }
     }
 
+    /// As ``withCustomer(credits:_:)``, for tests that deliver: workers claim the batches of all accounts.
+    static func withOwnDatabase<Value>(
+        credits: Int64 = 1_000, _ body: @Sendable (APIFixture, Customer, API) async throws -> Value
+    ) async throws -> Value {
+        let fixture = try await make()
+        let customer = try await fixture.customer(credits: credits)
+        let value = try await fixture.withAPI(customer.key) { try await body(fixture, customer, $0) }
+        await fixture.records.close()
+        await fixture.vaultDatabase.close()
+        return value
+    }
+
     /// A server that listens on a port of this machine.
     func withServer<Value>(_ body: @Sendable (Int) async throws -> Value) async throws -> Value {
         let application = try APIServer.application(
@@ -133,6 +145,16 @@ extension APIFixture {
     func count(_ table: String, _ account: AccountID) async throws -> Int64 {
         try await records.owner.query(
             "SELECT count(*) FROM \(identifier: table) WHERE account_id = \(account.rawValue)"
+        ).only.decode(column: 0, as: Int64.self)
+    }
+
+    /// Locks that uploads hold while they run.
+    func advisoryLocks() async throws -> Int64 {
+        try await records.owner.query(
+            """
+            SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+            WHERE l.locktype = 'advisory' AND d.datname = current_database()
+            """
         ).only.decode(column: 0, as: Int64.self)
     }
 
