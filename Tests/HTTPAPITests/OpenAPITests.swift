@@ -116,7 +116,7 @@ struct DocumentScanner {
 
     /// The lines below a heading that are indented deeper.
     private func section(_ heading: String, indentation: Int, after earlier: String? = nil) -> [Substring] {
-        let lines = earlier.map { earlier in lines.drop { $0 != earlier } } ?? lines[...]
+        let lines = earlier.map { earlier in self.lines.drop { $0 != earlier } } ?? self.lines[...]
         guard let start = lines.firstIndex(where: { $0 == heading }) else { return [] }
         return Array(
             lines[(start + 1)...].prefix { $0.isEmpty || $0.hasPrefix(String(repeating: " ", count: indentation + 1)) })

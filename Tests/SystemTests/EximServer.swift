@@ -38,7 +38,7 @@ final class EximServer: MailServer {
             return nil
         }
         script = try HeldScript(
-            #""$1" -C "$2" -bdf -oX "$3" </dev/null & server=$!; cat; kill $server; wait"#,
+            #""$1" -C "$2" -bdf -oX "$3" & server=$!; cat "$4"; kill $server; wait"#,
             [program, folder + "/exim.conf", "127.0.0.1:\(port)"], log: folder + "/script.log")
         try waitForPort(seconds: 30)
     }

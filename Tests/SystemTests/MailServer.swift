@@ -37,23 +37,26 @@ extension MailServer {
     }
 }
 
-/// A shell script that runs until its standard input ends, which it does with the test at the latest: what it started
-/// does not stay behind, even if the test is killed.
+/// A shell script that ends when `end` is called, and at the latest with the test's process: what it started does not
+/// stay behind, even if the test is killed.
 final class HeldScript: @unchecked Sendable {
     private let process = Process()
     private let lifeline: FileHandle
 
-    /// - Parameter log: file that takes its output.
+    /// - Parameters:
+    ///   - script: it has to wait for the end of its last argument, a FIFO, and then to stop what it started.
+    ///   - log: file that takes its output. The FIFO lies beside it.
     init(_ script: String, _ arguments: [String], log: String) throws {
         _ = FileManager.default.createFile(atPath: log, contents: nil)
-        // Programs that are started later must not inherit the writing end, or the script would live as long as they.
-        var descriptors: [Int32] = [-1, -1]
-        guard pipe2(&descriptors, Int32(O_CLOEXEC)) == 0 else { throw CocoaError(.fileWriteUnknown) }
-        let input = FileHandle(fileDescriptor: descriptors[0], closeOnDealloc: true)
-        lifeline = FileHandle(fileDescriptor: descriptors[1], closeOnDealloc: true)
+        // A pipe's writing end would be inherited by programs that are started later, and then live as long as they.
+        let fifo = log + ".fifo"
+        guard mkfifo(fifo, 0o600) == 0, case let descriptor = open(fifo, O_RDWR | O_CLOEXEC), descriptor >= 0 else {
+            throw CocoaError(.fileWriteUnknown)
+        }
+        lifeline = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = ["-c", script, "sh"] + arguments
-        process.standardInput = input
+        process.arguments = ["-c", script, "sh"] + arguments + [fifo]
+        process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle(forWritingAtPath: log)
         process.standardError = FileHandle(forWritingAtPath: log)
         try process.run()

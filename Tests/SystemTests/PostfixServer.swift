@@ -31,7 +31,7 @@ final class PostfixServer: MailServer {
             toFile: folder + "/conf/main.cf", atomically: false, encoding: .utf8)
         try Self.services(port: port).write(toFile: folder + "/conf/master.cf", atomically: false, encoding: .utf8)
         script = try HeldScript(
-            #""$1" -c "$2" start </dev/null && cat; "$1" -c "$2" stop"#, [postfix, folder + "/conf"],
+            #""$1" -c "$2" start && cat "$3"; "$1" -c "$2" stop"#, [postfix, folder + "/conf"],
             log: folder + "/script.log")
         try waitForPort(seconds: 30)
     }
