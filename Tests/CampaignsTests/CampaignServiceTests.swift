@@ -114,7 +114,12 @@ struct CampaignServiceTests {
             try await fixture.service.importRecipients(fixture.account, campaign, format: .ndjson, source: source)
         }
         // The first upload has begun once its lock is there.
-        while try await fixture.records.owner.query("SELECT FROM pg_locks WHERE locktype = 'advisory'").isEmpty {
+        let locks: SQL = """
+            SELECT FROM pg_locks
+            WHERE locktype = 'advisory'
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """
+        while try await fixture.records.owner.query(locks).isEmpty {
             await Task.yield()
         }
         let second = CampaignFixture.stream(CampaignFixture.lines(["x@example.org"]))
