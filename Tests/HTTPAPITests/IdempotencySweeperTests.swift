@@ -1,14 +1,16 @@
 import HTTPAPI
+import Hummingbird
+import HummingbirdTesting
 import MailTypes
 import Postgres
 import Testing
 
 @Suite struct IdempotencySweeperTests {
-    @Test func `old answers are deleted, young ones stay, and cancelling ends it`() async throws {
+    @Test func `old answers are deleted, young ones stay, and a shutdown ends it`() async throws {
         try await APIFixture.withCustomer { fixture, customer, api in
             for key in ["old", "young"] {
-                #expect(
-                    try await api.post("/v1/suppressions", #"{"addresses": []}"#, idempotencyKey: key).status == 200)
+                let answer = try await api.post("/v1/suppressions", #"{"addresses": []}"#, idempotencyKey: key)
+                #expect(answer.status == 200)
             }
             try await fixture.records.owner.query(
                 """
@@ -17,12 +19,14 @@ import Testing
                 """)
             let sweeper = IdempotencySweeper(
                 store: fixture.services.idempotency, records: fixture.records.pool, logger: APIFixture.logger)
-            let task = Task { try await sweeper.run() }
-            while try await fixture.count("idempotency_keys", customer.account) > 1 {
-                try await Task.sleep(for: .milliseconds(10))
+            let application = Application(
+                router: Router(context: BasicRequestContext.self), services: [sweeper], logger: APIFixture.logger)
+            // Its services run while the closure does, and are shut down after it.
+            try await application.test(.router) { _ in
+                while try await fixture.count("idempotency_keys", customer.account) > 1 {
+                    try await Task.sleep(for: .milliseconds(10))
+                }
             }
-            task.cancel()
-            try await task.value
             let kept = try await api.post("/v1/suppressions", #"{"addresses": []}"#, idempotencyKey: "young")
             #expect(kept.isReplayed)
         }
