@@ -54,8 +54,9 @@ final class HeldScript: @unchecked Sendable {
             throw CocoaError(.fileWriteUnknown)
         }
         lifeline = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = ["-c", script, "sh"] + arguments + [fifo]
+        // The threads of concurrent code block signals, and programs inherit that; servers are to get theirs.
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["--default-signal", "/bin/sh", "-c", script, "sh"] + arguments + [fifo]
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle(forWritingAtPath: log)
         process.standardError = FileHandle(forWritingAtPath: log)
