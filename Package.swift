@@ -134,7 +134,8 @@ let package = Package(
         .testTarget(
             name: "CampaignsTests",
             dependencies: [
-                "Campaigns", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailTypes", logging,
+                "Campaigns", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailSigning", "MailTypes",
+                logging,
             ]),
         .testTarget(
             name: "DeliveryTests",

@@ -46,3 +46,25 @@ package enum LedgerError: Error, Sendable, Hashable {
         }
     }
 }
+
+extension LedgerError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .accountNotFound: "there is no such account"
+        case .invalidName: "an account's name has 1 to \(LedgerLimits.nameCharacters) characters, no control characters"
+        case .accountNameTaken: "another account has this name"
+        case .invalidAmount: "the amount is below its least value: grants are positive, holds and charges not negative"
+        case .overflow: "the credits would grow beyond \(LedgerLimits.maximumCredits)"
+        case .invalidKey: "an idempotency key has 1 to \(LedgerLimits.keyOctets) visible ASCII characters"
+        case .memoTooLong: "the memo is too long"
+        case .invalidDigest: "a digest has 32 octets"
+        case .insufficientCredits(let missing, let available):
+            "\(missing) credits are missing; \(available) are available"
+        case .idempotencyConflict: "this idempotency key was used before, for another request"
+        case .holdExists(let batch): "batch \(batch) has a hold already"
+        case .holdNotFound(let batch): "batch \(batch) has no hold"
+        case .holdAlreadyResolved(let batch): "the hold of batch \(batch) was resolved before"
+        case .inconsistent: "the ledger's rows did not change as they should have: run `sluice ledger verify`"
+        }
+    }
+}

@@ -20,6 +20,11 @@ package enum APILimits {
     package static let eventStreamSeconds: Int64 = 3_600
     /// Event streams that one account may have open on this node.
     package static let eventStreamsPerAccount = 32
+    /// Uploads of recipients that one account may have under way on this node.
+    package static let uploadsPerAccount = 8
+    /// Uploads under way on this node. Each holds a database connection for as long as its client takes, and a private
+    /// PostgreSQL allows 100.
+    package static let uploads = 24
     /// Connections that are open at a time; further ones wait in the listener's queue.
     package static let connections = 4_096
     /// A connection on which no request has come, or went on coming, for so long is closed.

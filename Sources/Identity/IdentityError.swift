@@ -7,3 +7,12 @@ package enum IdentityError: String, Error, Sendable, Hashable {
     /// A stable name for programs.
     package var code: String { rawValue }
 }
+
+extension IdentityError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .accountNotFound: "there is no such account"
+        case .invalidName: "a key's name has 1 to \(IdentityLimits.nameCharacters) characters, no control characters"
+        }
+    }
+}

@@ -1,3 +1,4 @@
+import HTTPAPI
 import HTTPTypes
 import Testing
 
@@ -87,6 +88,60 @@ import Testing
                 #expect(try await slow.read().rawStatus == 200)
             }
             #expect(try await api.get("/v1/campaigns/\(id)").json["counters"]["recipients"] == 2)
+        }
+    }
+
+    private static func drafts(_ count: Int, _ api: API) async throws -> [String] {
+        var drafts: [String] = []
+        for _ in 0..<count { drafts.append(try await api.draft()) }
+        return drafts
+    }
+
+    @Test func `uploads are bounded by account, and one that ended is free again`() async throws {
+        try await APIFixture.withOwnDatabase { fixture, customer, api in
+            let last = try await api.draft()
+            let drafts = try await Self.drafts(APILimits.uploadsPerAccount, api)
+            let lines = API.lines(2)
+            @Sendable func head(_ id: String, _ key: String) -> String {
+                """
+                POST /v1/campaigns/\(id)/recipients HTTP/1.1\r
+                Host: localhost\r
+                Authorization: Bearer \(key)\r
+                Content-Type: application/x-ndjson\r
+                Connection: close\r
+                Content-Length: \(lines.utf8.count)\r
+                \r
+
+                """
+            }
+            try await fixture.withServer { port in
+                var slow: [RawConnection] = []
+                for id in drafts {
+                    let connection = try RawConnection(port: port)
+                    try await connection.write(head(id, customer.key) + lines.prefix(20))
+                    slow.append(connection)
+                }
+                while try await fixture.advisoryLocks() < drafts.count { try await Task.sleep(for: .milliseconds(10)) }
+                let refused = try RawConnection(port: port)
+                try await refused.write(head(last, customer.key) + lines)
+                let answer = try await refused.read()
+                #expect(answer.rawStatus == 429)
+                #expect(try JSON(parsing: answer.rawBody)["code"] == "too_many_uploads")
+                // Other accounts have their own.
+                let other = try await fixture.customer()
+                let theirs = try await fixture.withAPI(other.key) { try await $0.draft() }
+                let connection = try RawConnection(port: port)
+                try await connection.write(head(theirs, other.key) + lines)
+                #expect(try await connection.read().rawStatus == 200)
+
+                for connection in slow {
+                    try await connection.write(String(lines.dropFirst(20)))
+                    #expect(try await connection.read().rawStatus == 200)
+                }
+                let again = try RawConnection(port: port)
+                try await again.write(head(last, customer.key) + lines)
+                #expect(try await again.read().rawStatus == 200)
+            }
         }
     }
 }

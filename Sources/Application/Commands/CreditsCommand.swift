@@ -1,6 +1,7 @@
 import ArgumentParser
 import CreditLedger
 import Foundation
+import HTTPAPI
 import MailTypes
 import Postgres
 
@@ -125,16 +126,21 @@ struct LedgerCommand: AsyncParsableCommand {
             let result = try await records.pool.withConnection { [ledger = records.ledger] in
                 try await ledger.verify(on: $0)
             }
+            // Noted elsewhere, it shows later whether the end of a book was cut off.
+            let anchor = result.anchor.hexadecimal
             struct Result: Encodable {
                 let accounts, entries: Int
+                let anchor: String
                 let problems: [String]
             }
             try printResult(
-                Result(accounts: result.accounts, entries: result.entries, problems: result.problems), asJSON: json
+                Result(
+                    accounts: result.accounts, entries: result.entries, anchor: anchor, problems: result.problems),
+                asJSON: json
             ) {
                 let summary = "\(grouped(result.entries)) entries of \(grouped(result.accounts)) accounts recomputed"
                 return result.problems.isEmpty
-                    ? summary + ": no difference"
+                    ? summary + ": no difference\nanchor \(anchor)"
                     : summary + ":\n" + result.problems.map { "  " + $0 }.joined(separator: "\n")
             }
             if !result.problems.isEmpty { throw ExitCode.failure }

@@ -42,6 +42,12 @@ final class Server: Sendable {
                     service: try api(group, onStart: onStart), successTerminationBehavior: .gracefullyShutdownGroup,
                     failureTerminationBehavior: .gracefullyShutdownGroup))
         }
+        if roles.contains(.api) {
+            services.append(
+                .init(
+                    service: IdempotencySweeper(
+                        store: records.idempotency, records: records.pool, logger: logger)))
+        }
         var groupConfiguration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         groupConfiguration.maximumGracefulShutdownDuration = .seconds(60)

@@ -20,8 +20,8 @@ package struct RecipientImporter: Sendable {
     /// campaign.
     ///
     /// - Parameters:
-    ///   - connection: inside the transaction of the upload, which holds the campaign's row locked. The caller writes
-    ///     the result's counts into that row and commits, or rolls back and so leaves nothing.
+    ///   - connection: inside the transaction of the upload, which lets no other upload into the campaign. The caller
+    ///     writes the result's counts into the campaign's row and commits, or rolls back and so leaves nothing.
     ///   - target: how many recipients and batches the campaign has.
     /// - Throws: ``ImportError`` where the upload is refused as a whole; `VaultError`, `PostgresError`; what the source
     ///   throws.

@@ -88,7 +88,8 @@ extension CampaignService {
             on: connection)
     }
 
-    /// Recipients whose mail was about to be sent when their worker died: it may have arrived.
+    /// Recipients whose mail was about to be sent when their worker died: it may have arrived. None where the vault
+    /// lost the campaign's key: the journal cannot be read, and the campaign has to end all the same.
     private func countInDoubt(
         _ batches: [LockedBatch], _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
     ) async throws -> Int32 {
@@ -96,7 +97,12 @@ extension CampaignService {
             BatchID(account: account, campaign: campaign, number: $0.number)
         }
         guard !claimed.isEmpty else { return 0 }
-        let progress = try await JournalReplay(vault: vault).progress(of: claimed, on: connection)
+        let progress: [BatchID: [Int32: RecipientProgress]]
+        do {
+            progress = try await JournalReplay(vault: vault).progress(of: claimed, on: connection)
+        } catch let error as CampaignError where error.code == .purged {
+            return 0
+        }
         return Int32(progress.values.reduce(0) { $0 + $1.values.count { $0 == .intended } })
     }
 

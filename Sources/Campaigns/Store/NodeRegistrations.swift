@@ -8,6 +8,10 @@ package enum NodeError: Error, Sendable, Hashable {
     case alreadyRunning
 }
 
+extension NodeError: CustomStringConvertible {
+    package var description: String { "another process delivers under this node's name; give each node its own --node" }
+}
+
 /// The names that this process runs nodes under. A name is held by a session lock on a connection of its own, so it
 /// comes free at the moment the process or its connection dies.
 final class NodeRegistrations: Sendable {

@@ -40,11 +40,12 @@ extension SealingKey {
 }
 
 extension Vault {
-    /// The campaign's key, where its absence means that the campaign was purged.
+    /// The campaign's key, where its absence means that the campaign's data cannot be read any more: it was purged, or
+    /// the records were restored without their vault.
     func openingKey(_ account: AccountID, _ campaign: CampaignID) async throws -> SealingKey {
         do {
             return try await campaignKey(account, campaign)
-        } catch let error as VaultError where error.code == .destroyed {
+        } catch let error as VaultError where error.code == .destroyed || error.code == .noKey {
             throw CampaignError.purged
         }
     }

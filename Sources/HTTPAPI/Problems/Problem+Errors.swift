@@ -36,6 +36,14 @@ extension Problem {
 
     static let internalError = Problem(
         .internalServerError, "internal_error", "Something went wrong here; the log knows the reference.")
+    static let tooManyUploads = {
+        var problem = Problem(
+            .tooManyRequests, "too_many_uploads",
+            "At most \(APILimits.uploadsPerAccount) uploads of an account, and \(APILimits.uploads) of all, run at a time."
+        )
+        problem.retryAfter = 5
+        return problem
+    }()
     private static let purged = Problem(.gone, "purged", "The campaign's data has been destroyed.")
 
     /// - Parameter field: where in the request the content stood, if that is known.

@@ -12,7 +12,7 @@ import ServiceLifecycle
 /// campaign is purged, the client goes away, or the server shuts down.
 struct CampaignEventRoutes: Sendable {
     let campaigns: CampaignService
-    private let streams = EventStreams()
+    private let streams = OpenPlaces(perAccount: APILimits.eventStreamsPerAccount)
 
     init(campaigns: CampaignService) {
         self.campaigns = campaigns

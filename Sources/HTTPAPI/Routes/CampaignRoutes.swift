@@ -10,6 +10,12 @@ import Postgres
 struct CampaignRoutes: Sendable {
     let campaigns: CampaignService
     let idempotency: Idempotency
+    private let uploads = OpenPlaces(perAccount: APILimits.uploadsPerAccount, onNode: APILimits.uploads)
+
+    init(campaigns: CampaignService, idempotency: Idempotency) {
+        self.campaigns = campaigns
+        self.idempotency = idempotency
+    }
 
     func add(to group: RouterGroup<APIContext>) {
         group.post("campaigns", use: create)
@@ -62,6 +68,8 @@ struct CampaignRoutes: Sendable {
         let campaign = try context.campaignID()
         let format = try RecipientFormat(contentType: request.headers[.contentType])
         let body = try request.plainBody()
+        guard let place = uploads.place(for: account) else { throw Problem.tooManyUploads }
+        defer { withExtendedLifetime(place) {} }
         let ticket = try idempotency.ticket(request, context)
         let replay = try await idempotency.replay(ticket, request: Self.digest(try await body.sha256(), format))
         if let replay { return replay.response() }

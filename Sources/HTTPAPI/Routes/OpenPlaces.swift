@@ -1,0 +1,50 @@
+import MailTypes
+import Synchronization
+
+/// Bounds long requests that hold something scarce while they last, such as a database connection: so many at a time
+/// for each account and for the node.
+final class OpenPlaces: Sendable {
+    private struct State {
+        var byAccount: [AccountID: Int] = [:]
+        var total = 0
+    }
+
+    private let state = Mutex(State())
+    private let perAccount: Int
+    private let onNode: Int
+
+    init(perAccount: Int, onNode: Int = .max) {
+        self.perAccount = perAccount
+        self.onNode = onNode
+    }
+
+    /// - Returns: nil where the account or the node has all its places in use. The place is free again when the object
+    ///   is gone, however the request ended.
+    func place(for account: AccountID) -> Place? {
+        let isFree = state.withLock { state in
+            guard state.total < onNode, state.byAccount[account, default: 0] < perAccount else { return false }
+            state.byAccount[account, default: 0] += 1
+            state.total += 1
+            return true
+        }
+        return isFree ? Place(account: account, places: self) : nil
+    }
+
+    final class Place: Sendable {
+        private let account: AccountID
+        private let places: OpenPlaces
+
+        fileprivate init(account: AccountID, places: OpenPlaces) {
+            self.account = account
+            self.places = places
+        }
+
+        deinit {
+            places.state.withLock { state in
+                let left = state.byAccount[account, default: 0] - 1
+                state.byAccount[account] = left > 0 ? left : nil
+                state.total -= 1
+            }
+        }
+    }
+}
