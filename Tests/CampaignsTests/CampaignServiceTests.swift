@@ -401,6 +401,23 @@ struct CampaignServiceTests {
         #expect(try await fixture.balance().available == 1_000)
     }
 
+    @Test func `a campaign whose key was lost with its vault can still be cancelled`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(3)
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        _ = try await fixture.store.append(
+            node: "n",
+            [JournalGroup(batch: batch.id, epoch: 1, entries: [JournalEntry(index: 1, kind: .intent)])])
+        try await fixture.endLeases(of: "n")
+        try await fixture.vaultDatabase.owner.query("DELETE FROM campaign_keys")
+        fixture.vault.forget(fixture.account, campaign)
+        let status = try await fixture.service.cancel(fixture.account, campaign)
+        #expect(status.counters.cancelled == 3)
+        #expect(try await fixture.service.certificate(fixture.account, campaign) != nil)
+        #expect(try await fixture.balance().available == 1_000)
+        #expect(try await fixture.problemsOfBooks() == [])
+    }
+
     @Test func `a thousand batches are sent, paused, resumed and cancelled`() async throws {
         let fixture = try await CampaignFixture.make(credits: 1_000)
         let campaign = try await fixture.sent(1_000, batchSize: 1)
