@@ -65,7 +65,8 @@ extension CreditLedger {
         return entry
     }
 
-    /// Settles several batches of one campaign: as many entries, two round trips. All or nothing.
+    /// Settles several batches of one campaign: as many entries, two round trips. All or nothing. Several may carry
+    /// credits to the same new hold, which then holds their sum.
     ///
     /// - Returns: one entry a settlement, in the order given
     /// - Throws: as ``settle(_:charged:carried:key:on:)``
@@ -117,7 +118,8 @@ extension CreditLedger {
         on connection: PostgresConnection
     ) async throws -> [LedgerEntry] {
         guard !settlements.isEmpty else { return [] }
-        let opened = settlements.flatMap(\.carried)
+        // Several settlements may carry credits to the same new hold.
+        let opened = try merged(settlements.flatMap(\.carried))
         let batches = try distinct(settlements.map(\.batch) + opened.map(\.batch))
         var (locked, prior) = try await locked(
             account, campaign: campaign, batches: batches, request: request, on: connection)
@@ -147,6 +149,24 @@ extension CreditLedger {
             .settle, amount: hold.charged, postedBy: -hold.charged, heldBy: -(hold.charged + hold.released),
             campaign: campaign, batch: settlement.batch, request: request, chain: chain)
         return hold
+    }
+
+    /// One hold a batch, in order of their first mention.
+    private func merged(
+        _ carried: [(batch: Int32, amount: Int64)]
+    ) throws(LedgerError) -> [(batch: Int32, amount: Int64)] {
+        var amounts: [Int32: [Int64]] = [:]
+        var order: [Int32] = []
+        for hold in carried {
+            if amounts[hold.batch] == nil { order.append(hold.batch) }
+            amounts[hold.batch, default: []].append(hold.amount)
+        }
+        var holds: [(batch: Int32, amount: Int64)] = []
+        for batch in order {
+            guard let amount = amounts[batch]?.sumOfCredits else { throw .invalidAmount }
+            holds.append((batch, amount))
+        }
+        return holds
     }
 
     /// - Throws: ``LedgerError/holdExists(batch:)`` where one request names a batch twice.

@@ -47,7 +47,7 @@ struct BatchOpener: Sendable {
             return true
         case .intended where run.runtime.resendsInDoubt:
             // The mail may have been delivered just before an earlier run ended. It is counted and sent again.
-            journal.record(run, [JournalEntry(record, .inDoubtResend)])
+            journal.record(run, [JournalEntry(run, position, .inDoubtResend)])
             return false
         case .intended:
             sender.conclude(

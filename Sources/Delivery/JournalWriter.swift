@@ -75,7 +75,7 @@ final class JournalWriter: Sendable {
         await withCheckedContinuation { continuation in
             let isClosed = state.withLock { state in
                 guard !state.isClosed else { return true }
-                state.add([JournalEntry(run.batch.records[position], .intent)], of: run)
+                state.add([JournalEntry(run, position, .intent)], of: run)
                 state.intents.append(Intent(run: run, position: position, continuation: continuation))
                 return false
             }
@@ -188,7 +188,7 @@ final class JournalWriter: Sendable {
             let fingerprint = intent.run.fingerprints[intent.position]
             guard intent.run.stopReason == nil, let known = suppressed[intent.run.batch.id.account] else {
                 // Paused, cancelled or lost in the meantime: the intent must not look like a mail in doubt.
-                record(intent.run, [JournalEntry(intent.run.batch.records[intent.position], .withdrawn)])
+                record(intent.run, [JournalEntry(intent.run, intent.position, .withdrawn)])
                 intent.continuation.resume(returning: .stopped)
                 continue
             }

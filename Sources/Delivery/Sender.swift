@@ -80,7 +80,7 @@ final class Sender: MailSender {
             size: mail.signature.count + mail.content.count)
         let report = await connection.deliver(envelope, OutgoingMessage(header: mail.signature, content: mail.content))
         if report.mayRetryAtOnce && !job.wasRetried {
-            journal.record(run, [JournalEntry(record, .withdrawn)])
+            journal.record(run, [JournalEntry(run, position, .withdrawn)])
             return false
         }
         conclude(run, position, report)
@@ -99,7 +99,7 @@ final class Sender: MailSender {
         case .final(let outcome):
             conclude(run, position, outcome, diagnosis, suppresses: diagnosis.suppresses(report))
         case .later(let countsAsInDoubt):
-            if countsAsInDoubt { journal.record(run, [JournalEntry(run.batch.records[position], .inDoubtResend)]) }
+            if countsAsInDoubt { journal.record(run, [JournalEntry(run, position, .inDoubtResend)]) }
             postpone(run, position, diagnosis)
         }
     }
@@ -109,7 +109,7 @@ final class Sender: MailSender {
     ) {
         let record = run.batch.records[position]
         journal.record(
-            run, [JournalEntry(record, .outcome(outcome), diagnosis)],
+            run, [JournalEntry(run, position, .outcome(outcome), diagnosis)],
             suppress: suppresses ? run.fingerprints[position] : nil)
         run.finish(
             position,
@@ -120,15 +120,15 @@ final class Sender: MailSender {
     }
 
     func postpone(_ run: BatchRun, _ position: Int, _ diagnosis: Diagnosis) {
-        journal.record(run, [JournalEntry(run.batch.records[position], .deferred, diagnosis)])
+        journal.record(run, [JournalEntry(run, position, .deferred, diagnosis)])
         run.finish(position, .deferred)
     }
 }
 
 extension JournalEntry {
-    init(_ record: RecipientRecord, _ kind: Kind, _ diagnosis: Diagnosis? = nil) {
+    init(_ run: BatchRun, _ position: Int, _ kind: Kind, _ diagnosis: Diagnosis? = nil) {
         self.init(
-            index: record.index, kind: kind, replyCode: diagnosis?.code ?? 0, enhanced: diagnosis?.enhanced,
-            text: diagnosis?.text ?? "", wasDeferred: record.attempt > 0)
+            index: run.batch.records[position].index, kind: kind, replyCode: diagnosis?.code ?? 0,
+            enhanced: diagnosis?.enhanced, text: diagnosis?.text ?? "", wasDeferred: run.batch.isRetry)
     }
 }

@@ -395,4 +395,80 @@ struct DeliveryStoreTests {
         let signal: Void? = await signals.next()
         #expect(signal != nil)
     }
+
+    @Test func `small retry batches are joined, with their credits and their last replies`() async throws {
+        let fixture = try await CampaignFixture.make(credits: 200)
+        let campaign = try await fixture.sent(100, batchSize: 10)
+        for batch in try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 10) {
+            let last = try #require(batch.records.last)
+            var retried = last
+            retried.attempt = 1
+            let outcomes = Dictionary(
+                uniqueKeysWithValues: batch.records.dropLast().map { ($0.index, Outcome.delivered) })
+            let later = JournalEntry(index: last.index, kind: .deferred, replyCode: 451, text: "later \(last.index)")
+            _ = try await fixture.store.append(node: "n", [batch.group(outcomes)])
+            _ = try await fixture.store.append(
+                node: "n", [JournalGroup(batch: batch.id, epoch: batch.epoch, entries: [later])])
+            _ = try await fixture.store.settle(
+                batch.id, node: "n", epoch: batch.epoch,
+                BatchSettlement(results: batch.results(outcomes), deferred: [retried], retryInSeconds: 600))
+        }
+        let before = try await fixture.status(campaign)
+        #expect(try await fixture.store.coalesceRetries() == 10)
+        #expect(try await fixture.store.coalesceRetries() == 0)
+        let after = try await fixture.status(campaign)
+        #expect(after.counters == before.counters && after.credits == before.credits)
+        #expect(after.counters.deferred == 10 && after.credits.held == 10)
+        let listed = try await fixture.service.recipients(fixture.account, campaign, fate: .deferred, limit: 100)
+        let texts = listed.recipients.map(\.text)
+        #expect(texts == (0..<10).map { "later \($0 * 10 + 9)" })
+
+        try await fixture.records.owner.query("UPDATE batches SET due_at = now() WHERE state = 1")
+        try await fixture.records.owner.query("UPDATE account_queue SET next_due = now()")
+        let joined = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 10)
+        #expect(joined.map(\.records.count) == [10])
+        #expect(!joined.contains { !$0.isRetry })
+        try await fixture.endLeases(of: "n")
+        try await fixture.deliverAll()
+        let end = try await fixture.status(campaign)
+        #expect(end.counters.delivered == 100 && end.credits.charged == 100)
+        #expect(try await fixture.balance().available == 100)
+        #expect(try await fixture.problemsOfBooks() == [])
+    }
+
+    @Test func `recipients with different times to come are retried in batches of their own`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(4)
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        let entries = batch.records.map { JournalEntry(index: $0.index, kind: .deferred) }
+        _ = try await fixture.store.append(
+            node: "n", [JournalGroup(batch: batch.id, epoch: batch.epoch, entries: entries)])
+        let settlement = BatchSettlement(
+            results: [],
+            retries: [
+                .init([batch.records[0]], inSeconds: 0), .init([batch.records[1], batch.records[2]], inSeconds: 900),
+                .init([], inSeconds: 5), .init([batch.records[3]], inSeconds: 7_200),
+            ])
+        let result = try await fixture.store.settle(batch.id, node: "n", epoch: batch.epoch, settlement)
+        #expect(result == .settled(campaignDone: false))
+        let due = try await fixture.records.owner.query(
+            "SELECT recipients, round(extract(epoch FROM due_at - now()) / 100)::int FROM batches WHERE state = 1 ORDER BY batch_no"
+        ).map { try $0.decode(Int32.self, Int32.self) }
+        #expect(due.map(\.0) == [1, 2, 1])
+        #expect(due.map(\.1) == [0, 9, 72])
+        #expect(try await fixture.status(campaign).counters.deferred == 4)
+        #expect(try await fixture.status(campaign).credits.held == 4)
+        let next = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 9).first)
+        #expect(next.records.map(\.index) == [batch.records[0].index] && next.isRetry)
+    }
+
+    @Test func `a small campaign overtakes a large one of its account`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let large = try await fixture.sent(40, batchSize: 1)
+        #expect(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 5).count == 5)
+        let small = try await fixture.sent(2, batchSize: 1)
+        let next = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 3)
+        let count = (large: next.count { $0.id.campaign == large }, small: next.count { $0.id.campaign == small })
+        #expect(count.large == 1 && count.small == 2)
+    }
 }

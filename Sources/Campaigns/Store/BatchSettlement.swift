@@ -1,26 +1,46 @@
 package import Feedback
 package import Vault
 
-/// What a worker brings to the settlement of a batch.
+/// What a worker brings when every recipient of its batch has an outcome or waits for another attempt.
 package struct BatchSettlement: Sendable {
+    /// Recipients that are tried again together.
+    package struct Retry: Sendable {
+        package var records: [RecipientRecord]
+        package var inSeconds: Double
+
+        package init(_ records: [RecipientRecord], inSeconds: Double) {
+            self.records = records
+            self.inSeconds = inSeconds
+        }
+    }
+
     /// The final outcomes, as journalled.
     package let results: [RecipientResult]
-    /// Those to try again, as their retry batch keeps them.
-    package let deferred: [RecipientRecord]
-    /// When the retry batch is due.
-    package let retryInSeconds: Double
+    /// Those to try again, by the time they are due: one retry batch each.
+    package let retries: [Retry]
+
     /// Addresses never to be mailed again by this account.
     package let suppress: [(fingerprint: Fingerprint, reason: SuppressionReason)]
 
+    /// - Parameter retries: empty ones are left out.
+    package init(
+        results: [RecipientResult], retries: [Retry],
+        suppress: [(fingerprint: Fingerprint, reason: SuppressionReason)] = []
+    ) {
+        self.results = results
+        self.retries = retries.filter { !$0.records.isEmpty }
+        self.suppress = suppress
+    }
+
+    /// With at most one retry batch.
     package init(
         results: [RecipientResult], deferred: [RecipientRecord] = [], retryInSeconds: Double = 0,
         suppress: [(fingerprint: Fingerprint, reason: SuppressionReason)] = []
     ) {
-        self.results = results
-        self.deferred = deferred
-        self.retryInSeconds = retryInSeconds
-        self.suppress = suppress
+        self.init(results: results, retries: [Retry(deferred, inSeconds: retryInSeconds)], suppress: suppress)
     }
+
+    var deferredIndices: [Int32] { retries.flatMap { $0.records.map(\.index) } }
 }
 
 package enum SettleResult: Sendable, Hashable {

@@ -10,6 +10,8 @@ package struct ClaimedBatch: Sendable {
     package let records: [RecipientRecord]
     /// What earlier workers journalled, by index.
     package let progress: [Int32: RecipientProgress]
+    /// Its recipients were deferred before, and the campaign counts them so.
+    package let isRetry: Bool
     /// Seconds since 1970; temporary failures are final from then on.
     package let campaignExpiresAt: Int64
 }

@@ -18,7 +18,7 @@ extension DeliveryStore {
         return try await records.withConnection { connection in
             let rows = try await connection.query(
                 """
-                SELECT account_id, campaign_id, batch_no, epoch, state
+                SELECT account_id, campaign_id, batch_no, epoch, state, attempt
                 FROM claim_batches(\(node), \(Double(leaseSeconds)), \(limit))
                 """)
             guard !rows.isEmpty else { return [] }
@@ -76,14 +76,16 @@ extension DeliveryStore {
         let batch: BatchID
         let epoch: Int64
         let standing: BatchStanding.Held
+        let isRetry: Bool
 
         init(_ row: PostgresRow) throws {
-            let (account, campaign, number, epoch, state) = try row.decode(
-                Int64.self, Int64.self, Int32.self, Int64.self, Int16.self)
+            let (account, campaign, number, epoch, state, attempt) = try row.decode(
+                Int64.self, Int64.self, Int32.self, Int64.self, Int16.self, Int32.self)
             guard let standing = BatchStanding.Held(rawValue: state) else { throw OctetReader.malformed }
             batch = BatchID(account, campaign, number)
             self.epoch = epoch
             self.standing = standing
+            isRetry = attempt > 0
         }
     }
 
@@ -114,7 +116,8 @@ extension DeliveryStore {
                 claimed.append(
                     ClaimedBatch(
                         id: lease.batch, epoch: lease.epoch, standing: lease.standing, records: records,
-                        progress: progress[lease.batch] ?? [:], campaignExpiresAt: expiresAt?.seconds ?? .max))
+                        progress: progress[lease.batch] ?? [:], isRetry: lease.isRetry,
+                        campaignExpiresAt: expiresAt?.seconds ?? .max))
             } catch let error where !(error is PostgresError) && !(error is CancellationError) {
                 logger.error(
                     "batch cannot be opened", metadata: ["batch": "\(lease.batch)", "error": "\(error)"])

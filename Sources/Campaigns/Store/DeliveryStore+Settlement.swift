@@ -33,21 +33,25 @@ extension DeliveryStore {
             let progress = try await JournalReplay(vault: vault).progress(of: [batch], on: connection)
             let plan = try SettlementPlan(
                 row: row.plan, indices: indices, progress: progress[batch] ?? [:], claimed: settlement.results,
-                deferred: settlement.deferred.map(\.index))
-            let retries = row.plan.state == .cancelling ? [] : settlement.deferred
-            let retry = retries.isEmpty ? nil : campaign.nextBatch
+                deferred: settlement.deferredIndices)
+            let retries = row.plan.state == .cancelling ? [] : settlement.retries
+            let numbered = zip(campaign.nextBatch..., retries).map { (number: $0, retry: $1) }
             try await ledger.settle(
-                batch, charged: Int64(plan.charged), carried: retry.map { [($0, Int64(retries.count))] } ?? [],
-                on: connection)
-            try await write(plan, of: batch, retry: retry, wasDeferred: row.plan.deferred, key, on: connection)
-            if let retry {
+                batch, charged: Int64(plan.charged),
+                carried: numbered.map { ($0.number, Int64($0.retry.records.count)) }, on: connection)
+            try await write(
+                plan, of: batch, retries: Int32(retries.count), wasDeferred: row.plan.deferred, key, on: connection)
+            let replies = Dictionary(uniqueKeysWithValues: plan.deferredReplies.map { ($0.index, $0) })
+            for (number, retry) in numbered {
                 try await insertRetry(
-                    BatchID(account: batch.account, campaign: batch.campaign, number: retry), retries,
-                    replies: plan.deferredReplies, attempt: row.plan.attempt + 1, inSeconds: settlement.retryInSeconds,
-                    isPaused: campaign.state == .paused, key, on: connection)
+                    RetryBatch(
+                        id: BatchID(account: batch.account, campaign: batch.campaign, number: number),
+                        records: retry.records, replies: retry.records.compactMap { replies[$0.index] },
+                        attempt: row.plan.attempt + 1, isPaused: campaign.state == .paused),
+                    dueAt: try await databaseTime(plus: retry.inSeconds, on: connection), key, on: connection)
             }
             try await suppress(settlement, batch, on: connection)
-            let isLast = campaign.openBatches == 1 && retry == nil
+            let isLast = campaign.openBatches == 1 && retries.isEmpty
             return .settled(campaignDone: isLast && campaign.state != .paused)
         }
     }
@@ -105,18 +109,17 @@ extension DeliveryStore {
 
     /// The batch's own rows and its campaign's counters, in one statement.
     private func write(
-        _ plan: SettlementPlan, of batch: BatchID, retry: Int32?, wasDeferred: Int32, _ key: SealingKey,
+        _ plan: SettlementPlan, of batch: BatchID, retries: Int32, wasDeferred: Int32, _ key: SealingKey,
         on connection: PostgresConnection
     ) async throws {
         let results = try key.sealResults(plan.results, of: batch)
         // Deferred recipients go on being counted where there is a retry batch.
-        let noLongerDeferred = retry == nil ? wasDeferred : 0
+        let noLongerDeferred = retries == 0 ? wasDeferred : 0
         try await connection.query(
             """
             WITH counted AS (
                 UPDATE campaigns
-                SET open_batches = open_batches - \(Int32(retry == nil ? 1 : 0)),
-                    next_batch = next_batch + \(Int32(retry == nil ? 0 : 1)),
+                SET open_batches = open_batches + \(retries - 1), next_batch = next_batch + \(retries),
                     cancelled = cancelled + \(plan.newlyCancelled), in_doubt = in_doubt + \(plan.newlyInDoubt),
                     deferred = deferred - \(noLongerDeferred)
                 WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)),
@@ -136,33 +139,46 @@ extension DeliveryStore {
             """)
     }
 
-    private func insertRetry(
-        _ retry: BatchID, _ records: [RecipientRecord], replies: [RecipientResult], attempt: Int32, inSeconds: Double,
-        isPaused: Bool, _ key: SealingKey, on connection: PostgresConnection
+    /// A batch made of recipients that wait for another attempt.
+    struct RetryBatch: Sendable {
+        let id: BatchID
+        let records: [RecipientRecord]
+        /// The last reply to each.
+        let replies: [RecipientResult]
+        let attempt: Int32
+        let isPaused: Bool
+    }
+
+    private func databaseTime(
+        plus seconds: Double, on connection: PostgresConnection
+    ) async throws -> PostgresTimestamp {
+        try await connection.query("SELECT clock_timestamp() + make_interval(secs => \(max(0, seconds)))").only.decode(
+            column: 0, as: PostgresTimestamp.self)
+    }
+
+    func insertRetry(
+        _ retry: RetryBatch, dueAt: PostgresTimestamp, _ key: SealingKey, on connection: PostgresConnection
     ) async throws {
-        let count = Int32(records.count)
-        let state = isPaused ? BatchState.paused : .open
-        let recipients = try key.sealRecipients(records, of: retry)
-        let results = try key.sealResults(replies, of: retry)
+        let id = retry.id
+        let count = Int32(retry.records.count)
+        let state = retry.isPaused ? BatchState.paused : .open
+        let recipients = try key.sealRecipients(retry.records, of: id)
+        let results = try key.sealResults(retry.replies, of: id)
         try await connection.query(
             """
             WITH recipients AS (
                 INSERT INTO batch_recipients (account_id, campaign_id, batch_no, sealed)
-                VALUES (\(retry.account.rawValue), \(retry.campaign.rawValue), \(retry.number), \(recipients))),
+                VALUES (\(id.account.rawValue), \(id.campaign.rawValue), \(id.number), \(recipients))),
             replies AS (
                 INSERT INTO batch_results (account_id, campaign_id, batch_no, sealed)
-                VALUES (\(retry.account.rawValue), \(retry.campaign.rawValue), \(retry.number), \(results)))
+                VALUES (\(id.account.rawValue), \(id.campaign.rawValue), \(id.number), \(results)))
             INSERT INTO batches (account_id, campaign_id, batch_no, state, recipients, deferred, attempt, due_at)
             VALUES (
-                \(retry.account.rawValue), \(retry.campaign.rawValue), \(retry.number), \(state.rawValue), \(count),
-                \(count), \(attempt), clock_timestamp() + make_interval(secs => \(max(0, inSeconds))))
+                \(id.account.rawValue), \(id.campaign.rawValue), \(id.number), \(state.rawValue), \(count), \(count),
+                \(retry.attempt), \(dueAt))
             """)
-        guard !isPaused else { return }
-        try await connection.query(
-            """
-            SELECT enqueue_account(
-                \(retry.account.rawValue), clock_timestamp() + make_interval(secs => \(max(0, inSeconds))))
-            """)
+        guard !retry.isPaused else { return }
+        try await connection.query("SELECT enqueue_account(\(id.account.rawValue), \(dueAt))")
     }
 
     private func suppress(
