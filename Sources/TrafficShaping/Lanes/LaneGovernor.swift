@@ -1,0 +1,284 @@
+package import MailTypes
+
+/// Decides how hard a lane presses its site: how many connections, how many mails a second, and when not at all.
+///
+/// Limits fall by a factor when the site refuses mail for its pace, once for all mails that were under way then, and
+/// rise by steps while it accepts, back to the limits of the rule (additive increase, multiplicative decrease, as TCP
+/// does: RFC 5681 §3.1). Where no rule limits the rate, the first refusal limits it to a part of what was measured. A
+/// suspension ends with one mail over one connection, the probe; its answer opens the lane or suspends it again.
+///
+/// Each ``permit(at:)`` that says `.now` must be followed by exactly one of ``accepted(at:)``,
+/// ``refused(_:code:enhanced:at:)``, ``connectFailed(at:)`` or ``permitUnused(at:)``. The caller asks again at the time
+/// it was told, or after any of these events.
+///
+///     var governor = LaneGovernor(limits: provider.limits)
+///     guard case .now = governor.permit(at: now) else { … }
+///     governor.refused(provider.action(for: 421, enhanced: nil, text: text), code: 421, enhanced: nil, at: now)
+package struct LaneGovernor: Sendable {
+    package enum Permit: Sendable, Hashable {
+        /// Send one mail.
+        case now
+        /// Ask again then.
+        case at(SteadySeconds)
+    }
+
+    private enum State: Sendable {
+        case open
+        case suspended(Suspension)
+        case probing(Probe)
+    }
+
+    private struct Suspension: Sendable {
+        var until: SteadySeconds
+        var reason: SuspensionReason
+    }
+
+    private struct Probe: Sendable {
+        let reason: SuspensionReason
+        /// When the mail was permitted, nil before.
+        var sentAt: SteadySeconds?
+    }
+
+    private struct Hold: Sendable {
+        let until: SteadySeconds?
+        let reason: String
+    }
+
+    private let policy: GovernorPolicy
+    private var limits: LaneLimits
+    private var state = State.open
+    private var hold: Hold?
+    private var connections: Int
+    private var pace: AdaptiveRate
+    private var cohort = Cohort()
+    /// Mails permitted and not yet answered.
+    private var underWay = 0
+    private var connectFailures = 0
+    /// Refusals for the pace since the last mail accepted.
+    private var refusals = 0
+    /// Suspensions for trouble since the last mail answered well.
+    private var pauses = 0
+
+    package init(limits: LaneLimits, policy: GovernorPolicy = GovernorPolicy()) {
+        self.limits = limits
+        self.policy = policy
+        connections = limits.connections
+        pace = AdaptiveRate(ceiling: limits.rate?.perSecond, policy: policy)
+    }
+}
+
+// Decisions.
+extension LaneGovernor {
+    /// Connections worth having open for a queue of this length, those that are open included.
+    package mutating func connectionsWanted(forQueued queued: Int, at now: SteadySeconds) -> Int {
+        tick(at: now)
+        guard hold == nil else { return 0 }
+        switch state {
+        case .open:
+            var present = limits
+            present.connections = connections
+            return present.connections(forQueued: queued)
+        case .suspended: return 0
+        case .probing: return min(1, queued)
+        }
+    }
+
+    /// Whether one mail may be sent now.
+    package mutating func permit(at now: SteadySeconds) -> Permit {
+        tick(at: now)
+        if let hold { return .at(hold.until ?? now + Self.askAgainSeconds) }
+        switch state {
+        case .suspended(let suspension): return .at(suspension.until)
+        case .probing(let probe):
+            if let sentAt = probe.sentAt { return .at(sentAt + policy.probeSeconds) }
+            state = .probing(Probe(reason: probe.reason, sentAt: now))
+        case .open:
+            if let due = pace.take(at: now) { return .at(due) }
+        }
+        underWay += 1
+        return .now
+    }
+
+    /// Lets time pass: suspensions end. Every decision does this itself.
+    package mutating func tick(at now: SteadySeconds) {
+        if let until = hold?.until, until <= now { hold = nil }
+        switch state {
+        case .suspended(let suspension) where suspension.until <= now:
+            state = .probing(Probe(reason: suspension.reason))
+        case .probing(let probe):
+            if let sentAt = probe.sentAt, sentAt + policy.probeSeconds <= now {
+                state = .probing(Probe(reason: probe.reason))
+            }
+        default: break
+        }
+    }
+
+    /// What the lane would tell an operator.
+    package func standing(at now: SteadySeconds) -> LaneStanding {
+        var copy = self
+        copy.tick(at: now)
+        return LaneStanding(condition: copy.condition, connections: connections, ratePerSecond: pace.rate)
+    }
+
+    /// The most seconds until a held lane is asked again.
+    private static var askAgainSeconds: Double { 60 }
+
+    private var condition: LaneStanding.Condition {
+        if let hold { return .held(until: hold.until, reason: hold.reason) }
+        switch state {
+        case .open: return connections < limits.connections || pace.isBelowCeiling ? .slowed : .open
+        case .suspended(let suspension): return .suspended(until: suspension.until, suspension.reason)
+        case .probing(let probe): return .probing(probe.reason)
+        }
+    }
+}
+
+// Events.
+extension LaneGovernor {
+    /// A mail was accepted.
+    package mutating func accepted(at now: SteadySeconds) {
+        tick(at: now)
+        answered()
+        pace.answered(at: now)
+        refusals = 0
+        siteIsWell(at: now)
+        guard case .open = state else { return }
+        if cohort.accepted(size: connections, seconds: policy.cohortSeconds, at: now) {
+            connections = min(limits.connections, connections + 1)
+            pace.increase(at: now)
+        }
+    }
+
+    /// A mail was refused, for now or for good.
+    /// - Parameter action: what the provider's rules say of the reply; nil says nothing about the lane.
+    package mutating func refused(
+        _ action: ReplyAction?, code: Int, enhanced: EnhancedStatusCode?, at now: SteadySeconds
+    ) {
+        pace.answered(at: now)
+        react(to: action, code: code, enhanced: enhanced, at: now)
+        answered()
+    }
+
+    /// The server closed a connection by itself or refused it with a reply, while no mail was under way on it.
+    package mutating func closed(
+        _ action: ReplyAction?, code: Int, enhanced: EnhancedStatusCode?, at now: SteadySeconds
+    ) {
+        react(to: action, code: code, enhanced: enhanced, at: now, isAboutMail: false)
+    }
+
+    /// A connection is ready for mail. That ends a row of failures, though not a probe.
+    package mutating func connected(at now: SteadySeconds) {
+        connectFailures = 0
+    }
+
+    /// No connection could be made for a permitted mail, or it broke without a reply.
+    package mutating func connectFailed(at now: SteadySeconds) {
+        tick(at: now)
+        answered()
+        connectFailures += 1
+        switch state {
+        case .suspended: break
+        case .probing: pause(.unreachable, at: now)
+        case .open where connectFailures >= policy.connectFailuresBeforePause: pause(.unreachable, at: now)
+        case .open: break
+        }
+    }
+
+    /// A permitted mail was not sent after all.
+    package mutating func permitUnused(at now: SteadySeconds) {
+        answered()
+        switch state {
+        case .probing(let probe): state = .probing(Probe(reason: probe.reason))
+        case .open: pace.giveBack()
+        case .suspended: break
+        }
+    }
+
+    /// Stops the lane until `until`, or until it is resumed.
+    package mutating func hold(until: SteadySeconds? = nil, reason: String) {
+        hold = Hold(until: until, reason: reason)
+    }
+
+    /// Ends an operator's hold and any suspension; the limits stay as low as they are.
+    package mutating func resume(at now: SteadySeconds) {
+        hold = nil
+        open()
+    }
+
+    /// The rules were read anew.
+    package mutating func setLimits(_ limits: LaneLimits, at now: SteadySeconds) {
+        let wasFull = connections == self.limits.connections
+        self.limits = limits
+        connections = wasFull ? limits.connections : min(connections, limits.connections)
+        pace.setCeiling(limits.rate?.perSecond, at: now)
+    }
+}
+
+// Consequences.
+extension LaneGovernor {
+    private mutating func react(
+        to action: ReplyAction?, code: Int, enhanced: EnhancedStatusCode?, at now: SteadySeconds,
+        isAboutMail: Bool = true
+    ) {
+        tick(at: now)
+        connectFailures = 0
+        switch action {
+        case .slowDown: slowDown(at: now)
+        case .suspend(let seconds), .rotateSource(let seconds):
+            decrease(at: now)
+            suspend(until: now + seconds, .reply(code: code, enhanced))
+        case .giveUp, .markMailbox, .ignore, nil:
+            if isAboutMail { siteIsWell(at: now) }
+        }
+    }
+
+    private mutating func slowDown(at now: SteadySeconds) {
+        refusals += 1
+        switch state {
+        case .suspended: return
+        case .probing: pause(.refusing, at: now)
+        case .open:
+            decrease(at: now)
+            if connections == 1 && refusals >= policy.refusalsBeforePause { pause(.refusing, at: now) }
+        }
+    }
+
+    /// Once for all mails that were under way at the last decrease: they all went at the old pace.
+    private mutating func decrease(at now: SteadySeconds) {
+        if case .suspended = state { return }
+        guard cohort.refused(underWay: underWay, seconds: policy.cohortSeconds, at: now) else { return }
+        connections = max(1, Int(Double(connections) * policy.decreaseFactor))
+        pace.decrease(at: now)
+    }
+
+    private mutating func answered() {
+        underWay = max(0, underWay - 1)
+        cohort.answered()
+    }
+
+    /// The site answers mail as it should: a probe has succeeded.
+    private mutating func siteIsWell(at now: SteadySeconds) {
+        connectFailures = 0
+        guard case .probing = state else { return }
+        open()
+        cohort = Cohort()
+    }
+
+    private mutating func open() {
+        state = .open
+        pauses = 0
+        refusals = 0
+        connectFailures = 0
+    }
+
+    private mutating func pause(_ reason: SuspensionReason, at now: SteadySeconds) {
+        let seconds = min(policy.maximumPauseSeconds, policy.firstPauseSeconds * Double(1 << min(pauses, 20)))
+        pauses += 1
+        suspend(until: now + seconds, reason)
+    }
+
+    private mutating func suspend(until: SteadySeconds, _ reason: SuspensionReason) {
+        if case .suspended(let present) = state, present.until >= until { return }
+        state = .suspended(Suspension(until: until, reason: reason))
+    }
+}

@@ -1,0 +1,38 @@
+package import MailTypes
+
+/// How a lane stands, for operators and metrics.
+package struct LaneStanding: Sendable, Hashable {
+    package enum Condition: Sendable, Hashable {
+        case open
+        /// Below the limits of its rule.
+        case slowed
+        case suspended(until: SteadySeconds, SuspensionReason)
+        /// One mail finds out whether the site takes mail again.
+        case probing(SuspensionReason)
+        /// - Parameter until: nil until somebody resumes it.
+        case held(until: SteadySeconds?, reason: String)
+    }
+
+    package let condition: Condition
+    /// Connections allowed when the lane is open.
+    package let connections: Int
+    /// Mails a second allowed when the lane is open, nil without a limit.
+    package let ratePerSecond: Double?
+}
+
+package enum SuspensionReason: Sendable, Hashable, CustomStringConvertible {
+    /// A rule answers this reply with a suspension.
+    case reply(code: Int, EnhancedStatusCode?)
+    /// No connection could be made several times in a row.
+    case unreachable
+    /// Every mail was refused for its pace several times in a row.
+    case refusing
+
+    package var description: String {
+        switch self {
+        case .reply(let code, let enhanced): "reply \(code)\(enhanced.map { " \($0)" } ?? "")"
+        case .unreachable: "no connection"
+        case .refusing: "every mail refused"
+        }
+    }
+}

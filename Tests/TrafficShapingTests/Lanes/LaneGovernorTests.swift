@@ -1,0 +1,278 @@
+import MailTypes
+import Testing
+import TrafficShaping
+
+@Suite struct LaneGovernorTests {
+    /// What happens to a lane, each with its time.
+    enum Event: Sendable {
+        /// A mail is permitted and accepted, so many in a row.
+        case accepted(Int = 1)
+        /// A mail is permitted and refused.
+        case refused(ReplyAction?, Int = 1)
+        case connectFails(Int = 1)
+        case closed(ReplyAction?)
+        case connected
+        case unused
+        case hold(until: Double?)
+        case resume
+        case tick
+    }
+
+    enum Stand: Sendable, Equatable {
+        case open, slowed, probing, held
+        case suspended(until: Double)
+
+        init(_ condition: LaneStanding.Condition) {
+            switch condition {
+            case .open: self = .open
+            case .slowed: self = .slowed
+            case .suspended(let until, _): self = .suspended(until: until)
+            case .probing: self = .probing
+            case .held: self = .held
+            }
+        }
+    }
+
+    struct Story: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let events: [(Double, Event)]
+        let at: Double
+        let stand: Stand
+        var connections = 20
+        /// For a queue of 1,000.
+        let wanted: Int
+
+        init(
+            _ description: String, _ events: [(Double, Event)], at: Double, _ stand: Stand, connections: Int = 20,
+            wanted: Int
+        ) {
+            testDescription = description
+            self.events = events
+            self.at = at
+            self.stand = stand
+            self.connections = connections
+            self.wanted = wanted
+        }
+    }
+
+    static let stories: [Story] = [
+        Story("a new lane is open", [], at: 0, .open, wanted: 20),
+        Story("mail that is accepted changes nothing", [(0, .accepted(500))], at: 60, .open, wanted: 20),
+        Story(
+            "one mailbox does not slow a lane", [(0, .refused(.markMailbox, 200)), (1, .refused(nil, 200))], at: 2,
+            .open, wanted: 20),
+        Story("nor does usual business", [(0, .refused(.ignore)), (0, .closed(.ignore))], at: 1, .open, wanted: 20),
+        Story("nor does one mail given up", [(0, .refused(.giveUp))], at: 1, .open, wanted: 20),
+        Story(
+            "a refusal for the pace takes three tenths", [(0, .refused(.slowDown))], at: 0, .slowed, connections: 14,
+            wanted: 14),
+        Story(
+            "so does a connection closed with one", [(0, .closed(.slowDown))], at: 0, .slowed, connections: 14,
+            wanted: 14),
+        Story(
+            "a second one more, down to one connection", [(0, .refused(.slowDown, 9))], at: 0, .slowed,
+            connections: 1, wanted: 1),
+        Story(
+            "refused all the time, the lane pauses", [(0, .refused(.slowDown, 10))], at: 0, .suspended(until: 30),
+            connections: 1, wanted: 0),
+        Story(
+            "a mail accepted between prevents that",
+            [(0, .refused(.slowDown, 9)), (20, .accepted()), (40, .refused(.slowDown))], at: 40, .slowed,
+            connections: 1, wanted: 1),
+        Story(
+            "a rule suspends, and lowers the limits for afterwards", [(5, .refused(.suspend(seconds: 600)))], at: 6,
+            .suspended(until: 605), connections: 14, wanted: 0),
+        Story(
+            "a source to be rotated rests", [(5, .refused(.rotateSource(seconds: 60)))], at: 6,
+            .suspended(until: 65), connections: 14, wanted: 0),
+        Story(
+            "after the suspension one mail is tried", [(5, .refused(.suspend(seconds: 600))), (605, .tick)], at: 605,
+            .probing, connections: 14, wanted: 1),
+        Story(
+            "its acceptance opens the lane", [(5, .refused(.suspend(seconds: 600))), (605, .accepted())], at: 605,
+            .slowed, connections: 14, wanted: 14),
+        Story(
+            "so does the refusal of one mailbox", [(5, .refused(.suspend(seconds: 600))), (605, .refused(nil))],
+            at: 605, .slowed, connections: 14, wanted: 14),
+        Story(
+            "its refusal for the pace suspends again",
+            [(5, .refused(.suspend(seconds: 600))), (605, .refused(.slowDown))], at: 606, .suspended(until: 635),
+            connections: 14, wanted: 0),
+        Story(
+            "the connection closed on it as well",
+            [(5, .refused(.suspend(seconds: 600))), (605, .connected), (605, .closed(.suspend(seconds: 60)))],
+            at: 606, .suspended(until: 665), connections: 9, wanted: 0),
+        Story("two failures to connect are borne", [(0, .connectFails(2))], at: 0, .open, wanted: 20),
+        Story("three suspend", [(0, .connectFails(3))], at: 0, .suspended(until: 30), wanted: 0),
+        Story(
+            "a connection between starts the count again",
+            [(0, .connectFails(2)), (1, .connected), (2, .connectFails(2))], at: 2, .open, wanted: 20),
+        Story(
+            "pauses double",
+            [(0, .connectFails(3)), (30, .connectFails()), (90, .connectFails()), (210, .connectFails())], at: 211,
+            .suspended(until: 450), wanted: 0),
+        Story(
+            "up to a quarter of an hour",
+            [(0, .connectFails(3))] + (1...9).map { (Double($0) * 1_000, .connectFails()) }, at: 9_001,
+            .suspended(until: 9_900), wanted: 0),
+        Story(
+            "and begin anew after a success",
+            [
+                (0, .connectFails(3)), (30, .connectFails()), (90, .accepted()), (100, .connectFails(3)),
+            ], at: 101, .suspended(until: 130), wanted: 0),
+        Story(
+            "a mail not sent after all is no probe", [(0, .connectFails(3)), (30, .unused)], at: 31, .probing, wanted: 1
+        ),
+        Story("an operator holds the lane", [(0, .hold(until: nil))], at: 1e6, .held, wanted: 0),
+        Story("for a time", [(0, .hold(until: 100))], at: 100, .open, wanted: 20),
+        Story("and lets it go", [(0, .hold(until: nil)), (1, .resume)], at: 1, .open, wanted: 20),
+        Story("also out of a suspension", [(0, .connectFails(3)), (1, .resume)], at: 1, .open, wanted: 20),
+        Story(
+            "a long suspension is not cut short by a shorter one",
+            [(0, .refused(.suspend(seconds: 600))), (1, .closed(.suspend(seconds: 10)))], at: 2,
+            .suspended(until: 600), connections: 14, wanted: 0),
+    ]
+
+    @Test(arguments: stories) func runsItsCourse(story: Story) {
+        var governor = LaneGovernor(limits: LaneLimits(connections: 20))
+        for (time, event) in story.events { Self.apply(event, at: time, to: &governor) }
+        let standing = governor.standing(at: story.at)
+        #expect(Stand(standing.condition) == story.stand)
+        #expect(standing.connections == story.connections)
+        #expect(governor.connectionsWanted(forQueued: 1_000, at: story.at) == story.wanted)
+    }
+
+    static func apply(_ event: Event, at start: Double, to governor: inout LaneGovernor) {
+        var now = start
+        func eachPermitted(_ count: Int, _ answer: (inout LaneGovernor) -> Void) {
+            for _ in 0..<count {
+                // The stories are about answers: a mail that must wait for its rate is taken as if it had.
+                while case .at(let due) = governor.permit(at: now), due.isFinite, due < now + 300 { now = due }
+                answer(&governor)
+            }
+        }
+        switch event {
+        case .accepted(let count): eachPermitted(count) { $0.accepted(at: start) }
+        case .refused(let action, let count):
+            eachPermitted(count) { $0.refused(action, code: 421, enhanced: nil, at: start) }
+        case .connectFails(let count): eachPermitted(count) { $0.connectFailed(at: start) }
+        case .closed(let action): governor.closed(action, code: 421, enhanced: nil, at: start)
+        case .connected: governor.connected(at: start)
+        case .unused: eachPermitted(1) { $0.permitUnused(at: start) }
+        case .hold(let until): governor.hold(until: until, reason: "test")
+        case .resume: governor.resume(at: start)
+        case .tick: governor.tick(at: start)
+        }
+    }
+
+    @Test func mailsUnderWayTogetherLowerTheLimitsOnce() {
+        var governor = LaneGovernor(limits: LaneLimits(connections: 20))
+        for _ in 0..<20 { #expect(governor.permit(at: 0) == .now) }
+        for _ in 0..<20 { governor.refused(.slowDown, code: 421, enhanced: nil, at: 0.1) }
+        #expect(governor.standing(at: 0.1).connections == 14)
+        #expect(governor.permit(at: 1) == .now)
+        governor.refused(.slowDown, code: 421, enhanced: nil, at: 1.1)
+        #expect(governor.standing(at: 1.1).connections == 9)
+    }
+
+    @Test func answersThatNeverComeDoNotBlindTheLane() {
+        var governor = LaneGovernor(limits: LaneLimits(connections: 20))
+        for _ in 0..<20 { _ = governor.permit(at: 0) }
+        governor.refused(.slowDown, code: 421, enhanced: nil, at: 0)
+        governor.refused(.slowDown, code: 421, enhanced: nil, at: 10)
+        #expect(governor.standing(at: 10).connections == 9)
+    }
+
+    @Test func aProbeIsOneMailAndIsSentAnewWhenItIsLost() {
+        var governor = LaneGovernor(limits: LaneLimits(), policy: GovernorPolicy())
+        for _ in 0..<3 { governor.connectFailed(at: 0) }
+        #expect(governor.permit(at: 10) == .at(30))
+        #expect(governor.permit(at: 30) == .now)
+        #expect(governor.permit(at: 31) == .at(150))
+        #expect(governor.connectionsWanted(forQueued: 50, at: 31) == 1)
+        #expect(governor.permit(at: 150) == .now)
+        governor.accepted(at: 151)
+        #expect(governor.permit(at: 151) == .now)
+        #expect(governor.standing(at: 151).condition == .open)
+    }
+
+    @Test func theRateOfTheRuleHolds() {
+        var governor = LaneGovernor(limits: LaneLimits(rate: MessageRate(120, per: .minute)))
+        #expect([governor.permit(at: 0), governor.permit(at: 0)] == [.now, .now])
+        #expect(governor.permit(at: 0) == .at(0.5))
+        governor.permitUnused(at: 0)
+        #expect(governor.permit(at: 0) == .now)
+        #expect(governor.permit(at: 0.5) == .now)
+    }
+
+    @Test func aHeldLaneIsAskedAgainInAMinuteAtTheLatest() {
+        var governor = LaneGovernor(limits: LaneLimits())
+        governor.hold(reason: "test")
+        #expect(governor.permit(at: 100) == .at(160))
+        #expect(governor.standing(at: 100).condition == .held(until: nil, reason: "test"))
+    }
+
+    @Test func newRulesKeepWhatWasLearnt() {
+        var governor = LaneGovernor(limits: LaneLimits(connections: 20))
+        governor.setLimits(LaneLimits(connections: 40, rate: MessageRate(5, per: .second)), at: 0)
+        #expect(governor.standing(at: 0).connections == 40 && governor.standing(at: 0).ratePerSecond == 5)
+        governor.refused(.slowDown, code: 421, enhanced: nil, at: 0)
+        governor.setLimits(LaneLimits(connections: 30, rate: MessageRate(50, per: .second)), at: 0)
+        #expect(governor.standing(at: 0).connections == 28)
+        #expect(governor.standing(at: 0).ratePerSecond! < 5)
+        governor.setLimits(LaneLimits(connections: 3), at: 0)
+        #expect(governor.standing(at: 0).connections == 3)
+    }
+
+    /// Whatever happens, limits stay between the floor and the rule, a suspended lane sends nothing, and when the site
+    /// accepts everything again the lane comes back to its rule within an hour.
+    @Test(arguments: 0..<40) func staysInBoundsAndRecovers(seed: Int) {
+        var generator = SeededGenerator(seed: UInt64(seed))
+        let rate =
+            Bool.random(using: &generator) ? MessageRate(Int.random(in: 1...100, using: &generator), per: .second) : nil
+        let limits = LaneLimits(connections: Int.random(in: 1...40, using: &generator), rate: rate)
+        var governor = LaneGovernor(limits: limits)
+        var now = 0.0
+        var underWay = 0
+        let actions: [ReplyAction?] = [
+            .slowDown, .slowDown, .suspend(seconds: 60), .rotateSource(seconds: 30), .giveUp, .markMailbox, .ignore,
+            nil,
+        ]
+        for _ in 0..<1_000 {
+            now += Double.random(in: 0...2, using: &generator)
+            switch Int.random(in: 0..<9, using: &generator) {
+            case 0...3: if governor.permit(at: now) == .now { underWay += 1 }
+            case 4 where underWay > 0:
+                underWay -= 1
+                governor.accepted(at: now)
+            case 5 where underWay > 0:
+                underWay -= 1
+                governor.refused(actions.randomElement(using: &generator)!, code: 421, enhanced: nil, at: now)
+            case 6 where underWay > 0 && Int.random(in: 0..<4, using: &generator) == 0:
+                underWay -= 1
+                governor.connectFailed(at: now)
+            case 7 where underWay > 0:
+                underWay -= 1
+                governor.permitUnused(at: now)
+            case 8: governor.closed(actions.randomElement(using: &generator)!, code: 421, enhanced: nil, at: now)
+            default: break
+            }
+            let standing = governor.standing(at: now)
+            #expect((1...limits.connections).contains(standing.connections))
+            if let rate { #expect(standing.ratePerSecond! <= rate.perSecond + 1e-9) }
+            if let present = standing.ratePerSecond { #expect(present >= 0.1 - 1e-9) }
+            if case .suspended(let until, _) = standing.condition {
+                #expect(until > now && governor.permit(at: now) == .at(until))
+                #expect(governor.connectionsWanted(forQueued: 100, at: now) == 0)
+            }
+        }
+        for _ in 0..<underWay { governor.accepted(at: now) }
+        let end = now + 3_600
+        while now < end {
+            if governor.permit(at: now) == .now { governor.accepted(at: now) }
+            now += 0.3
+        }
+        #expect(governor.standing(at: now).condition == .open)
+        #expect(governor.standing(at: now).ratePerSecond == rate?.perSecond)
+    }
+}
