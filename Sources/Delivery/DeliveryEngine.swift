@@ -24,6 +24,8 @@ package final class DeliveryEngine: Service {
 
     private struct State {
         var runs: [BatchID: BatchRun] = [:]
+        /// Batches claimed and not yet done with, those that have no run yet included.
+        var activeBatches = 0
         /// Why nothing more is claimed, and what becomes of the batches in work.
         var stopReason: BatchRun.StopReason?
     }
@@ -101,7 +103,7 @@ package final class DeliveryEngine: Service {
 
     /// Stops claiming and lets what is under way end.
     private func drain() {
-        logger.info("draining", metadata: ["batches": "\(state.withLock(\.runs.count))"])
+        logger.info("draining", metadata: ["batches": "\(state.withLock(\.activeBatches))"])
         stop(.park)
         Task {
             // Mails that have not ended by then are cut off; those past their final dot become in doubt.
@@ -116,7 +118,7 @@ package final class DeliveryEngine: Service {
         await withDiscardingTaskGroup { group in
             wakeUp.raise()
             await wakeUp.onEach {
-                let (stopReason, active) = state.withLock { ($0.stopReason, $0.runs.count) }
+                let (stopReason, active) = state.withLock { ($0.stopReason, $0.activeBatches) }
                 if stopReason != nil { return .finish }
                 // Taken before the claim, so that it cannot outlast the lease in the database.
                 let leaseEnd = leaseEndFromNow
@@ -142,6 +144,7 @@ package final class DeliveryEngine: Service {
     private func start(
         _ batch: ClaimedBatch, leaseEnd: ContinuousClock.Instant, in group: inout DiscardingTaskGroup
     ) {
+        state.withLock { $0.activeBatches += 1 }
         group.addTask {
             do {
                 try await self.work(on: batch, leaseEnd: leaseEnd)
@@ -152,6 +155,7 @@ package final class DeliveryEngine: Service {
                     batch.id, node: self.configuration.node, epoch: batch.epoch, dueInSeconds: 30)
             }
             self.state.withLock { state in
+                state.activeBatches -= 1
                 if state.runs[batch.id]?.batch.epoch == batch.epoch { state.runs[batch.id] = nil }
             }
             self.wakeUp.raise()
