@@ -146,7 +146,8 @@ let package = Package(
             name: "DeliveryTests",
             dependencies: [
                 "Delivery", "Campaigns", "CreditLedger", "Vault", "Feedback", "SMTPTransport", "SMTPProtocol",
-                "MailSigning", "MailMessage", "DNSResolution", "Postgres", "MailTypes", nio, nioPosix, logging,
+                "MailSigning", "MailMessage", "TrafficShaping", "Postgres", "MailTypes", nio, nioPosix, logging,
+                lifecycle,
             ]),
         .testTarget(
             name: "HTTPAPITests",

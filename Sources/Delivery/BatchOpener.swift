@@ -15,10 +15,12 @@ struct BatchOpener: Sendable {
         let suppressed = try await suppressions(run.batch.id.account, run.fingerprints)
         var toSend: [DomainName: [Int]] = [:]
         for (position, record) in run.batch.records.enumerated() {
-            if takeUp(run, position, record) { continue }
-            if suppressed.contains(run.fingerprints[position]) {
+            let isSuppressed = suppressed.contains(run.fingerprints[position])
+            let isExpired = now() >= run.batch.campaignExpiresAt
+            if takeUp(run, position, record, mayMail: !isSuppressed && !isExpired) { continue }
+            if isSuppressed {
                 sender.conclude(run, position, .suppressed, Diagnosis(text: "the address is suppressed"))
-            } else if now() >= run.batch.campaignExpiresAt {
+            } else if isExpired {
                 sender.conclude(run, position, .expired, Diagnosis(text: "the campaign's expiry passed"))
             } else {
                 toSend[record.address.domain, default: []].append(position)
@@ -28,7 +30,7 @@ struct BatchOpener: Sendable {
     }
 
     /// Applies what the journal and the import know of a recipient; true when nothing is left to do in this run.
-    private func takeUp(_ run: BatchRun, _ position: Int, _ record: RecipientRecord) -> Bool {
+    private func takeUp(_ run: BatchRun, _ position: Int, _ record: RecipientRecord, mayMail: Bool) -> Bool {
         if record.isSuppressed {
             run.finish(position, .final(RecipientResult(index: record.index, outcome: .suppressed)))
             return true
@@ -45,7 +47,11 @@ struct BatchOpener: Sendable {
         case .deferred:
             run.finish(position, .deferred)
             return true
-        case .intended where run.runtime.resendsInDoubt:
+        case .intended where run.stopReason != nil:
+            // Nothing is sent again now. The doubt stays in the journal, for the settlement or the next run.
+            run.finish(position, .untouched)
+            return true
+        case .intended where run.runtime.resendsInDoubt && mayMail:
             // The mail may have been delivered just before an earlier run ended. It is counted and sent again.
             journal.record(run, [JournalEntry(run, position, .inDoubtResend)])
             return false

@@ -48,7 +48,7 @@ final class BatchRun: Sendable {
         case park
         /// The campaign was cancelled: settle what is done, cancel the rest.
         case cancel
-        /// Another node owns the batch: forget it.
+        /// Another node owns the batch, or the engine was cancelled: forget it.
         case abandon
     }
 

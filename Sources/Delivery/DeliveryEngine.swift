@@ -24,7 +24,10 @@ package final class DeliveryEngine: Service {
 
     private struct State {
         var runs: [BatchID: BatchRun] = [:]
-        var isDraining = false
+        /// Batches claimed and not yet done with, those that have no run yet included.
+        var activeBatches = 0
+        /// Why nothing more is claimed, and what becomes of the batches in work.
+        var stopReason: BatchRun.StopReason?
     }
 
     private let state = Mutex(State())
@@ -61,33 +64,47 @@ package final class DeliveryEngine: Service {
 
     package func run() async throws {
         try await store.register(node: configuration.node)
-        await withGracefulShutdownHandler {
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { await self.journal.run() }
-                group.addTask { await self.renewLeases() }
-                group.addTask { await self.completeLeftovers() }
-                group.addTask { await self.listenForWork() }
-                group.addTask { await self.wakeRegularly() }
-                await claimUntilDrained()
-                await journal.flush()
-                group.cancelAll()
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                await runUntilStopped()
+            } onGracefulShutdown: {
+                self.drain()
             }
-            await router.shutdown()
-        } onGracefulShutdown: {
-            self.drain()
+        } onCancel: {
+            self.stop(.abandon)
+            Task { await router.shutdown() }
         }
         await store.unregister(node: configuration.node)
     }
 
-    /// Stops claiming and lets what is under way end.
-    private func drain() {
+    private func runUntilStopped() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.journal.run() }
+            group.addTask { await self.renewLeases() }
+            group.addTask { await self.completeLeftovers() }
+            group.addTask { await self.listenForWork() }
+            group.addTask { await self.wakeRegularly() }
+            await claimUntilDrained()
+            await journal.flush()
+            group.cancelAll()
+        }
+        await router.shutdown()
+    }
+
+    /// Stops claiming and starts no more mail.
+    private func stop(_ reason: BatchRun.StopReason) {
         let runs = state.withLock { state in
-            state.isDraining = true
+            if state.stopReason == nil || reason == .abandon { state.stopReason = reason }
             return Array(state.runs.values)
         }
-        logger.info("draining", metadata: ["batches": "\(runs.count)"])
-        for run in runs { run.stop(.park) }
+        for run in runs { run.stop(reason) }
         wakeUp.raise()
+    }
+
+    /// Stops claiming and lets what is under way end.
+    private func drain() {
+        logger.info("draining", metadata: ["batches": "\(state.withLock(\.activeBatches))"])
+        stop(.park)
         Task {
             // Mails that have not ended by then are cut off; those past their final dot become in doubt.
             try? await Task.sleep(for: .seconds(configuration.drainSeconds))
@@ -101,9 +118,8 @@ package final class DeliveryEngine: Service {
         await withDiscardingTaskGroup { group in
             wakeUp.raise()
             await wakeUp.onEach {
-                let (isDraining, active) = state.withLock { ($0.isDraining, $0.runs.count) }
-                if isDraining { return .finish }
-                if Task.isCancelled { return .finish }
+                let (stopReason, active) = state.withLock { ($0.stopReason, $0.activeBatches) }
+                if stopReason != nil { return .finish }
                 // Taken before the claim, so that it cannot outlast the lease in the database.
                 let leaseEnd = leaseEndFromNow
                 for batch in await claim(upTo: configuration.activeBatches - active) {
@@ -128,6 +144,7 @@ package final class DeliveryEngine: Service {
     private func start(
         _ batch: ClaimedBatch, leaseEnd: ContinuousClock.Instant, in group: inout DiscardingTaskGroup
     ) {
+        state.withLock { $0.activeBatches += 1 }
         group.addTask {
             do {
                 try await self.work(on: batch, leaseEnd: leaseEnd)
@@ -138,6 +155,7 @@ package final class DeliveryEngine: Service {
                     batch.id, node: self.configuration.node, epoch: batch.epoch, dueInSeconds: 30)
             }
             self.state.withLock { state in
+                state.activeBatches -= 1
                 if state.runs[batch.id]?.batch.epoch == batch.epoch { state.runs[batch.id] = nil }
             }
             self.wakeUp.raise()
@@ -158,13 +176,13 @@ package final class DeliveryEngine: Service {
             fingerprints: batch.records.map { runtime.keys.fingerprinter.fingerprint($0.address) }, leaseEnd: leaseEnd)
         if batch.standing == .cancelling { run.stop(.cancel) }
         if batch.standing == .paused { run.stop(.park) }
-        let (isDraining, earlier) = state.withLock { state in
+        let (stopReason, earlier) = state.withLock { state in
             let earlier = state.runs.updateValue(run, forKey: batch.id)
-            return (state.isDraining, earlier)
+            return (state.stopReason, earlier)
         }
         // The lease of an earlier run ran out while the database was away.
         earlier?.stop(.abandon)
-        if isDraining { run.stop(.park) }
+        if let stopReason { run.stop(stopReason) }
         try await opener.open(run)
         await run.wait()
         await journal.flush()
@@ -179,7 +197,7 @@ package final class DeliveryEngine: Service {
         }
         switch conclusion {
         case .abandon:
-            logger.warning("batch taken over by another node", metadata: ["batch": "\(batch.id)"])
+            logger.warning("batch left to another run", metadata: ["batch": "\(batch.id)"])
         case .park:
             try await store.park(batch.id, node: configuration.node, epoch: batch.epoch, dueInSeconds: 0)
         case .settle(let settlement):

@@ -19,7 +19,8 @@ struct Job: Sendable {
 final class Lane: Sendable {
     private struct State {
         var queue = FairQueue<AccountID, Job>()
-        var workers = 0
+        var workers: [Int: Task<Void, Never>] = [:]
+        var nextWorker = 0
     }
 
     private let state = Mutex(State())
@@ -34,33 +35,37 @@ final class Lane: Sendable {
     }
 
     func enqueue(_ jobs: [Job]) {
-        let newWorkers = state.withLock { state -> Int in
+        state.withLock { state in
             for job in jobs { state.queue.append(job, for: job.run.batch.id.account) }
             let wanted = limits.connections(forQueued: state.queue.count)
-            let missing = max(0, wanted - state.workers)
-            state.workers += missing
-            return missing
-        }
-        for _ in 0..<newWorkers {
-            Task { await work() }
+            while state.workers.count < wanted {
+                let worker = state.nextWorker
+                state.nextWorker += 1
+                state.workers[worker] = Task { await work(worker) }
+            }
         }
     }
 
-    var isIdle: Bool { state.withLock { $0.queue.isEmpty && $0.workers == 0 } }
+    var isIdle: Bool { state.withLock { $0.queue.isEmpty && $0.workers.isEmpty } }
 
-    func shutdown() async { await pool.shutdown() }
+    /// Cuts off the mails under way and closes all connections.
+    func shutdown() async {
+        let workers = state.withLock { Array($0.workers.values) }
+        for worker in workers { worker.cancel() }
+        await pool.shutdown()
+    }
 
     /// Takes the next mail, or ends the worker in the same step, so that no mail is left without a worker.
-    private func nextJobOrRetire() -> Job? {
+    private func nextJobOrRetire(_ worker: Int) -> Job? {
         state.withLock { state in
             if let job = state.queue.popFirst() { return job }
-            state.workers -= 1
+            state.workers[worker] = nil
             return nil
         }
     }
 
-    @concurrent private func work() async {
-        while let job = nextJobOrRetire() {
+    @concurrent private func work(_ worker: Int) async {
+        while let job = nextJobOrRetire(worker) {
             guard !sender.settlesWithoutConnection(job, queueSeconds: limits.queueSeconds) else { continue }
             await carry(job)
         }

@@ -1,0 +1,166 @@
+import MailMessage
+import MailSigning
+import MailTypes
+import Testing
+
+@testable import Campaigns
+@testable import Delivery
+@testable import Vault
+
+struct BatchRunTests {
+    // MARK: Ends
+
+    @Test func `a run waits until each recipient has its fate`() async throws {
+        let run = try BatchRun.sample(3)
+        let waiting = Task {
+            await run.wait()
+            return ContinuousClock.now
+        }
+        run.finish(2, .deferred)
+        run.finish(0, .untouched)
+        try await Task.sleep(for: .milliseconds(50))
+        let last = ContinuousClock.now
+        run.finish(1, .deferred)
+        #expect(await waiting.value >= last)
+        // And for whoever comes later.
+        await run.wait()
+    }
+
+    @Test func `nobody has two fates`() async {
+        await #expect(processExitsWith: .failure) {
+            let run = try BatchRun.sample(2)
+            run.finish(1, .deferred)
+            run.finish(1, .final(RecipientResult(index: 1, outcome: .delivered)))
+        }
+    }
+
+    // MARK: Conclusions
+
+    @Test func `what is delivered is settled and what is deferred tried again`() throws {
+        let run = try BatchRun.sample(4, attempts: [0, 3, 0, 0])
+        run.finish(0, .final(RecipientResult(index: 0, outcome: .delivered, code: 250)))
+        run.finish(1, .deferred)
+        run.finish(2, .final(RecipientResult(index: 2, outcome: .bounced, code: 550)))
+        run.finish(3, .deferred)
+        guard case .settle(let settlement) = run.conclusion(retryInSeconds: { Double($0) * 10 }) else {
+            Issue.record("not settled")
+            return
+        }
+        #expect(settlement.results.map(\.index) == [0, 2])
+        #expect(settlement.results.map(\.outcome) == [.delivered, .bounced])
+        #expect(settlement.deferred.map(\.index) == [1, 3])
+        #expect(settlement.deferred.map(\.attempt) == [4, 1])
+        // Those who came together go together, as late as the one tried most often.
+        #expect(settlement.retryInSeconds == 40)
+    }
+
+    @Test func `attempts are counted up to what fits`() throws {
+        let run = try BatchRun.sample(1, attempts: [.max])
+        run.finish(0, .deferred)
+        guard case .settle(let settlement) = run.conclusion(retryInSeconds: { Double($0) }) else {
+            Issue.record("not settled")
+            return
+        }
+        #expect(settlement.deferred.map(\.attempt) == [.max])
+    }
+
+    enum End: Sendable, Equatable {
+        case settle([Int32])
+        case park
+        case abandon
+
+        init(_ conclusion: BatchRun.Conclusion) {
+            self =
+                switch conclusion {
+                case .settle(let settlement): .settle(settlement.results.map(\.index))
+                case .park: .park
+                case .abandon: .abandon
+                }
+        }
+    }
+
+    @Test(
+        arguments: [
+            // One recipient is delivered, the other left alone.
+            ([BatchRun.StopReason](), false, End.park),
+            ([.park], false, .park),
+            ([.cancel], false, .settle([0])),
+            ([.abandon], false, .abandon),
+            // The first reason stands, but a lost lease overrules all.
+            ([.park, .cancel], false, .park),
+            ([.cancel, .park], false, .settle([0])),
+            ([.park, .abandon], false, .abandon),
+            ([.cancel, .abandon], false, .abandon),
+            ([.abandon, .park], false, .abandon),
+            // Both are delivered: nothing is left to give back.
+            ([], true, .settle([0, 1])),
+            ([.park], true, .settle([0, 1])),
+            ([.cancel], true, .settle([0, 1])),
+            ([.abandon], true, .abandon),
+        ])
+    func `why a run was stopped decides what becomes of its batch`(
+        _ reasons: [BatchRun.StopReason], _ isDone: Bool, _ end: End
+    ) throws {
+        let run = try BatchRun.sample(2)
+        for reason in reasons { run.stop(reason) }
+        run.finish(0, .final(RecipientResult(index: 0, outcome: .delivered)))
+        run.finish(1, isDone ? .final(RecipientResult(index: 1, outcome: .delivered)) : .untouched)
+        #expect(End(run.conclusion { _ in 0 }) == end)
+    }
+
+    // MARK: Leases
+
+    @Test func `no mail starts after the lease`() throws {
+        let run = try BatchRun.sample(1, leaseEnd: .now - .milliseconds(1))
+        #expect(!run.mayStart)
+        #expect(!run.holdsLease)
+        run.extendLease(to: .now + .seconds(60))
+        #expect(run.mayStart)
+        #expect(run.holdsLease)
+        // An answer that comes late must not shorten what a later one granted.
+        run.extendLease(to: .now - .seconds(1))
+        #expect(run.mayStart)
+    }
+
+    @Test(arguments: [BatchRun.StopReason.park, .cancel, .abandon])
+    func `no mail starts once the run was stopped`(_ reason: BatchRun.StopReason) throws {
+        let run = try BatchRun.sample(1)
+        #expect(run.mayStart)
+        run.stop(reason)
+        #expect(!run.mayStart)
+        #expect(run.holdsLease)
+        run.extendLease(to: .now + .seconds(120))
+        #expect(!run.mayStart)
+    }
+}
+
+extension BatchRun {
+    /// A run that no database knows.
+    static func sample(
+        _ count: Int, attempts: [UInt8]? = nil, leaseEnd: ContinuousClock.Instant = .now + .seconds(60)
+    ) throws -> BatchRun {
+        let account = AccountID(rawValue: 1)
+        let campaign = CampaignID(rawValue: 1)
+        let domain = try DomainName("shop.example")
+        let records = try (0..<count).map { index in
+            RecipientRecord(
+                index: Int32(index), attempt: attempts?[index] ?? 0,
+                address: try EmailAddress("person\(index)@example.org"))
+        }
+        let content = MessageContent(
+            from: try Mailbox(name: nil, address: EmailAddress("news@shop.example")), subject: "Offer", text: "Hello.")
+        let runtime = try CampaignRuntime(
+            account: account, campaign: campaign,
+            sendable: SendableCampaign(
+                account: account, campaign: campaign, content: content, fromDomain: domain, inDoubt: .resend,
+                expirySeconds: 3_600),
+            signer: DKIMSigner(domain: domain, keys: [(selector: "s1", key: .generate(.ed25519SHA256))]),
+            keys: AccountKeys(SealingKey()), publicURL: nil)
+        return BatchRun(
+            ClaimedBatch(
+                id: BatchID(account: account, campaign: campaign, number: 1), epoch: 1, standing: .open,
+                records: records, progress: [:], campaignExpiresAt: .max),
+            runtime: runtime, fingerprints: records.map { runtime.keys.fingerprinter.fingerprint($0.address) },
+            leaseEnd: leaseEnd)
+    }
+}

@@ -1,0 +1,182 @@
+import Campaigns
+import CreditLedger
+import Feedback
+import Logging
+import MailMessage
+import MailSigning
+import MailTypes
+import Postgres
+import Testing
+import TrafficShaping
+import Vault
+
+@testable import Delivery
+
+/// The real services over fresh databases, with one account that has credits and a sending domain.
+struct DeliveryFixture: Sendable {
+    let records: TestDatabase
+    let vault: Vault
+    let ledger: CreditLedger
+    let suppressions: SuppressionList
+    let domains: SendingDomains
+    let service: CampaignService
+    let store: DeliveryStore
+    let account: AccountID
+
+    static let credits: Int64 = 1_000
+
+    static func make() async throws -> DeliveryFixture {
+        let records = try await TestDatabase.make(
+            migrations: CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations,
+            logger: .silent)
+        let vault = Vault(
+            pool: try await TestDatabase.make(migrations: Vault.migrations, logger: .silent).pool,
+            masterKey: MasterKey())
+        let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
+        let suppressions = SuppressionList(records: records.pool, vault: vault)
+        let domains = SendingDomains(records: records.pool, vault: vault)
+        let account = try await records.pool.withTransaction { connection in
+            let account = try await ledger.createAccount(name: "shop", on: connection)
+            try await ledger.grant(credits, to: account, key: "first", memo: "test", on: connection)
+            return account
+        }
+        _ = try await domains.add(account, DomainName("shop.example"), algorithms: [.ed25519SHA256])
+        return DeliveryFixture(
+            records: records, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
+            service: CampaignService(
+                records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
+                logger: .silent),
+            store: DeliveryStore(
+                records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: .silent),
+            account: account)
+    }
+
+    // MARK: Campaigns
+
+    static func address(_ number: Int) -> String { "person\(number)@example.org" }
+
+    static func addresses(_ count: Int) -> [String] { (0..<count).map(address) }
+
+    /// A campaign on its way to `count` recipients.
+    func send(
+        _ count: Int, batchSize: Int = 4, inDoubt: InDoubtPolicy = .resend, text: String = "Hello."
+    ) async throws -> CampaignID {
+        let content = MessageContent(
+            from: try Mailbox(name: "Shop", address: EmailAddress("news@shop.example")), subject: "Offer", text: text)
+        let campaign = try await service.create(
+            account, CampaignRequest(content: content, inDoubt: inDoubt, batchSize: batchSize)
+        ).id
+        let lines = Self.addresses(count).map { #"{"email": "\#($0)"}"# + "\n" }.joined()
+        let upload = AsyncStream { continuation in
+            continuation.yield(Array(lines.utf8))
+            continuation.finish()
+        }
+        _ = try await service.importRecipients(account, campaign, format: .ndjson, source: upload)
+        _ = try await service.send(account, campaign)
+        return campaign
+    }
+
+    func counters(_ campaign: CampaignID) async throws -> CampaignCounters {
+        try await service.get(account, campaign).counters
+    }
+
+    /// Waits until the campaign's data is destroyed, and checks that recipients and credits add up.
+    ///
+    /// - Parameter suppressedBefore: recipients that were suppressed at their import; nothing was held for them.
+    @discardableResult
+    func end(
+        of campaign: CampaignID, suppressedBefore: Int64 = 0, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> CampaignStatus {
+        try await eventually("the campaign ends", sourceLocation: sourceLocation) {
+            try await service.get(account, campaign).campaign.purgedAt != nil
+        }
+        let status = try await service.get(account, campaign)
+        let counters = status.counters
+        #expect(counters.finished == counters.recipients, sourceLocation: sourceLocation)
+        #expect(counters.deferred == 0, sourceLocation: sourceLocation)
+        let charged = Int64(counters.delivered)
+        #expect(
+            status.credits
+                == CampaignCredits(
+                    held: 0, charged: charged, released: Int64(counters.recipients) - suppressedBefore - charged),
+            sourceLocation: sourceLocation)
+        return status
+    }
+
+    func balance() async throws -> CreditBalance {
+        try await records.pool.withConnection { try await ledger.balance(account, on: $0) }
+    }
+
+    func problemsOfBooks() async throws -> [String] {
+        try await records.pool.withConnection { try await ledger.verify(on: $0).problems }
+    }
+
+    func suppression(of number: Int) async throws -> Suppression? {
+        try await suppressions.find(EmailAddress(Self.address(number)), account: account)
+    }
+
+    func suppress(_ number: Int) async throws {
+        try await suppressions.add(
+            [EmailAddress(Self.address(number))], account: account, reason: .unsubscribe, origin: .recipient)
+    }
+
+    /// The campaign gives up on whom it has not reached by now.
+    func expire(_ campaign: CampaignID) async throws {
+        try await records.owner.query(
+            """
+            UPDATE campaigns SET expires_at = clock_timestamp() - interval '1 second'
+            WHERE campaign_id = \(campaign.rawValue)
+            """)
+    }
+
+    // MARK: Batches
+
+    /// Batches under a lease that holds.
+    func leases() async throws -> Int64 {
+        try await records.owner.query("SELECT count(*) FROM batches WHERE lease_until > clock_timestamp()").only
+            .decode(column: 0, as: Int64.self)
+    }
+
+    /// Lets the leases of a node run out, as if it had stood still for long.
+    func endLeases(of node: String) async throws {
+        try await records.pool.query("SELECT free_leases(\(node))")
+    }
+
+    func runtime(of campaign: CampaignID) async throws -> CampaignRuntime {
+        let sendable = try await store.sendable(account, campaign)
+        return try CampaignRuntime(
+            account: account, campaign: campaign, sendable: sendable,
+            signer: try await domains.signer(account, sendable.fromDomain), keys: try await vault.accountKeys(account),
+            publicURL: nil)
+    }
+
+    /// Claims one batch for `node` and puts it to work.
+    func claimRun(_ node: String) async throws -> BatchRun {
+        let batch = try #require(try await store.claim(node: node, leaseSeconds: 60, limit: 1).first)
+        let runtime = try await runtime(of: batch.id.campaign)
+        return BatchRun(
+            batch, runtime: runtime,
+            fingerprints: batch.records.map { runtime.keys.fingerprinter.fingerprint($0.address) },
+            leaseEnd: .now + .seconds(60))
+    }
+
+    /// Runs `body` while another session holds the rows of all batches locked, so that no journal group commits.
+    func withBatchesLocked(_ body: (PostgresConnection) async throws -> Void) async throws {
+        try await records.owner.withTransaction { connection in
+            try await connection.query("SELECT FROM batches FOR UPDATE")
+            try await body(connection)
+        }
+    }
+}
+
+/// Looks again and again; a test that waits for what never comes fails after half a minute.
+func eventually(
+    _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ isSo: () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + .seconds(30)
+    while try await !isSo() {
+        try #require(
+            ContinuousClock.now < deadline, "waited in vain until \(what)", sourceLocation: sourceLocation)
+        try await Task.sleep(for: .milliseconds(10))
+    }
+}

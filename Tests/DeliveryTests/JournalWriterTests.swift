@@ -1,0 +1,264 @@
+import Feedback
+import Logging
+import MailTypes
+import Postgres
+import Synchronization
+import Testing
+import Vault
+
+@testable import Campaigns
+@testable import Delivery
+
+struct JournalWriterTests {
+    // MARK: Intents
+
+    @Test func `an intent is answered after its commit`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        _ = try await fixture.send(2)
+        let run = try await fixture.claimRun("n")
+        try await fixture.withJournal("n") { journal in
+            let answer = Answer()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                try await fixture.withBatchesLocked { _ in
+                    group.addTask { answer.set(await journal.intend(run, 1)) }
+                    try await Task.sleep(for: .milliseconds(300))
+                    #expect(answer.value == nil)
+                }
+                try await group.waitForAll()
+            }
+            #expect(answer.value == .send)
+            #expect(try await fixture.progress(of: run) == [1: .intended])
+            #expect(run.stopReason == nil)
+        }
+    }
+
+    @Test func `a run of an earlier claim sends nothing, even under the same name`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(3)
+        let old = try await fixture.claimRun("n")
+        try await fixture.endLeases(of: "n")
+        let new = try await fixture.claimRun("n")
+        #expect(new.batch.id == old.batch.id)
+        try await fixture.withJournal("n") { journal in
+            journal.record(old, [JournalEntry(old.batch.records[0], .outcome(.delivered))])
+            #expect(await journal.intend(old, 1) == .stopped)
+            #expect(old.stopReason == .abandon)
+            let ofOld = try await fixture.progress(of: old)
+            #expect(ofOld == [:])
+            // What it says later is not even tried.
+            journal.record(old, [JournalEntry(old.batch.records[2], .outcome(.delivered))])
+            #expect(await journal.intend(new, 1) == .send)
+            #expect(new.stopReason == nil)
+            let ofNew = try await fixture.progress(of: new)
+            #expect(ofNew == [1: .intended])
+        }
+        #expect(try await fixture.counters(campaign).delivered == 0)
+    }
+
+    @Test func `a run whose lease ran out or went to another node sends nothing`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        _ = try await fixture.send(2)
+        let run = try await fixture.claimRun("slow")
+        try await fixture.endLeases(of: "slow")
+        try await fixture.withJournal("slow") { journal in
+            #expect(await journal.intend(run, 0) == .stopped)
+            #expect(run.stopReason == .abandon)
+        }
+        let other = try await fixture.claimRun("quick")
+        let late = BatchRun(
+            run.batch, runtime: run.runtime, fingerprints: run.fingerprints, leaseEnd: .now + .seconds(60))
+        try await fixture.withJournal("slow") { journal in
+            #expect(await journal.intend(late, 0) == .stopped)
+            #expect(late.stopReason == .abandon)
+        }
+        #expect(try await fixture.progress(of: other) == [:])
+    }
+
+    @Test func `one lost batch does not stop the others of its group`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        _ = try await fixture.send(2, batchSize: 1)
+        let lost = try await fixture.claimRun("lost")
+        let held = try await fixture.claimRun("n")
+        try await fixture.withJournal("n") { journal in
+            // Waits for both to be told in one group.
+            journal.record(lost, [JournalEntry(lost.batch.records[0], .intent)])
+            #expect(await journal.intend(held, 0) == .send)
+            #expect(lost.stopReason == .abandon)
+            #expect(held.stopReason == nil)
+        }
+    }
+
+    @Test(arguments: [(false, BatchRun.StopReason.park), (true, .cancel)])
+    func `an intent that meets a pause or a cancellation is withdrawn`(
+        _ cancels: Bool, _ reason: BatchRun.StopReason
+    ) async throws {
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(2)
+        let run = try await fixture.claimRun("n")
+        if cancels {
+            _ = try await fixture.service.cancel(fixture.account, campaign)
+        } else {
+            _ = try await fixture.service.pause(fixture.account, campaign)
+        }
+        try await fixture.withJournal("n") { journal in
+            #expect(await journal.intend(run, 0) == .stopped)
+            #expect(run.stopReason == reason)
+            await journal.flush()
+            let progress = try await fixture.progress(of: run)
+            #expect(progress == [:])
+        }
+    }
+
+    // MARK: Suppressions
+
+    @Test func `an address suppressed while the intent was on its way is not mailed`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        _ = try await fixture.send(3)
+        let run = try await fixture.claimRun("n")
+        try await fixture.suppress(2)
+        try await fixture.withJournal("n") { journal in
+            let answers = [Answer(), Answer(), Answer()]
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                try await fixture.withBatchesLocked { _ in
+                    for (position, answer) in answers.enumerated() {
+                        group.addTask { answer.set(await journal.intend(run, position)) }
+                    }
+                    try await Task.sleep(for: .milliseconds(200))
+                    // The last moment: the intent is not committed yet.
+                    try await fixture.suppress(1)
+                }
+                try await group.waitForAll()
+            }
+            #expect(answers.map(\.value) == [.send, .suppressed, .suppressed])
+            #expect(run.stopReason == nil)
+        }
+    }
+
+    @Test func `a mailbox that does not exist is suppressed with its outcome`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        _ = try await fixture.send(2)
+        let run = try await fixture.claimRun("n")
+        try await fixture.withJournal("n") { journal in
+            journal.record(
+                run, [JournalEntry(run.batch.records[1], .outcome(.bounced))], suppress: run.fingerprints[1])
+            await journal.flush()
+            let missing = try await fixture.suppression(of: 1)
+            #expect(missing?.reason == .hardBounce)
+            let other = try await fixture.suppression(of: 0)
+            #expect(other == nil)
+        }
+    }
+
+    // MARK: Groups
+
+    @Test func `what waits is committed together, a group a batch`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(100, batchSize: 50)
+        let runs = [try await fixture.claimRun("n"), try await fixture.claimRun("n")]
+        let journal = fixture.journal("n")
+        let intents = runs.flatMap { run in
+            (0..<50).map { position in Task { await journal.intend(run, position) } }
+        }
+        for run in runs {
+            for record in run.batch.records { journal.record(run, [JournalEntry(record, .outcome(.delivered))]) }
+        }
+        // The intents' tasks have all come by then; one that had not would only make one group more.
+        try await Task.sleep(for: .milliseconds(300))
+        let writing = Task { await journal.run() }
+        for intent in intents { #expect(await intent.value == .send) }
+        await journal.flush()
+        writing.cancel()
+        #expect(try await fixture.records.owner.query("SELECT FROM journal").count == 2)
+        #expect(try await fixture.counters(campaign).delivered == 100)
+    }
+
+    @Test func `a flush waits for what was recorded before it`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(30, batchSize: 30)
+        let run = try await fixture.claimRun("n")
+        try await fixture.withJournal("n") { journal in
+            for position in 0..<30 {
+                journal.record(run, [JournalEntry(run.batch.records[position], .outcome(.delivered))])
+                guard position % 10 == 9 else { continue }
+                await journal.flush()
+                let delivered = try await fixture.counters(campaign).delivered
+                #expect(delivered == position + 1)
+            }
+        }
+    }
+
+    @Test func `an outcome outlives lost connections and counts once`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(2)
+        let run = try await fixture.claimRun("n")
+        let administrator = try await PostgresConnection.connect(fixture.records.configuration(role: "postgres"))
+        try await fixture.withJournal("n") { journal in
+            try await fixture.withBatchesLocked { _ in
+                journal.record(run, [JournalEntry(run.batch.records[0], .outcome(.delivered))])
+                for _ in 0..<3 {
+                    try await Task.sleep(for: .milliseconds(100))
+                    try await administrator.query(
+                        """
+                        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                        WHERE datname = current_database() AND usename = 'sluice_app'
+                        """)
+                }
+            }
+            #expect(await journal.intend(run, 1) == .send)
+        }
+        await administrator.close()
+        #expect(try await fixture.counters(campaign).delivered == 1)
+        #expect(try await fixture.progress(of: run).count == 2)
+    }
+
+    @Test func `nothing is promised once the writer has ended`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        _ = try await fixture.send(2)
+        let run = try await fixture.claimRun("n")
+        let journal = fixture.journal("n")
+        let writing = Task { await journal.run() }
+        writing.cancel()
+        await writing.value
+        #expect(await journal.intend(run, 0) == .stopped)
+        await journal.flush()
+        #expect(try await fixture.progress(of: run) == [:])
+    }
+}
+
+/// What an intent was answered; nil as long as it was not.
+private final class Answer: Sendable {
+    private let state = Mutex<JournalWriter.Permission?>(nil)
+
+    var value: JournalWriter.Permission? { state.withLock { $0 } }
+
+    func set(_ value: JournalWriter.Permission) { state.withLock { $0 = value } }
+}
+
+extension DeliveryFixture {
+    func journal(_ node: String) -> JournalWriter {
+        JournalWriter(
+            store: store, suppressions: { [store] in try await store.suppressed($0, $1) }, node: node,
+            interval: .milliseconds(5), logger: .silent)
+    }
+
+    /// Runs `body` beside a writer that has ended afterwards.
+    func withJournal(_ node: String, _ body: (JournalWriter) async throws -> Void) async throws {
+        let journal = journal(node)
+        let writing = Task { await journal.run() }
+        do {
+            try await body(journal)
+        } catch {
+            writing.cancel()
+            throw error
+        }
+        writing.cancel()
+        await writing.value
+    }
+
+    /// What the journal knows of the run's batch.
+    func progress(of run: BatchRun) async throws -> [Int32: RecipientProgress] {
+        try await records.pool.withConnection { connection in
+            try await JournalReplay(vault: vault).progress(of: [run.batch.id], on: connection)[run.batch.id] ?? [:]
+        }
+    }
+}

@@ -1,0 +1,161 @@
+import Logging
+import NIOCore
+import NIOPosix
+import SMTPProtocol
+import SMTPTransport
+import Synchronization
+
+/// An SMTP server that answers each mail as its test says, and keeps what came.
+final class MailServer: SMTPSessionHandler {
+    enum Answer: Sendable {
+        case accept
+        /// The answer to RCPT.
+        case recipient(SMTPReply)
+        /// The answer to the final dot.
+        case content(SMTPReply)
+        /// Takes the mail and closes the connection without a word.
+        case silence
+        /// Takes the mail and says so only after ``release()``.
+        case held
+    }
+
+    /// - Parameter attempt: 1 when the recipient is named for the first time.
+    typealias Script = @Sendable (_ address: String, _ attempt: Int) -> Answer
+
+    /// A message that came to its final dot.
+    struct Mail: Sendable {
+        let recipient: String
+        let reversePath: String
+        let content: String
+        /// Whether the recipient has it, whatever the sender knows of that.
+        let isTaken: Bool
+
+        /// With the name of its field; empty where there is none.
+        var messageID: Substring { content.split(separator: "\r\n").first { $0.hasPrefix("Message-ID: ") } ?? "" }
+    }
+
+    private struct State {
+        var senderReplies: [SMTPReply]
+        var attempts: [String: Int] = [:]
+        var mails: [Mail] = []
+        var held: [EventLoopPromise<SMTPServerAction>] = []
+        var isReleased = false
+    }
+
+    private let script: Script
+    private let state: Mutex<State>
+
+    /// - Parameter senderReplies: to the first MAIL commands; later ones are agreed to.
+    init(senderReplies: [SMTPReply] = [], _ script: @escaping Script = { _, _ in .accept }) {
+        self.script = script
+        state = Mutex(State(senderReplies: senderReplies))
+    }
+
+    var mails: [Mail] { state.withLock(\.mails) }
+    /// How often each recipient was named.
+    var attempts: [String: Int] { state.withLock(\.attempts) }
+    var heldCount: Int { state.withLock(\.held.count) }
+    /// How often each recipient has the mail.
+    var copies: [String: Int] {
+        mails.reduce(into: [:]) { copies, mail in if mail.isTaken { copies[mail.recipient, default: 0] += 1 } }
+    }
+
+    /// Accepts what is held, and from now on without a wait.
+    func release() {
+        let held = state.withLock { state in
+            state.isReleased = true
+            defer { state.held = [] }
+            return state.held
+        }
+        for promise in held { promise.succeed(.reply(Self.ok)) }
+    }
+
+    /// Runs `body` with the port that the server listens on.
+    func run<Value>(_ body: (_ port: Int) async throws -> Value) async throws -> Value {
+        let listener = SMTPListener(
+            configuration: SMTPListenerConfiguration(hostname: "mx.example.org"), handler: self,
+            group: MultiThreadedEventLoopGroup.singleton, logger: .silent)
+        let port = try await listener.start()
+        let result: Result<Value, any Error>
+        do {
+            result = .success(try await body(port))
+        } catch {
+            result = .failure(error)
+        }
+        release()
+        await listener.shutdown()
+        return try result.get()
+    }
+
+    func makeSession(peer: SocketAddress?, on eventLoop: any EventLoop) -> any SMTPServerSession {
+        Session(self, eventLoop)
+    }
+
+    private static let ok = SMTPReply(250, nil, "OK")
+
+    private func answer(to address: String) -> Answer {
+        let attempt = state.withLock { state in
+            state.attempts[address, default: 0] += 1
+            return state.attempts[address, default: 0]
+        }
+        return script(address, attempt)
+    }
+
+    private func hold(_ promise: EventLoopPromise<SMTPServerAction>) {
+        let isReleased = state.withLock { state in
+            if !state.isReleased { state.held.append(promise) }
+            return state.isReleased
+        }
+        if isReleased { promise.succeed(.reply(Self.ok)) }
+    }
+
+    private final class Session: SMTPServerSession {
+        private let server: MailServer
+        private let eventLoop: any EventLoop
+        private var reversePath = ""
+        private var recipient = ""
+        private var answer = Answer.accept
+
+        init(_ server: MailServer, _ eventLoop: any EventLoop) {
+            self.server = server
+            self.eventLoop = eventLoop
+        }
+
+        func mail(_ mail: SMTPReceivedMail) -> SMTPServerAction {
+            reversePath = mail.reversePath.text
+            let reply = server.state.withLock { state in
+                state.senderReplies.isEmpty ? nil : state.senderReplies.removeFirst()
+            }
+            return .reply(reply ?? ok)
+        }
+
+        func recipient(_ path: SMTPPath) -> SMTPServerAction {
+            recipient = path.text
+            answer = server.answer(to: path.text)
+            if case .recipient(let reply) = answer { return .reply(reply) }
+            return .reply(ok)
+        }
+
+        func message(_ message: SMTPReceivedMessage) -> SMTPServerAction {
+            var isTaken = true
+            if case .content = answer { isTaken = false }
+            let mail = Mail(
+                recipient: recipient, reversePath: reversePath, content: String(buffer: message.content),
+                isTaken: isTaken)
+            server.state.withLock { $0.mails.append(mail) }
+            switch answer {
+            case .accept, .recipient: return .reply(ok)
+            case .content(let reply): return .reply(reply)
+            case .silence: return .close(nil)
+            case .held:
+                let promise = eventLoop.makePromise(of: SMTPServerAction.self)
+                server.hold(promise)
+                return .future(promise.futureResult)
+            }
+        }
+    }
+}
+
+extension Logger {
+    static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}

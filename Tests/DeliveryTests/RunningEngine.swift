@@ -1,0 +1,87 @@
+import Delivery
+import Logging
+import MailTypes
+import NIOPosix
+import ServiceLifecycle
+import Synchronization
+import TrafficShaping
+
+/// An engine in a service group, as the server runs it.
+final class RunningEngine: Sendable {
+    private let group: ServiceGroup
+    private let task: Task<Void, any Error>
+
+    init(_ engine: DeliveryEngine) {
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: engine, successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [], logger: .silent))
+        self.group = group
+        task = Task { try await group.run() }
+    }
+
+    /// Asks for a graceful shutdown, without waiting for its end.
+    func beginDrain() async { await group.triggerGracefulShutdown() }
+
+    /// Returns when the engine has ended by itself or after ``beginDrain()``.
+    func wait() async throws { try await task.value }
+
+    func drain() async throws {
+        await beginDrain()
+        try await wait()
+    }
+
+    /// Stands for the death of the node: nothing more is recorded, settled or given back.
+    func kill() { task.cancel() }
+
+    /// Returns when nothing of a killed engine runs any more.
+    func waitForDeath() async { _ = await task.result }
+}
+
+extension DeliveryFixture {
+    func engine(
+        _ node: String = "node", port: Int, _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
+    ) -> DeliveryEngine {
+        var configuration = DeliveryConfiguration(node: node, heloName: "out.example.net")
+        configuration.route = .init(host: "127.0.0.1", port: port)
+        configuration.retry = RetrySchedule(baseSeconds: 0.2, maximumSeconds: 0.2)
+        adjust(&configuration)
+        return DeliveryEngine(
+            configuration: configuration, store: store, vault: vault, domains: domains, resolver: nil,
+            routeAddresses: [IPAddress("127.0.0.1")].compactMap { $0 }, group: MultiThreadedEventLoopGroup.singleton,
+            logger: .silent)
+    }
+
+    /// Runs `body` beside an engine that delivers to the server and is drained afterwards.
+    func withEngine(
+        _ node: String = "node", to server: MailServer, _ adjust: (inout DeliveryConfiguration) -> Void = { _ in },
+        _ body: (RunningEngine) async throws -> Void
+    ) async throws {
+        try await server.run { port in
+            try await withEngine(node, port: port, adjust) { engine in
+                do {
+                    try await body(engine)
+                } catch {
+                    server.release()
+                    throw error
+                }
+                server.release()
+            }
+        }
+    }
+
+    /// Runs `body` beside an engine that is drained afterwards.
+    func withEngine(
+        _ node: String = "node", port: Int, _ adjust: (inout DeliveryConfiguration) -> Void = { _ in },
+        _ body: (RunningEngine) async throws -> Void
+    ) async throws {
+        let running = RunningEngine(engine(node, port: port, adjust))
+        do {
+            try await body(running)
+        } catch {
+            try? await running.drain()
+            throw error
+        }
+        try await running.drain()
+    }
+}
