@@ -44,8 +44,8 @@ struct BatchOpener: Sendable {
             }
             run.finish(position, .final(result))
             return true
-        case .deferred:
-            run.finish(position, .deferred)
+        case .deferred(let result):
+            run.finish(position, .deferred(inSeconds: sender.retrySeconds(run, position, Diagnosis(result))))
             return true
         case .intended where run.stopReason != nil:
             // Nothing is sent again now. The doubt stays in the journal, for the settlement or the next run.

@@ -14,6 +14,9 @@ final class BatchRun: Sendable {
     private struct State {
         var dispositions: [Disposition?]
         var remaining: Int
+        /// Recipients whose mail has neither started nor ended.
+        var waiting: Int
+        var hasStarted: [Bool]
         var stop: StopReason?
         var leaseEnd: ContinuousClock.Instant
         var waiter: CheckedContinuation<Void, Never>?
@@ -31,14 +34,17 @@ final class BatchRun: Sendable {
         state = Mutex(
             State(
                 dispositions: Array(repeating: nil, count: batch.records.count), remaining: batch.records.count,
+                waiting: batch.records.count, hasStarted: Array(repeating: false, count: batch.records.count),
                 leaseEnd: leaseEnd))
     }
 
     /// What has become of a recipient in this run.
     enum Disposition: Sendable {
         case final(RecipientResult)
-        /// Refused for now.
-        case deferred
+        /// Refused for now: an attempt was made.
+        case deferred(inSeconds: Double)
+        /// Not tried, because the site takes no more for a while.
+        case postponed(inSeconds: Double)
         /// Left alone, because the run was stopped first.
         case untouched
     }
@@ -73,12 +79,28 @@ final class BatchRun: Sendable {
         state.withLock { $0.leaseEnd = max($0.leaseEnd, end) }
     }
 
+    /// Recipients whose mail has not started: what the engine's appetite for further batches is measured by.
+    var waitingCount: Int { state.withLock(\.waiting) }
+
+    /// The mail to the recipient at `position` is on its way to a connection.
+    func start(_ position: Int) {
+        state.withLock { state in
+            guard !state.hasStarted[position] else { return }
+            state.hasStarted[position] = true
+            state.waiting -= 1
+        }
+    }
+
     /// Records the fate of the recipient at `position`. Called once for each.
     func finish(_ position: Int, _ disposition: Disposition) {
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
             precondition(state.dispositions[position] == nil, "a recipient has one fate a run")
             state.dispositions[position] = disposition
             state.remaining -= 1
+            if !state.hasStarted[position] {
+                state.hasStarted[position] = true
+                state.waiting -= 1
+            }
             guard state.remaining == 0 else { return nil }
             defer { state.waiter = nil }
             return state.waiter
@@ -104,25 +126,41 @@ final class BatchRun: Sendable {
         case abandon
     }
 
-    /// - Parameter retryInSeconds: when the deferred recipients are due, told how often they were tried.
-    func conclusion(retryInSeconds: (_ attempts: Int) -> Double) -> Conclusion {
+    func conclusion() -> Conclusion {
         let (dispositions, stop) = state.withLock { ($0.dispositions, $0.stop) }
         if stop == .abandon { return .abandon }
         var results: [RecipientResult] = []
-        var deferred: [RecipientRecord] = []
+        var retries = RetryGroups()
         var hasUntouched = false
         for (position, disposition) in dispositions.enumerated() {
             switch disposition {
             case .final(let result): results.append(result)
-            case .deferred: deferred.append(batch.records[position].triedAgain())
+            case .deferred(let seconds): retries.add(batch.records[position].triedAgain(), inSeconds: seconds)
+            case .postponed(let seconds): retries.add(batch.records[position], inSeconds: seconds)
             case .untouched, nil: hasUntouched = true
             }
         }
         // A batch that was stopped half-way keeps its journal; only a cancelled one is settled as it stands.
         if hasUntouched && stop != .cancel { return .park }
-        let attempts = deferred.map { Int($0.attempt) }.max() ?? 1
-        return .settle(
-            BatchSettlement(results: results, deferred: deferred, retryInSeconds: retryInSeconds(attempts)))
+        return .settle(BatchSettlement(results: results, retries: retries.batches))
+    }
+}
+
+/// Puts recipients that are due at about the same time into one retry batch, which is due at their mean.
+private struct RetryGroups {
+    /// By the power of two that the seconds reach.
+    private var groups: [Int: (records: [RecipientRecord], seconds: Double)] = [:]
+
+    mutating func add(_ record: RecipientRecord, inSeconds seconds: Double) {
+        let power = seconds < 1 ? -1 : Int(seconds).bitWidth - 1 - Int(seconds).leadingZeroBitCount
+        groups[power, default: ([], 0)].records.append(record)
+        groups[power, default: ([], 0)].seconds += seconds
+    }
+
+    var batches: [BatchSettlement.Retry] {
+        groups.sorted { $0.key < $1.key }.map {
+            BatchSettlement.Retry($0.value.records, inSeconds: $0.value.seconds / Double($0.value.records.count))
+        }
     }
 }
 

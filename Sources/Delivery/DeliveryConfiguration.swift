@@ -14,11 +14,21 @@ package struct DeliveryConfiguration: Sendable {
     package var smtpPort: Int = 25
     /// Lifts the guard against loopback, private and other non-global addresses.
     package var allowsPrivateDestinations = false
-    /// Batches in work at once. Together with their size it bounds the memory of the engine.
-    package var activeBatches = 8
+    /// Batches in work at once, those included that only wait for the last answers. Together with their size it bounds
+    /// the memory of the engine.
+    package var activeBatches = 256
+    /// Mails that wait for a connection: batches are claimed while there are fewer.
+    package var waitingMails = 8_000
+    /// Connections open at once, all sites together. Each takes a file descriptor.
+    package var connections = 4_096
     /// Seconds after which another node may take over a batch.
     package var leaseSeconds = 30
-    package var laneLimits = LaneLimits()
+    /// What is known of mail providers: limits of each site, and what its refusals mean.
+    package var providers = ProviderRules.builtIn
+    /// Limits of the fixed route, and of every lane in tests; otherwise those of the provider apply.
+    package var laneLimits: LaneLimits?
+    /// How lanes slow down, pause and recover.
+    package var governor = GovernorPolicy()
     package var retry = RetrySchedule()
     /// Least time between two journal commits. Longer groups cost the database less and each mail a little latency.
     package var journalInterval: Duration = .milliseconds(15)

@@ -28,6 +28,19 @@ package final class DeliveryEngine: Service {
         var activeBatches = 0
         /// Why nothing more is claimed, and what becomes of the batches in work.
         var stopReason: BatchRun.StopReason?
+
+        /// How many batches may be claimed now; nil once the engine stops.
+        func appetite(_ configuration: DeliveryConfiguration) -> Int? {
+            guard stopReason == nil else { return nil }
+            let opening = (activeBatches - runs.count) * MailLimits.batchRecipients
+            let waiting = runs.values.reduce(opening) { $0 + $1.waitingCount }
+            let missing = configuration.waitingMails - waiting
+            return max(
+                0,
+                min(
+                    configuration.activeBatches - activeBatches,
+                    (missing + MailLimits.batchRecipients - 1) / MailLimits.batchRecipients))
+        }
     }
 
     private let state = Mutex(State())
@@ -58,7 +71,8 @@ package final class DeliveryEngine: Service {
             configuration: configuration, resolver: resolver, fixedAddresses: routeAddresses, group: group,
             logger: logger)
         opener = BatchOpener(
-            journal: journal, router: router, sender: Sender(journal: journal, logger: logger), suppressions: check,
+            journal: journal, router: router,
+            sender: Sender(journal: journal, retry: configuration.retry, logger: logger), suppressions: check,
             now: Sender.wallClock)
     }
 
@@ -118,11 +132,10 @@ package final class DeliveryEngine: Service {
         await withDiscardingTaskGroup { group in
             wakeUp.raise()
             await wakeUp.onEach {
-                let (stopReason, active) = state.withLock { ($0.stopReason, $0.activeBatches) }
-                if stopReason != nil { return .finish }
+                guard let appetite = state.withLock({ $0.appetite(configuration) }) else { return .finish }
                 // Taken before the claim, so that it cannot outlast the lease in the database.
                 let leaseEnd = leaseEndFromNow
-                for batch in await claim(upTo: configuration.activeBatches - active) {
+                for batch in await claim(upTo: appetite) {
                     start(batch, leaseEnd: leaseEnd, in: &group)
                 }
                 return .goOn
@@ -191,11 +204,7 @@ package final class DeliveryEngine: Service {
 
     private func conclude(_ run: BatchRun) async throws {
         let batch = run.batch
-        let conclusion = run.conclusion { attempts in
-            var generator = SystemRandomNumberGenerator()
-            return configuration.retry.delay(afterAttempt: attempts, using: &generator)
-        }
-        switch conclusion {
+        switch run.conclusion() {
         case .abandon:
             logger.warning("batch left to another run", metadata: ["batch": "\(batch.id)"])
         case .park:
@@ -230,6 +239,12 @@ package final class DeliveryEngine: Service {
                 logger.warning("completions not swept", metadata: ["error": "\(error)"])
             }
             await router.closeIdleLanes()
+            do {
+                let joined = try await store.coalesceRetries()
+                if joined > 0 { logger.debug("retry batches joined", metadata: ["count": "\(joined)"]) }
+            } catch {
+                logger.warning("retry batches not joined", metadata: ["error": "\(error)"])
+            }
             try? await Task.sleep(for: .seconds(15))
         }
     }
@@ -263,6 +278,7 @@ package final class DeliveryEngine: Service {
     private func wakeRegularly() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(250))
+            router.shed()
             wakeUp.raise()
         }
     }

@@ -1,5 +1,6 @@
 import Campaigns
 import MailTypes
+import SMTPProtocol
 import SMTPTransport
 import Synchronization
 import TrafficShaping
@@ -13,37 +14,87 @@ struct Job: Sendable {
     var wasRetried = false
 }
 
-/// One site reached from this node: its waiting mails and the workers that carry them over its connections.
+/// One site reached from one source address: its waiting mails and the workers that carry them over its connections.
 ///
-/// Workers come with the queue and go with it; accounts take turns.
+/// Workers come with the queue and go with it; accounts take turns, and within an account its campaigns. The governor
+/// says how many workers there may be and when the next mail may go. Mail that would wait too long goes back to the
+/// store with a time to come back, so that a slow site holds up neither its batches nor the memory of the node.
 final class Lane: Sendable {
-    private struct State {
-        var queue = FairQueue<AccountID, Job>()
+    /// The site and the provider whose rules it follows, for operators.
+    let name: String
+    let provider: Provider
+
+    fileprivate struct State {
+        var queue = NestedFairQueue<AccountID, CampaignID, Job>()
+        var governor: LaneGovernor
         var workers: [Int: Task<Void, Never>] = [:]
         var nextWorker = 0
+        var isWakeUpSet = false
+        var throughput = Throughput()
+        /// When the mail that was sent back to the store last is to come back.
+        var overflowUntil: SteadySeconds = 0
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let pool: SMTPConnectionPool
     private let limits: LaneLimits
+    private let budget: ConnectionBudget
     private let sender: any MailSender
 
-    init(pool: SMTPConnectionPool, limits: LaneLimits, sender: any MailSender) {
-        self.pool = pool
+    init(
+        name: String, provider: Provider, limits: LaneLimits, policy: GovernorPolicy, pool: SMTPConnectionPool,
+        budget: ConnectionBudget, sender: any MailSender
+    ) {
+        self.name = name
+        self.provider = provider
         self.limits = limits
+        self.pool = pool
+        self.budget = budget
         self.sender = sender
+        state = Mutex(State(governor: LaneGovernor(limits: limits, policy: policy)))
     }
 
+    // MARK: Queue
+
     func enqueue(_ jobs: [Job]) {
-        state.withLock { state in
-            for job in jobs { state.queue.append(job, for: job.run.batch.id.account) }
-            let wanted = limits.connections(forQueued: state.queue.count)
-            while state.workers.count < wanted {
-                let worker = state.nextWorker
-                state.nextWorker += 1
-                state.workers[worker] = Task { await work(worker) }
+        let now = SteadyClock.now
+        let overflow = state.withLock { state -> [(job: Job, inSeconds: Double)] in
+            var overflow: [(job: Job, inSeconds: Double)] = []
+            let opensAt = state.governor.opensAt(now)
+            for job in jobs {
+                if let seconds = state.overflowSeconds(limits, opensAt: opensAt, at: now) {
+                    overflow.append((job, seconds))
+                } else {
+                    state.queue.append(job, for: job.run.batch.id.account, in: job.run.batch.id.campaign)
+                }
             }
+            startWorkers(&state, at: now)
+            return overflow
         }
+        for (job, seconds) in overflow { sender.postpone(job, inSeconds: seconds) }
+    }
+
+    /// Sends back what has waited for too long, or would wait for a suspended site. Called from time to time.
+    func shed() {
+        let now = SteadyClock.now
+        let overflow = state.withLock { state -> [(job: Job, inSeconds: Double)] in
+            guard !state.queue.isEmpty else { return [] }
+            var overflow: [(job: Job, inSeconds: Double)] = []
+            var kept: [Job] = []
+            let opensAt = state.governor.opensAt(now)
+            let isSuspended = opensAt > now + limits.queueSeconds
+            while let job = state.queue.popFirst() {
+                if !job.run.mayStart || isSuspended || job.hasWaited(limits.queueSeconds) {
+                    overflow.append((job, state.comeBackSeconds(limits, opensAt: opensAt, at: now)))
+                } else {
+                    kept.append(job)
+                }
+            }
+            for job in kept { state.queue.append(job, for: job.run.batch.id.account, in: job.run.batch.id.campaign) }
+            startWorkers(&state, at: now)
+            return overflow
+        }
+        for (job, seconds) in overflow { sender.postpone(job, inSeconds: seconds) }
     }
 
     var isIdle: Bool { state.withLock { $0.queue.isEmpty && $0.workers.isEmpty } }
@@ -55,50 +106,352 @@ final class Lane: Sendable {
         await pool.shutdown()
     }
 
-    /// Takes the next mail, or ends the worker in the same step, so that no mail is left without a worker.
-    private func nextJobOrRetire(_ worker: Int) -> Job? {
-        state.withLock { state in
-            if let job = state.queue.popFirst() { return job }
-            state.workers[worker] = nil
-            return nil
+    // MARK: Workers
+
+    private func startWorkers(_ state: inout State, at now: SteadySeconds) {
+        let wanted = state.governor.connectionsWanted(forQueued: state.queue.count, at: now)
+        let queued = state.queue.count
+        var started = 0
+        while state.workers.count < wanted, started < queued {
+            let worker = state.nextWorker
+            state.nextWorker += 1
+            started += 1
+            state.workers[worker] = Task { await work(worker) }
+        }
+        if state.workers.isEmpty && queued > 0 { wake(in: Self.retrySeconds, &state) }
+    }
+
+    /// Looks again after a while; one wake-up at a time is set.
+    private func wake(in seconds: Double, _ state: inout State) {
+        guard !state.isWakeUpSet else { return }
+        state.isWakeUpSet = true
+        Task { [weak self] in
+            try? await Task.sleep(for: .seconds(min(max(seconds, 0.001), Self.retrySeconds)))
+            guard let self else { return }
+            let now = SteadyClock.now
+            self.state.withLock { state in
+                state.isWakeUpSet = false
+                if !state.queue.isEmpty { self.startWorkers(&state, at: now) }
+            }
+        }
+    }
+
+    /// The most seconds until a lane with waiting mail is looked at again.
+    private static let retrySeconds = 1.0
+
+    private static let longQueue = 1_000_000
+
+    private enum Next {
+        case job(Job)
+        /// Too many workers, or no mail that may go now.
+        case retire
+    }
+
+    /// Takes the next mail with its permit, or says to retire in the same step, so that no mail is left without a
+    /// worker or a wake-up.
+    private func next(_ worker: Int, retiring: Bool) -> Next {
+        let now = SteadyClock.now
+        return state.withLock { state in
+            func retire() -> Next {
+                if retiring { state.workers[worker] = nil }
+                return .retire
+            }
+            while !state.queue.isEmpty {
+                // What the site takes at present; a short queue alone sends nobody away.
+                let limit = state.governor.connectionsWanted(forQueued: Self.longQueue, at: now)
+                guard state.workers.count <= limit else {
+                    if state.workers.count == 1 { wake(in: Self.retrySeconds, &state) }
+                    return retire()
+                }
+                if case .at(let due) = state.governor.permit(at: now) {
+                    wake(in: due - now, &state)
+                    return retire()
+                }
+                guard let job = state.queue.popFirst(at: now) else {
+                    state.governor.permitUnused(at: now)
+                    wake(in: (state.queue.nextDue ?? now) - now, &state)
+                    return retire()
+                }
+                return .job(job)
+            }
+            return retire()
         }
     }
 
     @concurrent private func work(_ worker: Int) async {
-        while let job = nextJobOrRetire(worker) {
-            guard !sender.settlesWithoutConnection(job, queueSeconds: limits.queueSeconds) else { continue }
-            await carry(job)
+        while case .job(let job) = next(worker, retiring: true) {
+            guard !settlesWithoutConnection(job) else { continue }
+            await carry(job, worker)
         }
     }
 
+    private func settlesWithoutConnection(_ job: Job) -> Bool {
+        guard sender.settlesWithoutConnection(job, waited: job.hasWaited(limits.queueSeconds)) else {
+            job.run.start(job.position)
+            return false
+        }
+        permitUnused()
+        return true
+    }
+
     /// Sends `first` and then what waits, as long as the connection is good.
-    private func carry(_ first: Job) async {
+    private func carry(_ first: Job, _ worker: Int) async {
+        guard budget.take() else {
+            permitUnused()
+            sender.postpone(first, inSeconds: Self.retrySeconds)
+            return
+        }
+        defer { budget.giveBack() }
         let holder = JobHolder(first)
         do throws(SMTPConnectFailure) {
             try await pool.withConnection { connection in
                 while let job = holder.take() {
-                    guard await sender.send(job, over: connection) else {
+                    switch await sender.send(job, over: connection, provider: provider) {
+                    case .stale:
                         var again = job
                         again.wasRetried = true
                         holder.put(again)
                         return
+                    case .answered(let answer): learn(answer)
+                    case .unused: permitUnused()
                     }
                     guard connection.isUsable else { return }
-                    holder.put(takeNext())
+                    holder.put(takeNext(worker))
                 }
             }
         } catch {
-            if let job = holder.take() { sender.fail(job, failure: error) }
+            if let job = holder.take() { learn(sender.fail(job, failure: error, provider: provider)) }
         }
-        if let job = holder.take() { await carry(job) }
+        if let job = holder.take() { await carry(job, worker) }
     }
 
     /// The next mail that needs a connection, without retiring.
-    private func takeNext() -> Job? {
-        while true {
-            guard let job = state.withLock({ $0.queue.popFirst() }) else { return nil }
-            if !sender.settlesWithoutConnection(job, queueSeconds: limits.queueSeconds) { return job }
+    private func takeNext(_ worker: Int) -> Job? {
+        while case .job(let job) = next(worker, retiring: false) {
+            if !settlesWithoutConnection(job) { return job }
         }
+        return nil
+    }
+
+    // MARK: Learning
+
+    private func learn(_ answer: LaneAnswer) {
+        let now = SteadyClock.now
+        state.withLock { state in
+            switch answer {
+            case .accepted:
+                state.governor.accepted(at: now)
+                state.throughput.count(at: now)
+            case .refused(let action, let code, let enhanced):
+                state.governor.refused(action, code: code, enhanced: enhanced, at: now)
+                state.throughput.count(at: now)
+            case .broken: state.governor.connectFailed(at: now)
+            case .stopped: state.governor.permitUnused(at: now)
+            }
+        }
+    }
+
+    private func permitUnused() {
+        let now = SteadyClock.now
+        state.withLock { $0.governor.permitUnused(at: now) }
+    }
+
+    // MARK: Operators
+
+    func hold(until: SteadySeconds?, reason: String) {
+        state.withLock { $0.governor.hold(until: until, reason: reason) }
+    }
+
+    func resume() {
+        let now = SteadyClock.now
+        state.withLock { state in
+            state.governor.resume(at: now)
+            startWorkers(&state, at: now)
+        }
+    }
+
+    /// Ends the wait of everything queued: it goes back to the store.
+    func empty() {
+        let jobs = state.withLock { state in
+            var jobs: [Job] = []
+            while let job = state.queue.popFirst() { jobs.append(job) }
+            return jobs
+        }
+        for job in jobs { sender.postpone(job, inSeconds: Self.emptiedSeconds) }
+    }
+
+    private static let emptiedSeconds = 60.0
+
+    var snapshot: LaneSnapshot {
+        let now = SteadyClock.now
+        return state.withLock { state in
+            LaneSnapshot(
+                name: name, provider: provider.name, standing: state.governor.standing(at: now), at: now,
+                queued: state.queue.count, workers: state.workers.count, connections: pool.connectionCount,
+                perSecond: state.throughput.perSecond(at: now), answered: state.throughput.total)
+        }
+    }
+}
+
+/// What a lane looks like at one moment.
+struct LaneSnapshot: Sendable {
+    let name: String
+    let provider: String
+    let standing: LaneStanding
+    /// The time that ``standing`` counts from.
+    let at: SteadySeconds
+    let queued: Int
+    let workers: Int
+    let connections: Int
+    /// Mails answered a second, over the last seconds.
+    let perSecond: Double
+    /// Mails answered since the lane was made.
+    let answered: Int
+}
+
+/// What the lane's governor is told of a mail.
+enum LaneAnswer: Sendable {
+    case accepted
+    case refused(ReplyAction?, code: Int, EnhancedStatusCode?)
+    /// No connection, or one that broke without an answer.
+    case broken
+    /// Not the site's doing.
+    case stopped
+}
+
+/// How sending one mail over a connection ended, for the lane.
+enum SendResult: Sendable {
+    /// The server had closed the connection before; another should carry the mail.
+    case stale
+    case answered(LaneAnswer)
+    /// The mail did not need the connection.
+    case unused
+}
+
+/// What a lane's workers do with a mail.
+protocol MailSender: Sendable {
+    /// Ends a job that must not or need not be sent any more; true when it did.
+    ///
+    /// - Parameter waited: it has waited for too long.
+    func settlesWithoutConnection(_ job: Job, waited: Bool) -> Bool
+    func send(_ job: Job, over connection: SMTPConnection, provider: Provider) async -> SendResult
+    /// No connection to the site could be made.
+    func fail(_ job: Job, failure: SMTPConnectFailure, provider: Provider) -> LaneAnswer
+    /// Gives the mail back to the store untried.
+    func postpone(_ job: Job, inSeconds: Double)
+}
+
+extension Job {
+    func hasWaited(_ seconds: Double) -> Bool {
+        ContinuousClock.now - queuedAt > .milliseconds(Int64(seconds * 1_000))
+    }
+}
+
+extension Lane.State {
+    /// When a mail that comes now would wait too long: the seconds after which it should come again. Nil where it may
+    /// wait here.
+    fileprivate mutating func overflowSeconds(
+        _ limits: LaneLimits, opensAt: SteadySeconds, at now: SteadySeconds
+    ) -> Double? {
+        if opensAt > now + limits.queueSeconds { return comeBackSeconds(limits, opensAt: opensAt, at: now) }
+        // Too little is known of a young lane to turn mail away.
+        guard queue.count >= Self.leastQueue, let pace = throughput.established(at: now) else { return nil }
+        guard Double(queue.count) / pace > limits.queueSeconds else { return nil }
+        return comeBackSeconds(limits, opensAt: opensAt, at: now)
+    }
+
+    /// Spreads what comes back over the time that the site will need for it.
+    fileprivate mutating func comeBackSeconds(
+        _ limits: LaneLimits, opensAt: SteadySeconds, at now: SteadySeconds
+    ) -> Double {
+        let pace = max(throughput.perSecond(at: now), Self.leastPace)
+        let start = max(now + limits.queueSeconds, opensAt)
+        overflowUntil = max(overflowUntil, start) + 1 / pace
+        return min(overflowUntil - now, Self.mostSeconds + max(0, opensAt - now))
+    }
+
+    private static var leastQueue: Int { 256 }
+    /// Mails a second that any site is trusted to take, for estimates only.
+    private static var leastPace: Double { 1 }
+    private static var mostSeconds: Double { 900 }
+}
+
+extension LaneGovernor {
+    /// When the lane may send again; now where it may.
+    fileprivate func opensAt(_ now: SteadySeconds) -> SteadySeconds {
+        switch standing(at: now).condition {
+        case .open, .slowed, .probing: now
+        case .suspended(let until, _): until
+        case .held(let until, _): until ?? now + 3_600
+        }
+    }
+}
+
+/// Mails answered a second, over windows of some seconds.
+struct Throughput {
+    private static let window = 5.0
+    private var windowStart: SteadySeconds?
+    private var inWindow = 0
+    private var lastRate: Double?
+    private(set) var total = 0
+
+    mutating func count(at now: SteadySeconds) {
+        roll(to: now)
+        inWindow += 1
+        total += 1
+    }
+
+    mutating func perSecond(at now: SteadySeconds) -> Double {
+        roll(to: now)
+        guard let windowStart else { return 0 }
+        let elapsed = max(now - windowStart, 0.1)
+        return lastRate ?? Double(inWindow) / elapsed
+    }
+
+    /// Nil until a whole window was measured.
+    mutating func established(at now: SteadySeconds) -> Double? {
+        roll(to: now)
+        return lastRate.map { max($0, 0.1) }
+    }
+
+    private mutating func roll(to now: SteadySeconds) {
+        guard let start = windowStart else {
+            windowStart = now
+            return
+        }
+        guard now - start >= Self.window else { return }
+        lastRate = Double(inWindow) / (now - start)
+        inWindow = 0
+        windowStart = now
+    }
+}
+
+/// The connections that a node may have open, all lanes together.
+final class ConnectionBudget: Sendable {
+    private let limit: Int
+    private let used = Atomic(0)
+
+    init(_ limit: Int) { self.limit = limit }
+
+    func take() -> Bool {
+        guard used.wrappingAdd(1, ordering: .relaxed).newValue <= limit else {
+            giveBack()
+            return false
+        }
+        return true
+    }
+
+    func giveBack() { used.wrappingSubtract(1, ordering: .relaxed) }
+
+    var inUse: Int { used.load(ordering: .relaxed) }
+}
+
+/// The clock of lanes.
+enum SteadyClock {
+    private static let origin = ContinuousClock.now
+    static var now: SteadySeconds {
+        let (seconds, attoseconds) = (ContinuousClock.now - origin).components
+        return Double(seconds) + Double(attoseconds) * 1e-18
     }
 }
 
@@ -113,14 +466,4 @@ private final class JobHolder: Sendable {
         }
     }
     func put(_ next: Job?) { job.withLock { $0 = next } }
-}
-
-/// What a lane's workers do with a mail.
-protocol MailSender: Sendable {
-    /// Ends a job that must not or need not be sent any more; true when it did.
-    func settlesWithoutConnection(_ job: Job, queueSeconds: Double) -> Bool
-    /// - Returns: false when the connection was stale and another should carry the job.
-    func send(_ job: Job, over connection: SMTPConnection) async -> Bool
-    /// No connection to the site could be made.
-    func fail(_ job: Job, failure: SMTPConnectFailure)
 }

@@ -25,6 +25,7 @@ final class Router: Sendable {
     }
 
     private let lanes = Mutex<[String: KnownLane]>([:])
+    private let budget: ConnectionBudget
     private let configuration: DeliveryConfiguration
     private let resolver: Resolver?
     private let fixedAddresses: [IPAddress]
@@ -37,6 +38,7 @@ final class Router: Sendable {
         group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
+        budget = ConnectionBudget(configuration.connections)
         self.resolver = resolver
         self.fixedAddresses = fixedAddresses
         self.group = group
@@ -46,12 +48,14 @@ final class Router: Sendable {
     func lane(to domain: DomainName, sender: any MailSender) async throws(Failure) -> Lane {
         if let route = configuration.route {
             let targets = fixedAddresses.map { SMTPTarget(host: route.host, address: $0, port: route.port) }
-            return lane("route", targets: targets, sender: sender)
+            return lane("route", provider: configuration.providers.fallback.asRelay, targets: targets, sender: sender)
         }
         let hosts = try await mailHosts(of: domain)
         let targets = try allowedTargets(hosts)
         let site = hosts.map(\.name).sorted().joined(separator: ",")
-        return lane(site, targets: targets, sender: sender)
+        // Hosts in order of preference decide, and a domain may belong to a provider by its own name.
+        let provider = configuration.providers.provider(forMX: hosts.map(\.name), domain: domain.text)
+        return lane(site, provider: provider, targets: targets, sender: sender)
     }
 
     private func mailHosts(of domain: DomainName) async throws(Failure) -> [MailHost] {
@@ -88,18 +92,21 @@ final class Router: Sendable {
         return targets
     }
 
-    private func lane(_ site: String, targets: [SMTPTarget], sender: any MailSender) -> Lane {
-        lanes.withLock { lanes in
+    private func lane(
+        _ site: String, provider: Provider, targets: [SMTPTarget], sender: any MailSender
+    ) -> Lane {
+        let name = provider.name + " " + site
+        return lanes.withLock { lanes in
             // New addresses of a site get a new lane; the old one ends with its queue.
-            if let known = lanes[site], known.targets == Set(targets) {
-                lanes[site]?.askedFor = .now
+            if let known = lanes[name], known.targets == Set(targets) {
+                lanes[name]?.askedFor = .now
                 return known.lane
             }
             var client = SMTPClientConfiguration(heloName: configuration.heloName)
             client.tls = configuration.tls
             client.timeouts = configuration.timeouts
             client.credentials = configuration.route?.credentials
-            let limits = configuration.laneLimits
+            let limits = configuration.laneLimits ?? provider.limits
             let pool = SMTPConnectionPool(
                 targets: targets, configuration: client,
                 limits: PoolLimits(
@@ -107,11 +114,21 @@ final class Router: Sendable {
                     maximumMessagesPerConnection: limits.messagesPerConnection,
                     idleTimeout: .milliseconds(Int64(limits.idleSeconds * 1_000))),
                 group: group, logger: logger)
-            let lane = Lane(pool: pool, limits: limits, sender: sender)
-            lanes[site] = KnownLane(lane: lane, targets: Set(targets), askedFor: .now)
+            let lane = Lane(
+                name: name, provider: provider, limits: limits, policy: configuration.governor, pool: pool,
+                budget: budget, sender: sender)
+            lanes[name] = KnownLane(lane: lane, targets: Set(targets), askedFor: .now)
             return lane
         }
     }
+
+    /// Has every lane send back what waits in vain.
+    func shed() {
+        for known in lanes.withLock({ Array($0.values) }) { known.lane.shed() }
+    }
+
+    /// All lanes at one moment.
+    var snapshots: [LaneSnapshot] { lanes.withLock { Array($0.values) }.map(\.lane.snapshot) }
 
     /// Closes lanes unused for some minutes, so that the memory of sites once mailed is given back. The pause also keeps
     /// a lane alive that somebody has just been handed.

@@ -6,17 +6,23 @@ import MailMessage
 import MailTypes
 import SMTPProtocol
 import SMTPTransport
+import TrafficShaping
 import Vault
 
 /// Carries one mail at a time from its record to its outcome: render, sign, journal the intent, send, journal the answer.
 final class Sender: MailSender {
     private let journal: JournalWriter
+    private let retry: RetrySchedule
     private let now: @Sendable () -> Int64
     private let logger: Logger
 
     /// - Parameter now: the wall clock in seconds since 1970.
-    init(journal: JournalWriter, now: @escaping @Sendable () -> Int64 = Sender.wallClock, logger: Logger) {
+    init(
+        journal: JournalWriter, retry: RetrySchedule, now: @escaping @Sendable () -> Int64 = Sender.wallClock,
+        logger: Logger
+    ) {
         self.journal = journal
+        self.retry = retry
         self.now = now
         self.logger = logger
     }
@@ -24,25 +30,38 @@ final class Sender: MailSender {
     static let wallClock: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
 
     /// Mails that were stopped, or waited too long, end here.
-    func settlesWithoutConnection(_ job: Job, queueSeconds: Double) -> Bool {
+    func settlesWithoutConnection(_ job: Job, waited: Bool) -> Bool {
         guard job.run.mayStart else {
             job.run.finish(job.position, .untouched)
             return true
         }
-        guard ContinuousClock.now - job.queuedAt < .milliseconds(Int64(queueSeconds * 1_000)) else {
-            postpone(job.run, job.position, Diagnosis(text: "no connection to the site came free in time"))
-            return true
-        }
-        return false
+        if waited { postpone(job, inSeconds: Self.waitedSeconds) }
+        return waited
     }
 
-    func fail(_ job: Job, failure: SMTPConnectFailure) {
-        // A draining node closes its pools: that says nothing about the site.
+    private static let waitedSeconds = 60.0
+
+    func postpone(_ job: Job, inSeconds seconds: Double) {
         guard job.run.mayStart else { return job.run.finish(job.position, .untouched) }
-        conclude(job.run, job.position, failure.report)
+        guard now() < job.run.batch.campaignExpiresAt else {
+            return conclude(job.run, job.position, .expired, Diagnosis(text: "the campaign's expiry passed"))
+        }
+        let diagnosis = Diagnosis(text: "waiting until the site takes more mail")
+        journal.record(job.run, [JournalEntry(job.run, job.position, .deferred, diagnosis)])
+        job.run.finish(job.position, .postponed(inSeconds: seconds))
     }
 
-    func send(_ job: Job, over connection: SMTPConnection) async -> Bool {
+    func fail(_ job: Job, failure: SMTPConnectFailure, provider: Provider) -> LaneAnswer {
+        // A draining node closes its pools: that says nothing about the site.
+        guard job.run.mayStart else {
+            job.run.finish(job.position, .untouched)
+            return .stopped
+        }
+        conclude(job.run, job.position, failure.report)
+        return failure.report.answer(provider)
+    }
+
+    func send(_ job: Job, over connection: SMTPConnection, provider: Provider) async -> SendResult {
         let run = job.run
         let position = job.position
         let record = run.batch.records[position]
@@ -52,27 +71,27 @@ final class Sender: MailSender {
             mail = try run.runtime.mail(for: record, fingerprint: fingerprint, at: now())
         } catch let error as RenderError {
             conclude(run, position, .invalid, Diagnosis(text: error.description))
-            return true
+            return .unused
         } catch {
             // Signing failed: our fault, not the recipient's. The mail waits for a repair instead of leaving unsigned.
             logger.error("mail not signed", metadata: ["campaign": "\(run.batch.id.campaign)", "error": "\(error)"])
             postpone(run, position, Diagnosis(text: "the message could not be signed"))
-            return true
+            return .unused
         }
         switch await journal.intend(run, position) {
         case .stopped:
             run.finish(position, .untouched)
-            return true
+            return .unused
         case .suppressed:
             conclude(run, position, .suppressed, Diagnosis(text: "the address is suppressed"))
-            return true
+            return .unused
         case .send: break
         }
         guard run.holdsLease else {
             // The node stood still past its lease between the commit and now; the mail is the next holder's.
             run.stop(.abandon)
             run.finish(position, .untouched)
-            return true
+            return .unused
         }
         let envelope = SMTPEnvelope(
             reversePath: run.runtime.reversePath(for: fingerprint), recipient: record.address,
@@ -81,20 +100,25 @@ final class Sender: MailSender {
         let report = await connection.deliver(envelope, OutgoingMessage(header: mail.signature, content: mail.content))
         if report.mayRetryAtOnce && !job.wasRetried {
             journal.record(run, [JournalEntry(run, position, .withdrawn)])
-            return false
+            return .stale
         }
-        conclude(run, position, report)
-        return true
+        let answer = report.answer(provider)
+        conclude(run, position, report, givesUp: answer.givesUp)
+        return .answered(answer)
     }
 
     /// Ends the attempt as the report of the transaction says.
     ///
     /// - Parameter diagnosis: what to keep of it, where that is more than the report tells.
-    func conclude(_ run: BatchRun, _ position: Int, _ report: DeliveryReport, _ diagnosis: Diagnosis? = nil) {
+    /// - Parameter givesUp: the provider's rules say that trying again will not help.
+    func conclude(
+        _ run: BatchRun, _ position: Int, _ report: DeliveryReport, _ diagnosis: Diagnosis? = nil,
+        givesUp: Bool = false
+    ) {
         let diagnosis = diagnosis ?? Diagnosis(report)
         let verdict = Verdict(
             report.verdict, isExpired: now() >= run.batch.campaignExpiresAt,
-            resendsInDoubt: run.runtime.resendsInDoubt)
+            resendsInDoubt: run.runtime.resendsInDoubt, givesUp: givesUp)
         switch verdict {
         case .final(let outcome):
             conclude(run, position, outcome, diagnosis, suppresses: diagnosis.suppresses(report))
@@ -119,9 +143,43 @@ final class Sender: MailSender {
                     text: diagnosis.text)))
     }
 
+    /// An attempt failed for now.
     func postpone(_ run: BatchRun, _ position: Int, _ diagnosis: Diagnosis) {
         journal.record(run, [JournalEntry(run, position, .deferred, diagnosis)])
-        run.finish(position, .deferred)
+        run.finish(position, .deferred(inSeconds: retrySeconds(run, position, diagnosis)))
+    }
+
+    /// When a recipient that was refused for now is due again.
+    func retrySeconds(_ run: BatchRun, _ position: Int, _ diagnosis: Diagnosis) -> Double {
+        var generator = SystemRandomNumberGenerator()
+        return retry.delay(
+            afterAttempt: Int(run.batch.records[position].attempt) + 1,
+            for: RetryClass(code: Int(diagnosis.code), enhanced: diagnosis.enhanced, text: diagnosis.text),
+            using: &generator)
+    }
+}
+
+extension DeliveryReport {
+    /// What the lane learns from it.
+    func answer(_ provider: Provider) -> LaneAnswer {
+        if verdict == .accepted { return .accepted }
+        if let reply {
+            let action = provider.action(
+                for: reply.code, enhanced: reply.enhanced, text: reply.lines.joined(separator: " "))
+            return .refused(action, code: reply.code, reply.enhanced)
+        }
+        switch cause {
+        case .messageTooBig, .smtpUTF8NotOffered, .eightBitNotOffered, .unsafeReversePath:
+            return .refused(nil, code: 0, nil)
+        case .cancelled, .poolClosed: return .stopped
+        default: return .broken
+        }
+    }
+}
+
+extension LaneAnswer {
+    var givesUp: Bool {
+        if case .refused(.giveUp, _, _) = self { true } else { false }
     }
 }
 

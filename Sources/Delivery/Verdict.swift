@@ -13,11 +13,13 @@ enum Verdict: Equatable {
     /// - Parameters:
     ///   - isExpired: the campaign gives up on recipients that were not reached by now.
     ///   - resendsInDoubt: the campaign's choice for answers that were lost.
-    init(_ verdict: DeliveryReport.Verdict, isExpired: Bool, resendsInDoubt: Bool) {
+    ///   - givesUp: the provider's rules say that trying again will not help.
+    init(_ verdict: DeliveryReport.Verdict, isExpired: Bool, resendsInDoubt: Bool, givesUp: Bool = false) {
         self =
             switch verdict {
             case .accepted: .final(.delivered)
             case .permanent: .final(.bounced)
+            case .temporary where givesUp: .final(.bounced)
             case .temporary: isExpired ? .final(.expired) : .later(countsAsInDoubt: false)
             case .inDoubt: resendsInDoubt && !isExpired ? .later(countsAsInDoubt: true) : .final(.inDoubt)
             }

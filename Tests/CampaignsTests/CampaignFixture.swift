@@ -139,7 +139,8 @@ extension ClaimedBatch {
             entries: outcomes.sorted { $0.key < $1.key }.flatMap { index, outcome in
                 [
                     JournalEntry(index: index, kind: .intent),
-                    JournalEntry(index: index, kind: .outcome(outcome), replyCode: 250, text: "ok \(index)",
+                    JournalEntry(
+                        index: index, kind: .outcome(outcome), replyCode: 250, text: "ok \(index)",
                         wasDeferred: isRetry),
                 ]
             })

@@ -16,11 +16,11 @@ struct BatchRunTests {
             await run.wait()
             return ContinuousClock.now
         }
-        run.finish(2, .deferred)
+        run.finish(2, .deferred(inSeconds: 1))
         run.finish(0, .untouched)
         try await Task.sleep(for: .milliseconds(50))
         let last = ContinuousClock.now
-        run.finish(1, .deferred)
+        run.finish(1, .deferred(inSeconds: 1))
         #expect(await waiting.value >= last)
         // And for whoever comes later.
         await run.wait()
@@ -29,7 +29,7 @@ struct BatchRunTests {
     @Test func `nobody has two fates`() async {
         await #expect(processExitsWith: .failure) {
             let run = try BatchRun.sample(2)
-            run.finish(1, .deferred)
+            run.finish(1, .deferred(inSeconds: 1))
             run.finish(1, .final(RecipientResult(index: 1, outcome: .delivered)))
         }
     }
@@ -39,29 +39,64 @@ struct BatchRunTests {
     @Test func `what is delivered is settled and what is deferred tried again`() throws {
         let run = try BatchRun.sample(4, attempts: [0, 3, 0, 0])
         run.finish(0, .final(RecipientResult(index: 0, outcome: .delivered, code: 250)))
-        run.finish(1, .deferred)
+        run.finish(1, .deferred(inSeconds: 40))
         run.finish(2, .final(RecipientResult(index: 2, outcome: .bounced, code: 550)))
-        run.finish(3, .deferred)
-        guard case .settle(let settlement) = run.conclusion(retryInSeconds: { Double($0) * 10 }) else {
+        run.finish(3, .deferred(inSeconds: 60))
+        guard case .settle(let settlement) = run.conclusion() else {
             Issue.record("not settled")
             return
         }
         #expect(settlement.results.map(\.index) == [0, 2])
         #expect(settlement.results.map(\.outcome) == [.delivered, .bounced])
-        #expect(settlement.deferred.map(\.index) == [1, 3])
-        #expect(settlement.deferred.map(\.attempt) == [4, 1])
-        // Those who came together go together, as late as the one tried most often.
-        #expect(settlement.retryInSeconds == 40)
+        // Those who are due at about the same time go together.
+        #expect(settlement.retries.map { $0.records.map(\.index) } == [[1, 3]])
+        #expect(settlement.retries.map { $0.records.map(\.attempt) } == [[4, 1]])
+        #expect(settlement.retries.map(\.inSeconds) == [50])
+    }
+
+    @Test func `recipients due at different times go into batches of their own`() throws {
+        let seconds = [0.0, 0.9, 1, 300, 511, 512, 14_400]
+        let run = try BatchRun.sample(seconds.count)
+        for (position, seconds) in seconds.enumerated() { run.finish(position, .deferred(inSeconds: seconds)) }
+        guard case .settle(let settlement) = run.conclusion() else {
+            Issue.record("not settled")
+            return
+        }
+        #expect(settlement.retries.map { $0.records.map(\.index) } == [[0, 1], [2], [3, 4], [5], [6]])
+        #expect(settlement.retries.map(\.inSeconds) == [0.45, 1, 405.5, 512, 14_400])
+    }
+
+    @Test func `who was not tried has no attempt more`() throws {
+        let run = try BatchRun.sample(2, attempts: [0, 3])
+        run.finish(0, .postponed(inSeconds: 20))
+        run.finish(1, .postponed(inSeconds: 20))
+        guard case .settle(let settlement) = run.conclusion() else {
+            Issue.record("not settled")
+            return
+        }
+        #expect(settlement.retries.map { $0.records.map(\.attempt) } == [[0, 3]])
+    }
+
+    @Test func `mails count as waiting until they start or end`() throws {
+        let run = try BatchRun.sample(3)
+        #expect(run.waitingCount == 3)
+        run.start(1)
+        run.start(1)
+        #expect(run.waitingCount == 2)
+        run.finish(1, .untouched)
+        #expect(run.waitingCount == 2)
+        run.finish(0, .postponed(inSeconds: 1))
+        #expect(run.waitingCount == 1)
     }
 
     @Test func `attempts are counted up to what fits`() throws {
         let run = try BatchRun.sample(1, attempts: [.max])
-        run.finish(0, .deferred)
-        guard case .settle(let settlement) = run.conclusion(retryInSeconds: { Double($0) }) else {
+        run.finish(0, .deferred(inSeconds: 1))
+        guard case .settle(let settlement) = run.conclusion() else {
             Issue.record("not settled")
             return
         }
-        #expect(settlement.deferred.map(\.attempt) == [.max])
+        #expect(settlement.retries.map { $0.records.map(\.attempt) } == [[.max]])
     }
 
     enum End: Sendable, Equatable {
@@ -105,7 +140,7 @@ struct BatchRunTests {
         for reason in reasons { run.stop(reason) }
         run.finish(0, .final(RecipientResult(index: 0, outcome: .delivered)))
         run.finish(1, isDone ? .final(RecipientResult(index: 1, outcome: .delivered)) : .untouched)
-        #expect(End(run.conclusion { _ in 0 }) == end)
+        #expect(End(run.conclusion()) == end)
     }
 
     // MARK: Leases
@@ -159,7 +194,7 @@ extension BatchRun {
         return BatchRun(
             ClaimedBatch(
                 id: BatchID(account: account, campaign: campaign, number: 1), epoch: 1, standing: .open,
-                records: records, progress: [:], campaignExpiresAt: .max),
+                records: records, progress: [:], isRetry: false, campaignExpiresAt: .max),
             runtime: runtime, fingerprints: records.map { runtime.keys.fingerprinter.fingerprint($0.address) },
             leaseEnd: leaseEnd)
     }

@@ -40,13 +40,13 @@ struct JournalWriterTests {
         let new = try await fixture.claimRun("n")
         #expect(new.batch.id == old.batch.id)
         try await fixture.withJournal("n") { journal in
-            journal.record(old, [JournalEntry(old.batch.records[0], .outcome(.delivered))])
+            journal.record(old, [JournalEntry(old, 0, .outcome(.delivered))])
             #expect(await journal.intend(old, 1) == .stopped)
             #expect(old.stopReason == .abandon)
             let ofOld = try await fixture.progress(of: old)
             #expect(ofOld == [:])
             // What it says later is not even tried.
-            journal.record(old, [JournalEntry(old.batch.records[2], .outcome(.delivered))])
+            journal.record(old, [JournalEntry(old, 2, .outcome(.delivered))])
             #expect(await journal.intend(new, 1) == .send)
             #expect(new.stopReason == nil)
             let ofNew = try await fixture.progress(of: new)
@@ -81,7 +81,7 @@ struct JournalWriterTests {
         let held = try await fixture.claimRun("n")
         try await fixture.withJournal("n") { journal in
             // Waits for both to be told in one group.
-            journal.record(lost, [JournalEntry(lost.batch.records[0], .intent)])
+            journal.record(lost, [JournalEntry(lost, 0, .intent)])
             #expect(await journal.intend(held, 0) == .send)
             #expect(lost.stopReason == .abandon)
             #expect(held.stopReason == nil)
@@ -140,7 +140,7 @@ struct JournalWriterTests {
         let run = try await fixture.claimRun("n")
         try await fixture.withJournal("n") { journal in
             journal.record(
-                run, [JournalEntry(run.batch.records[1], .outcome(.bounced))], suppress: run.fingerprints[1])
+                run, [JournalEntry(run, 1, .outcome(.bounced))], suppress: run.fingerprints[1])
             await journal.flush()
             let missing = try await fixture.suppression(of: 1)
             #expect(missing?.reason == .hardBounce)
@@ -160,7 +160,9 @@ struct JournalWriterTests {
             (0..<50).map { position in Task { await journal.intend(run, position) } }
         }
         for run in runs {
-            for record in run.batch.records { journal.record(run, [JournalEntry(record, .outcome(.delivered))]) }
+            for position in run.batch.records.indices {
+                journal.record(run, [JournalEntry(run, position, .outcome(.delivered))])
+            }
         }
         // The intents' tasks have all come by then; one that had not would only make one group more.
         try await Task.sleep(for: .milliseconds(300))
@@ -178,7 +180,7 @@ struct JournalWriterTests {
         let run = try await fixture.claimRun("n")
         try await fixture.withJournal("n") { journal in
             for position in 0..<30 {
-                journal.record(run, [JournalEntry(run.batch.records[position], .outcome(.delivered))])
+                journal.record(run, [JournalEntry(run, position, .outcome(.delivered))])
                 guard position % 10 == 9 else { continue }
                 await journal.flush()
                 let delivered = try await fixture.counters(campaign).delivered
@@ -194,7 +196,7 @@ struct JournalWriterTests {
         let administrator = try await PostgresConnection.connect(fixture.records.configuration(role: "postgres"))
         try await fixture.withJournal("n") { journal in
             try await fixture.withBatchesLocked { _ in
-                journal.record(run, [JournalEntry(run.batch.records[0], .outcome(.delivered))])
+                journal.record(run, [JournalEntry(run, 0, .outcome(.delivered))])
                 for _ in 0..<3 {
                     try await Task.sleep(for: .milliseconds(100))
                     try await administrator.query(

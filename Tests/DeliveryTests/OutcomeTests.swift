@@ -210,7 +210,7 @@ struct OutcomeTests {
         let server = MailServer { _, _ in .held }
         let campaign = try await fixture.send(4)
         try await fixture.suppress(3)
-        try await fixture.withEngine(to: server, { $0.laneLimits.connections = 1 }) { _ in
+        try await fixture.withEngine(to: server, { $0.laneLimits = LaneLimits(connections: 1) }) { _ in
             try await eventually("the first mail is under way") { server.heldCount == 1 }
             let dialled = try #require(server.mails.first).recipient
             let waiting = try #require((0..<3).first { DeliveryFixture.address($0) != dialled })

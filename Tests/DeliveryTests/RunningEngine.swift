@@ -45,6 +45,8 @@ extension DeliveryFixture {
         var configuration = DeliveryConfiguration(node: node, heloName: "out.example.net")
         configuration.route = .init(host: "127.0.0.1", port: port)
         configuration.retry = RetrySchedule(baseSeconds: 0.2, maximumSeconds: 0.2)
+        configuration.governor.firstPauseSeconds = 0.2
+        configuration.governor.maximumPauseSeconds = 0.2
         adjust(&configuration)
         return DeliveryEngine(
             configuration: configuration, store: store, vault: vault, domains: domains, resolver: nil,

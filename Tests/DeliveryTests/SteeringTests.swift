@@ -10,7 +10,7 @@ import TrafficShaping
 /// What stops an engine or a campaign half-way, and what goes on afterwards.
 struct SteeringTests {
     private static func oneAtATime(_ configuration: inout DeliveryConfiguration) {
-        configuration.laneLimits.connections = 1
+        configuration.laneLimits = LaneLimits(connections: 1)
     }
 
     /// Holds the answer to the recipient that is tried third.
@@ -124,7 +124,7 @@ struct SteeringTests {
         try await fixture.withEngine(
             to: server,
             {
-                $0.laneLimits.connections = 1; $0.activeBatches = 2
+                $0.laneLimits = LaneLimits(connections: 1); $0.activeBatches = 2
             }
         ) { _ in
             try await eventually("a mail is under way") { server.heldCount == 1 }

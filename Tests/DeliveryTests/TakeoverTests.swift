@@ -175,7 +175,7 @@ struct TakeoverTests {
         let campaign = try await fixture.send(6, batchSize: 6)
         try await server.run { port in
             let one: (inout DeliveryConfiguration) -> Void = {
-                $0.laneLimits.connections = 1
+                $0.laneLimits = LaneLimits(connections: 1)
                 // One batch at work, so that it does not claim the lost one again.
                 $0.activeBatches = 1
             }

@@ -82,10 +82,26 @@ struct ServerConfiguration: Sendable {
         }
         let base = try settings.number("retryBase", default: 600, in: 1...86_400)
         configuration.retry = RetrySchedule(baseSeconds: Double(base), maximumSeconds: Double(max(base, 14_400)))
-        configuration.laneLimits.connections = try settings.number(
-            "connections", default: configuration.route == nil ? 20 : 64, in: 1...10_000)
-        if configuration.route != nil { configuration.laneLimits.messagesPerConnection = 1_000 }
+        if let file = settings.text("providers") { configuration.providers = try providers(file) }
+        if configuration.route != nil {
+            configuration.laneLimits = LaneLimits(
+                connections: try settings.number("connections", default: 64, in: 1...10_000),
+                messagesPerConnection: 1_000, queueSeconds: 60)
+        }
+        configuration.connections = try settings.number("maxConnections", default: 4_096, in: 1...1_000_000)
         return configuration
+    }
+
+    /// The built-in rules with the operator's file over them.
+    private static func providers(_ file: String) throws -> ProviderRules {
+        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+            throw SettingError(setting: "providers", problem: "the file \(file) cannot be read as UTF-8")
+        }
+        do throws(ProviderRulesError) {
+            return try ProviderRules(operatorFile: text, named: file)
+        } catch {
+            throw SettingError(setting: "providers", problem: "\(error)")
+        }
     }
 
     private static func resolver(_ settings: Settings) throws -> ResolverConfiguration {

@@ -68,8 +68,15 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "Seconds before the first retry of a deferred recipient; doubles each time. [SLUICE_RETRY_BASE, 600]")
     var retryBase: Int?
 
-    @Option(help: "Connections to one site at once. [SLUICE_CONNECTIONS, 20]")
+    @Option(
+        help: "Connections to the route at once; for recipients' own servers see --providers. [SLUICE_CONNECTIONS, 64]")
     var connections: Int?
+
+    @Option(help: "Connections of this node at once, all sites together. [SLUICE_MAX_CONNECTIONS, 4096]")
+    var maxConnections: Int?
+
+    @Option(help: "YAML file of provider rules over the built-in ones. [SLUICE_PROVIDERS]")
+    var providers: String?
 
     @Option(help: "Certificate chain of the HTTP API, PEM. [SLUICE_TLS_CERTIFICATE]")
     var tlsCertificate: String?
@@ -84,7 +91,9 @@ struct ServerOptions: ParsableArguments {
             "http": http, "roles": roles, "node": node, "helo": helo, "route": route, "dns": dns,
             "smtpPort": smtpPort.map(String.init), "allowPrivateDestinations": allowPrivateDestinations ? "true" : nil,
             "force": force ? "true" : nil, "publicUrl": publicURL, "retryBase": retryBase.map(String.init),
-            "connections": connections.map(String.init), "tlsCertificate": tlsCertificate, "tlsKey": tlsKey,
+            "connections": connections.map(String.init),
+            "maxConnections": maxConnections.map(String.init), "providers": providers, "tlsCertificate": tlsCertificate,
+            "tlsKey": tlsKey,
         ])
     }
 }

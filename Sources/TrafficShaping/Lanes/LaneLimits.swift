@@ -13,7 +13,7 @@ package struct LaneLimits: Sendable, Hashable {
     package var rate: MessageRate?
 
     package init(
-        connections: Int = 20, messagesPerConnection: Int = 100, queueSeconds: Double = 120, idleSeconds: Double = 5,
+        connections: Int = 20, messagesPerConnection: Int = 100, queueSeconds: Double = 15, idleSeconds: Double = 5,
         rate: MessageRate? = nil
     ) {
         precondition(connections >= 1 && messagesPerConnection >= 1, "a lane that may not send is not a lane")
