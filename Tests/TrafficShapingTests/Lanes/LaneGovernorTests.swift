@@ -178,6 +178,36 @@ import TrafficShaping
         #expect(governor.standing(at: 1.1).connections == 4)
     }
 
+    /// A slow site answers one after the other, for longer than the least time between two decreases.
+    @Test func answersToOneBurstThatComeSlowlyLowerTheLimitsOnce() {
+        var governor = LaneGovernor(limits: LaneLimits(connections: 20))
+        for _ in 0..<20 { #expect(governor.permit(at: 0) == .now) }
+        for number in 0..<9 { governor.refused(.slowDown, code: 421, enhanced: nil, at: 1 + Double(number)) }
+        #expect(governor.standing(at: 10).connections == 14)
+    }
+
+    /// Accepted mail raises the limits by a step when it has filled the connections and ten seconds have passed.
+    @Test func limitsRiseStepByStep() {
+        var governor = LaneGovernor(limits: LaneLimits(connections: 20))
+        _ = governor.permit(at: 0)
+        governor.refused(.slowDown, code: 421, enhanced: nil, at: 0)
+        var connections: [Int] = []
+        var rates: [Double] = []
+        for tenSeconds in 0..<14 {
+            for second in 0...9 {
+                // As if the rate were no limit.
+                for _ in 0..<3 { governor.accepted(at: Double(tenSeconds * 10 + second + 1)) }
+            }
+            let standing = governor.standing(at: Double(tenSeconds * 10 + 10))
+            connections.append(standing.connections)
+            if let rate = standing.ratePerSecond { rates.append(rate) }
+        }
+        // Ten was taken for refused: nine is kept for ten steps.
+        #expect(connections == [8, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 10, 11, 12])
+        #expect(rates.count == 14)
+        #expect(zip(rates, rates.dropFirst()).allSatisfy { $0 < $1 && $1 <= $0 * 1.1001 })
+    }
+
     @Test func answersThatNeverComeDoNotBlindTheLane() {
         var governor = LaneGovernor(limits: LaneLimits(connections: 20))
         for _ in 0..<20 { _ = governor.permit(at: 0) }
