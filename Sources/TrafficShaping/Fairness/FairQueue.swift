@@ -1,4 +1,4 @@
-import DequeModule
+package import DequeModule
 
 /// A first-in-first-out queue for each key, served in turn: no key waits behind another's backlog.
 ///
@@ -9,54 +9,48 @@ import DequeModule
 /// has nothing waiting, until they are set back. Each step takes constant time; for a key held back by its rate,
 /// logarithmic in the number of such keys.
 package struct FairQueue<Key: Hashable & Sendable, Element: Sendable>: Sendable {
-    private var ring = TurnRing<Key>()
-    /// By slot of the ring.
-    private var queues: [Deque<Element>] = []
-    package private(set) var count = 0
+    @usableFromInline var members = FairMembers<Key, Deque<Element>>()
+    @usableFromInline var waiting = 0
 
+    @inlinable
     package init() {}
 
-    package var isEmpty: Bool { count == 0 }
+    @inlinable package var count: Int { waiting }
 
+    @inlinable package var isEmpty: Bool { waiting == 0 }
+
+    @inlinable
     package mutating func append(_ element: Element, for key: Key) {
-        let slot = ring.claim(key)
-        makeRoom()
-        if queues[slot].isEmpty { ring.join(slot) }
-        queues[slot].append(element)
-        count += 1
+        let slot = members.slot(of: key, new: [])
+        if members.queues[slot].isEmpty { members.ring.join(slot) }
+        members.queues[slot].append(element)
+        waiting += 1
     }
 
     /// The next element, whatever the rates of the keys.
+    @inlinable
     package mutating func popFirst() -> Element? { pop(at: nil) }
 
     /// The next element of a key whose rate allows it now.
     /// - Returns: nil when there is none; then ``nextDue`` tells when to ask again.
+    @inlinable
     package mutating func popFirst(at now: SteadySeconds) -> Element? { pop(at: now) }
 
-    /// When the first key that was held back may be served, nil where none was.
-    package var nextDue: SteadySeconds? { ring.hasTurns ? nil : ring.nextDue }
+    /// When the first key that was held back may be served; nil where none was, or another may be served at once.
+    @inlinable package var nextDue: SteadySeconds? { members.ring.nextDue }
 
     /// - Parameter weight: elements in one turn, 1…1,000; 1 is the default.
-    package mutating func setWeight(_ weight: Int, for key: Key) {
-        ring.setWeight(weight, for: key)
-        makeRoom()
-    }
+    package mutating func setWeight(_ weight: Int, for key: Key) { members.setWeight(weight, for: key, new: []) }
 
-    /// - Parameter rate: nil lifts the limit.
-    package mutating func setRate(_ rate: MessageRate?, for key: Key) {
-        ring.setPace(rate.map(TokenBucket.init), for: key)
-        makeRoom()
-    }
+    /// - Parameter rate: nil lifts the limit; the same as before changes nothing.
+    package mutating func setRate(_ rate: MessageRate?, for key: Key) { members.setRate(rate, for: key, new: []) }
 
-    private mutating func pop(at now: SteadySeconds?) -> Element? {
-        guard let slot = ring.next(at: now) else { return nil }
-        let element = queues[slot].removeFirst()
-        count -= 1
-        if queues[slot].isEmpty { ring.leave(slot) }
+    @inlinable
+    mutating func pop(at now: SteadySeconds?) -> Element? {
+        guard let slot = members.ring.next(at: now) else { return nil }
+        let element = members.queues[slot].removeFirst()
+        waiting -= 1
+        if members.queues[slot].isEmpty { members.leave(slot) }
         return element
-    }
-
-    private mutating func makeRoom() {
-        while queues.count < ring.slotCount { queues.append([]) }
     }
 }

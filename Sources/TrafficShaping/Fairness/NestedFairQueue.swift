@@ -2,61 +2,54 @@
 /// overtakes a large one without costing another account anything.
 ///
 ///     queue.append(job, for: account, in: campaign)
+///
+/// Weights and rates are those of accounts.
 package struct NestedFairQueue<Outer: Hashable & Sendable, Inner: Hashable & Sendable, Element: Sendable>: Sendable {
-    private var ring = TurnRing<Outer>()
-    /// By slot of the ring.
-    private var queues: [FairQueue<Inner, Element>] = []
-    package private(set) var count = 0
+    @usableFromInline var members = FairMembers<Outer, FairQueue<Inner, Element>>()
+    @usableFromInline var waiting = 0
 
+    @inlinable
     package init() {}
 
-    package var isEmpty: Bool { count == 0 }
+    @inlinable package var count: Int { waiting }
 
+    @inlinable package var isEmpty: Bool { waiting == 0 }
+
+    @inlinable
     package mutating func append(_ element: Element, for outer: Outer, in inner: Inner) {
-        let slot = ring.claim(outer)
-        makeRoom()
-        let wasEmpty = queues[slot].isEmpty
-        queues[slot].append(element, for: inner)
-        count += 1
-        if wasEmpty { ring.join(slot) }
+        let slot = members.slot(of: outer, new: FairQueue())
+        if members.queues[slot].isEmpty { members.ring.join(slot) }
+        members.queues[slot].append(element, for: inner)
+        waiting += 1
     }
 
     /// The next element, whatever the rates.
-    package mutating func popFirst() -> Element? {
-        guard let slot = ring.next(at: nil) else { return nil }
-        return take(queues[slot].popFirst(), from: slot)
-    }
+    @inlinable
+    package mutating func popFirst() -> Element? { pop(at: nil) }
 
     /// The next element of an account whose rate allows it now.
     /// - Returns: nil when there is none; then ``nextDue`` tells when to ask again.
-    package mutating func popFirst(at now: SteadySeconds) -> Element? {
-        guard let slot = ring.next(at: now) else { return nil }
-        return take(queues[slot].popFirst(at: now), from: slot)
-    }
+    @inlinable
+    package mutating func popFirst(at now: SteadySeconds) -> Element? { pop(at: now) }
 
-    /// When the first account that was held back may be served, nil where none was.
-    package var nextDue: SteadySeconds? { ring.hasTurns ? nil : ring.nextDue }
+    /// When the first account that was held back may be served; nil where none was, or another may be served at once.
+    @inlinable package var nextDue: SteadySeconds? { members.ring.nextDue }
 
     /// - Parameter weight: elements in one turn, 1…1,000; 1 is the default.
     package mutating func setWeight(_ weight: Int, for outer: Outer) {
-        ring.setWeight(weight, for: outer)
-        makeRoom()
+        members.setWeight(weight, for: outer, new: FairQueue())
     }
 
-    /// - Parameter rate: nil lifts the limit.
+    /// - Parameter rate: nil lifts the limit; the same as before changes nothing.
     package mutating func setRate(_ rate: MessageRate?, for outer: Outer) {
-        ring.setPace(rate.map(TokenBucket.init), for: outer)
-        makeRoom()
+        members.setRate(rate, for: outer, new: FairQueue())
     }
 
-    private mutating func take(_ element: Element?, from slot: Int) -> Element? {
-        guard let element else { return nil }
-        count -= 1
-        if queues[slot].isEmpty { ring.leave(slot) }
+    @inlinable
+    mutating func pop(at now: SteadySeconds?) -> Element? {
+        guard let slot = members.ring.next(at: now), let element = members.queues[slot].popFirst() else { return nil }
+        waiting -= 1
+        if members.queues[slot].isEmpty { members.leave(slot) }
         return element
-    }
-
-    private mutating func makeRoom() {
-        while queues.count < ring.slotCount { queues.append(FairQueue()) }
     }
 }

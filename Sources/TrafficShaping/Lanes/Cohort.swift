@@ -22,14 +22,16 @@ struct Cohort: Sendable {
         return true
     }
 
-    /// - Parameters:
-    ///   - underWay: mails sent and not yet answered.
-    ///   - seconds: after which a decrease is due even if answers never came.
-    /// - Returns: true when limits must fall.
-    mutating func refused(underWay: Int, seconds: Double, at now: SteadySeconds) -> Bool {
+    /// - Parameter underWay: mails sent and not yet answered.
+    /// - Returns: true when limits must fall: once for mails sent at the same pace, though not much later if their
+    ///   answers never come.
+    mutating func refused(underWay: Int, _ policy: GovernorPolicy, at now: SteadySeconds) -> Bool {
         successes = 0
         startedAt = now
-        if answersToPass > 0, let decreasedAt, now - decreasedAt < seconds { return false }
+        if let decreasedAt {
+            let elapsed = now - decreasedAt
+            if elapsed < policy.decreaseSeconds || answersToPass > 0 && elapsed < policy.cohortSeconds { return false }
+        }
         answersToPass = underWay
         decreasedAt = now
         return true

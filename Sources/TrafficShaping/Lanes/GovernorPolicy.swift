@@ -3,8 +3,13 @@ package struct GovernorPolicy: Sendable, Hashable {
     /// What is left of limits after a decrease. Mild, because a receiver's hidden limit is found again every few
     /// minutes, and each time a little below it is what makes the pace.
     package var decreaseFactor = 0.7
+    /// The least time between two decreases, in seconds: replies to one burst come within it.
+    package var decreaseSeconds = 1.0
     /// Seconds of success that a limit takes to rise by a step.
     package var cohortSeconds = 10.0
+    /// Steps for which connections stay one below the number that was last refused, before it is tried again. Longer
+    /// than the rate takes to come back, so that it does not pay for what the connections try.
+    package var stepsBelowRefused = 10
     /// One step of the rate, as a share of the rate before the last decrease.
     package var rateStep = 0.05
     /// Growth of the rate by a step once it has passed what was last refused.
@@ -13,7 +18,8 @@ package struct GovernorPolicy: Sendable, Hashable {
     package var rateEndsAtMultiple = 4.0
     /// The lowest rate, in mails a second.
     package var minimumRate = 0.1
-    /// Refusals for the pace without a mail accepted between, at the floor of connections, that suspend the lane.
+    /// Refusals for the pace without a mail accepted between, and at least two for each connection, that suspend the
+    /// lane.
     package var refusalsBeforePause = 10
     /// Connection failures in a row that suspend the lane.
     package var connectFailuresBeforePause = 3

@@ -48,7 +48,7 @@ package struct LaneGovernor: Sendable {
     private var limits: LaneLimits
     private var state = State.open
     private var hold: Hold?
-    private var connections: Int
+    private var connections: AdaptiveConnections
     private var pace: AdaptiveRate
     private var cohort = Cohort()
     /// Mails permitted and not yet answered.
@@ -62,7 +62,7 @@ package struct LaneGovernor: Sendable {
     package init(limits: LaneLimits, policy: GovernorPolicy = GovernorPolicy()) {
         self.limits = limits
         self.policy = policy
-        connections = limits.connections
+        connections = AdaptiveConnections(ceiling: limits.connections, policy: policy)
         pace = AdaptiveRate(ceiling: limits.rate?.perSecond, policy: policy)
     }
 }
@@ -76,7 +76,7 @@ extension LaneGovernor {
         switch state {
         case .open:
             var present = limits
-            present.connections = connections
+            present.connections = connections.count
             return present.connections(forQueued: queued)
         case .suspended: return 0
         case .probing: return min(1, queued)
@@ -117,7 +117,7 @@ extension LaneGovernor {
     package func standing(at now: SteadySeconds) -> LaneStanding {
         var copy = self
         copy.tick(at: now)
-        return LaneStanding(condition: copy.condition, connections: connections, ratePerSecond: pace.rate)
+        return LaneStanding(condition: copy.condition, connections: connections.count, ratePerSecond: pace.rate)
     }
 
     /// The most seconds until a held lane is asked again.
@@ -126,7 +126,7 @@ extension LaneGovernor {
     private var condition: LaneStanding.Condition {
         if let hold { return .held(until: hold.until, reason: hold.reason) }
         switch state {
-        case .open: return connections < limits.connections || pace.isBelowCeiling ? .slowed : .open
+        case .open: return connections.isBelowCeiling || pace.isBelowCeiling ? .slowed : .open
         case .suspended(let suspension): return .suspended(until: suspension.until, suspension.reason)
         case .probing(let probe): return .probing(probe.reason)
         }
@@ -143,8 +143,8 @@ extension LaneGovernor {
         refusals = 0
         siteIsWell(at: now)
         guard case .open = state else { return }
-        if cohort.accepted(size: connections, seconds: policy.cohortSeconds, at: now) {
-            connections = min(limits.connections, connections + 1)
+        if cohort.accepted(size: connections.count, seconds: policy.cohortSeconds, at: now) {
+            connections.increase()
             pace.increase(at: now)
         }
     }
@@ -207,9 +207,8 @@ extension LaneGovernor {
 
     /// The rules were read anew.
     package mutating func setLimits(_ limits: LaneLimits, at now: SteadySeconds) {
-        let wasFull = connections == self.limits.connections
         self.limits = limits
-        connections = wasFull ? limits.connections : min(connections, limits.connections)
+        connections.setCeiling(limits.connections)
         pace.setCeiling(limits.rate?.perSecond, at: now)
     }
 }
@@ -239,15 +238,15 @@ extension LaneGovernor {
         case .probing: pause(.refusing, at: now)
         case .open:
             decrease(at: now)
-            if connections == 1 && refusals >= policy.refusalsBeforePause { pause(.refusing, at: now) }
+            if refusals >= max(policy.refusalsBeforePause, 2 * connections.count) { pause(.refusing, at: now) }
         }
     }
 
     /// Once for all mails that were under way at the last decrease: they all went at the old pace.
     private mutating func decrease(at now: SteadySeconds) {
         if case .suspended = state { return }
-        guard cohort.refused(underWay: underWay, seconds: policy.cohortSeconds, at: now) else { return }
-        connections = max(1, Int(Double(connections) * policy.decreaseFactor))
+        guard cohort.refused(underWay: underWay, policy, at: now) else { return }
+        connections.decrease(underWay: underWay)
         pace.decrease(at: now)
     }
 

@@ -9,7 +9,7 @@
 package struct ProviderRules: Sendable {
     /// One file's patterns, each with the name of its provider.
     private struct Index: Sendable {
-        var mx: [String: String] = [:]
+        var mx: [Substring: String] = [:]
         var domains: [String: String] = [:]
     }
 
@@ -56,7 +56,7 @@ package struct ProviderRules: Sendable {
         indexes = files.map { file in
             var index = Index()
             for entry in file.entries {
-                for suffix in entry.mx { index.mx[suffix] = entry.name }
+                for suffix in entry.mx { index.mx[suffix[...]] = entry.name }
                 for domain in entry.domains { index.domains[domain] = entry.name }
             }
             return index
@@ -104,9 +104,10 @@ package struct ProviderRules: Sendable {
     }
 
     /// `a.b.c`, `b.c`, `c`
-    private static func ends(of host: String) -> [String] {
-        let labels = host.split(separator: ".")
-        return labels.indices.map { labels[$0...].joined(separator: ".") }
+    private static func ends(of host: String) -> some Sequence<Substring> {
+        sequence(first: host[...]) { end in
+            end.utf8.firstIndex(of: UInt8(ascii: ".")).map { end[end.utf8.index(after: $0)...] }
+        }
     }
 }
 

@@ -64,44 +64,47 @@ import TrafficShaping
         Story("nor does usual business", [(0, .refused(.ignore)), (0, .closed(.ignore))], at: 1, .open, wanted: 20),
         Story("nor does one mail given up", [(0, .refused(.giveUp))], at: 1, .open, wanted: 20),
         Story(
-            "a refusal for the pace takes three tenths", [(0, .refused(.slowDown))], at: 0, .slowed, connections: 14,
-            wanted: 14),
+            "a refusal of a single mail halves and takes three tenths", [(0, .refused(.slowDown))], at: 0, .slowed,
+            connections: 7, wanted: 7),
         Story(
-            "so does a connection closed with one", [(0, .closed(.slowDown))], at: 0, .slowed, connections: 14,
-            wanted: 14),
+            "so does a connection closed with one", [(0, .closed(.slowDown))], at: 0, .slowed, connections: 7,
+            wanted: 7),
         Story(
-            "a second one more, down to one connection", [(0, .refused(.slowDown, 9))], at: 0, .slowed,
-            connections: 1, wanted: 1),
+            "more of them at once change no more", [(0, .refused(.slowDown, 9))], at: 0, .slowed, connections: 7,
+            wanted: 7),
         Story(
-            "refused all the time, the lane pauses", [(0, .refused(.slowDown, 10))], at: 0, .suspended(until: 30),
-            connections: 1, wanted: 0),
+            "later ones do, down to one connection", (0..<4).map { (Double($0) * 2, .refused(.slowDown)) }, at: 6,
+            .slowed, connections: 1, wanted: 1),
+        Story(
+            "refused all the time, the lane pauses", [(0, .refused(.slowDown, 14))], at: 0, .suspended(until: 30),
+            connections: 7, wanted: 0),
         Story(
             "a mail accepted between prevents that",
-            [(0, .refused(.slowDown, 9)), (20, .accepted()), (40, .refused(.slowDown))], at: 40, .slowed,
-            connections: 1, wanted: 1),
+            [(0, .refused(.slowDown, 13)), (20, .accepted()), (40, .refused(.slowDown))], at: 40, .slowed,
+            connections: 2, wanted: 2),
         Story(
             "a rule suspends, and lowers the limits for afterwards", [(5, .refused(.suspend(seconds: 600)))], at: 6,
-            .suspended(until: 605), connections: 14, wanted: 0),
+            .suspended(until: 605), connections: 7, wanted: 0),
         Story(
             "a source to be rotated rests", [(5, .refused(.rotateSource(seconds: 60)))], at: 6,
-            .suspended(until: 65), connections: 14, wanted: 0),
+            .suspended(until: 65), connections: 7, wanted: 0),
         Story(
             "after the suspension one mail is tried", [(5, .refused(.suspend(seconds: 600))), (605, .tick)], at: 605,
-            .probing, connections: 14, wanted: 1),
+            .probing, connections: 7, wanted: 1),
         Story(
             "its acceptance opens the lane", [(5, .refused(.suspend(seconds: 600))), (605, .accepted())], at: 605,
-            .slowed, connections: 14, wanted: 14),
+            .slowed, connections: 7, wanted: 7),
         Story(
             "so does the refusal of one mailbox", [(5, .refused(.suspend(seconds: 600))), (605, .refused(nil))],
-            at: 605, .slowed, connections: 14, wanted: 14),
+            at: 605, .slowed, connections: 7, wanted: 7),
         Story(
             "its refusal for the pace suspends again",
             [(5, .refused(.suspend(seconds: 600))), (605, .refused(.slowDown))], at: 606, .suspended(until: 635),
-            connections: 14, wanted: 0),
+            connections: 7, wanted: 0),
         Story(
             "the connection closed on it as well",
             [(5, .refused(.suspend(seconds: 600))), (605, .connected), (605, .closed(.suspend(seconds: 60)))],
-            at: 606, .suspended(until: 665), connections: 9, wanted: 0),
+            at: 606, .suspended(until: 665), connections: 2, wanted: 0),
         Story("two failures to connect are borne", [(0, .connectFails(2))], at: 0, .open, wanted: 20),
         Story("three suspend", [(0, .connectFails(3))], at: 0, .suspended(until: 30), wanted: 0),
         Story(
@@ -130,7 +133,7 @@ import TrafficShaping
         Story(
             "a long suspension is not cut short by a shorter one",
             [(0, .refused(.suspend(seconds: 600))), (1, .closed(.suspend(seconds: 10)))], at: 2,
-            .suspended(until: 600), connections: 14, wanted: 0),
+            .suspended(until: 600), connections: 7, wanted: 0),
     ]
 
     @Test(arguments: stories) func runsItsCourse(story: Story) {
@@ -172,7 +175,37 @@ import TrafficShaping
         #expect(governor.standing(at: 0.1).connections == 14)
         #expect(governor.permit(at: 1) == .now)
         governor.refused(.slowDown, code: 421, enhanced: nil, at: 1.1)
-        #expect(governor.standing(at: 1.1).connections == 9)
+        #expect(governor.standing(at: 1.1).connections == 4)
+    }
+
+    /// A slow site answers one after the other, for longer than the least time between two decreases.
+    @Test func answersToOneBurstThatComeSlowlyLowerTheLimitsOnce() {
+        var governor = LaneGovernor(limits: LaneLimits(connections: 20))
+        for _ in 0..<20 { #expect(governor.permit(at: 0) == .now) }
+        for number in 0..<9 { governor.refused(.slowDown, code: 421, enhanced: nil, at: 1 + Double(number)) }
+        #expect(governor.standing(at: 10).connections == 14)
+    }
+
+    /// Accepted mail raises the limits by a step when it has filled the connections and ten seconds have passed.
+    @Test func limitsRiseStepByStep() {
+        var governor = LaneGovernor(limits: LaneLimits(connections: 20))
+        _ = governor.permit(at: 0)
+        governor.refused(.slowDown, code: 421, enhanced: nil, at: 0)
+        var connections: [Int] = []
+        var rates: [Double] = []
+        for tenSeconds in 0..<14 {
+            for second in 0...9 {
+                // As if the rate were no limit.
+                for _ in 0..<3 { governor.accepted(at: Double(tenSeconds * 10 + second + 1)) }
+            }
+            let standing = governor.standing(at: Double(tenSeconds * 10 + 10))
+            connections.append(standing.connections)
+            if let rate = standing.ratePerSecond { rates.append(rate) }
+        }
+        // Ten was taken for refused: nine is kept for ten steps.
+        #expect(connections == [8, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 10, 11, 12])
+        #expect(rates.count == 14)
+        #expect(zip(rates, rates.dropFirst()).allSatisfy { $0 < $1 && $1 <= $0 * 1.1001 })
     }
 
     @Test func answersThatNeverComeDoNotBlindTheLane() {
@@ -218,7 +251,7 @@ import TrafficShaping
         #expect(governor.standing(at: 0).connections == 40 && governor.standing(at: 0).ratePerSecond == 5)
         governor.refused(.slowDown, code: 421, enhanced: nil, at: 0)
         governor.setLimits(LaneLimits(connections: 30, rate: MessageRate(50, per: .second)), at: 0)
-        #expect(governor.standing(at: 0).connections == 28)
+        #expect(governor.standing(at: 0).connections == 14)
         #expect(governor.standing(at: 0).ratePerSecond! < 5)
         governor.setLimits(LaneLimits(connections: 3), at: 0)
         #expect(governor.standing(at: 0).connections == 3)
