@@ -17,7 +17,7 @@ demo: release ## Deliver 10,000 mails to a local sink and show that every credit
 
 # Target by target: beside each other, tests with deadlines starve where others wait for databases or whole programs.
 TESTS := MailTypesTests MailMessageTests SMTPProtocolTests TrafficShapingTests MailSigningTests SMTPTransportTests \
-    DNSResolutionTests PostgresTests CreditLedgerTests VaultTests IdentityTests FeedbackTests CampaignsTests \
+    DNSResolutionTests TLSPoliciesTests PostgresTests CreditLedgerTests VaultTests IdentityTests FeedbackTests CampaignsTests \
     HTTPAPITests ApplicationTests
 
 
