@@ -73,8 +73,7 @@ let package = Package(
             name: "SMTPTransport",
             dependencies: [
                 "SMTPProtocol", "MailTypes", nio, nioPosix, nioConcurrency, nioTLS, nioSSL, logging, deque, crypto,
-                x509,
-                asn1,
+                x509, asn1,
             ]),
 
         // Floor 3: records.
@@ -101,8 +100,7 @@ let package = Package(
             dependencies: [
                 "Campaigns", "CreditLedger", "Feedback", "Vault", "TLSPolicies", "SMTPTransport", "SMTPProtocol",
                 "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "Postgres", "MailTypes", nio, nioPosix,
-                nioConcurrency,
-                logging, lifecycle, deque,
+                nioConcurrency, logging, lifecycle, deque,
             ]),
         .target(
             name: "HTTPAPI",
