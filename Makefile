@@ -17,9 +17,8 @@ demo: release ## Deliver 10,000 mails to a local sink and show that every credit
 
 # Target by target: beside each other, tests with deadlines starve where others wait for databases or whole programs.
 TESTS := MailTypesTests MailMessageTests SMTPProtocolTests TrafficShapingTests MailSigningTests SMTPTransportTests \
-    DNSResolutionTests PostgresTests CreditLedgerTests VaultTests IdentityTests FeedbackTests CampaignsTests \
-    DeliveryTests HTTPAPITests ApplicationTests
-
+    DNSResolutionTests TLSPoliciesTests PostgresTests CreditLedgerTests VaultTests IdentityTests FeedbackTests \
+    CampaignsTests DeliveryTests HTTPAPITests ApplicationTests
 
 test: test-packages ## Build and run all tests
 	swift build --build-tests --explicit-target-dependency-import-check error

@@ -13,6 +13,8 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -39,6 +41,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -56,6 +60,7 @@ let package = Package(
         .systemLibrary(name: "CUnbound", providers: [.apt(["libunbound-dev"])]),
         .systemLibrary(name: "COpenDKIM", pkgConfig: "opendkim", providers: [.apt(["libopendkim-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         // Floor 1: values, no I/O.
         .target(name: "MailTypes"),
@@ -72,12 +77,19 @@ let package = Package(
         .target(
             name: "SMTPTransport",
             dependencies: [
-                "SMTPProtocol", "MailTypes", nio, nioPosix, nioConcurrency, nioTLS, nioSSL, logging, deque,
+                "SMTPProtocol", "MailTypes", nio, nioPosix, nioConcurrency, nioTLS, nioSSL, logging, deque, crypto,
+                x509, asn1,
             ]),
 
         // Floor 3: records.
         .target(name: "CreditLedger", dependencies: ["Postgres", "MailTypes", crypto]),
         .target(name: "Vault", dependencies: ["Postgres", "MailTypes", crypto, nioConcurrency]),
+        .target(
+            name: "TLSPolicies",
+            dependencies: [
+                "CZlib", "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailTypes", nio, nioHTTP1, nioSSL,
+                httpClient,
+            ]),
         .target(name: "Identity", dependencies: ["Postgres", "MailTypes", crypto]),
         .target(name: "Feedback", dependencies: ["Postgres", "Vault", "MailTypes"]),
         .target(
@@ -91,9 +103,9 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "Campaigns", "CreditLedger", "Feedback", "Vault", "SMTPTransport", "SMTPProtocol", "DNSResolution",
-                "MailSigning", "MailMessage", "TrafficShaping", "Postgres", "MailTypes", nio, nioPosix, nioConcurrency,
-                logging, lifecycle, deque,
+                "Campaigns", "CreditLedger", "Feedback", "Vault", "TLSPolicies", "SMTPTransport", "SMTPProtocol",
+                "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "Postgres", "MailTypes", nio, nioPosix,
+                nioConcurrency, logging, lifecycle, deque,
             ]),
         .target(
             name: "HTTPAPI",
@@ -127,7 +139,13 @@ let package = Package(
             name: "SMTPTransportTests",
             dependencies: [
                 "SMTPTransport", "SMTPProtocol", "MailTypes", nio, nioPosix, nioEmbedded, nioConcurrency, nioSSL,
-                logging,
+                logging, crypto, x509, asn1,
+            ]),
+        .testTarget(
+            name: "TLSPoliciesTests",
+            dependencies: [
+                "TLSPolicies", "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailTypes", nio, nioPosix, nioHTTP1,
+                nioConcurrency, nioSSL, crypto, x509, asn1,
             ]),
         .testTarget(name: "CreditLedgerTests", dependencies: ["CreditLedger", "Postgres", "MailTypes", logging]),
         .testTarget(name: "VaultTests", dependencies: ["Vault", "Postgres", "MailTypes", logging]),
@@ -166,7 +184,7 @@ let package = Package(
 )
 
 /// Targets that touch C pointers: each use of one must say `unsafe`.
-let pointerTargets: Set = ["Postgres", "DNSResolution", "MailSigning"]
+let pointerTargets: Set = ["Postgres", "DNSResolution", "MailSigning", "TLSPolicies"]
 
 for target in package.targets where target.type != .system {
     target.swiftSettings = [

@@ -16,10 +16,26 @@ package struct MailHost: Sendable, Hashable {
     package let preference: Int
     /// One or more, to try in this order. Not judged: whether they may be dialled is for the caller to decide.
     package let addresses: [IPAddress]
+    /// DNSSEC proves that the domain's mail goes to this host (RFC 7672 §2.2.1). A domain without MX records is its own
+    /// host, so that only its addresses need proof.
+    package let isRouteSecure: Bool
+    /// DNSSEC proves the addresses, and the aliases that led to them.
+    package let areAddressesSecure: Bool
+    /// Whose the addresses are, where aliases led there.
+    package let canonicalName: String?
 
-    package init(name: String, preference: Int, addresses: [IPAddress]) {
+    package init(
+        name: String, preference: Int, addresses: [IPAddress], isRouteSecure: Bool = false,
+        areAddressesSecure: Bool = false, canonicalName: String? = nil
+    ) {
         self.name = name
         self.preference = preference
         self.addresses = addresses
+        self.isRouteSecure = isRouteSecure
+        self.areAddressesSecure = areAddressesSecure
+        self.canonicalName = canonicalName
     }
+
+    /// Whether TLSA records of the host can be relied on, and so may be asked for (RFC 7672 §2.2).
+    package var isSecure: Bool { isRouteSecure && areAddressesSecure }
 }

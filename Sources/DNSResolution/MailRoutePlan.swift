@@ -12,6 +12,8 @@ struct MailRoutePlan: Hashable {
     let hosts: [Host]
     /// Whether the domain itself stands in for missing MX records.
     let isImplicit: Bool
+    /// DNSSEC proves the MX records. What it says about their lack is not kept: a domain that lacks them is its own host.
+    var isSecure = false
 
     enum Start: Hashable {
         case nullMX
@@ -31,13 +33,13 @@ struct MailRoutePlan: Hashable {
         case .failure(let reason): throw reason == .nameUnusable ? .permanent(reason) : .temporary(reason)
         case .noRecords:
             return .lookUp(MailRoutePlan(hosts: [Host(name: domain.text, preference: 0)], isImplicit: true))
-        case .records(let data):
+        case .records(let data, let isSecure, _):
             let records = data.prefix(DNSLimits.records).compactMap { MailExchange($0) }
             // RFC 7505 §3: a null MX stands alone. Beside others it says nothing, and they count.
             if !records.isEmpty, records.allSatisfy({ $0.host == .none }) { return .nullMX }
             let hosts = order(records, using: &generator)
             guard !hosts.isEmpty else { throw .permanent(.noUsableMailHost) }
-            return .lookUp(MailRoutePlan(hosts: hosts, isImplicit: false))
+            return .lookUp(MailRoutePlan(hosts: hosts, isImplicit: false, isSecure: isSecure))
         }
     }
 
@@ -82,17 +84,27 @@ struct MailRoutePlan: Hashable {
         var allNamesMissing = true
         for (index, host) in hosts.enumerated() {
             var addresses: [IPAddress] = []
+            // An answer that failed proves nothing and is not dialled either: it counts neither way, lest its loss
+            // make a host with proofs look like one without.
+            var areSecure = true
+            var canonicalName: String?
             for answer in answers[index * perHost..<(index + 1) * perHost] {
                 if answer != .noName { allNamesMissing = false }
                 switch answer {
-                case .records(let data):
+                case .records(let data, let isSecure, let name):
+                    areSecure = areSecure && isSecure
+                    canonicalName = canonicalName ?? name
                     addresses += data.compactMap { IPAddress(bytes: $0) }.prefix(DNSLimits.addresses)
                 case .failure(let reason) where reason != .nameUnusable: doubt = doubt ?? reason
                 case .failure, .noRecords, .noName: break
                 }
             }
             if !addresses.isEmpty {
-                usable.append(MailHost(name: host.name, preference: host.preference, addresses: addresses))
+                usable.append(
+                    MailHost(
+                        name: host.name, preference: host.preference, addresses: addresses,
+                        isRouteSecure: isImplicit ? areSecure : isSecure, areAddressesSecure: areSecure,
+                        canonicalName: canonicalName))
             }
         }
         guard usable.isEmpty else { return .hosts(usable) }

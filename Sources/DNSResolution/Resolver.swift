@@ -1,7 +1,7 @@
 package import MailTypes
 import Synchronization
 
-/// Finds mail hosts and text records in the DNS, over libunbound with its cache.
+/// Finds mail hosts, text and TLSA records in the DNS, over libunbound with its cache.
 ///
 ///     let resolver = try Resolver(ResolverConfiguration())
 ///     switch try await resolver.mailRoute(for: address.domain) {
@@ -56,13 +56,47 @@ package final class Resolver: Sendable {
     /// - Returns: one or more.
     /// - Throws: `permanent` if there is no such name or it has no TXT records.
     package func txt(_ name: String) async throws(DNSFailure) -> [String] {
+        try await texts(name).values
+    }
+
+    /// As `txt`, with what DNSSEC says about them.
+    package func texts(_ name: String) async throws(DNSFailure) -> DNSRecords<String> {
+        let records = try await records(name, .text)
+        let texts = records.values.compactMap { TextRecord.joined($0) }
+        guard !texts.isEmpty else { throw .permanent(.noRecords) }
+        return DNSRecords(values: texts, isSecure: records.isSecure)
+    }
+
+    /// The TLSA records of a host's port (RFC 6698 §3), such as `_25._tcp.mx.example.org`. Only to be asked for hosts
+    /// whose addresses are secure (RFC 7672 §2.2.2): some name servers fail at this type.
+    ///
+    /// - Returns: the usable records, perhaps none. Insecure ones must not be used.
+    /// - Throws: `permanent` if there are no records at all; `temporary` if that is not certain, a bogus answer
+    ///   included: then the host must not be dialled.
+    package func tlsa(_ host: String, port: Int) async throws(DNSFailure) -> DNSRecords<TLSARecord> {
+        let records = try await records("_\(port)._tcp.\(host)", .tlsa)
+        return DNSRecords(values: records.values.compactMap { TLSARecord(wire: $0) }, isSecure: records.isSecure)
+    }
+
+    /// The addresses of a host, at most 8 of each family, in the order that the configuration prefers.
+    ///
+    /// - Throws: `permanent` if it has none.
+    package func addresses(of host: String) async throws(DNSFailure) -> [IPAddress] {
+        guard let name = HostName.checked(host) else { throw .permanent(.nameUnusable) }
+        let plan = MailRoutePlan(hosts: [.init(name: name, preference: 0)], isImplicit: true)
+        let answers = await engine.ask(
+            plan.questions(configuration), deadline: ContinuousClock.now + configuration.timeout)
+        guard case .hosts(let hosts) = try plan.finish(answers, configuration) else { return [] }
+        return hosts.flatMap(\.addresses)
+    }
+
+    private func records(
+        _ name: String, _ type: DNSQuestion.RecordType
+    ) async throws(DNSFailure) -> DNSRecords<[UInt8]> {
         guard let name = HostName.checked(name) else { throw .permanent(.nameUnusable) }
         let deadline = ContinuousClock.now + configuration.timeout
-        switch await engine.ask([DNSQuestion(name: name, type: .text)], deadline: deadline)[0] {
-        case .records(let data):
-            let texts = data.compactMap { TextRecord.joined($0) }
-            guard !texts.isEmpty else { throw .permanent(.noRecords) }
-            return texts
+        switch await engine.ask([DNSQuestion(name: name, type: type)], deadline: deadline)[0] {
+        case .records(let data, let isSecure, _): return DNSRecords(values: data, isSecure: isSecure)
         case .noRecords: throw .permanent(.noRecords)
         case .noName: throw .permanent(.noSuchDomain)
         case .failure(let reason): throw reason == .nameUnusable ? .permanent(reason) : .temporary(reason)

@@ -33,10 +33,11 @@ import CUnbound
         try set("outgoing-range:", "8192")
         try set("msg-cache-size:", "16m")
         try set("rrset-cache-size:", "32m")
-        try configure(configuration.upstream)
+        // Before the upstream: changing zones ends the time in which settings are taken.
         if let file = configuration.trustAnchorFile {
             try check("the trust anchor file", unsafe ub_ctx_add_ta_file(handle, file))
         }
+        try configure(configuration.upstream)
     }
 
     /// Drops the questions that are under way, and waits for libunbound's thread to end.
@@ -116,7 +117,8 @@ import CUnbound
         if unsafe result.nxdomain != 0 { return .noName }
         if unsafe result.havedata != 0 {
             guard unsafe aliases(result) <= DNSLimits.aliases else { return .failure(.tooManyAliases) }
-            return unsafe .records(records(result))
+            return unsafe .records(
+                records(result), isSecure: result.secure != 0, canonicalName: canonicalName(result))
         }
         return switch unsafe result.rcode {
         case 0: .noRecords
@@ -124,6 +126,17 @@ import CUnbound
         case 5: .failure(.refused)
         default: .failure(.serverFailure)
         }
+    }
+
+    /// - Returns: nil if it is the name asked for.
+    private static func canonicalName(_ result: ub_result) -> String? {
+        func text(_ pointer: UnsafeMutablePointer<CChar>?) -> String? {
+            guard let pointer = unsafe pointer else { return nil }
+            let text = unsafe String(cString: pointer)
+            return HostName.checked(text.hasSuffix(".") ? String(text.dropLast()) : text)
+        }
+        guard let name = unsafe text(result.canonname), unsafe name != text(result.qname) else { return nil }
+        return name
     }
 
     private static func aliases(_ result: ub_result) -> Int {

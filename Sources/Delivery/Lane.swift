@@ -174,6 +174,8 @@ final class Lane: Sendable {
                 }
                 return .job(job)
             }
+            // A lane that ran out of mail says nothing about the pace of its site.
+            state.throughput.rest()
             return retire()
         }
     }
@@ -399,6 +401,12 @@ struct Throughput {
         roll(to: now)
         inWindow += 1
         total += 1
+    }
+
+    mutating func rest() {
+        windowStart = nil
+        lastRate = nil
+        inWindow = 0
     }
 
     mutating func perSecond(at now: SteadySeconds) -> Double {

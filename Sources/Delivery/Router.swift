@@ -48,7 +48,7 @@ final class Router: Sendable {
     func lane(to domain: DomainName, sender: any MailSender) async throws(Failure) -> Lane {
         if let route = configuration.route {
             let targets = fixedAddresses.map { SMTPTarget(host: route.host, address: $0, port: route.port) }
-            return lane("route", provider: configuration.providers.fallback.asRelay, targets: targets, sender: sender)
+            return lane("route", provider: provider(of: route), targets: targets, sender: sender)
         }
         let hosts = try await mailHosts(of: domain)
         let targets = try allowedTargets(hosts)
@@ -56,6 +56,13 @@ final class Router: Sendable {
         // Hosts in order of preference decide, and a domain may belong to a provider by its own name.
         let provider = configuration.providers.provider(forMX: hosts.map(\.name), domain: domain.text)
         return lane(site, provider: provider, targets: targets, sender: sender)
+    }
+
+    /// Rules apply to a relay only where they name it.
+    private func provider(of route: DeliveryConfiguration.Route) -> Provider {
+        let found = configuration.providers.provider(forMX: [route.host], domain: nil)
+        return found.name == configuration.providers.fallback.name
+            ? .relay(limits: configuration.laneLimits ?? found.limits) : found
     }
 
     private func mailHosts(of domain: DomainName) async throws(Failure) -> [MailHost] {

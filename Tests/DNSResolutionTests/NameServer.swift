@@ -16,14 +16,27 @@ final class NameServer: Sendable {
 
     var server: DNSServer { DNSServer("127.0.0.1:\(port)")! }
 
-    /// - Parameter zone: the records of `example.` in master file form.
-    init(_ program: String, zone: String) throws {
+    /// The DS records to validate from, if the zone is signed.
+    let trustAnchorFile: String?
+
+    /// - Parameters:
+    ///   - zone: the records of `example.` in master file form.
+    ///   - signer: signs the zone.
+    ///   - others: further zones, unsigned, by name.
+    init(_ program: String, zone: String, signer: ZoneSigner? = nil, others: [String: String] = [:]) throws {
         port = try Socket.freePort()
         folder = FileManager.default.temporaryDirectory.appending(path: "nsd-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let head =
             "$ORIGIN example.\n$TTL 60\n@ SOA ns.example. admin.example. 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n"
-        try Data((head + zone + "\n").utf8).write(to: folder.appending(path: "example.zone"))
+        let zoneFile = folder.appending(path: "example.zone")
+        try Data((head + zone + "\n").utf8).write(to: zoneFile)
+        trustAnchorFile = try signer?.sign(zoneFile, name: "example")
+        for (name, records) in others {
+            let head =
+                "$ORIGIN \(name).\n$TTL 60\n@ SOA ns.example. admin.example. 1 3600 600 86400 60\n@ NS ns.example.\n"
+            try Data((head + records + "\n").utf8).write(to: folder.appending(path: "\(name).zone"))
+        }
         let configuration = """
             server:
               ip-address: 127.0.0.1@\(port)
@@ -44,7 +57,8 @@ final class NameServer: Sendable {
             zone:
               name: example
               zonefile: example.zone
-            """
+
+            """ + others.keys.map { "zone:\n  name: \($0)\n  zonefile: \($0).zone\n" }.joined()
         let file = folder.appending(path: "nsd.conf")
         try Data(configuration.utf8).write(to: file)
         // Closed on exec from the first moment: if any process that is started now held the other end as well, it would

@@ -61,18 +61,22 @@ package struct SMTPClientMailParameters: Sendable, Hashable {
     package var is8Bit: Bool
     /// RFC 6531
     package var smtpUTF8: Bool
+    /// RFC 8689
+    package var requiresTLS: Bool
 
-    package init(size: Int? = nil, is8Bit: Bool = false, smtpUTF8: Bool = false) {
+    package init(size: Int? = nil, is8Bit: Bool = false, smtpUTF8: Bool = false, requiresTLS: Bool = false) {
         self.size = size
         self.is8Bit = is8Bit
         self.smtpUTF8 = smtpUTF8
+        self.requiresTLS = requiresTLS
     }
 
     init(_ envelope: SMTPEnvelope, offered extensions: SMTPExtensions) {
         self.init(
             size: extensions.size == nil ? nil : envelope.size,
             is8Bit: envelope.is8Bit && extensions.eightBitMIME,
-            smtpUTF8: envelope.needsSMTPUTF8 && extensions.smtpUTF8)
+            smtpUTF8: envelope.needsSMTPUTF8 && extensions.smtpUTF8,
+            requiresTLS: envelope.requiresTLS && extensions.requireTLS)
     }
 
     fileprivate func encode(into buffer: inout ByteBuffer) {
@@ -82,5 +86,6 @@ package struct SMTPClientMailParameters: Sendable, Hashable {
         }
         if is8Bit { buffer.writeStaticString(" BODY=8BITMIME") }
         if smtpUTF8 { buffer.writeStaticString(" SMTPUTF8") }
+        if requiresTLS { buffer.writeStaticString(" REQUIRETLS") }
     }
 }

@@ -67,6 +67,8 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
     private var needsReset = false
     /// Transactions that the server answered.
     private var answeredCount = 0
+    /// The server proved over TLS who it is.
+    private var isVerified = false
     /// Offered in the newest answer to EHLO; nothing before.
     package private(set) var extensions = SMTPExtensions()
 
@@ -134,8 +136,11 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
     // MARK: Opening
 
     /// The handshake is done. What the server offered before it is forgotten (RFC 3207 §4.2).
-    package mutating func tlsEstablished() -> Action {
+    ///
+    /// - Parameter isVerified: whether the server proved to be the one that the policy asks for.
+    package mutating func tlsEstablished(isVerified: Bool = false) -> Action {
         guard case .opening(var opening) = state, opening.isInHandshake else { return .wait }
+        self.isVerified = isVerified
         extensions = SMTPExtensions()
         return opened(opening.tlsEstablished(), at: opening)
     }
@@ -213,6 +218,8 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         let needsUTF8 = envelope.needsSMTPUTF8 || !envelope.reversePath.utf8.allSatisfy { $0 < 0x80 }
         if needsUTF8, !extensions.smtpUTF8 { return refuse(.smtpUTF8NotOffered, 6, 7) }
         if envelope.is8Bit, !extensions.eightBitMIME { return refuse(.eightBitNotOffered, 6, 3) }
+        // RFC 8689 §4.2.1. An offer counts only from a server that is known to be the right one.
+        if envelope.requiresTLS, !(isVerified && extensions.requireTLS) { return refuse(.requireTLSNotOffered, 7, 30) }
         return nil
     }
 

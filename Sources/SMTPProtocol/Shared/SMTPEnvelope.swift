@@ -11,13 +11,20 @@ package struct SMTPEnvelope: Sendable, Hashable {
     package let is8Bit: Bool
     /// Octets of the message before dot-stuffing (RFC 1870 §5).
     package let size: Int
+    /// Whether the mail must stay under verified TLS on its whole way (RFC 8689): it is sent only where the server
+    /// promises that.
+    package let requiresTLS: Bool
 
-    package init(reversePath: String, recipient: EmailAddress, needsSMTPUTF8: Bool, is8Bit: Bool, size: Int) {
+    package init(
+        reversePath: String, recipient: EmailAddress, needsSMTPUTF8: Bool, is8Bit: Bool, size: Int,
+        requiresTLS: Bool = false
+    ) {
         self.reversePath = reversePath
         self.recipient = recipient
         self.needsSMTPUTF8 = needsSMTPUTF8 || recipient.needsSMTPUTF8
         self.is8Bit = is8Bit
         self.size = size
+        self.requiresTLS = requiresTLS
     }
 
     /// Whether the reverse path can stand in a MAIL command without changing its meaning.

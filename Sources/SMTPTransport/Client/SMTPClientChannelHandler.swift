@@ -1,3 +1,4 @@
+import MailTypes
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -16,6 +17,10 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     struct Opened: Sendable {
         let extensions: SMTPExtensions
         let isEncrypted: Bool
+        let isVerified: Bool
+        /// What a policy that only tests found wrong with the certificate.
+        let certificateFault: DeliveryReport.Cause?
+        let localAddress: IPAddress?
     }
 
     typealias OpeningContinuation = CheckedContinuation<Result<Opened, SMTPConnectFailure>, Never>
@@ -35,7 +40,9 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
 
     private let configuration: SMTPClientConfiguration
     private let target: SMTPTarget
+    private let policy: SMTPTLSPolicy
     private let tlsContext: NIOSSLContext?
+    private let verification: ServerVerification?
     private let closedPromise: EventLoopPromise<Void>
     private let usable = Atomic<Bool>(false)
 
@@ -45,6 +52,8 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     private var isOpeningCancelled = false
     private var isInHandshake = false
     private var isEncrypted = false
+    private var certificateFault: DeliveryReport.Cause?
+    private var localAddress: IPAddress?
     private var delivery: Delivery?
     /// A cancellation that overtook its delivery on the way to the event loop.
     private var cancelledEarly = 0
@@ -56,16 +65,18 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     private var watchdog: (due: NIODeadline, task: Scheduled<Void>)?
 
     init(
-        target: SMTPTarget, configuration: SMTPClientConfiguration, tlsContext: NIOSSLContext?,
-        eventLoop: any EventLoop
+        target: SMTPTarget, policy: SMTPTLSPolicy, configuration: SMTPClientConfiguration, tlsContext: NIOSSLContext?,
+        verification: ServerVerification?, eventLoop: any EventLoop
     ) {
         self.target = target
+        self.policy = policy
         self.configuration = configuration
         self.tlsContext = tlsContext
+        self.verification = verification
         self.eventLoop = eventLoop
         closedPromise = eventLoop.makePromise()
         closed = closedPromise.futureResult
-        machine = SMTPClientStateMachine(configuration.machine)
+        machine = SMTPClientStateMachine(configuration.machine(policy))
     }
 
     var isUsable: Bool { usable.load(ordering: .acquiring) }
@@ -144,6 +155,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     }
 
     func channelActive(context: ChannelHandlerContext) {
+        localAddress = context.channel.localAddress?.ipAddress.flatMap { IPAddress($0) }
         if isOpeningCancelled {
             run(machine.ended(.cancelled))
         } else {
@@ -168,16 +180,16 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         }
         isInHandshake = false
         isEncrypted = true
-        run(machine.tlsEstablished())
+        run(machine.tlsEstablished(isVerified: isVerified))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        run(machine.ended(isInHandshake ? .tlsFailed : .connectionClosed))
+        run(machine.ended(isInHandshake ? handshakeFault : .connectionClosed))
         context.close(promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        run(machine.ended(isInHandshake ? .tlsFailed : .connectionClosed))
+        run(machine.ended(isInHandshake ? handshakeFault : .connectionClosed))
         stopClock()
         closedPromise.succeed()
     }
@@ -205,12 +217,16 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         case .startTLS: startHandshake()
         case .opened(let extensions):
             usable.store(true, ordering: .releasing)
-            opening?.resume(returning: .success(Opened(extensions: extensions, isEncrypted: isEncrypted)))
+            let opened = Opened(
+                extensions: extensions, isEncrypted: isEncrypted, isVerified: isVerified,
+                certificateFault: certificateFault, localAddress: localAddress)
+            opening?.resume(returning: .success(opened))
             opening = nil
         case .fail(let report, let quitting):
             if quitting { sendQuit() }
             close()
-            opening?.resume(returning: .failure(SMTPConnectFailure(host: target.host, report: report)))
+            opening?.resume(
+                returning: .failure(SMTPConnectFailure(host: target.host, report: report, localAddress: localAddress)))
             opening = nil
         case .sendContent: sendContent()
         case .report(let report, let closing):
@@ -245,14 +261,40 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         closedPromise.succeed()
     }
 
+    // MARK: TLS
+
+    private var isVerified: Bool { isEncrypted && policy.verifiesServer && certificateFault == nil }
+
+    private var handshakeFault: DeliveryReport.Cause {
+        // A policy that only tests lets no handshake fail because of what it finds.
+        policy.allowsPlaintext ? .tlsFailed : certificateFault ?? .tlsFailed
+    }
+
     private func startHandshake() {
         guard let context, let tlsContext else { return run(machine.ended(.tlsFailed)) }
         isInHandshake = true
         do {
-            let handler = try NIOSSLClientHandler(context: tlsContext, serverHostname: target.serverName)
+            let handler = try makeTLSHandler(tlsContext)
             try context.pipeline.syncOperations.addHandler(handler, position: .first)
         } catch {
             run(machine.ended(.tlsFailed))
+        }
+    }
+
+    private func makeTLSHandler(_ context: NIOSSLContext) throws -> NIOSSLClientHandler {
+        guard let verification else {
+            return try NIOSSLClientHandler(context: context, serverHostname: target.serverName)
+        }
+        return try NIOSSLClientHandler(context: context, serverHostname: target.serverName) { chain, promise in
+            // Checking signatures takes its time, which the event loop has not.
+            Task {
+                let fault = await verification.fault(chain)
+                self.eventLoop.execute {
+                    self.certificateFault = fault
+                    let passes = fault == nil || self.policy.allowsPlaintext
+                    promise.succeed(passes ? .certificateVerified : .failed)
+                }
+            }
         }
     }
 
@@ -307,7 +349,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         watchdog = nil
         guard let deadline else { return }
         guard deadline <= .now() else { return scheduleWatchdog(deadline) }
-        run(machine.ended(isInHandshake ? .tlsFailed : .timedOut))
+        run(machine.ended(isInHandshake ? handshakeFault : .timedOut))
     }
 
     private func stopClock() {

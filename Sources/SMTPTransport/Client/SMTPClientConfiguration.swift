@@ -2,23 +2,19 @@ package import SMTPProtocol
 
 /// How to speak to servers; shared by all connections of a kind.
 package struct SMTPClientConfiguration: Sendable {
-    package enum TLSPolicy: Sendable, Hashable {
-        /// TLS where the server offers it, with any certificate: it keeps out listeners, not impostors (RFC 7435). If
-        /// the handshake fails, the mail goes without.
-        case opportunistic
-        /// - Parameter verify: also check the certificate's chain and name.
-        case required(verify: Bool)
-        case never
-    }
+    package typealias TLSPolicy = SMTPTLSPolicy
 
     /// This host's name, or an address literal in brackets; visible ASCII.
     package let heloName: String
+    /// For targets that have no policy of their own.
     package var tls: TLSPolicy
     package var credentials: SMTPCredentials?
     package var timeouts: SMTPTimeouts
     package var limits = SMTPLimits.standard
     /// PEM file of certificates to trust instead of the system's, where the policy verifies.
     package var trustRootsFile: String?
+    /// Told how each connection's TLS went.
+    package var onTLSOutcome: (@Sendable (SMTPTLSOutcome) -> Void)?
 
     package init(
         heloName: String, tls: TLSPolicy = .opportunistic, credentials: SMTPCredentials? = nil,
@@ -30,14 +26,9 @@ package struct SMTPClientConfiguration: Sendable {
         self.timeouts = timeouts
     }
 
-    var machine: SMTPClientStateMachine.Configuration {
+    func machine(_ policy: SMTPTLSPolicy) -> SMTPClientStateMachine.Configuration {
         var configuration = SMTPClientStateMachine.Configuration(heloName: heloName)
-        configuration.tls =
-            switch tls {
-            case .opportunistic: .whenOffered
-            case .required: .required
-            case .never: .never
-            }
+        configuration.tls = policy.machine
         configuration.credentials = credentials
         configuration.limits = limits
         return configuration

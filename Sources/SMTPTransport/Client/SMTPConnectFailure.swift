@@ -1,3 +1,4 @@
+import MailTypes
 package import SMTPProtocol
 
 /// No session with the server came about.
@@ -6,10 +7,17 @@ package struct SMTPConnectFailure: Error, Sendable, Hashable {
     package let host: String
     /// What this means for a recipient that was to be served.
     package let report: DeliveryReport
+    /// This side's address, where a connection was made.
+    let localAddress: IPAddress?
 
     package init(host: String, report: DeliveryReport) {
+        self.init(host: host, report: report, localAddress: nil)
+    }
+
+    init(host: String, report: DeliveryReport, localAddress: IPAddress?) {
         self.host = host
         self.report = report
+        self.localAddress = localAddress
     }
 
     init(_ cause: DeliveryReport.Cause, in phase: SMTPPhase = .connect, host: String = "") {

@@ -11,6 +11,8 @@ import Synchronization
 package final class SMTPConnection: Sendable {
     package let target: SMTPTarget
     package let isEncrypted: Bool
+    /// Whether the server proved over TLS to be the one that its policy asks for.
+    package let isVerified: Bool
     /// What the server offers, after TLS where there is TLS.
     package let extensions: SMTPExtensions
     private let handler: SMTPClientChannelHandler
@@ -20,6 +22,7 @@ package final class SMTPConnection: Sendable {
         self.target = target
         self.handler = handler
         isEncrypted = opened.isEncrypted
+        isVerified = opened.isVerified
         extensions = opened.extensions
     }
 
@@ -29,31 +32,43 @@ package final class SMTPConnection: Sendable {
 
     /// Connects, greets, encrypts and logs in, as the configuration says.
     ///
-    /// Under `.opportunistic`, a server whose TLS handshake fails is connected to again without TLS. Cancelling the
-    /// task closes the connection and throws.
+    /// Where TLS is a bonus, a server whose TLS handshake fails is connected to again without. Cancelling the task
+    /// closes the connection and throws.
     package static func connect(
         to target: SMTPTarget, configuration: SMTPClientConfiguration, group: any EventLoopGroup, logger: Logger
     ) async throws(SMTPConnectFailure) -> SMTPConnection {
+        let policy = target.tls ?? configuration.tls
         do {
-            return try await attempt(target, configuration, group)
+            return try await attempt(target, policy, configuration, group)
         } catch {
-            guard configuration.tls == .opportunistic, error.report.cause == .tlsFailed else { throw error }
+            guard policy.allowsPlaintext, policy != .never, error.report.cause == .tlsFailed else { throw error }
             logger.debug("TLS failed, connecting without", metadata: ["host": "\(target.host)"])
-            var plain = configuration
-            plain.tls = .never
-            return try await attempt(target, plain, group)
+            return try await attempt(target, .never, configuration, group)
         }
     }
 
     private static func attempt(
-        _ target: SMTPTarget, _ configuration: SMTPClientConfiguration, _ group: any EventLoopGroup
+        _ target: SMTPTarget, _ policy: SMTPTLSPolicy, _ configuration: SMTPClientConfiguration,
+        _ group: any EventLoopGroup
     ) async throws(SMTPConnectFailure) -> SMTPConnection {
+        func tellOutcome(_ localAddress: IPAddress?, fault: DeliveryReport.Cause?) {
+            guard policy != .never else { return }
+            configuration.onTLSOutcome?(
+                SMTPTLSOutcome(target: target, policy: policy, localAddress: localAddress, fault: fault))
+        }
+        if case .refused(let cause) = policy {
+            tellOutcome(nil, fault: cause)
+            throw SMTPConnectFailure(cause, in: .startTLS, host: target.host)
+        }
+        let verification: ServerVerification?
         let context: NIOSSLContext?
         let address: SocketAddress
         do {
-            context = try SMTPClientTLSContexts.context(for: configuration)
+            verification = try ServerVerification(policy, target: target, trustRootsFile: configuration.trustRootsFile)
+            context = policy == .never ? nil : try SMTPClientTLSContexts.context(verifies: verification != nil)
         } catch {
-            throw SMTPConnectFailure(.tlsFailed, in: .startTLS, host: target.host)
+            // Our own set-up: nothing to count against the receiver, and no reason to go without TLS.
+            throw SMTPConnectFailure(.certificateNotTrusted, in: .startTLS, host: target.host)
         }
         do {
             address = try SocketAddress(ipAddress: target.address.description, port: target.port)
@@ -62,7 +77,8 @@ package final class SMTPConnection: Sendable {
         }
         let loop = group.next()
         let handler = SMTPClientChannelHandler(
-            target: target, configuration: configuration, tlsContext: context, eventLoop: loop)
+            target: target, policy: policy, configuration: configuration, tlsContext: context,
+            verification: verification, eventLoop: loop)
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 loop.execute { handler.open(address, continuation) }
@@ -71,8 +87,17 @@ package final class SMTPConnection: Sendable {
             loop.execute { handler.cancelOpening() }
         }
         switch result {
-        case .success(let opened): return SMTPConnection(target: target, handler: handler, opened: opened)
-        case .failure(let failure): throw failure
+        case .success(let opened):
+            tellOutcome(opened.localAddress, fault: opened.isEncrypted ? opened.certificateFault : .tlsNotOffered)
+            return SMTPConnection(target: target, handler: handler, opened: opened)
+        case .failure(let failure):
+            let cause = failure.report.cause
+            // STARTTLS was offered and then refused.
+            let isRefusal = cause == .refused && failure.phase == .startTLS
+            if isRefusal || TLSResultType(cause) != nil {
+                tellOutcome(failure.localAddress, fault: isRefusal ? .tlsNotOffered : cause)
+            }
+            throw failure
         }
     }
 

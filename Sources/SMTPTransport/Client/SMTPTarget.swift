@@ -7,17 +7,21 @@ package struct SMTPTarget: Sendable, Hashable {
     /// Where to connect: the very address that was checked, so that no second look-up can change it.
     package let address: IPAddress
     package let port: Int
+    /// What protection this host must have; nil: what the client's configuration says for all.
+    package let tls: SMTPTLSPolicy?
 
     /// - Parameter port: 1…65535; anything else is a bug of the caller and stops the program.
-    package init(host: String, address: IPAddress, port: Int = 25) {
+    package init(host: String, address: IPAddress, port: Int = 25, tls: SMTPTLSPolicy? = nil) {
         precondition((1...65_535).contains(port), "a port is 1…65535")
         self.host = host
         self.address = address
         self.port = port
+        self.tls = tls
     }
 
     /// What to send as the server name of a TLS handshake: nothing for an address (RFC 6066 §3).
     var serverName: String? {
+        if case .dane(let policy) = tls { return policy.baseName }
         let name = host.hasSuffix(".") ? String(host.dropLast()) : host
         return name.isEmpty || IPAddress(name) != nil ? nil : name
     }

@@ -92,6 +92,7 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
             case "deliver": run(machine.deliver(conversation.envelope))
             case "handed over": machine.contentHandedOver()
             case "TLS": run(machine.tlsEstablished())
+            case "verified TLS": run(machine.tlsEstablished(isVerified: true))
             case "TLS failed": run(machine.ended(.tlsFailed))
             case "closed": run(machine.ended(.connectionClosed))
             case "timed out": run(machine.ended(.timedOut))
@@ -142,9 +143,10 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
 
 func makeEnvelope(
     to recipient: String = "ann@example.net", from reversePath: String = "b-1@bounce.example", utf8: Bool = false,
-    eightBit: Bool = false, size: Int = 1_000
+    eightBit: Bool = false, size: Int = 1_000, requiresTLS: Bool = false
 ) -> SMTPEnvelope {
     guard let address = try? EmailAddress(recipient) else { preconditionFailure("not an address: \(recipient)") }
     return SMTPEnvelope(
-        reversePath: reversePath, recipient: address, needsSMTPUTF8: utf8, is8Bit: eightBit, size: size)
+        reversePath: reversePath, recipient: address, needsSMTPUTF8: utf8, is8Bit: eightBit, size: size,
+        requiresTLS: requiresTLS)
 }

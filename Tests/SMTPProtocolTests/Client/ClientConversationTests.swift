@@ -783,6 +783,26 @@ private func offering(_ keywords: String...) -> String {
     return "S: 220 mx.example\nC: EHLO client.example\n" + lines.joined() + "= opened\n> deliver\n"
 }
 
+private func encrypted(_ event: String, _ keyword: String) -> String {
+    """
+    S: 220 mx.example
+    C: EHLO client.example
+    S: 250-mx.example
+    S: 250-REQUIRETLS
+    S: 250 STARTTLS
+    C: STARTTLS
+    S: 220 go ahead
+    = handshake
+    \(event)
+    C: EHLO client.example
+    S: 250-mx.example
+    S: 250 \(keyword)
+    = opened
+    > deliver
+
+    """
+}
+
 private let extensionsAndLimits: [ClientConversation] = [
     ClientConversation(
         "the null reverse path", envelope: makeEnvelope(from: ""),
@@ -819,6 +839,21 @@ private let extensionsAndLimits: [ClientConversation] = [
     ClientConversation(
         "octets above 127 and no 8BITMIME", envelope: makeEnvelope(eightBit: true),
         offering("SIZE") + "= permanent in mail by message eightBitNotOffered (5.6.3)"),
+    ClientConversation(
+        "REQUIRETLS over a session that proved nothing", envelope: makeEnvelope(requiresTLS: true),
+        encrypted("> TLS", "REQUIRETLS") + "= permanent in mail by message requireTLSNotOffered (5.7.30)"),
+    ClientConversation(
+        "REQUIRETLS offered before TLS only", envelope: makeEnvelope(requiresTLS: true),
+        encrypted("> verified TLS", "SIZE") + "= permanent in mail by message requireTLSNotOffered (5.7.30)"),
+    ClientConversation(
+        "REQUIRETLS in plaintext", envelope: makeEnvelope(requiresTLS: true),
+        offering("REQUIRETLS") + "= permanent in mail by message requireTLSNotOffered (5.7.30)"),
+    ClientConversation(
+        "REQUIRETLS over a verified session", envelope: makeEnvelope(requiresTLS: true),
+        encrypted("> verified TLS", "REQUIRETLS") + "C: MAIL FROM:<b-1@bounce.example> REQUIRETLS"),
+    ClientConversation(
+        "REQUIRETLS offered and not needed", envelope: makeEnvelope(),
+        encrypted("> verified TLS", "REQUIRETLS") + "C: MAIL FROM:<b-1@bounce.example>"),
     ClientConversation(
         "a return path that would be a command", envelope: makeEnvelope(from: "a@b.example>\r\nRCPT TO:<c@d.example"),
         offering("SIZE") + "= permanent in mail by message unsafeReversePath (5.1.7)"),

@@ -31,6 +31,8 @@ final class ScriptedServer: Sendable {
         var identity: NIOSSLContext?
         /// Each octet goes in a packet of its own.
         var isTrickling = false
+        /// What to write once something comes that is no line of text, such as the start of a handshake.
+        var answerToBinary: String?
         /// What to do about a command line, or about "." after content; nil: as a decent server would.
         var react: @Sendable (_ line: String) -> [Step]? = { _ in nil }
 
@@ -118,6 +120,9 @@ private final class ScriptHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
+        if let answer = script.answerToBinary, bytes.getInteger(at: bytes.readerIndex, as: UInt8.self) == 0x16 {
+            return write(answer, context)
+        }
         input.writeBuffer(&bytes)
         while isInContent ? readContent(context) : readCommand(context) {}
     }

@@ -1,0 +1,82 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+
+/// An HTTPS server on loopback that answers as it is told, rightly or wrongly.
+final class PolicyServer: Sendable {
+    struct Answer: Sendable {
+        var status = HTTPResponseStatus.ok
+        var headers: [(String, String)] = [("Content-Type", "text/plain")]
+        var body = ""
+        /// Sends half of the body and then nothing.
+        var stalls = false
+        /// Closes after half of the body.
+        var breaks = false
+    }
+
+    let port: Int
+    private let channel: any Channel
+    private let requestBox = NIOLockedValueBox<[String]>([])
+
+    /// Host and path of each request.
+    var requests: [String] { requestBox.withLockedValue { $0 } }
+
+    /// - Parameter identity: nil for a server without TLS.
+    init(_ identity: NIOSSLContext?, _ answer: Answer) async throws {
+        let requests = requestBox
+        channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    if let identity { try pipeline.addHandler(NIOSSLServerHandler(context: identity)) }
+                    try pipeline.configureHTTPServerPipeline(withErrorHandling: false)
+                    try pipeline.addHandler(AnswerHandler(answer, requests))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        port = channel.localAddress?.port ?? 0
+    }
+
+    func close() async throws { try await channel.close() }
+}
+
+private final class AnswerHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let answer: PolicyServer.Answer
+    private let requests: NIOLockedValueBox<[String]>
+
+    init(_ answer: PolicyServer.Answer, _ requests: NIOLockedValueBox<[String]>) {
+        self.answer = answer
+        self.requests = requests
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            requests.withLockedValue { $0.append("\(head.headers.first(name: "Host") ?? "?") \(head.uri)") }
+        case .body: break
+        case .end: respond(context)
+        }
+    }
+
+    private func respond(_ context: ChannelHandlerContext) {
+        var headers = HTTPHeaders(answer.headers)
+        headers.add(name: "Content-Length", value: "\(answer.body.utf8.count)")
+        let head = HTTPResponseHead(version: .http1_1, status: answer.status, headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        let isWhole = !answer.stalls && !answer.breaks
+        let body = isWhole ? answer.body : String(answer.body.prefix(answer.body.count / 2))
+        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: body)))), promise: nil)
+        if answer.breaks { return context.close(promise: nil) }
+        if isWhole { context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}
