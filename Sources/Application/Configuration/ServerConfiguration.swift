@@ -81,7 +81,8 @@ struct ServerConfiguration: Sendable {
             logger.notice("no public URL is set: mails carry no List-Unsubscribe")
         }
         let base = try settings.number("retryBase", default: 600, in: 1...86_400)
-        configuration.retry = RetrySchedule(baseSeconds: Double(base), maximumSeconds: Double(max(base, 14_400)))
+        let longest = try settings.number("retryMaximum", default: max(base, 14_400), in: base...86_400)
+        configuration.retry = RetrySchedule(baseSeconds: Double(base), maximumSeconds: Double(longest))
         if let file = settings.text("providers") { configuration.providers = try providers(file) }
         if configuration.route != nil {
             configuration.laneLimits = LaneLimits(

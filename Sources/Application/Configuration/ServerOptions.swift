@@ -68,6 +68,9 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "Seconds before the first retry of a deferred recipient; doubles each time. [SLUICE_RETRY_BASE, 600]")
     var retryBase: Int?
 
+    @Option(help: "Longest wait before a retry, in seconds. [SLUICE_RETRY_MAXIMUM, 14400]")
+    var retryMaximum: Int?
+
     @Option(
         help: "Connections to the route at once; for recipients' own servers see --providers. [SLUICE_CONNECTIONS, 64]")
     var connections: Int?
@@ -91,6 +94,7 @@ struct ServerOptions: ParsableArguments {
             "http": http, "roles": roles, "node": node, "helo": helo, "route": route, "dns": dns,
             "smtpPort": smtpPort.map(String.init), "allowPrivateDestinations": allowPrivateDestinations ? "true" : nil,
             "force": force ? "true" : nil, "publicUrl": publicURL, "retryBase": retryBase.map(String.init),
+            "retryMaximum": retryMaximum.map(String.init),
             "connections": connections.map(String.init),
             "maxConnections": maxConnections.map(String.init), "providers": providers, "tlsCertificate": tlsCertificate,
             "tlsKey": tlsKey,

@@ -33,7 +33,7 @@ final class Rig: Sendable {
         let directory = try temporaryDirectory()
         var flags: [String: String] = [
             "data": directory + "/data", "http": "127.0.0.1:0", "node": "rig", "helo": "mail.example.com",
-            "publicUrl": "https://mail.example.com", "retryBase": "1",
+            "publicUrl": "https://mail.example.com", "retryBase": "1", "retryMaximum": "1",
         ]
         flags.merge(options.settings) { $1 }
         let bootstrap = Settings(isolated: flags)

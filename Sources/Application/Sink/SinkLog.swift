@@ -93,9 +93,7 @@ final class SinkLog: Sendable {
     }
 
     static func milliseconds() -> Int64 {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        return Int64(now.tv_sec) * 1_000 + Int64(now.tv_nsec) / 1_000_000
+        Int64(Date().timeIntervalSince1970 * 1_000)
     }
 
     private static let tab = UInt8(ascii: "\t")
