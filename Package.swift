@@ -122,7 +122,8 @@ let package = Package(
             name: "Application",
             dependencies: [
                 "Delivery", "HTTPAPI", "Campaigns", "Feedback", "Identity", "Vault", "CreditLedger", "SMTPTransport",
-                "SMTPProtocol", "MailSigning", "DNSResolution", "TrafficShaping", "Postgres", "MailMessage",
+                "SMTPProtocol", "MailSigning", "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres",
+                "MailMessage",
                 "MailTypes", arguments, configuration, lifecycle, unixSignals, logging, httpClient, histogram, crypto,
                 nio, nioPosix, nioConcurrency, nioSSL, nioFoundation, nioHTTP1, systemPackage, hummingbird,
             ]),

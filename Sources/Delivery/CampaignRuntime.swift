@@ -15,12 +15,14 @@ final class CampaignRuntime: Sendable {
     let returnPathDomain: String
     let resendsInDoubt: Bool
     let keys: AccountKeys
+    /// Seals what goes into the node's own journal.
+    let sealer: JournalSealer?
     let feedbackID: String
     private let publicURL: String?
 
     init(
         account: AccountID, campaign: CampaignID, sendable: SendableCampaign, signer: DKIMSigner, keys: AccountKeys,
-        publicURL: String?
+        sealer: JournalSealer? = nil, publicURL: String?
     ) throws {
         self.account = account
         self.campaign = campaign
@@ -30,6 +32,7 @@ final class CampaignRuntime: Sendable {
         returnPathDomain = "bounce." + sendable.fromDomain.text
         resendsInDoubt = sendable.inDoubt == .resend
         self.keys = keys
+        self.sealer = sealer
         feedbackID = "\(campaign):\(account):sluice"
         self.publicURL = publicURL
     }

@@ -1,5 +1,6 @@
 package import SMTPProtocol
 package import SMTPTransport
+package import TLSPolicies
 package import TrafficShaping
 
 /// What an operator decides about delivery.
@@ -36,7 +37,10 @@ package struct DeliveryConfiguration: Sendable {
     package var publicURL: String?
     /// Seconds that mails under way may take to finish when the node stops.
     package var drainSeconds = 30
-    package var tls: SMTPClientConfiguration.TLSPolicy = .opportunistic
+    /// The protection of the way to the route, and of every way where receivers publish nothing.
+    package var tls: SMTPTLSPolicy = .opportunistic
+    /// The least protection of mail to recipients' own servers.
+    package var tlsRequirement = TLSRequirement.opportunistic
     package var timeouts = SMTPTimeouts.standard
 
     package init(node: String, heloName: String) {

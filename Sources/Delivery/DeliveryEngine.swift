@@ -5,6 +5,7 @@ package import MailTypes
 package import NIOCore
 import ServiceLifecycle
 import Synchronization
+package import TLSPolicies
 import TrafficShaping
 package import Vault
 
@@ -20,6 +21,7 @@ package final class DeliveryEngine: Service {
     private let runtimes: CampaignRuntimes
     private let opener: BatchOpener
     private let router: Router
+    private let local: LocalJournal?
     private let logger: Logger
 
     private struct State {
@@ -47,28 +49,37 @@ package final class DeliveryEngine: Service {
     private let wakeUp = Signal()
 
     /// - Parameters:
+    ///   - local: the node's own files, of which no other process knows.
     ///   - resolver: needed unless the configuration has a route.
+    ///   - tlsPolicies: what receivers publish of their TLS (DANE, MTA-STS).
+    ///   - ownAddresses: of this machine; mail that would lead there bounces.
     ///   - routeAddresses: the addresses of the route's host.
     package init(
-        configuration: DeliveryConfiguration, store: DeliveryStore, vault: Vault, domains: SendingDomains,
-        resolver: Resolver?, routeAddresses: [IPAddress], group: any EventLoopGroup, logger: Logger
+        configuration: DeliveryConfiguration, store: DeliveryStore, local: LocalJournal? = nil, vault: Vault,
+        domains: SendingDomains,
+        resolver: Resolver?, tlsPolicies: TLSPolicyResolver? = nil, ownAddresses: Set<IPAddress> = [],
+        routeAddresses: [IPAddress], group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
         self.store = store
         self.logger = logger
         let check: JournalWriter.SuppressionCheck = { try await store.suppressed($0, $1) }
+        self.local = local
         journal = JournalWriter(
-            store: store, suppressions: check, node: configuration.node, interval: configuration.journalInterval,
+            store: store, local: local, suppressions: check, node: configuration.node,
+            interval: configuration.journalInterval,
             logger: logger)
-        runtimes = CampaignRuntimes { [publicURL = configuration.publicURL] account, campaign in
+        runtimes = CampaignRuntimes { [publicURL = configuration.publicURL, local] account, campaign in
             let sendable = try await store.sendable(account, campaign)
             return try CampaignRuntime(
                 account: account, campaign: campaign, sendable: sendable,
                 signer: try await domains.signer(account, sendable.fromDomain),
-                keys: try await vault.accountKeys(account), publicURL: publicURL)
+                keys: try await vault.accountKeys(account),
+                sealer: local == nil ? nil : try await store.journalSealer(account, campaign), publicURL: publicURL)
         }
         router = Router(
-            configuration: configuration, resolver: resolver, fixedAddresses: routeAddresses, group: group,
+            configuration: configuration, resolver: resolver, tlsPolicies: tlsPolicies, ownAddresses: ownAddresses,
+            fixedAddresses: routeAddresses, group: group,
             logger: logger)
         opener = BatchOpener(
             journal: journal, router: router,
@@ -77,7 +88,7 @@ package final class DeliveryEngine: Service {
     }
 
     package func run() async throws {
-        try await store.register(node: configuration.node)
+        try await store.register(node: configuration.node, recovering: local)
         await withTaskCancellationHandler {
             await withGracefulShutdownHandler {
                 await runUntilStopped()

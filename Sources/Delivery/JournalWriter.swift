@@ -38,6 +38,8 @@ final class JournalWriter: Sendable {
         var pending: [ObjectIdentifier: Pending] = [:]
         var intents: [Intent] = []
         var flushWaiters: [CheckedContinuation<Void, Never>] = []
+        /// The group's place in the node's own journal; set when it is taken to be committed.
+        var generation: LocalJournal.Generation?
         /// Set when `run()` has ended: nothing is committed any more.
         var isClosed = false
 
@@ -52,6 +54,7 @@ final class JournalWriter: Sendable {
     private let state = Mutex(State())
     private let signal = Signal()
     private let store: DeliveryStore
+    private let local: LocalJournal?
     private let suppressions: SuppressionCheck
     private let node: String
     private let interval: Duration
@@ -61,9 +64,11 @@ final class JournalWriter: Sendable {
     typealias SuppressionCheck = @Sendable (AccountID, [Fingerprint]) async throws -> Set<Fingerprint>
 
     init(
-        store: DeliveryStore, suppressions: @escaping SuppressionCheck, node: String, interval: Duration, logger: Logger
+        store: DeliveryStore, local: LocalJournal? = nil, suppressions: @escaping SuppressionCheck, node: String,
+        interval: Duration, logger: Logger
     ) {
         self.store = store
+        self.local = local
         self.suppressions = suppressions
         self.node = node
         self.interval = interval
@@ -87,8 +92,20 @@ final class JournalWriter: Sendable {
     ///
     /// - Parameter suppress: an address that its server says does not exist, to be suppressed right after.
     func record(_ run: BatchRun, _ entries: [JournalEntry], suppress: Fingerprint? = nil) {
-        state.withLock { $0.add(entries, of: run, suppress: suppress) }
+        let sealed = sealedLocally(run, entries)
+        state.withLock { state in
+            state.add(entries, of: run, suppress: suppress)
+            // Under the lock, so that the file and the group hold the same.
+            if let sealed { local?.append(run.batch.id, epoch: run.batch.epoch, sealed: sealed) }
+        }
         signal.raise()
+    }
+
+    /// Nil where nothing is to be written, or cannot be sealed: then the answer is only in memory until its group is
+    /// committed.
+    private func sealedLocally(_ run: BatchRun, _ entries: [JournalEntry]) -> [UInt8]? {
+        guard local != nil, let sealer = run.runtime.sealer, !entries.isEmpty else { return nil }
+        return try? sealer.seal(entries, of: run.batch.id, epoch: run.batch.epoch)
     }
 
     /// Returns when everything recorded before is committed.
@@ -122,13 +139,15 @@ final class JournalWriter: Sendable {
 
     private func commitPending() async {
         let group = state.withLock { state in
-            let group = state
+            var group = state
             state = State()
+            group.generation = local?.turn()
             return group
         }
         guard !group.isEmpty else { return }
         let standings = await append(group)
         guard let standings else { return abandon(group) }
+        if let generation = group.generation { local?.forget(generation) }
         for pending in group.pending.values where pending.run.stopReason != .abandon {
             switch standings[pending.run.batch.id] {
             case .held(.open): break

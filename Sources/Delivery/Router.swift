@@ -5,6 +5,7 @@ import NIOCore
 import SMTPProtocol
 import SMTPTransport
 import Synchronization
+import TLSPolicies
 import TrafficShaping
 
 /// Finds the lane that leads to a domain: the fixed route, or the site behind its MX records. Domains with the same mail
@@ -28,18 +29,26 @@ final class Router: Sendable {
     private let budget: ConnectionBudget
     private let configuration: DeliveryConfiguration
     private let resolver: Resolver?
+    private let tlsPolicies: TLSPolicyResolver?
+    private let ownAddresses: Set<IPAddress>
     private let fixedAddresses: [IPAddress]
     private let group: any EventLoopGroup
     private let logger: Logger
 
-    /// - Parameter fixedAddresses: addresses of the route's host, resolved once by the caller; empty without a route.
+    /// - Parameters:
+    ///   - tlsPolicies: what receivers publish of their TLS; without it TLS is used where it is offered.
+    ///   - ownAddresses: of this machine, where no mail is sent to.
+    ///   - fixedAddresses: addresses of the route's host, resolved once by the caller; empty without a route.
     init(
-        configuration: DeliveryConfiguration, resolver: Resolver?, fixedAddresses: [IPAddress],
+        configuration: DeliveryConfiguration, resolver: Resolver?, tlsPolicies: TLSPolicyResolver? = nil,
+        ownAddresses: Set<IPAddress> = [], fixedAddresses: [IPAddress],
         group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
         budget = ConnectionBudget(configuration.connections)
         self.resolver = resolver
+        self.tlsPolicies = tlsPolicies
+        self.ownAddresses = ownAddresses
         self.fixedAddresses = fixedAddresses
         self.group = group
         self.logger = logger
@@ -50,9 +59,13 @@ final class Router: Sendable {
             let targets = fixedAddresses.map { SMTPTarget(host: route.host, address: $0, port: route.port) }
             return lane("route", provider: provider(of: route), targets: targets, sender: sender)
         }
-        let hosts = try await mailHosts(of: domain)
-        let targets = try allowedTargets(hosts)
-        let site = hosts.map(\.name).sorted().joined(separator: ",")
+        let hosts = try withoutOurselves(try await mailHosts(of: domain))
+        let policy = await tlsPolicies?.policy(
+            for: domain, hosts: hosts, minimum: configuration.tlsRequirement, port: configuration.smtpPort)
+        let targets = try allowedTargets(hosts, policy)
+        // Domains of one site that demand different things of it must not share connections.
+        let demands = policy.map(\.laneKey) ?? ""
+        let site = hosts.map(\.name).sorted().joined(separator: ",") + (demands.isEmpty ? "" : " (\(demands))")
         // Hosts in order of preference decide, and a domain may belong to a provider by its own name.
         let provider = configuration.providers.provider(forMX: hosts.map(\.name), domain: domain.text)
         return lane(site, provider: provider, targets: targets, sender: sender)
@@ -84,12 +97,29 @@ final class Router: Sendable {
         }
     }
 
+    /// A host that is this node, and every less preferred one, would send the mail round in circles (RFC 5321 §5.1).
+    private func withoutOurselves(_ hosts: [MailHost]) throws(Failure) -> [MailHost] {
+        let others = hosts.prefix { host in
+            host.name != configuration.heloName.lowercased()
+                && (configuration.allowsPrivateDestinations || !host.addresses.contains(where: ownAddresses.contains))
+        }
+        guard others.isEmpty, !hosts.isEmpty else { return Array(others) }
+        throw Failure(
+            isPermanent: true, reason: "the domain's mail hosts lead back to this node",
+            enhanced: EnhancedStatusCode("5.4.6"))
+    }
+
     /// The very addresses that were checked are the ones connected to, so a second DNS answer cannot slip past.
-    private func allowedTargets(_ hosts: [MailHost]) throws(Failure) -> [SMTPTarget] {
+    private func allowedTargets(
+        _ hosts: [MailHost], _ policy: DomainTLSPolicy?
+    ) throws(Failure) -> [SMTPTarget] {
         let targets = hosts.flatMap { host in
             host.addresses
                 .filter { configuration.allowsPrivateDestinations || $0.isGlobal }
-                .map { SMTPTarget(host: host.name, address: $0, port: configuration.smtpPort) }
+                .map {
+                    SMTPTarget(
+                        host: host.name, address: $0, port: configuration.smtpPort, tls: policy?[host.name]?.policy)
+                }
         }
         guard !targets.isEmpty else {
             throw Failure(

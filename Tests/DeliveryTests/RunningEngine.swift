@@ -1,3 +1,4 @@
+import Campaigns
 import Delivery
 import Logging
 import MailTypes
@@ -40,7 +41,8 @@ final class RunningEngine: Sendable {
 
 extension DeliveryFixture {
     func engine(
-        _ node: String = "node", port: Int, _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
+        _ node: String = "node", port: Int, local: LocalJournal? = nil,
+        _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
     ) -> DeliveryEngine {
         var configuration = DeliveryConfiguration(node: node, heloName: "out.example.net")
         configuration.route = .init(host: "127.0.0.1", port: port)
@@ -49,7 +51,7 @@ extension DeliveryFixture {
         configuration.governor.maximumPauseSeconds = 0.2
         adjust(&configuration)
         return DeliveryEngine(
-            configuration: configuration, store: store, vault: vault, domains: domains, resolver: nil,
+            configuration: configuration, store: store, local: local, vault: vault, domains: domains, resolver: nil,
             routeAddresses: [IPAddress("127.0.0.1")].compactMap { $0 }, group: MultiThreadedEventLoopGroup.singleton,
             logger: .silent)
     }

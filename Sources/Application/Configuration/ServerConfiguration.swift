@@ -6,6 +6,8 @@ import Logging
 import MailTypes
 import NIOSSL
 import SMTPProtocol
+import SMTPTransport
+import TLSPolicies
 import TrafficShaping
 
 /// What a node is told to do, read and checked before anything is started.
@@ -20,6 +22,10 @@ struct ServerConfiguration: Sendable {
     let tls: TLSConfiguration?
     let delivery: DeliveryConfiguration
     let resolver: ResolverConfiguration
+    /// Whether receivers' MTA-STS policies are fetched and obeyed.
+    let usesMTASTS: Bool
+    /// Folder of the node's own journal. A node that is started again must find it.
+    let journalDirectory: String
 
     init(_ settings: Settings, logger: Logger) throws {
         roles = try Self.roles(settings)
@@ -27,6 +33,9 @@ struct ServerConfiguration: Sendable {
         tls = try Self.tls(settings)
         delivery = try Self.delivery(settings, http: http, logger: logger)
         resolver = try Self.resolver(settings)
+        let folder = delivery.node.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? String($0) : "_" }.joined()
+        journalDirectory = settings.dataDirectory + "/journal/" + folder
+        usesMTASTS = try settings.flag("mtaSts", default: true)
     }
 
     private static func roles(_ settings: Settings) throws -> Set<Role> {
@@ -83,6 +92,17 @@ struct ServerConfiguration: Sendable {
         let base = try settings.number("retryBase", default: 600, in: 1...86_400)
         let longest = try settings.number("retryMaximum", default: max(base, 14_400), in: base...86_400)
         configuration.retry = RetrySchedule(baseSeconds: Double(base), maximumSeconds: Double(longest))
+        let requirement = settings.text("tls", default: TLSRequirement.opportunistic.rawValue)
+        guard let least = TLSRequirement(rawValue: requirement), least != .requireTLS else {
+            throw SettingError(
+                setting: "tls", problem: "\(requirement) is none of opportunistic, encrypted, verified and dane")
+        }
+        configuration.tlsRequirement = least
+        switch least {
+        case .opportunistic, .dane, .requireTLS: break
+        case .encrypted: configuration.tls = .required(verify: false)
+        case .verified: configuration.tls = .required(verify: true)
+        }
         if let file = settings.text("providers") { configuration.providers = try providers(file) }
         if configuration.route != nil {
             configuration.laneLimits = LaneLimits(
@@ -106,11 +126,15 @@ struct ServerConfiguration: Sendable {
     }
 
     private static func resolver(_ settings: Settings) throws -> ResolverConfiguration {
-        guard let text = settings.text("dns") else { return ResolverConfiguration(forwarders: nil) }
-        guard let server = DNSServer(text) else {
-            throw SettingError(setting: "dns", problem: "the resolver is named by address:port")
+        var configuration = ResolverConfiguration(forwarders: nil)
+        if let text = settings.text("dns") {
+            guard let server = DNSServer(text) else {
+                throw SettingError(setting: "dns", problem: "the resolver is named by address:port")
+            }
+            configuration = ResolverConfiguration(forwarders: [server])
         }
-        return ResolverConfiguration(forwarders: [server])
+        configuration.trustAnchorFile = settings.text("trustAnchor")
+        return configuration
     }
 }
 

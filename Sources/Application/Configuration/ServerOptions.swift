@@ -81,6 +81,15 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "YAML file of provider rules over the built-in ones. [SLUICE_PROVIDERS]")
     var providers: String?
 
+    @Option(help: "Least TLS of outgoing mail: opportunistic, encrypted, verified or dane. [SLUICE_TLS, opportunistic]")
+    var tls: String?
+
+    @Option(help: "File of DNSSEC trust anchors; turns DANE on. [SLUICE_TRUST_ANCHOR]")
+    var trustAnchor: String?
+
+    @Option(help: "Whether receivers' MTA-STS policies are obeyed: true or false. [SLUICE_MTA_STS, true]")
+    var mtaSTS: Bool?
+
     @Option(help: "Certificate chain of the HTTP API, PEM. [SLUICE_TLS_CERTIFICATE]")
     var tlsCertificate: String?
 
@@ -96,7 +105,9 @@ struct ServerOptions: ParsableArguments {
             "force": force ? "true" : nil, "publicUrl": publicURL, "retryBase": retryBase.map(String.init),
             "retryMaximum": retryMaximum.map(String.init),
             "connections": connections.map(String.init),
-            "maxConnections": maxConnections.map(String.init), "providers": providers, "tlsCertificate": tlsCertificate,
+            "maxConnections": maxConnections.map(String.init), "providers": providers, "tls": tls,
+            "trustAnchor": trustAnchor,
+            "mtaSts": mtaSTS.map(String.init), "tlsCertificate": tlsCertificate,
             "tlsKey": tlsKey,
         ])
     }

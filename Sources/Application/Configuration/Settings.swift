@@ -34,8 +34,8 @@ struct Settings: Sendable {
 
     func text(_ key: String, default fallback: String) -> String { text(key) ?? fallback }
 
-    func flag(_ key: String) throws -> Bool {
-        guard let text = text(key) else { return false }
+    func flag(_ key: String, default fallback: Bool = false) throws -> Bool {
+        guard let text = text(key) else { return fallback }
         switch text.lowercased() {
         case "true", "yes", "1", "on": return true
         case "false", "no", "0", "off", "": return false

@@ -1,3 +1,4 @@
+import Campaigns
 import DNSResolution
 import Delivery
 import Foundation
@@ -8,6 +9,7 @@ import NIOCore
 import NIOPosix
 import ServiceLifecycle
 import Synchronization
+import TLSPolicies
 import UnixSignals
 
 /// A running node: HTTP API, delivery, or both, over one set of records.
@@ -95,8 +97,23 @@ final class Server: Sendable {
             resolver = try DNSResolution.Resolver(self.configuration.resolver)
         }
         return DeliveryEngine(
-            configuration: configuration, store: records.delivery, vault: records.vault, domains: records.domains,
-            resolver: resolver, routeAddresses: routeAddresses, group: group, logger: logger)
+            configuration: configuration, store: records.delivery,
+            local: try LocalJournal(directory: self.configuration.journalDirectory), vault: records.vault,
+            domains: records.domains,
+            resolver: resolver, tlsPolicies: resolver.map { tlsPolicies($0, group) },
+            ownAddresses: try Self.ownAddresses(), routeAddresses: routeAddresses, group: group, logger: logger)
+    }
+
+    /// DANE needs a trust anchor; MTA-STS needs nothing but HTTPS.
+    private func tlsPolicies(_ resolver: DNSResolution.Resolver, _ group: any EventLoopGroup) -> TLSPolicyResolver {
+        TLSPolicyResolver(
+            resolver: resolver, usesDANE: configuration.resolver.trustAnchorFile != nil,
+            policies: configuration.usesMTASTS
+                ? MTASTSPolicies(resolver: resolver, fetcher: MTASTSFetcher(group: group, resolver: resolver)) : nil)
+    }
+
+    private static func ownAddresses() throws -> Set<IPAddress> {
+        Set(try System.enumerateDevices().compactMap { $0.address?.ipAddress.flatMap { IPAddress($0) } })
     }
 
     /// The route is the operator's own word, so private addresses are fine; it is resolved once, at the start.

@@ -39,6 +39,12 @@ struct OctetReader {
         return String(decoding: bytes[position..<(position + count)], as: UTF8.self)
     }
 
+    mutating func octets(_ count: Int) throws(CampaignError) -> [UInt8] {
+        guard count <= bytes.count - position else { throw Self.malformed }
+        defer { position += count }
+        return Array(bytes[position..<(position + count)])
+    }
+
     mutating func reply() throws(CampaignError) -> RecipientReply {
         let code = try number(UInt16.self)
         let statusClass = try octet()

@@ -1,0 +1,120 @@
+import Foundation
+package import MailTypes
+import Synchronization
+import Vault
+
+/// What a node knows and PostgreSQL does not know yet: the answers of the mails since the last journal group, in files
+/// of the node's own machine. A process that is killed leaves them behind, and its next life journals them
+/// (``DeliveryStore/recover(node:from:)``), so that only the loss of the machine, or of an answer on its way, leaves a
+/// mail in doubt.
+///
+/// There are two files. Records go into one while the group before is committed from the other, which is emptied then.
+/// Nothing is forced to the disk: the kernel keeps what was written, whatever becomes of the process.
+package final class LocalJournal: Sendable {
+    /// One node's file of answers. Records of one generation belong to one journal group.
+    package struct Generation: Sendable {
+        fileprivate let number: Int
+    }
+
+    package struct Record: Sendable {
+        package let batch: BatchID
+        package let epoch: Int64
+        let sealed: [UInt8]
+    }
+
+    private let descriptors: [Int32]
+    private let current = Atomic(0)
+
+    /// Opens or makes the files.
+    ///
+    /// - Parameter directory: of this node alone; made where it is missing, for its owner only.
+    package init(directory: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        descriptors = try (0..<2).map { number in
+            let path = directory + "/answers-\(number)"
+            let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else { throw LocalJournalError(path: path, code: errno) }
+            return descriptor
+        }
+    }
+
+    deinit {
+        for descriptor in descriptors { close(descriptor) }
+    }
+
+    /// Writes one record into the present generation. A full disk loses the record and nothing else: the answer is
+    /// still in memory, and goes to PostgreSQL with the next group.
+    package func append(_ batch: BatchID, epoch: Int64, sealed: [UInt8]) {
+        var writer = OctetWriter(reserving: sealed.count + 36)
+        writer.number(UInt64(sealed.count))
+        writer.number(UInt64(bitPattern: batch.account.rawValue))
+        writer.number(UInt64(bitPattern: batch.campaign.rawValue))
+        writer.index(batch.number)
+        writer.number(UInt64(bitPattern: epoch))
+        let bytes = writer.bytes + sealed
+        _ = bytes.withUnsafeBytes { write(descriptors[current.load(ordering: .relaxed)], $0.baseAddress, $0.count) }
+    }
+
+    /// Begins the next generation: records of the one returned are in the group that is committed now.
+    package func turn() -> Generation {
+        let number = current.load(ordering: .relaxed)
+        current.store(1 - number, ordering: .relaxed)
+        return Generation(number: number)
+    }
+
+    /// The group is committed.
+    package func forget(_ generation: Generation) {
+        ftruncate(descriptors[generation.number], 0)
+    }
+
+    /// What an earlier life left, oldest first in each file; a torn end is left out.
+    func records() throws -> [Record] {
+        try descriptors.flatMap { descriptor in
+            lseek(descriptor, 0, SEEK_SET)
+            let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
+            return Self.records(of: [UInt8](try handle.readToEnd() ?? Data()))
+        }
+    }
+
+    func forgetAll() {
+        for descriptor in descriptors { ftruncate(descriptor, 0) }
+    }
+
+    private static func records(of bytes: [UInt8]) -> [Record] {
+        var reader = OctetReader(bytes)
+        var records: [Record] = []
+        while !reader.isAtEnd {
+            do throws(CampaignError) {
+                let length = try reader.number(Int.self)
+                let account = Int64(bitPattern: try reader.number(UInt64.self))
+                let campaign = Int64(bitPattern: try reader.number(UInt64.self))
+                let number = try reader.index()
+                let epoch = Int64(bitPattern: try reader.number(UInt64.self))
+                records.append(
+                    Record(
+                        batch: BatchID(account, campaign, number), epoch: epoch,
+                        sealed: try reader.octets(length)))
+            } catch {
+                break
+            }
+        }
+        return records
+    }
+}
+
+package struct LocalJournalError: Error, CustomStringConvertible {
+    let path: String
+    let code: Int32
+
+    package var description: String { "the file \(path) cannot be opened: \(String(cString: strerror(code)))" }
+}
+
+/// Seals the journal entries of one campaign.
+package struct JournalSealer: Sendable {
+    let key: SealingKey
+
+    package func seal(_ entries: [JournalEntry], of batch: BatchID, epoch: Int64) throws -> [UInt8] {
+        try key.sealJournal(JournalGroup(batch: batch, epoch: epoch, entries: entries))
+    }
+}
