@@ -89,7 +89,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         guard !isOpeningCancelled else { return failConnecting(.cancelled) }
         ClientBootstrap(group: eventLoop)
             .connectTimeout(TimeAmount(configuration.timeouts.connect))
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(self) }
             }

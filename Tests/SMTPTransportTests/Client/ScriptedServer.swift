@@ -64,7 +64,7 @@ final class ScriptedServer: Sendable {
         seenBox = seen
         channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 let index = seen.withLockedValue { seen in
                     defer { seen.connections += 1 }
