@@ -125,7 +125,7 @@ let package = Package(
                 "SMTPProtocol", "MailSigning", "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres",
                 "MailMessage",
                 "MailTypes", arguments, configuration, lifecycle, unixSignals, logging, httpClient, histogram, crypto,
-                nio, nioPosix, nioConcurrency, nioSSL, nioFoundation, nioHTTP1, systemPackage, hummingbird,
+                nio, nioPosix, nioConcurrency, nioSSL, nioFoundation, nioHTTP1, systemPackage, hummingbird, yams,
             ]),
         .executableTarget(name: "sluice", dependencies: ["Application"]),
 

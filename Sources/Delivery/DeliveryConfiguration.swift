@@ -26,6 +26,10 @@ package struct DeliveryConfiguration: Sendable {
     package var leaseSeconds = 30
     /// What is known of mail providers: limits of each site, and what its refusals mean.
     package var providers = ProviderRules.builtIn
+    /// Pools of this machine's addresses that mail leaves from, by name; empty to leave the address to the system.
+    package var sources: [String: SourcePool] = [:]
+    /// The pool of accounts for which no other was set.
+    package static let defaultPool = "default"
     /// Limits of the fixed route, and of every lane in tests; otherwise those of the provider apply.
     package var laneLimits: LaneLimits?
     /// How lanes slow down, pause and recover.

@@ -22,6 +22,7 @@ package final class DeliveryEngine: Service {
     private let opener: BatchOpener
     private let router: Router
     private let local: LocalJournal?
+    private let fleet = FleetState()
     private let logger: Logger
 
     private struct State {
@@ -30,6 +31,7 @@ package final class DeliveryEngine: Service {
         var activeBatches = 0
         /// Why nothing more is claimed, and what becomes of the batches in work.
         var stopReason: BatchRun.StopReason?
+        var pacer = AccountPacer()
 
         /// How many batches may be claimed now; nil once the engine stops.
         func appetite(_ configuration: DeliveryConfiguration) -> Int? {
@@ -78,11 +80,13 @@ package final class DeliveryEngine: Service {
                 sealer: local == nil ? nil : try await store.journalSealer(account, campaign), publicURL: publicURL)
         }
         router = Router(
-            configuration: configuration, resolver: resolver, tlsPolicies: tlsPolicies, ownAddresses: ownAddresses,
+            configuration: configuration, fleet: fleet,
+            leaseTokens: { try await store.leaseSiteTokens($0, rate: $1, wanted: $2) }, resolver: resolver,
+            tlsPolicies: tlsPolicies, ownAddresses: ownAddresses,
             fixedAddresses: routeAddresses, group: group,
             logger: logger)
         opener = BatchOpener(
-            journal: journal, router: router,
+            journal: journal, router: router, fleet: fleet,
             sender: Sender(journal: journal, retry: configuration.retry, logger: logger), suppressions: check,
             now: Sender.wallClock)
     }
@@ -109,6 +113,7 @@ package final class DeliveryEngine: Service {
             group.addTask { await self.completeLeftovers() }
             group.addTask { await self.listenForWork() }
             group.addTask { await self.wakeRegularly() }
+            group.addTask { await self.followFleet() }
             await claimUntilDrained()
             await journal.flush()
             group.cancelAll()
@@ -157,11 +162,26 @@ package final class DeliveryEngine: Service {
     private func claim(upTo limit: Int) async -> [ClaimedBatch] {
         guard limit > 0 else { return [] }
         do {
-            return try await store.claim(
-                node: configuration.node, leaseSeconds: configuration.leaseSeconds, limit: limit)
+            let waiting = state.withLock { $0.pacer.waiting(at: SteadyClock.now) }
+            let batches = try await store.claim(
+                node: configuration.node, leaseSeconds: configuration.leaseSeconds, limit: limit, waiting: waiting)
+            pace(batches)
+            return batches
         } catch {
             logger.warning("no batch claimed", metadata: ["error": "\(error)"])
             return []
+        }
+    }
+
+    /// A node has its part of an account's rate.
+    private func pace(_ batches: [ClaimedBatch]) {
+        let now = SteadyClock.now
+        for batch in batches {
+            guard let rate = fleet.shaping(of: batch.id.account)?.rate else { continue }
+            state.withLock {
+                $0.pacer.claimed(
+                    batch.records.count, of: batch.id.account, rate: rate / Double(fleet.nodes), at: now)
+            }
         }
     }
 
@@ -283,6 +303,19 @@ package final class DeliveryEngine: Service {
 
     private func listenForWork() async {
         for await _ in store.workSignals() { wakeUp.raise() }
+    }
+
+    private func followFleet() async {
+        while !Task.isCancelled {
+            do {
+                try await fleet.refresh(
+                    from: store, node: configuration.node, aliveSeconds: Double(configuration.leaseSeconds),
+                    day: Int(Sender.wallClock() / 86_400))
+            } catch {
+                logger.warning("no news of the other nodes", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: .seconds(2))
+        }
     }
 
     /// Looks for work that came due, and again after a failed claim.

@@ -39,17 +39,25 @@ final class Lane: Sendable {
     private let pool: SMTPConnectionPool
     private let limits: LaneLimits
     private let budget: ConnectionBudget
+    private let fleet: FleetState
+    /// Whether other nodes press the site as well, within the same limits.
+    private let isShared: Bool
+    /// The rate that all nodes keep together; nil where there is none.
+    private let siteRate: SiteRate?
     private let sender: any MailSender
 
     init(
         name: String, provider: Provider, limits: LaneLimits, policy: GovernorPolicy, pool: SMTPConnectionPool,
-        budget: ConnectionBudget, sender: any MailSender
+        budget: ConnectionBudget, fleet: FleetState, isShared: Bool, siteRate: SiteRate?, sender: any MailSender
     ) {
         self.name = name
         self.provider = provider
         self.limits = limits
         self.pool = pool
         self.budget = budget
+        self.fleet = fleet
+        self.isShared = isShared
+        self.siteRate = siteRate
         self.sender = sender
         state = Mutex(State(governor: LaneGovernor(limits: limits, policy: policy)))
     }
@@ -61,6 +69,7 @@ final class Lane: Sendable {
         let overflow = state.withLock { state -> [(job: Job, inSeconds: Double)] in
             var overflow: [(job: Job, inSeconds: Double)] = []
             let opensAt = state.governor.opensAt(now)
+            share(jobs, &state)
             for job in jobs {
                 if let seconds = state.overflowSeconds(limits, opensAt: opensAt, at: now) {
                     overflow.append((job, seconds))
@@ -72,6 +81,25 @@ final class Lane: Sendable {
             return overflow
         }
         for (job, seconds) in overflow { sender.postpone(job, inSeconds: seconds) }
+    }
+
+    /// Applies what the operator has set for the accounts of these mails.
+    private func share(_ jobs: [Job], _ state: inout State) {
+        var seen: AccountID?
+        for job in jobs where job.run.batch.id.account != seen {
+            let account = job.run.batch.id.account
+            seen = account
+            guard let shaping = fleet.shaping(of: account) else { continue }
+            state.queue.setWeight(shaping.weight, for: account)
+            state.queue.setRate(
+                shaping.rate.map { MessageRate(max(1, Int($0 / Double(fleet.nodes) * 3_600)), per: .hour) },
+                for: account)
+        }
+    }
+
+    /// The connections that this node may have of those that the site allows the whole fleet.
+    private func ownShare(_ connections: Int) -> Int {
+        !isShared || connections == 0 ? connections : max(1, connections / fleet.nodes)
     }
 
     /// Sends back what has waited for too long, or would wait for a suspended site. Called from time to time.
@@ -97,6 +125,12 @@ final class Lane: Sendable {
         for (job, seconds) in overflow { sender.postpone(job, inSeconds: seconds) }
     }
 
+    /// When a suspension ends, nil where there is none.
+    func restsUntil(_ now: SteadySeconds) -> SteadySeconds? {
+        let opensAt = state.withLock { $0.governor.opensAt(now) }
+        return opensAt > now ? opensAt : nil
+    }
+
     var isIdle: Bool { state.withLock { $0.queue.isEmpty && $0.workers.isEmpty } }
 
     /// Cuts off the mails under way and closes all connections.
@@ -109,7 +143,7 @@ final class Lane: Sendable {
     // MARK: Workers
 
     private func startWorkers(_ state: inout State, at now: SteadySeconds) {
-        let wanted = state.governor.connectionsWanted(forQueued: state.queue.count, at: now)
+        let wanted = ownShare(state.governor.connectionsWanted(forQueued: state.queue.count, at: now))
         let queued = state.queue.count
         var started = 0
         while state.workers.count < wanted, started < queued {
@@ -139,6 +173,8 @@ final class Lane: Sendable {
     /// The most seconds until a lane with waiting mail is looked at again.
     private static let retrySeconds = 1.0
 
+    /// How soon a lane that ran out of the site's tokens looks again.
+    private static let tokenSeconds = 0.05
     private static let longQueue = 1_000_000
 
     private enum Next {
@@ -158,9 +194,13 @@ final class Lane: Sendable {
             }
             while !state.queue.isEmpty {
                 // What the site takes at present; a short queue alone sends nobody away.
-                let limit = state.governor.connectionsWanted(forQueued: Self.longQueue, at: now)
+                let limit = ownShare(state.governor.connectionsWanted(forQueued: Self.longQueue, at: now))
                 guard state.workers.count <= limit else {
                     if state.workers.count == 1 { wake(in: Self.retrySeconds, &state) }
+                    return retire()
+                }
+                if let siteRate, !siteRate.take(forQueued: state.queue.count, at: now) {
+                    wake(in: Self.tokenSeconds, &state)
                     return retire()
                 }
                 if case .at(let due) = state.governor.permit(at: now) {

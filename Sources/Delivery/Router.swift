@@ -1,3 +1,4 @@
+import Campaigns
 import DNSResolution
 import Logging
 import MailTypes
@@ -26,6 +27,8 @@ final class Router: Sendable {
     }
 
     private let lanes = Mutex<[String: KnownLane]>([:])
+    private let fleet: FleetState
+    private let leaseTokens: SiteRate.Lease
     private let budget: ConnectionBudget
     private let configuration: DeliveryConfiguration
     private let resolver: Resolver?
@@ -40,11 +43,15 @@ final class Router: Sendable {
     ///   - ownAddresses: of this machine, where no mail is sent to.
     ///   - fixedAddresses: addresses of the route's host, resolved once by the caller; empty without a route.
     init(
-        configuration: DeliveryConfiguration, resolver: Resolver?, tlsPolicies: TLSPolicyResolver? = nil,
+        configuration: DeliveryConfiguration, fleet: FleetState = FleetState(),
+        leaseTokens: @escaping SiteRate.Lease = { _, _, wanted in wanted }, resolver: Resolver?,
+        tlsPolicies: TLSPolicyResolver? = nil,
         ownAddresses: Set<IPAddress> = [], fixedAddresses: [IPAddress],
         group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
+        self.fleet = fleet
+        self.leaseTokens = leaseTokens
         budget = ConnectionBudget(configuration.connections)
         self.resolver = resolver
         self.tlsPolicies = tlsPolicies
@@ -54,10 +61,17 @@ final class Router: Sendable {
         self.logger = logger
     }
 
-    func lane(to domain: DomainName, sender: any MailSender) async throws(Failure) -> Lane {
+    /// Where mail to a domain goes.
+    struct Site: Sendable {
+        let name: String
+        let provider: Provider
+        let targets: [SMTPTarget]
+    }
+
+    func site(of domain: DomainName) async throws(Failure) -> Site {
         if let route = configuration.route {
             let targets = fixedAddresses.map { SMTPTarget(host: route.host, address: $0, port: route.port) }
-            return lane("route", provider: provider(of: route), targets: targets, sender: sender)
+            return Site(name: "route", provider: provider(of: route), targets: targets)
         }
         let hosts = try withoutOurselves(try await mailHosts(of: domain))
         let policy = await tlsPolicies?.policy(
@@ -65,10 +79,65 @@ final class Router: Sendable {
         let targets = try allowedTargets(hosts, policy)
         // Domains of one site that demand different things of it must not share connections.
         let demands = policy.map(\.laneKey) ?? ""
-        let site = hosts.map(\.name).sorted().joined(separator: ",") + (demands.isEmpty ? "" : " (\(demands))")
+        let names = hosts.map(\.name).sorted().joined(separator: ",") + (demands.isEmpty ? "" : " (\(demands))")
         // Hosts in order of preference decide, and a domain may belong to a provider by its own name.
         let provider = configuration.providers.provider(forMX: hosts.map(\.name), domain: domain.text)
-        return lane(site, provider: provider, targets: targets, sender: sender)
+        return Site(name: provider.name + " " + names, provider: provider, targets: targets)
+    }
+
+    /// Mails by the lanes that carry them, and those that no source may send yet.
+    struct Distribution: Sendable {
+        var lanes: [(lane: Lane, positions: [Int])] = []
+        var later: (positions: [Int], seconds: Double) = ([], 0)
+    }
+
+    /// Spreads mails to one site over the source addresses of a pool.
+    ///
+    /// - Parameter pool: of the account; nil for the default one.
+    func distribute(_ positions: [Int], to site: Site, pool: String?, sender: any MailSender) -> Distribution {
+        guard !configuration.sources.isEmpty else {
+            return Distribution(lanes: [(lane(to: site, from: nil, sender: sender), positions)])
+        }
+        guard let pool = configuration.sources[pool ?? DeliveryConfiguration.defaultPool] else {
+            // The operator named a pool that this node does not have; another node may.
+            return Distribution(later: (positions, Self.missingPoolSeconds))
+        }
+        var distribution = Distribution()
+        var byAddress: [String: (source: MailSource, positions: [Int])] = [:]
+        var generator = SystemRandomNumberGenerator()
+        let now = SteadyClock.now
+        let wallClock = Sender.wallClock()
+        for position in positions {
+            let choice = pool.choose(
+                onDay: Int(wallClock / 86_400),
+                sentToday: { fleet.sentToday(SourceUsage(source: $0.address, provider: site.provider.name)) },
+                restsUntil: { restsUntil(site, $0, at: now) }, using: &generator)
+            switch choice {
+            case .source(let source):
+                byAddress[source.address, default: (source, [])].positions.append(position)
+                if source.warmUp != nil {
+                    fleet.count(SourceUsage(source: source.address, provider: site.provider.name))
+                }
+            case .laterAt(let time):
+                distribution.later.positions.append(position)
+                distribution.later.seconds = time - now
+            case .laterThanToday:
+                distribution.later.positions.append(position)
+                distribution.later.seconds = Double(86_400 - wallClock % 86_400)
+            }
+        }
+        distribution.lanes = byAddress.values.map { (lane(to: site, from: $0.source, sender: sender), $0.positions) }
+        return distribution
+    }
+
+    private static let missingPoolSeconds = 60.0
+
+    private func restsUntil(_ site: Site, _ source: MailSource, at now: SteadySeconds) -> SteadySeconds? {
+        lanes.withLock { $0[Self.laneName(site, source)]?.lane }?.restsUntil(now)
+    }
+
+    private static func laneName(_ site: Site, _ source: MailSource?) -> String {
+        site.name + (source.map { " from " + $0.address } ?? "")
     }
 
     /// Rules apply to a relay only where they name it.
@@ -129,17 +198,21 @@ final class Router: Sendable {
         return targets
     }
 
-    private func lane(
-        _ site: String, provider: Provider, targets: [SMTPTarget], sender: any MailSender
-    ) -> Lane {
-        let name = provider.name + " " + site
+    private func lane(to site: Site, from source: MailSource?, sender: any MailSender) -> Lane {
+        let name = Self.laneName(site, source)
+        let local = source.flatMap { IPAddress($0.address) }
+        // A source reaches the hosts of its own family.
+        let reachable = site.targets.filter { local == nil || $0.address.isVersion6 == local?.isVersion6 }
+        let targets = reachable.isEmpty ? site.targets : reachable
+        let provider = site.provider
         return lanes.withLock { lanes in
             // New addresses of a site get a new lane; the old one ends with its queue.
             if let known = lanes[name], known.targets == Set(targets) {
                 lanes[name]?.askedFor = .now
                 return known.lane
             }
-            var client = SMTPClientConfiguration(heloName: configuration.heloName)
+            var client = SMTPClientConfiguration(heloName: source?.heloName ?? configuration.heloName)
+            client.localAddress = local
             client.tls = configuration.tls
             client.timeouts = configuration.timeouts
             client.credentials = configuration.route?.credentials
@@ -153,10 +226,18 @@ final class Router: Sendable {
                 group: group, logger: logger)
             let lane = Lane(
                 name: name, provider: provider, limits: limits, policy: configuration.governor, pool: pool,
-                budget: budget, sender: sender)
+                budget: budget, fleet: fleet, isShared: source == nil && configuration.route == nil,
+                siteRate: source == nil ? siteRate(name, limits) : nil, sender: sender)
             lanes[name] = KnownLane(lane: lane, targets: Set(targets), askedFor: .now)
             return lane
         }
+    }
+
+    /// A relay's limits are this node's own, and so are those of an address that no other node has; otherwise the limits
+    /// of a site hold for all nodes together.
+    private func siteRate(_ name: String, _ limits: LaneLimits) -> SiteRate? {
+        guard configuration.route == nil, let rate = limits.rate else { return nil }
+        return SiteRate(site: name, rate: rate, fleet: fleet, lease: leaseTokens)
     }
 
     /// Has every lane send back what waits in vain.

@@ -38,6 +38,7 @@ final class MailServer: SMTPSessionHandler {
         var senderReplies: [SMTPReply]
         var attempts: [String: Int] = [:]
         var mails: [Mail] = []
+        var peers: Set<String> = []
         var held: [EventLoopPromise<SMTPServerAction>] = []
         var isReleased = false
     }
@@ -54,6 +55,8 @@ final class MailServer: SMTPSessionHandler {
     var mails: [Mail] { state.withLock(\.mails) }
     /// How often each recipient was named.
     var attempts: [String: Int] { state.withLock(\.attempts) }
+    /// The addresses that connections came from.
+    var peers: Set<String> { state.withLock(\.peers) }
     var heldCount: Int { state.withLock(\.held.count) }
     /// How often each recipient has the mail.
     var copies: [String: Int] {
@@ -88,7 +91,8 @@ final class MailServer: SMTPSessionHandler {
     }
 
     func makeSession(peer: SocketAddress?, on eventLoop: any EventLoop) -> any SMTPServerSession {
-        Session(self, eventLoop)
+        if let address = peer?.ipAddress { state.withLock { _ = $0.peers.insert(address) } }
+        return Session(self, eventLoop)
     }
 
     private static let ok = SMTPReply(250, nil, "OK")

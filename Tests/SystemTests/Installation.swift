@@ -51,7 +51,8 @@ final class Installation {
         try JSONEncoder().encode(dkimKeys).write(to: URL(fileURLWithPath: directory.path + "/dkim-keys.json"))
         serveArguments =
             [
-                "serve", "--http", "127.0.0.1:0", "--node", "test", "--helo", "mail.example.com", "--retry-base", "1", "--retry-maximum", "1",
+                "serve", "--http", "127.0.0.1:0", "--node", "test", "--helo", "mail.example.com", "--retry-base", "1",
+                "--retry-maximum", "1",
                 "--public-url", "https://mail.example.com",
             ] + (route.map { ["--route", $0] } ?? []) + serve + data
         server = try Self.start(serveArguments, directory)

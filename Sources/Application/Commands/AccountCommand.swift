@@ -7,7 +7,8 @@ import Postgres
 
 struct AccountCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "account", abstract: "Create and list accounts.", subcommands: [Create.self, List.self])
+        commandName: "account", abstract: "Create and list accounts.",
+        subcommands: [Create.self, List.self, Shape.self])
 
     struct Create: RecordsCommand {
         static let configuration = CommandConfiguration(abstract: "Create an account with an API key.")

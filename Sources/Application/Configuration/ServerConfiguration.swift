@@ -104,6 +104,9 @@ struct ServerConfiguration: Sendable {
         case .verified: configuration.tls = .required(verify: true)
         }
         if let file = settings.text("providers") { configuration.providers = try providers(file) }
+        if let file = settings.text("sources") {
+            configuration.sources = try SourcesFile.read(file, ownAddresses: SourcesFile.ownAddresses())
+        }
         if configuration.route != nil {
             configuration.laneLimits = LaneLimits(
                 connections: try settings.number("connections", default: 64, in: 1...10_000),

@@ -81,6 +81,9 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "YAML file of provider rules over the built-in ones. [SLUICE_PROVIDERS]")
     var providers: String?
 
+    @Option(help: "YAML file of this machine's source addresses, by pool. [SLUICE_SOURCES]")
+    var sources: String?
+
     @Option(help: "Least TLS of outgoing mail: opportunistic, encrypted, verified or dane. [SLUICE_TLS, opportunistic]")
     var tls: String?
 
@@ -105,7 +108,7 @@ struct ServerOptions: ParsableArguments {
             "force": force ? "true" : nil, "publicUrl": publicURL, "retryBase": retryBase.map(String.init),
             "retryMaximum": retryMaximum.map(String.init),
             "connections": connections.map(String.init),
-            "maxConnections": maxConnections.map(String.init), "providers": providers, "tls": tls,
+            "maxConnections": maxConnections.map(String.init), "providers": providers, "sources": sources, "tls": tls,
             "trustAnchor": trustAnchor,
             "mtaSts": mtaSTS.map(String.init), "tlsCertificate": tlsCertificate,
             "tlsKey": tlsKey,

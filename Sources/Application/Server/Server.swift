@@ -101,7 +101,7 @@ final class Server: Sendable {
             local: try LocalJournal(directory: self.configuration.journalDirectory), vault: records.vault,
             domains: records.domains,
             resolver: resolver, tlsPolicies: resolver.map { tlsPolicies($0, group) },
-            ownAddresses: try Self.ownAddresses(), routeAddresses: routeAddresses, group: group, logger: logger)
+            ownAddresses: try SourcesFile.ownAddresses(), routeAddresses: routeAddresses, group: group, logger: logger)
     }
 
     /// DANE needs a trust anchor; MTA-STS needs nothing but HTTPS.
@@ -110,10 +110,6 @@ final class Server: Sendable {
             resolver: resolver, usesDANE: configuration.resolver.trustAnchorFile != nil,
             policies: configuration.usesMTASTS
                 ? MTASTSPolicies(resolver: resolver, fetcher: MTASTSFetcher(group: group, resolver: resolver)) : nil)
-    }
-
-    private static func ownAddresses() throws -> Set<IPAddress> {
-        Set(try System.enumerateDevices().compactMap { $0.address?.ipAddress.flatMap { IPAddress($0) } })
     }
 
     /// The route is the operator's own word, so private addresses are fine; it is resolved once, at the start.

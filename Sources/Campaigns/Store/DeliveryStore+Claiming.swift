@@ -11,15 +11,18 @@ extension DeliveryStore {
     /// - Parameters:
     ///   - leaseSeconds: how long the node may work on a batch without renewing
     ///   - limit: the most batches to lease; bounded by ``CampaignLimits/claimedBatches``
+    ///   - waiting: accounts that get nothing now, because they have reached the cap of their rate
     @concurrent
-    package func claim(node: String, leaseSeconds: Int, limit: Int) async throws -> [ClaimedBatch] {
+    package func claim(
+        node: String, leaseSeconds: Int, limit: Int, waiting: [AccountID] = []
+    ) async throws -> [ClaimedBatch] {
         let limit = Int32(min(limit, CampaignLimits.claimedBatches.upperBound))
         guard limit >= CampaignLimits.claimedBatches.lowerBound else { return [] }
         return try await records.withConnection { connection in
             let rows = try await connection.query(
                 """
                 SELECT account_id, campaign_id, batch_no, epoch, state, attempt
-                FROM claim_batches(\(node), \(Double(leaseSeconds)), \(limit))
+                FROM claim_batches(\(node), \(Double(leaseSeconds)), \(limit), \(waiting.map(\.rawValue)))
                 """)
             guard !rows.isEmpty else { return [] }
             let leases = try rows.map(Lease.init)

@@ -87,7 +87,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         eventLoop.assertInEventLoop()
         opening = continuation
         guard !isOpeningCancelled else { return failConnecting(.cancelled) }
-        ClientBootstrap(group: eventLoop)
+        bootstrap()
             .connectTimeout(TimeAmount(configuration.timeouts.connect))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
@@ -101,6 +101,14 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
                     self.failConnecting(.unreachable)
                 }
             }
+    }
+
+    private func bootstrap() -> ClientBootstrap {
+        let bootstrap = ClientBootstrap(group: eventLoop)
+        guard let local = configuration.localAddress,
+            let address = try? SocketAddress(ipAddress: local.description, port: 0)
+        else { return bootstrap }
+        return bootstrap.bind(to: address)
     }
 
     func cancelOpening() {

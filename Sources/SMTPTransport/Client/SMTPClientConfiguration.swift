@@ -1,3 +1,4 @@
+package import MailTypes
 package import SMTPProtocol
 
 /// How to speak to servers; shared by all connections of a kind.
@@ -6,6 +7,8 @@ package struct SMTPClientConfiguration: Sendable {
 
     /// This host's name, or an address literal in brackets; visible ASCII.
     package let heloName: String
+    /// The address of this machine that connections leave from; nil leaves it to the system.
+    package var localAddress: IPAddress?
     /// For targets that have no policy of their own.
     package var tls: TLSPolicy
     package var credentials: SMTPCredentials?

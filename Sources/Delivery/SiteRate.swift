@@ -1,0 +1,66 @@
+import Synchronization
+import TrafficShaping
+
+/// This node's part in a site's message rate: tokens leased from the database, where all nodes share them. A node that
+/// is alone needs no database for that: its governor keeps the rate.
+final class SiteRate: Sendable {
+    /// Takes tokens out of the shared bucket.
+    typealias Lease = @Sendable (_ site: String, _ ratePerSecond: Double, _ wanted: Int) async throws -> Int
+
+    private struct State {
+        var tokens: SiteTokens
+        var nodes: Int
+        var isAsking = false
+    }
+
+    private let site: String
+    private let rate: MessageRate
+    private let lease: Lease
+    private let fleet: FleetState
+    private let state: Mutex<State>
+
+    init(site: String, rate: MessageRate, fleet: FleetState, lease: @escaping Lease) {
+        self.site = site
+        self.rate = rate
+        self.lease = lease
+        self.fleet = fleet
+        let nodes = fleet.nodes
+        state = Mutex(State(tokens: SiteTokens(rate: rate, nodes: nodes), nodes: nodes))
+    }
+
+    /// Whether one mail may go now. If not, more is asked for; look again in a moment.
+    func take(forQueued queued: Int, at now: SteadySeconds) -> Bool {
+        let nodes = fleet.nodes
+        guard nodes > 1 else { return true }
+        let (isGranted, wanted) = state.withLock { state -> (Bool, Int) in
+            if state.nodes != nodes {
+                state.tokens = SiteTokens(rate: rate, nodes: nodes)
+                state.nodes = nodes
+            }
+            let isGranted = state.tokens.take(at: now)
+            guard !state.isAsking else { return (isGranted, 0) }
+            let wanted = state.tokens.wanted(forQueued: queued, at: now)
+            // Asked for before the last one is gone, so that mail does not wait for the database.
+            let isLow = !isGranted || wanted > state.tokens.chunk / 2
+            state.isAsking = isLow && wanted > 0
+            return (isGranted, state.isAsking ? wanted : 0)
+        }
+        if wanted > 0 { Task { await ask(wanted) } }
+        return isGranted
+    }
+
+    private func ask(_ wanted: Int) async {
+        do {
+            let granted = try await lease(site, rate.perSecond, wanted)
+            state.withLock { state in
+                state.tokens.leased(granted, at: SteadyClock.now)
+                state.isAsking = false
+            }
+        } catch {
+            state.withLock { state in
+                state.tokens.storeFailed(at: SteadyClock.now)
+                state.isAsking = false
+            }
+        }
+    }
+}

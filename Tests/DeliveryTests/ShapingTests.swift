@@ -1,0 +1,156 @@
+import Campaigns
+import MailTypes
+import Postgres
+import Synchronization
+import Testing
+import TrafficShaping
+
+@testable import Delivery
+
+/// What limits, sources and the operator's settings do to real mail.
+struct ShapingTests {
+    @Test func `mail that would wait too long goes back to the store, and counts no attempt`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        // The first answer is held, so the only connection is busy for a while.
+        let isFirst = Mutex(true)
+        let server = MailServer { _, _ in
+            isFirst.withLock { isFirst in
+                defer { isFirst = false }
+                return isFirst ? .held : .accept
+            }
+        }
+        let campaign = try await fixture.send(6, batchSize: 3)
+        try await fixture.withEngine(
+            to: server, { $0.laneLimits = LaneLimits(connections: 1, queueSeconds: 0.5) }
+        ) { _ in
+            try await eventually("the others are given back") {
+                try await fixture.counters(campaign).deferred == 5
+            }
+            #expect(server.heldCount == 1)
+            // Nobody waits in this node any more; whoever comes back does so within seconds.
+            server.release()
+            try await fixture.records.owner.query("UPDATE batches SET due_at = clock_timestamp() WHERE epoch = 0")
+            try await fixture.records.owner.query("UPDATE account_queue SET next_due = clock_timestamp()")
+            let status = try await fixture.end(of: campaign)
+            #expect(status.counters.delivered == 6)
+        }
+        let copies = server.copies
+        #expect(copies.count == 6 && copies.values.max() == 1)
+        #expect(try await fixture.problemsOfBooks() == [])
+    }
+
+    @Test func `mail leaves from the sources of its account's pool`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        try await fixture.records.pool.withConnection { connection in
+            try await DeliveryStore.set(AccountShaping(pool: "shop"), for: fixture.account, on: connection)
+        }
+        let server = MailServer()
+        let campaign = try await fixture.send(40, batchSize: 40)
+        let sources = [("127.0.0.2", "shop"), ("127.0.0.3", "shop"), ("127.0.0.4", "default")].map {
+            MailSource(address: $0, heloName: "out.example.net", pool: $1)
+        }
+        try await fixture.withEngine(
+            to: server,
+            { configuration in
+                configuration.sources = Dictionary(
+                    uniqueKeysWithValues: ["shop", "default"].map { ($0, SourcePool(name: $0, sources: sources)) })
+            }
+        ) { _ in
+            let status = try await fixture.end(of: campaign)
+            #expect(status.counters.delivered == 40)
+        }
+        #expect(server.peers == ["127.0.0.2", "127.0.0.3"])
+    }
+
+    @Test func `a source that warms up stops at its allowance, and the rest goes by the others`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let today = Int(Sender.wallClock() / 86_400)
+        let server = MailServer()
+        let campaign = try await fixture.send(30, batchSize: 30)
+        let sources = [
+            MailSource(
+                address: "127.0.0.5", heloName: "new.example.net", weight: 1_000, pool: "default",
+                warmUp: WarmUpSchedule(startDay: today, dailyAllowances: [4, 4, 4])),
+            MailSource(address: "127.0.0.6", heloName: "warm.example.net", pool: "default"),
+        ]
+        try await fixture.withEngine(
+            to: server, { $0.sources = ["default": SourcePool(name: "default", sources: sources)] }
+        ) { _ in
+            #expect(try await fixture.end(of: campaign).counters.delivered == 30)
+            try await eventually("the database knows what was sent") {
+                try await fixture.store.countUsage([:], onDay: today).values.reduce(0, +) > 0
+            }
+        }
+        let sent = try await fixture.store.countUsage([:], onDay: today)
+        #expect(sent == [SourceUsage(source: "127.0.0.5", provider: "route"): 4])
+        #expect(server.peers == ["127.0.0.5", "127.0.0.6"])
+    }
+
+    @Test func `nodes share the tokens of a site`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let start = ContinuousClock.now
+        let granted = try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    var sum = 0
+                    for _ in 0..<50 { sum += try await fixture.store.leaseSiteTokens("a", rate: 20, wanted: 3) }
+                    return sum
+                }
+            }
+            return try await group.reduce(0, +)
+        }
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        #expect(granted >= 20)
+        #expect(Double(granted) <= 20 + 20 * seconds + 1)
+        // Another site has its own.
+        #expect(try await fixture.store.leaseSiteTokens("b", rate: 20, wanted: 5) == 5)
+    }
+
+    @Test func `a node that is not alone asks for its part, and one that is alone does not`() async throws {
+        let fleet = FleetState()
+        let asked = Asked()
+        let rate = SiteRate(site: "a", rate: MessageRate(10, per: .second), fleet: fleet) { _, _, wanted in
+            await asked.add(wanted)
+            return wanted
+        }
+        #expect(rate.take(forQueued: 5, at: 0))
+        #expect(await asked.calls.isEmpty)
+
+        let fixture = try await DeliveryFixture.make()
+        for node in ["x", "y"] {
+            try await fixture.store.register(node: node)
+            await fixture.store.unregister(node: node)
+        }
+        try await fleet.refresh(from: fixture.store, node: "x", aliveSeconds: 30, day: 1)
+        #expect(fleet.nodes == 2)
+        #expect(!rate.take(forQueued: 5, at: SteadyClock.now))
+        try await eventually("tokens are leased") { rate.take(forQueued: 5, at: SteadyClock.now) }
+        #expect(await asked.calls == [5])
+    }
+
+    private actor Asked {
+        var calls: [Int] = []
+        func add(_ count: Int) { calls.append(count) }
+    }
+
+    @Test func `an account at the cap of its rate is not claimed`() async throws {
+        var pacer = AccountPacer()
+        let capped = AccountID(rawValue: 1)
+        #expect(pacer.waiting(at: 0) == [])
+        pacer.claimed(100, of: capped, rate: 50, at: 0)
+        #expect(pacer.waiting(at: 0.5) == [capped])
+        #expect(pacer.waiting(at: 0.99) == [capped])
+        // A second's worth is claimed ahead.
+        #expect(pacer.waiting(at: 1.01) == [])
+        pacer.claimed(100, of: capped, rate: 50, at: 1.5)
+        #expect(pacer.waiting(at: 2.9) == [capped])
+        #expect(pacer.waiting(at: 3.1) == [])
+
+        let fixture = try await DeliveryFixture.make()
+        _ = try await fixture.send(2)
+        let none = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1, waiting: [fixture.account])
+        #expect(none.isEmpty)
+        let one = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1)
+        #expect(one.count == 1)
+    }
+}
