@@ -6,6 +6,7 @@ import Synchronization
 final class NameServer: Sendable {
     let port: Int
     private let process: Mutex<Process>
+    private let input = Pipe()
 
     static func domain(ofSite number: Int) -> String { "site\(number).example" }
 
@@ -19,24 +20,27 @@ final class NameServer: Sendable {
         try Self.zone(sites).write(toFile: folder + "/example.zone", atomically: false, encoding: .utf8)
         try Self.settings(folder, port: port).write(toFile: folder + "/nsd.conf", atomically: false, encoding: .utf8)
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
-        // A bounded life, should nobody come to end it.
-        process.arguments = ["--signal=KILL", "14400", program, "-d", "-c", folder + "/nsd.conf"]
-        process.standardInput = FileHandle.nullDevice
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/setsid")
+        // A session of its own, which ends as soon as nobody holds its input any more: also when this program is killed.
+        process.arguments = [
+            "--wait", "/bin/sh", "-c", #""$0" -d -c "$1" & cat > /dev/null; kill -KILL 0"#, program,
+            folder + "/nsd.conf",
+        ]
+        process.standardInput = input
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
         self.process = Mutex(process)
-        try await Task.sleep(for: .milliseconds(500 + sites / 10))
-        guard self.process.withLock({ $0.isRunning }) else { throw RigError(problem: "nsd did not start") }
+        for _ in 0..<200 where !Self.answers(port) { try await Task.sleep(for: .milliseconds(50)) }
+        guard Self.answers(port) else {
+            stop()
+            throw RigError(problem: "nsd did not start")
+        }
     }
 
-    /// By force, all of its processes: they share the group that `timeout` leads, and it keeps nothing.
     func stop() {
-        process.withLock { process in
-            kill(-process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
-        }
+        try? input.fileHandleForWriting.close()
+        process.withLock { $0.waitUntilExit() }
     }
 
     private static let programs = ["/usr/sbin/nsd", "/usr/local/sbin/nsd"]
@@ -81,18 +85,36 @@ final class NameServer: Sendable {
 
     /// A UDP port that was free a moment ago.
     private static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        try withSocket(SOCK_DGRAM, port: 0) { descriptor, address, length in
+            var length = length
+            guard bind(descriptor, address, length) == 0, getsockname(descriptor, address, &length) == 0 else {
+                throw RigError(problem: "no free port")
+            }
+            return address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                Int(UInt16(bigEndian: $0.pointee.sin_port))
+            }
+        }
+    }
+
+    private static func answers(_ port: Int) -> Bool {
+        withSocket(SOCK_STREAM, port: port) { connect($0, $1, $2) == 0 }
+    }
+
+    /// Lends a socket, closed afterwards, and an address on this machine.
+    private static func withSocket<Result>(
+        _ type: __socket_type, port: Int,
+        _ body: (CInt, UnsafeMutablePointer<sockaddr>, socklen_t) throws -> Result
+    ) rethrows -> Result {
+        let descriptor = socket(AF_INET, Int32(type.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+        return try withUnsafeMutablePointer(to: &address) { pointer in
+            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                try body(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard isBound else { throw RigError(problem: "no free port") }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 }
