@@ -7,7 +7,7 @@ SHELL := /bin/bash
 RECIPIENTS ?= 10000
 RELEASE := .build/release/sluice
 
-.PHONY: help demo test build release check format bench micro-bench packages test-packages peers clean
+.PHONY: help demo test build release check format bench bench-peers micro-bench packages test-packages peers clean
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -39,7 +39,11 @@ format: ## Format all Swift files
 	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks
 
 bench: release ## Measure delivery end to end
-	@$(RELEASE) bench deliver --recipients 20000
+	@$(RELEASE) bench deliver --recipients 20000 --bare
+
+bench-peers: release peers ## Measure Postfix and Exim beside Sluice, into the same sink (as root)
+	@.ci/packages bench
+	@Benchmarks/peers/run
 
 micro-bench: packages ## Micro-benchmarks: render, sign, seal, parse, import
 	SLUICE_BENCHMARKS=1 swift package --scratch-path .build-benchmarks --allow-writing-to-package-directory benchmark

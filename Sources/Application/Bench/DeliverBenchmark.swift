@@ -1,108 +1,180 @@
 import Foundation
 import Logging
-import MailSigning
 
 /// One campaign from upload to purge against a sink on this machine, durable and metered.
 struct DeliverBenchmark {
-    let recipients: Int
-    let size: Int
-    let fields: Int
-    let algorithm: DKIMKey.Algorithm
-    let tls: Bool
-    let connections: Int
+    let scenario: Scenario
     let logger: Logger
 
     /// What was measured, with all that is needed to compare it.
-    struct Result: Encodable {
-        let recipients, messageBytes, fields, connections: Int
-        let key: String
-        let tls: Bool
+    struct Result: BenchReport {
+        let scenario: Scenario
+        fileprivate(set) var machine: Machine
         let durable = true
-        let importSeconds, importPerSecond: Double
-        let deliverySeconds, messagesPerSecond: Double
-        let serverCPUMilliseconds, postgresCPUMilliseconds, sinkCPUMilliseconds: Double
+        let messageBytes: Int
+        let importPerSecond: Double
+        let importWALBytes: Double
+        /// From the call that sends to the campaign's completion.
+        let deliverySeconds: Double
+        let messagesPerSecond: Double
+        /// At the sink, without the first and the last tenth.
+        let steadyPerSecond: Double?
+        let cpuSecondsPerThousand: CPUShares
+        let walBytesPerMessage: Double
         let peakMemoryBytes: Int
-        let copies, duplicates: Int
+        /// From the call that sends to the first copy at the sink.
+        let firstCopyMilliseconds: Double?
+        /// From the call that sends to each copy: the last one's is the campaign's duration.
+        let latency: Latencies.Summary
+        let delivered, bounced, deferrals, copies, duplicates, inDoubt: Int
+        let rates: RateCurve
+        /// The same mail over the same client without the engine, measured just before.
+        var bare: BareBenchmark.Result?
+        var shareOfBare: Double? {
+            guard let bare = bare?.steadyPerSecond, let steadyPerSecond else { return nil }
+            return steadyPerSecond / bare
+        }
+
+        var title: String { "Delivery: \(grouped(scenario.messages)) messages of \(grouped(messageBytes)) bytes" }
+        var curves: [RateCurve] { [rates] + (bare.map { [$0.rates] } ?? []) }
 
         var table: String {
-            var table = TextTable(rightAligned: [1])
-            table.add("recipients", grouped(recipients))
-            table.add(
-                "message",
-                "\(grouped(messageBytes)) bytes, \(fields) fields, \(key), \(tls ? "STARTTLS" : "plaintext"), durable")
+            var table = TextTable()
+            table.add("recipients", grouped(scenario.messages))
+            table.add("message", "\(grouped(messageBytes)) bytes, \(scenario.text), durable")
             table.add("import", "\(grouped(Int(importPerSecond)))/s")
             table.add(
-                "delivery", "\(grouped(Int(messagesPerSecond)))/s over \(String(format: "%.1f", deliverySeconds)) s")
-            table.add("CPU a message, server", String(format: "%.3f ms", serverCPUMilliseconds))
-            table.add("CPU a message, PostgreSQL", String(format: "%.3f ms", postgresCPUMilliseconds))
-            table.add("CPU a message, sink", String(format: "%.3f ms", sinkCPUMilliseconds))
+                "delivery, send to completion",
+                "\(grouped(Int(messagesPerSecond)))/s over \(String(format: "%.1f", deliverySeconds)) s")
+            if let steadyPerSecond { table.add("delivery, steady at the sink", "\(grouped(Int(steadyPerSecond)))/s") }
+            if let bare, let bareRate = bare.steadyPerSecond, let shareOfBare {
+                table.add("same mail without the engine", "\(grouped(Int(bareRate)))/s")
+                table.add("delivery as a share of that", String(format: "%.0f %%", shareOfBare * 100))
+            }
+            if let firstCopyMilliseconds {
+                table.add("send to the first copy", Latencies.Summary.text(firstCopyMilliseconds))
+            }
+            table.add("send to a copy, median / 99 % / last", latency.text)
+            table.add("CPU for 1,000: server, PostgreSQL, sink", cpuSecondsPerThousand.text)
+            table.add("WAL a message", "\(grouped(Int(walBytesPerMessage))) bytes")
+            table.add("WAL a recipient, import", "\(grouped(Int(importWALBytes))) bytes")
             table.add("peak memory of the server", "\(grouped(peakMemoryBytes / 1_048_576)) MiB")
-            table.add("copies at the sink", grouped(copies))
+            table.add("copies at the sink", "\(grouped(copies)), \(grouped(duplicates)) of them second ones")
+            if bounced + deferrals + inDoubt > 0 {
+                table.add("bounced, deferrals, in doubt", "\(grouped(bounced)), \(grouped(deferrals)), \(inDoubt)")
+            }
+            table.add("machine", machine.text)
             return table.text
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case scenario, machine, durable, messageBytes, importPerSecond, importWALBytes, deliverySeconds
+            case messagesPerSecond, steadyPerSecond, cpuSecondsPerThousand, walBytesPerMessage, peakMemoryBytes
+            case firstCopyMilliseconds, latency, delivered, bounced, deferrals, copies, duplicates, inDoubt, rates, bare
         }
     }
 
     func run() async throws -> Result {
-        var options = Rig.Options(credits: Int64(recipients))
+        let machine = Machine()
+        guard let algorithm = scenario.key.algorithm else { throw RigError(problem: "campaigns are always signed") }
+        var options = Rig.Options(credits: Int64(scenario.messages + scenario.warmUp))
         options.algorithms = [algorithm]
         options.verifyShare = 0
-        options.sink = tls ? ["--starttls"] : []
-        options.settings = ["connections": String(connections)]
+        options.sink = scenario.sinkArguments
+        options.keepsLog = true
+        options.sites = scenario.sites
+        options.settings = ["connections": String(scenario.connections)]
         let rig = try await Rig.start(options, logger: logger)
         do {
-            return try await measure(rig)
+            return try await measure(rig, machine)
         } catch {
             _ = try? await rig.stop()
             throw error
         }
     }
 
-    private func measure(_ rig: Rig) async throws -> Result {
+    private func measure(_ rig: Rig, _ machine: Machine) async throws -> Result {
         let client = rig.client
-        let campaign = try await client.post(
-            "/v1/campaigns", json: campaignJSON(rig.domain), as: APIClient.Campaign.self)
-        let path = "/v1/campaigns/\(campaign.id)"
-        let importStart = ContinuousClock.now
-        let report = try await client.upload(
-            path + "/recipients", chunks: DemoRecipients(count: recipients, variables: fields),
-            contentType: "application/x-ndjson")
-        let importSeconds = (ContinuousClock.now - importStart).inSeconds
-        guard report.accepted == recipients else { throw RigError(problem: "\(report.accepted) recipients accepted") }
+        if scenario.warmUp > 0 {
+            let (path, _) = try await client.draft(scenario, scenario.warmUp, from: rig.domain)
+            _ = try await client.post(path + "/send", as: APIClient.Campaign.self)
+            _ = try await client.waitForEnd(path)
+        }
+        let walAtImport = try await rig.walBytes()
+        let (path, importSeconds) = try await client.draft(scenario, scenario.messages, from: rig.domain)
 
         let usage = Usage(rig)
+        let walAtSend = try await rig.walBytes()
+        CPUTime.resetPeakMemory()
         let start = ContinuousClock.now
-        var status = try await client.post(path + "/send", as: APIClient.Campaign.self)
-        while !status.isOver {
-            try await Task.sleep(for: .milliseconds(50))
-            status = try await client.get(path)
-        }
+        let sentAt = SinkLog.milliseconds()
+        _ = try await client.post(path + "/send", as: APIClient.Campaign.self)
+        let campaign = try await client.waitForEnd(path)
         let seconds = (ContinuousClock.now - start).inSeconds
         let spent = usage.since(rig)
         let memory = CPUTime.memory().peak
-        let totals = try await rig.stop()
-        guard status.counters.delivered == recipients else {
-            throw RigError(problem: "only \(status.counters.delivered) of \(recipients) were delivered")
-        }
-        let perMessage = 1_000 / Double(recipients)
+        let walAtEnd = try await rig.walBytes()
+        let log = try await rig.stopAndReadLog()
+        let arrivals = log.arrivals.since(sentAt)
+        try check(campaign, arrivals)
+        let count = Double(scenario.messages)
         return Result(
-            recipients: recipients, messageBytes: totals.bytes / max(1, totals.copies), fields: fields,
-            connections: connections, key: algorithm.rawValue, tls: tls, importSeconds: importSeconds,
-            importPerSecond: Double(recipients) / importSeconds, deliverySeconds: seconds,
-            messagesPerSecond: Double(recipients) / seconds, serverCPUMilliseconds: spent.server * perMessage,
-            postgresCPUMilliseconds: spent.postgres * perMessage, sinkCPUMilliseconds: spent.sink * perMessage,
-            peakMemoryBytes: memory, copies: totals.copies, duplicates: totals.copies - totals.recipients)
+            scenario: scenario, machine: machine.atEnd,
+            messageBytes: log.totals.bytes / max(1, log.totals.messages),
+            importPerSecond: count / importSeconds, importWALBytes: Double(walAtSend - walAtImport) / count,
+            deliverySeconds: seconds, messagesPerSecond: Double(arrivals.copies.count) / seconds,
+            steadyPerSecond: arrivals.steadyRate,
+            cpuSecondsPerThousand: CPUShares(spent, per: arrivals.copies.count),
+            walBytesPerMessage: Double(walAtEnd - walAtSend) / count, peakMemoryBytes: memory,
+            firstCopyMilliseconds: arrivals.copies.first.map { Double($0.milliseconds - sentAt) },
+            latency: arrivals.latencies(since: sentAt).summary, delivered: campaign.counters.delivered,
+            bounced: campaign.counters.bounced, deferrals: arrivals.deferrals.count, copies: arrivals.copies.count,
+            duplicates: arrivals.duplicates,
+            inDoubt: campaign.counters.inDoubt + campaign.counters.inDoubtResent,
+            rates: arrivals.curve("Sluice", since: sentAt))
     }
 
-    /// Filler text around the merge fields, up to the size asked for.
-    private func campaignJSON(_ domain: String) -> String {
-        var html = "<html><body><h1>Hello {{name}}</h1><p>{{city}} {{points}}</p>"
-        for number in 2..<fields { html += "<p>{{field\(number)}}</p>" }
-        let sentence = "<p>The reading room opens at nine and closes when the last reader leaves for home.</p>"
-        // Headers and signature take some 1,400 bytes.
-        while html.utf8.count < size - 1_400 { html += sentence }
-        html += "</body></html>"
-        return """
-            {"from":"City Library <news@\(domain)>","subject":"{{name}}, your points","html":"\(html)"}
-            """
+    /// A figure is only told of a run in which nothing was lost, and nothing sent twice without a record of doubt.
+    private func check(_ campaign: APIClient.Campaign, _ arrivals: Arrivals) throws {
+        let counters = campaign.counters
+        guard counters.final == scenario.messages,
+            scenario.faults.bounceShare > 0 || counters.delivered == scenario.messages
+        else { throw RigError(problem: "only \(counters.delivered) of \(scenario.messages) were delivered") }
+        guard arrivals.copies.count - arrivals.duplicates >= counters.delivered else {
+            throw RigError(problem: "the sink got fewer mails than were told as delivered")
+        }
+        guard arrivals.duplicates <= counters.inDoubtResent + counters.inDoubt else {
+            throw RigError(problem: "\(arrivals.duplicates) second copies, beyond those in doubt")
+        }
+    }
+}
+
+extension Arrivals {
+    /// Copies beyond the first of each recipient.
+    var duplicates: Int { copies.count - Set(copies.map(\.recipient)).count }
+}
+
+extension APIClient {
+    /// A campaign with its recipients, not sent yet.
+    func draft(
+        _ scenario: Scenario, _ count: Int, from domain: String
+    ) async throws -> (path: String, importSeconds: Double) {
+        let campaign = try await post("/v1/campaigns", json: scenario.campaign(from: domain), as: Campaign.self)
+        let path = "/v1/campaigns/\(campaign.id)"
+        let start = ContinuousClock.now
+        let report = try await upload(
+            path + "/recipients", chunks: scenario.recipients(count), contentType: "application/x-ndjson")
+        guard report.accepted == count else { throw RigError(problem: "\(report.accepted) recipients accepted") }
+        return (path, (ContinuousClock.now - start).inSeconds)
+    }
+
+    /// Asks every few hundredths of a second.
+    func waitForEnd(_ path: String, every pause: Duration = .milliseconds(50)) async throws -> Campaign {
+        var campaign = try await get(path, as: Campaign.self)
+        while !campaign.isOver {
+            try await Task.sleep(for: pause)
+            campaign = try await get(path)
+        }
+        return campaign
     }
 }

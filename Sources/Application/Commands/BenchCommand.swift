@@ -1,43 +1,169 @@
 import ArgumentParser
 import Foundation
 import Logging
-import MailSigning
 
 /// Measurements for operators.
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measure Sluice on this machine.", subcommands: [Deliver.self])
+        commandName: "bench", abstract: "Measure Sluice on this machine.",
+        discussion: """
+            Each starts what it needs on loopback with a private database, and leaves nothing behind. Use a release \
+            build, and compare only figures of one machine and one hour.
+            """,
+        subcommands: [Deliver.self, Bare.self, Import.self, Fair.self, Faults.self])
+
+    private static var logger: Logger {
+        var logger = Logger(label: "sluice.bench")
+        logger.logLevel = .error
+        return logger
+    }
+
+    /// What all of them send.
+    struct MailOptions: ParsableArguments {
+        @Option(help: "Bytes of the message as sent, roughly.") var size = 4_096
+        @Option(help: "Merge fields in the message.") var fields = 10
+        @Option(help: "DKIM key: rsa, ed25519, or none, which only bench bare can: campaigns are always signed.")
+        var key = Scenario.Key.rsa
+        @Flag(help: "STARTTLS to the sink.") var tls = false
+        @Option(help: "Connections to the sink.") var connections = 64
+        @Option(help: "Messages to send before the measurement.") var warmUp = 1_000
+
+        init() {}
+
+        func validate() throws {
+            guard (1_024...10_485_760).contains(size) else {
+                throw ValidationError("--size lies from 1 KiB to 10 MiB.")
+            }
+            guard (2...100).contains(fields) else { throw ValidationError("--fields lies from 2 to 100.") }
+            guard (1...10_000).contains(connections) else { throw ValidationError("--connections is out of range.") }
+            guard (0...1_000_000).contains(warmUp) else { throw ValidationError("--warm-up is out of range.") }
+        }
+
+        /// - Throws: `ValidationError`, where campaigns are to be sent without a signature.
+        func scenario(_ messages: Int, isCampaign: Bool = true) throws -> Scenario {
+            guard (1...10_000_000).contains(messages) else { throw ValidationError("--recipients is out of range.") }
+            guard !isCampaign || key != .none else {
+                throw ValidationError("--key none is for bench bare: campaigns are always signed.")
+            }
+            var scenario = Scenario(messages: messages)
+            scenario.size = size
+            scenario.fields = fields
+            scenario.key = key
+            scenario.tls = tls
+            scenario.connections = connections
+            scenario.warmUp = warmUp
+            return scenario
+        }
+    }
 
     struct Deliver: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Import and deliver one campaign to a local sink; print rates, CPU and memory.")
 
         @Option(help: "Recipients.") var recipients = 20_000
-        @Option(help: "Bytes of the message as sent, roughly.") var size = 4_096
-        @Option(help: "Merge fields in the message.") var fields = 10
-        @Option(help: "DKIM key: rsa, ed25519.") var key = "rsa"
-        @Flag(help: "STARTTLS to the sink.") var tls = false
-        @Option(help: "Connections to the sink.") var connections = 64
-        @Flag(help: "Print JSON.") var json = false
+        @OptionGroup var mail: MailOptions
+        @Option(help: "Spread the mail over so many sites, found by a DNS of their own; needs nsd.") var sites: Int?
+        @Option(help: "Share of recipients that the sink puts off once, 0…1.") var deferShare = 0.0
+        @Flag(help: "Measure the same mail without the engine first, and print the ratio.") var bare = false
+        @OptionGroup var report: ReportOptions
 
         func validate() throws {
-            guard (1...10_000_000).contains(recipients) else { throw ValidationError("--recipients is out of range.") }
-            guard (1_024...10_485_760).contains(size) else {
-                throw ValidationError("--size lies from 1 KiB to 10 MiB.")
-            }
-            guard (2...100).contains(fields) else { throw ValidationError("--fields lies from 2 to 100.") }
-            guard ["rsa", "ed25519"].contains(key) else { throw ValidationError("--key is rsa or ed25519.") }
+            guard (0...1).contains(deferShare) else { throw ValidationError("--defer-share lies from 0 to 1.") }
+            guard (1...10_000).contains(sites ?? 1) else { throw ValidationError("--sites lies from 1 to 10,000.") }
+            _ = try mail.scenario(recipients)
         }
 
         func run() async throws {
-            var logger = Logger(label: "sluice.bench")
-            logger.logLevel = .error
-            let result = try await DeliverBenchmark(
-                recipients: recipients, size: size, fields: fields,
-                algorithm: key == "rsa" ? .rsaSHA256 : .ed25519SHA256, tls: tls, connections: connections,
-                logger: logger
-            ).run()
-            try printResult(result, asJSON: json) { result.table }
+            var scenario = try mail.scenario(recipients)
+            var bound: BareBenchmark.Result?
+            if bare { bound = try await BareBenchmark(scenario: scenario, logger: logger).run() }
+            scenario.sites = sites
+            scenario.faults.deferShare = deferShare
+            var result = try await DeliverBenchmark(scenario: scenario, logger: logger).run()
+            result.bare = bound
+            try report.write(result)
+        }
+    }
+
+    struct Bare: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract:
+                "Sign and send one message again and again, without the engine: the bound that delivery can reach.")
+
+        @Option(help: "Messages.") var messages = 20_000
+        @OptionGroup var mail: MailOptions
+        @OptionGroup var report: ReportOptions
+
+        func run() async throws {
+            let scenario = try mail.scenario(messages, isCampaign: false)
+            try report.write(try await BareBenchmark(scenario: scenario, logger: logger).run())
+        }
+    }
+
+    struct Import: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Upload recipients over HTTP; print rate, CPU, memory and write-ahead log.")
+
+        @Option(help: "Recipients of each run.") var recipients = 100_000
+        @Option(help: "Runs, each with a campaign of its own.") var runs = 3
+        @OptionGroup var mail: MailOptions
+        @OptionGroup var report: ReportOptions
+
+        func validate() throws {
+            guard (1...100).contains(runs) else { throw ValidationError("--runs lies from 1 to 100.") }
+        }
+
+        func run() async throws {
+            try report.write(
+                try await ImportBenchmark(scenario: mail.scenario(recipients), runs: runs, logger: logger).run())
+        }
+    }
+
+    struct Fair: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send a small campaign while a large one is under way; print how long it takes.",
+            discussion: "Two seconds after the large one, first another account sends a small one, then the same.")
+
+        @Option(help: "Recipients of the large campaign.") var recipients = 100_000
+        @Option(help: "Recipients of the small ones.") var small = 100
+        @OptionGroup var mail: MailOptions
+        @OptionGroup var report: ReportOptions
+
+        func validate() throws {
+            guard (1...100_000).contains(small) else { throw ValidationError("--small lies from 1 to 100,000.") }
+        }
+
+        func run() async throws {
+            try report.write(
+                try await FairBenchmark(scenario: mail.scenario(recipients), small: small, logger: logger).run())
+        }
+    }
+
+    struct Faults: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Deliver to receivers that bounce, defer, dawdle and break off; compare with healthy ones.")
+
+        @Option(help: "Recipients.") var recipients = 20_000
+        @Option(help: "Share of recipients refused for good, 0…1.") var bounceShare = 0.03
+        @Option(help: "Share of recipients put off once, 0…1.") var deferShare = 0.05
+        @Option(help: "Share of recipients answered half a second late, 0…1.") var slowShare = 0.01
+        @Option(help: "Share of recipients whose final dot gets no answer at first, 0…1.") var dropShare = 0.002
+        @OptionGroup var mail: MailOptions
+        @OptionGroup var report: ReportOptions
+
+        func validate() throws {
+            guard [bounceShare, deferShare, slowShare, dropShare].allSatisfy({ (0...1).contains($0) }),
+                bounceShare + deferShare + slowShare + dropShare <= 1
+            else { throw ValidationError("Shares lie from 0 to 1, and so does their sum.") }
+        }
+
+        func run() async throws {
+            var scenario = try mail.scenario(recipients)
+            scenario.faults = Scenario.Faults(
+                bounceShare: bounceShare, deferShare: deferShare, slowShare: slowShare, dropShare: dropShare)
+            try report.write(try await FaultsBenchmark(scenario: scenario, logger: logger).run())
         }
     }
 }
+
+extension Scenario.Key: ExpressibleByArgument {}

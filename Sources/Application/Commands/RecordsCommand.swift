@@ -25,9 +25,12 @@ extension RecordsCommand {
 
 /// Prints one result: JSON, or text for people.
 func printResult(_ value: some Encodable, asJSON: Bool, text: () -> String) throws {
-    guard asJSON else { return print(text()) }
+    print(asJSON ? try jsonText(value) : text())
+}
+
+func jsonText(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
 }

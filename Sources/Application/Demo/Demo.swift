@@ -120,6 +120,12 @@ struct Usage: Encodable {
     var postgres: Double
     var sink: Double
 
+    init(server: Double, postgres: Double, sink: Double) {
+        self.server = server
+        self.postgres = postgres
+        self.sink = sink
+    }
+
     init(_ rig: Rig) {
         server = CPUTime.ofThisProcess()
         postgres = rig.postgresCPUSeconds

@@ -5,6 +5,10 @@ struct DemoRecipients: AsyncSequence, Sendable {
     let count: Int
     /// Merge variables of each recipient besides its name.
     var variables = 6
+    /// What local parts begin with; the sink reads magic words there.
+    var localPart: @Sendable (Int) -> String = { _ in "reader" }
+    /// Spreads them over so many sites instead of the providers.
+    var sites: Int?
 
     typealias Element = ByteBuffer
 
@@ -41,11 +45,14 @@ struct DemoRecipients: AsyncSequence, Sendable {
 
         private func line(_ index: Int) -> String {
             let name = firstNames[index % firstNames.count]
+            let domain =
+                recipients.sites.map { NameServer.domain(ofSite: index % $0) } ?? providers[index % providers.count]
+            let address = "\(recipients.localPart(index))\(index)@\(domain)"
             var vars = #""city":"\#(cities[index % cities.count])","points":\#(index * 7 % 1_000)"#
             for number in 2..<Swift.max(2, recipients.variables) {
                 vars += #","field\#(number)":"value \#(number) of \#(index)""#
             }
-            return #"{"email":"\#(address(index))","name":"\#(name)","vars":{\#(vars)}}"# + "\n"
+            return #"{"email":"\#(address)","name":"\#(name)","vars":{\#(vars)}}"# + "\n"
         }
     }
 }

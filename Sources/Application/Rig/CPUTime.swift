@@ -46,6 +46,13 @@ enum CPUTime {
         return ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
+    /// Has the highest memory count from now on (proc(5), clear_refs).
+    static func resetPeakMemory() {
+        guard let file = FileHandle(forWritingAtPath: "/proc/self/clear_refs") else { return }
+        try? file.write(contentsOf: Data("5".utf8))
+        try? file.close()
+    }
+
     /// Resident memory of this process in bytes, now and at its highest (VmRSS, VmHWM of proc(5)).
     static func memory() -> (resident: Int, peak: Int) {
         let data = FileManager.default.contents(atPath: "/proc/self/status") ?? Data()

@@ -17,6 +17,16 @@ final class Rig: Sendable {
         var algorithms: [DKIMKey.Algorithm] = [.rsaSHA256]
         var settings: [String: String] = [:]
         var verifyShare = 1.0
+        /// Keeps a line of each copy that the sink gets: ``Rig/stopAndReadLog()``.
+        var keepsLog = false
+        /// Recipients live on so many sites, found by DNS; nil: one route takes all mail.
+        var sites: Int?
+    }
+
+    /// An account with credits, a domain and an API key.
+    struct Tenant: Sendable {
+        let domain: String
+        let client: APIClient
     }
 
     let directory: String
@@ -24,7 +34,8 @@ final class Rig: Sendable {
     let account: AccountID
     let domain = "news.example.com"
     let client: APIClient
-    private let sink: ChildProcess
+    private let sink: SinkChild
+    private let nameServer: NameServer?
     private let server: Server
     private let serving: Task<Void, any Error>
 
@@ -52,26 +63,28 @@ final class Rig: Sendable {
     ) async throws {
         self.directory = directory
         self.records = records
-        account = try await records.pool.withTransaction { [ledger = records.ledger] connection in
-            let account = try await ledger.createAccount(name: "demo", on: connection)
-            try await ledger.grant(options.credits, to: account, key: "opening", memo: "opening", on: connection)
-            return account
-        }
+        account = try await Self.openAccount("demo", credits: options.credits, records)
         let key = try await records.keys.create(account: account, name: "demo").key
         let added = try await records.domains.add(
             account, try DomainName(domain), algorithms: options.algorithms)
         let keysFile = directory + "/dkim-keys.json"
         try JSONEncoder().encode(added.verificationKeys).write(to: URL(fileURLWithPath: keysFile))
-        sink = try ChildProcess(
-            [
-                "sink", "--port", "0", "--json", "--with-parent", "--keys", keysFile, "--verify-share",
-                "\(options.verifyShare)",
-            ]
-                + options.sink)
-        guard let line = sink.readLine(), let port = line.split(separator: ":").last.flatMap({ Int($0) }) else {
-            throw RigError(problem: "the sink did not start")
+        var sinkArguments = ["--keys", keysFile, "--verify-share", "\(options.verifyShare)"] + options.sink
+        if options.keepsLog {
+            sinkArguments += ["--log", Self.logFile(directory), "--log-recipients", "plain"]
         }
-        let settings = Settings(isolated: flags.merging(["route": "smtp://127.0.0.1:\(port)"]) { $1 })
+        sink = try SinkChild(sinkArguments)
+        var destination = ["route": "smtp://127.0.0.1:\(sink.port)"]
+        nameServer =
+            if let sites = options.sites {
+                try await NameServer(sites: sites, folder: directory + "/dns")
+            } else { nil }
+        if let nameServer {
+            destination = [
+                "dns": "127.0.0.1:\(nameServer.port)", "smtpPort": "\(sink.port)", "allowPrivateDestinations": "true",
+            ]
+        }
+        let settings = Settings(isolated: flags.merging(destination) { $1 })
         let started = AsyncStream<Int>.makeStream()
         server = Server(
             try ServerConfiguration(settings, logger: logger), records: records, logger: logger)
@@ -85,14 +98,37 @@ final class Rig: Sendable {
             break
         }
         guard let apiPort else {
-            _ = sink.stop()
+            nameServer?.stop()
+            _ = try? sink.stop()
             try await serving.value
             throw RigError(problem: "the server ended at once")
         }
         client = APIClient(base: "http://127.0.0.1:\(apiPort)", key: key.exposed)
     }
 
-    var sinkCPUSeconds: Double { CPUTime.seconds(of: sink.identifier) }
+    /// Another account beside the first.
+    func addTenant(_ name: String, domain: String, credits: Int64) async throws -> Tenant {
+        let account = try await Self.openAccount(name, credits: credits, records)
+        let key = try await records.keys.create(account: account, name: name).key
+        _ = try await records.domains.add(account, try DomainName(domain))
+        return Tenant(domain: domain, client: APIClient(base: client.base, key: key.exposed))
+    }
+
+    private static func openAccount(_ name: String, credits: Int64, _ records: Records) async throws -> AccountID {
+        try await records.pool.withTransaction { [ledger = records.ledger] connection in
+            let account = try await ledger.createAccount(name: name, on: connection)
+            try await ledger.grant(credits, to: account, key: "opening", memo: "opening", on: connection)
+            return account
+        }
+    }
+
+    var sinkCPUSeconds: Double { sink.cpuSeconds }
+
+    /// Bytes of write-ahead log that PostgreSQL has written since it was made.
+    func walBytes() async throws -> Int64 {
+        let rows = try await records.pool.query("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint")
+        return try rows.first?.decode(Int64.self) ?? 0
+    }
 
     /// CPU seconds of the private PostgreSQL.
     var postgresCPUSeconds: Double {
@@ -104,15 +140,23 @@ final class Rig: Sendable {
     }
 
     /// Stops all parts and gives the sink's totals.
-    func stop() async throws -> SinkTotals {
+    @discardableResult
+    func stop() async throws -> SinkTotals { try await stopAndReadLog().totals }
+
+    /// Stops all parts and gives what the sink got; nothing of its copies where no log was asked for.
+    func stopAndReadLog() async throws -> (totals: SinkTotals, arrivals: Arrivals) {
         await server.stop()
         try await serving.value
-        let totals = sink.stop()
+        let totals = Result { try sink.stop() }
+        nameServer?.stop()
         await records.close()
-        try? FileManager.default.removeItem(atPath: directory)
-        guard let line = totals.split(separator: "\n").last else { throw RigError(problem: "the sink told no totals") }
-        return try JSONDecoder().decode(SinkTotals.self, from: Data(line.utf8))
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        return (
+            try totals.get(), Arrivals(log: FileManager.default.contents(atPath: Self.logFile(directory)) ?? Data())
+        )
     }
+
+    private static func logFile(_ directory: String) -> String { directory + "/sink.log" }
 
     private static func temporaryDirectory() throws -> String {
         let path = NSTemporaryDirectory() + "/sluice-" + String(UInt32.random(in: 0 ..< .max), radix: 36)

@@ -1,0 +1,84 @@
+import MailSigning
+
+/// What mail is sent, and how.
+struct Scenario: Encodable, Sendable {
+    enum Key: String, Encodable, CaseIterable {
+        case rsa, ed25519, none
+
+        var algorithm: DKIMKey.Algorithm? {
+            switch self {
+            case .rsa: .rsaSHA256
+            case .ed25519: .ed25519SHA256
+            case .none: nil
+            }
+        }
+    }
+
+    var messages: Int
+    /// Bytes of a message as sent, roughly.
+    var size = 4_096
+    var fields = 10
+    var key = Key.rsa
+    var tls = false
+    var connections = 64
+    /// Sites found by DNS; nil: one route.
+    var sites: Int?
+    var faults = Faults()
+    /// Messages sent before the measurement.
+    var warmUp = 1_000
+
+    /// What the sink does besides taking mail.
+    struct Faults: Encodable, Sendable {
+        /// Of all recipients, 0…1.
+        var bounceShare = 0.0
+        /// Put off once.
+        var deferShare = 0.0
+        /// Of all recipients: the reply comes half a second late.
+        var slowShare = 0.0
+        /// Taken, but without a reply to the first attempt.
+        var dropShare = 0.0
+
+        /// What the local part of a recipient begins with, spread evenly over all.
+        func localPart(_ index: Int) -> String {
+            let place = Double(index &* 7_919 % 10_000) / 10_000
+            if place < dropShare { return "drop-after-dot+" }
+            if place < dropShare + slowShare { return "slow+" }
+            return "reader"
+        }
+    }
+
+    var sinkArguments: [String] {
+        var arguments = tls ? ["--starttls"] : []
+        if faults.deferShare + faults.bounceShare > 0 {
+            arguments += ["--defer-share", "\(faults.deferShare)", "--bounce-share", "\(faults.bounceShare)"]
+        }
+        if faults.slowShare > 0 { arguments += ["--slow-ms", "500"] }
+        return arguments
+    }
+
+    func recipients(_ count: Int) -> DemoRecipients {
+        var recipients = DemoRecipients(count: count, variables: fields)
+        recipients.sites = sites
+        recipients.localPart = { [faults] in faults.localPart($0) }
+        return recipients
+    }
+
+    /// The campaign's JSON: filler text around the merge fields, up to the size asked for.
+    func campaign(from domain: String) -> String {
+        var html = "<html><body><h1>Hello {{name}}</h1><p>{{city}} {{points}}</p>"
+        for number in 2..<fields { html += "<p>{{field\(number)}}</p>" }
+        // Header and signature take some 1,400 bytes.
+        while html.utf8.count < size - 1_400 { html += Self.sentence }
+        html += "</body></html>"
+        return """
+            {"from":"City Library <news@\(domain)>","subject":"{{name}}, your points","html":"\(html)"}
+            """
+    }
+
+    static let sentence = "<p>The reading room opens at nine and closes when the last reader leaves for home.</p>"
+
+    var text: String {
+        let place = sites.map { "\($0) sites found by DNS" } ?? "\(connections) connections to one route"
+        return "\(fields) fields, \(key.rawValue), \(tls ? "STARTTLS" : "plaintext"), \(place)"
+    }
+}
