@@ -25,7 +25,9 @@ final class Router: Sendable {
     }
 
     private let lanes = Mutex<[String: KnownLane]>([:])
-    private let budget: ConnectionBudget
+    let budget: ConnectionBudget
+    let holds = LaneHolds()
+    let traces = SMTPTraceHub()
     private let configuration: DeliveryConfiguration
     private let resolver: Resolver?
     private let fixedAddresses: [IPAddress]
@@ -113,6 +115,7 @@ final class Router: Sendable {
             client.tls = configuration.tls
             client.timeouts = configuration.timeouts
             client.credentials = configuration.route?.credentials
+            client.trace = SMTPTrace(hub: traces, lane: name)
             let limits = configuration.laneLimits ?? provider.limits
             let pool = SMTPConnectionPool(
                 targets: targets, configuration: client,
@@ -124,6 +127,7 @@ final class Router: Sendable {
             let lane = Lane(
                 name: name, provider: provider, limits: limits, policy: configuration.governor, pool: pool,
                 budget: budget, sender: sender)
+            holds.apply(to: lane)
             lanes[name] = KnownLane(lane: lane, targets: Set(targets), askedFor: .now)
             return lane
         }
@@ -135,7 +139,9 @@ final class Router: Sendable {
     }
 
     /// All lanes at one moment.
-    var snapshots: [LaneSnapshot] { lanes.withLock { Array($0.values) }.map(\.lane.snapshot) }
+    var snapshots: [LaneSnapshot] { allLanes.map(\.snapshot) }
+
+    var allLanes: [Lane] { lanes.withLock { Array($0.values) }.map(\.lane) }
 
     /// Closes lanes unused for some minutes, so that the memory of sites once mailed is given back. The pause also keeps
     /// a lane alive that somebody has just been handed.

@@ -20,6 +20,9 @@ struct ServerConfiguration: Sendable {
     let tls: TLSConfiguration?
     let delivery: DeliveryConfiguration
     let resolver: ResolverConfiguration
+    let operatorSocket: OperatorSocket
+    /// Where monitors read metrics; nil without a port.
+    let operatorEndpoint: Endpoint?
 
     init(_ settings: Settings, logger: Logger) throws {
         roles = try Self.roles(settings)
@@ -27,6 +30,18 @@ struct ServerConfiguration: Sendable {
         tls = try Self.tls(settings)
         delivery = try Self.delivery(settings, http: http, logger: logger)
         resolver = try Self.resolver(settings)
+        operatorSocket = OperatorSocket(OperatorSocket.path(settings))
+        operatorEndpoint = try Self.operatorEndpoint(settings)
+    }
+
+    private static func operatorEndpoint(_ settings: Settings) throws -> Endpoint? {
+        guard settings.text("operator") != nil else { return nil }
+        let endpoint = try settings.endpoint("operator", default: "")
+        guard endpoint.isLoopback else {
+            throw SettingError(
+                setting: "operator", problem: "\(endpoint) is not on loopback: metrics have no password; use a proxy")
+        }
+        return endpoint
     }
 
     private static func roles(_ settings: Settings) throws -> Set<Role> {
@@ -94,7 +109,7 @@ struct ServerConfiguration: Sendable {
     }
 
     /// The built-in rules with the operator's file over them.
-    private static func providers(_ file: String) throws -> ProviderRules {
+    static func providers(_ file: String) throws -> ProviderRules {
         guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
             throw SettingError(setting: "providers", problem: "the file \(file) cannot be read as UTF-8")
         }
@@ -105,7 +120,7 @@ struct ServerConfiguration: Sendable {
         }
     }
 
-    private static func resolver(_ settings: Settings) throws -> ResolverConfiguration {
+    static func resolver(_ settings: Settings) throws -> ResolverConfiguration {
         guard let text = settings.text("dns") else { return ResolverConfiguration(forwarders: nil) }
         guard let server = DNSServer(text) else {
             throw SettingError(setting: "dns", problem: "the resolver is named by address:port")

@@ -59,6 +59,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     private var cancelledEarly = 0
     private var upload: SMTPContentUpload?
     private var output = ByteBuffer()
+    private var transcript: SMTPTranscript?
 
     private var deadline: NIODeadline?
     private var deadlinePhase: SMTPPhase?
@@ -77,6 +78,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         closedPromise = eventLoop.makePromise()
         closed = closedPromise.futureResult
         machine = SMTPClientStateMachine(configuration.machine(policy))
+        transcript = configuration.trace.map { SMTPTranscript($0, host: target.host) }
     }
 
     var isUsable: Bool { usable.load(ordering: .acquiring) }
@@ -120,6 +122,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
                 returning: DeliveryReport(.temporary, .cancelled, in: .mail, blame: .connection))
         }
         delivery = Delivery(number: number, message: message, continuation: continuation)
+        transcript?.hide(envelope)
         run(machine.deliver(envelope))
     }
 
@@ -156,6 +159,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
 
     func channelActive(context: ChannelHandlerContext) {
         localAddress = context.channel.localAddress?.ipAddress.flatMap { IPAddress($0) }
+        transcript?.note { "connected to \(target)" }
         if isOpeningCancelled {
             run(machine.ended(.cancelled))
         } else {
@@ -164,7 +168,9 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        machine.receive(unwrapInboundIn(data))
+        let bytes = unwrapInboundIn(data)
+        transcript?.received(bytes)
+        machine.receive(bytes)
         run(machine.next())
     }
 
@@ -180,6 +186,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         }
         isInHandshake = false
         isEncrypted = true
+        transcript?.note { "TLS established, certificate \(isVerified ? "verified" : "not verified")" }
         run(machine.tlsEstablished(isVerified: isVerified))
     }
 
@@ -191,6 +198,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     func channelInactive(context: ChannelHandlerContext) {
         run(machine.ended(isInHandshake ? handshakeFault : .connectionClosed))
         stopClock()
+        transcript?.note { "connection closed" }
         closedPromise.succeed()
     }
 
@@ -213,6 +221,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         case .send(let commands):
             output.clear()
             for command in commands { command.encode(into: &output) }
+            transcript?.sent(commands)
             write()
         case .startTLS: startHandshake()
         case .opened(let extensions):
@@ -246,6 +255,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     private func sendQuit() {
         output.clear()
         SMTPClientCommand.quit.encode(into: &output)
+        transcript?.sent([.quit])
         write()
     }
 
@@ -256,6 +266,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
 
     private func failConnecting(_ cause: DeliveryReport.Cause) {
         let cause = isOpeningCancelled ? .cancelled : cause
+        transcript?.note { "no connection to \(target): \(cause)" }
         opening?.resume(returning: .failure(SMTPConnectFailure(cause, host: target.host)))
         opening = nil
         closedPromise.succeed()
@@ -302,6 +313,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
 
     private func sendContent() {
         guard let context, let message = delivery?.message else { return }
+        transcript?.note { "content of \(message.size) octets" }
         upload = SMTPContentUpload(message)
         continueUpload(context)
     }
