@@ -21,10 +21,8 @@ struct DoctorCommand: AsyncParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
-        var server = ServerOptions()
-        (server.helo, server.dns, server.providers) = (helo, dns, providers)
-        let settings = try await Settings(
-            flags: data.values.merging(server.values) { $1 }, file: data.configurationFile)
+        let flags = data.values.merging(Application.settings(["helo": helo, "dns": dns, "providers": providers])) { $1 }
+        let settings = try await Settings(flags: flags, file: data.configurationFile)
         let sources = try source.map { text in
             guard let address = IPAddress(text) else { throw ValidationError("\(text) is not an IP address.") }
             return address

@@ -131,7 +131,8 @@ struct ServerOptions: ParsableArguments {
     }
 }
 
-private func settings(_ values: [String: String?]) -> [AbsoluteConfigKey: ConfigValue] {
+/// Those that were given, as the strongest source of ``Settings``.
+func settings(_ values: [String: String?]) -> [AbsoluteConfigKey: ConfigValue] {
     values.reduce(into: [:]) { settings, pair in
         guard let value = pair.value else { return }
         settings[AbsoluteConfigKey([pair.key])] = ConfigValue(.string(value), isSecret: false)
