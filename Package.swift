@@ -177,7 +177,8 @@ let package = Package(
         .testTarget(
             name: "ApplicationTests",
             dependencies: [
-                "Application", "Feedback", "MailSigning", "SMTPTransport", "SMTPProtocol", "MailTypes", nio, logging,
+                "Application", "Delivery", "Feedback", "MailSigning", "SMTPTransport", "SMTPProtocol", "MailTypes",
+                "DNSResolution", "TrafficShaping", nio, logging,
             ]),
         // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.
         .testTarget(name: "SystemTests", dependencies: ["sluice", "MailTypes"]),

@@ -11,7 +11,21 @@ package enum CampaignSchema {
         Migration(version: 401, name: "delivery of campaigns", sql: functions),
         Migration(version: 402, name: "campaigns of an account take turns", sql: turns),
         Migration(version: 403, name: "shaping of accounts and sites", sql: shaping),
+        Migration(version: 410, name: "accounts can be held", sql: holds),
     ]
+
+    /// The row of a held account is due never, and nothing but a resume changes that: claims need not know of holds.
+    private static let holds = """
+        ALTER TABLE account_queue ADD COLUMN held_at timestamptz;
+        CREATE INDEX account_queue_held ON account_queue (account_id) WHERE held_at IS NOT NULL;
+
+        CREATE OR REPLACE FUNCTION enqueue_account(p_account bigint, p_due timestamptz)
+        RETURNS void LANGUAGE sql AS $$
+            INSERT INTO account_queue AS q (account_id, next_due) VALUES (p_account, p_due)
+            ON CONFLICT (account_id) DO UPDATE SET next_due = excluded.next_due
+            WHERE q.next_due > excluded.next_due AND q.held_at IS NULL
+        $$;
+        """
 
     private static let tables = """
         -- Counters are updated by each journal group. No index covers a column that changes then, and half of each

@@ -2,6 +2,7 @@
 struct DNSQuestion: Hashable, Sendable {
     enum RecordType: Int32, Sendable {
         case address = 1
+        case pointer = 12
         case mailExchange = 15
         case text = 16
         case version6Address = 28

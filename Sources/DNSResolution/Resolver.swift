@@ -90,6 +90,24 @@ package final class Resolver: Sendable {
         return hosts.flatMap(\.addresses)
     }
 
+    /// The names of an address (RFC 1035 §3.5), in lower case.
+    ///
+    /// - Throws: `permanent` if it has none.
+    package func names(of address: IPAddress) async throws(DNSFailure) -> [String] {
+        let name =
+            address.isVersion6
+            ? address.bytes.reversed().map { "\(String($0 & 15, radix: 16)).\(String($0 >> 4, radix: 16))." }.joined()
+                + "ip6.arpa"
+            : address.bytes.reversed().map { "\($0)." }.joined() + "in-addr.arpa"
+        let names = try await records(name, .pointer).values.compactMap { data in
+            HostName.labels(wire: data[...]).flatMap { labels in
+                HostName.checked(labels.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "."))
+            }
+        }
+        guard !names.isEmpty else { throw .permanent(.noRecords) }
+        return names
+    }
+
     private func records(
         _ name: String, _ type: DNSQuestion.RecordType
     ) async throws(DNSFailure) -> DNSRecords<[UInt8]> {

@@ -54,6 +54,7 @@ struct BatchOpener: Sendable {
             return true
         case .intended where run.runtime.resendsInDoubt && mayMail:
             // The mail may have been delivered just before an earlier run ended. It is counted and sent again.
+            sender.metrics.count(\.inDoubtResent)
             journal.record(run, [JournalEntry(run, position, .inDoubtResend)])
             return false
         case .intended:

@@ -1,5 +1,6 @@
 package import Campaigns
 package import DNSResolution
+import Foundation
 package import Logging
 package import MailTypes
 package import NIOCore
@@ -15,20 +16,24 @@ package import Vault
 /// batch is settled or given back; cancelling its task stops at once, and the next start finds what was under way in the
 /// journal.
 package final class DeliveryEngine: Service {
-    private let configuration: DeliveryConfiguration
-    private let store: DeliveryStore
+    let configuration: DeliveryConfiguration
+    let store: DeliveryStore
     private let journal: JournalWriter
     private let runtimes: CampaignRuntimes
     private let opener: BatchOpener
-    private let router: Router
+    let router: Router
     private let local: LocalJournal?
     private let fleet = FleetState()
-    private let logger: Logger
+    let metrics = DeliveryMetrics()
+    let startedAt = Date()
+    let logger: Logger
 
-    private struct State {
+    struct State {
         var runs: [BatchID: BatchRun] = [:]
         /// Batches claimed and not yet done with, those that have no run yet included.
         var activeBatches = 0
+        /// Accounts whose mail the operator keeps back, as last read.
+        var heldAccounts: Set<AccountID> = []
         /// Why nothing more is claimed, and what becomes of the batches in work.
         var stopReason: BatchRun.StopReason?
         var pacer = AccountPacer()
@@ -47,7 +52,7 @@ package final class DeliveryEngine: Service {
         }
     }
 
-    private let state = Mutex(State())
+    let state = Mutex(State())
     private let wakeUp = Signal()
 
     /// - Parameters:
@@ -69,8 +74,7 @@ package final class DeliveryEngine: Service {
         self.local = local
         journal = JournalWriter(
             store: store, local: local, suppressions: check, node: configuration.node,
-            interval: configuration.journalInterval,
-            logger: logger)
+            interval: configuration.journalInterval, metrics: metrics, logger: logger)
         runtimes = CampaignRuntimes { [publicURL = configuration.publicURL, local] account, campaign in
             let sendable = try await store.sendable(account, campaign)
             return try CampaignRuntime(
@@ -87,8 +91,8 @@ package final class DeliveryEngine: Service {
             logger: logger)
         opener = BatchOpener(
             journal: journal, router: router, fleet: fleet,
-            sender: Sender(journal: journal, retry: configuration.retry, logger: logger), suppressions: check,
-            now: Sender.wallClock)
+            sender: Sender(journal: journal, retry: configuration.retry, metrics: metrics, logger: logger),
+            suppressions: check, now: Sender.wallClock)
     }
 
     package func run() async throws {
@@ -114,6 +118,7 @@ package final class DeliveryEngine: Service {
             group.addTask { await self.listenForWork() }
             group.addTask { await self.wakeRegularly() }
             group.addTask { await self.followFleet() }
+            group.addTask { await self.watchHolds() }
             await claimUntilDrained()
             await journal.flush()
             group.cancelAll()
@@ -189,10 +194,12 @@ package final class DeliveryEngine: Service {
         _ batch: ClaimedBatch, leaseEnd: ContinuousClock.Instant, in group: inout DiscardingTaskGroup
     ) {
         state.withLock { $0.activeBatches += 1 }
+        metrics.count(\.batchesClaimed)
         group.addTask {
             do {
                 try await self.work(on: batch, leaseEnd: leaseEnd)
             } catch {
+                self.metrics.count(\.batchesFailed)
                 // The lease runs out and the batch is claimed again; what was journalled stays.
                 self.logger.error("batch given up", metadata: ["batch": "\(batch.id)", "error": "\(error)"])
                 try? await self.store.park(
@@ -222,7 +229,8 @@ package final class DeliveryEngine: Service {
         if batch.standing == .paused { run.stop(.park) }
         let (stopReason, earlier) = state.withLock { state in
             let earlier = state.runs.updateValue(run, forKey: batch.id)
-            return (state.stopReason, earlier)
+            let isHeld = state.heldAccounts.contains(batch.id.account) && batch.standing != .cancelling
+            return (state.stopReason ?? (isHeld ? .park : nil), earlier)
         }
         // The lease of an earlier run ran out while the database was away.
         earlier?.stop(.abandon)
@@ -237,12 +245,15 @@ package final class DeliveryEngine: Service {
         let batch = run.batch
         switch run.conclusion() {
         case .abandon:
+            metrics.count(\.batchesAbandoned)
             logger.warning("batch left to another run", metadata: ["batch": "\(batch.id)"])
         case .park:
             try await store.park(batch.id, node: configuration.node, epoch: batch.epoch, dueInSeconds: 0)
+            metrics.count(\.batchesParked)
         case .settle(let settlement):
             let result = try await store.settle(
                 batch.id, node: configuration.node, epoch: batch.epoch, settlement)
+            metrics.count(\.batchesSettled)
             if case .settled(campaignDone: true) = result { await complete(batch.id.account, batch.id.campaign) }
         }
     }

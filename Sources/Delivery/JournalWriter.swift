@@ -58,6 +58,7 @@ final class JournalWriter: Sendable {
     private let suppressions: SuppressionCheck
     private let node: String
     private let interval: Duration
+    private let metrics: DeliveryMetrics
     private let logger: Logger
 
     /// Tells which of an account's addresses are suppressed at this moment.
@@ -65,13 +66,14 @@ final class JournalWriter: Sendable {
 
     init(
         store: DeliveryStore, local: LocalJournal? = nil, suppressions: @escaping SuppressionCheck, node: String,
-        interval: Duration, logger: Logger
+        interval: Duration, metrics: DeliveryMetrics = DeliveryMetrics(), logger: Logger
     ) {
         self.store = store
         self.local = local
         self.suppressions = suppressions
         self.node = node
         self.interval = interval
+        self.metrics = metrics
         self.logger = logger
     }
 
@@ -171,8 +173,12 @@ final class JournalWriter: Sendable {
         var pause = Duration.milliseconds(50)
         while !Task.isCancelled {
             do {
-                return try await store.append(node: node, groups)
+                let start = ContinuousClock.now
+                let standings = try await store.append(node: node, groups)
+                metrics.journalled(groups, in: .now - start)
+                return standings
             } catch {
+                metrics.count(\.journalFailures)
                 logger.warning("journal not committed, trying again", metadata: ["error": "\(error)"])
                 try? await Task.sleep(for: pause)
                 pause = min(pause * 2, .seconds(2))

@@ -31,6 +31,7 @@ final class Lane: Sendable {
         var nextWorker = 0
         var isWakeUpSet = false
         var throughput = Throughput()
+        var counts = LaneCounts()
         /// When the mail that was sent back to the store last is to come back.
         var overflowUntil: SteadySeconds = 0
     }
@@ -131,7 +132,14 @@ final class Lane: Sendable {
         return opensAt > now ? opensAt : nil
     }
 
-    var isIdle: Bool { state.withLock { $0.queue.isEmpty && $0.workers.isEmpty } }
+    /// A held lane is not idle: it must remember that it is held.
+    var isIdle: Bool {
+        state.withLock { state in
+            guard state.queue.isEmpty && state.workers.isEmpty else { return false }
+            if case .held = state.governor.standing(at: SteadyClock.now).condition { return false }
+            return true
+        }
+    }
 
     /// Cuts off the mails under way and closes all connections.
     func shutdown() async {
@@ -280,6 +288,7 @@ final class Lane: Sendable {
     private func learn(_ answer: LaneAnswer) {
         let now = SteadyClock.now
         state.withLock { state in
+            state.counts.count(answer, at: now)
             switch answer {
             case .accepted:
                 state.governor.accepted(at: now)
@@ -300,8 +309,10 @@ final class Lane: Sendable {
 
     // MARK: Operators
 
+    /// What waits is sent back to the store if the hold is long.
     func hold(until: SteadySeconds?, reason: String) {
         state.withLock { $0.governor.hold(until: until, reason: reason) }
+        shed()
     }
 
     func resume() {
@@ -314,12 +325,24 @@ final class Lane: Sendable {
 
     /// Ends the wait of everything queued: it goes back to the store.
     func empty() {
-        let jobs = state.withLock { state in
+        for job in takeAll() { sender.postpone(job, inSeconds: Self.emptiedSeconds) }
+    }
+
+    /// Ends everything queued as bounced, and nothing that comes later.
+    ///
+    /// - Returns: how many mails that were.
+    func fail() -> Int {
+        let jobs = takeAll()
+        for job in jobs { sender.giveUp(job) }
+        return jobs.count
+    }
+
+    private func takeAll() -> [Job] {
+        state.withLock { state in
             var jobs: [Job] = []
             while let job = state.queue.popFirst() { jobs.append(job) }
             return jobs
         }
-        for job in jobs { sender.postpone(job, inSeconds: Self.emptiedSeconds) }
     }
 
     private static let emptiedSeconds = 60.0
@@ -330,7 +353,7 @@ final class Lane: Sendable {
             LaneSnapshot(
                 name: name, provider: provider.name, standing: state.governor.standing(at: now), at: now,
                 queued: state.queue.count, workers: state.workers.count, connections: pool.connectionCount,
-                perSecond: state.throughput.perSecond(at: now), answered: state.throughput.total)
+                perSecond: state.throughput.perSecond(at: now), answered: state.throughput.total, counts: state.counts)
         }
     }
 }
@@ -349,6 +372,7 @@ struct LaneSnapshot: Sendable {
     let perSecond: Double
     /// Mails answered since the lane was made.
     let answered: Int
+    let counts: LaneCounts
 }
 
 /// What the lane's governor is told of a mail.
@@ -381,6 +405,8 @@ protocol MailSender: Sendable {
     func fail(_ job: Job, failure: SMTPConnectFailure, provider: Provider) -> LaneAnswer
     /// Gives the mail back to the store untried.
     func postpone(_ job: Job, inSeconds: Double)
+    /// Ends the mail as bounced, untried: the operator wants no more of it.
+    func giveUp(_ job: Job)
 }
 
 extension Job {
@@ -424,7 +450,8 @@ extension LaneGovernor {
         switch standing(at: now).condition {
         case .open, .slowed, .probing: now
         case .suspended(let until, _): until
-        case .held(let until, _): until ?? now + 3_600
+        // Without an end: looked at again before long, in case it is over.
+        case .held(let until, _): until ?? now + 300
         }
     }
 }

@@ -29,7 +29,9 @@ final class Router: Sendable {
     private let lanes = Mutex<[String: KnownLane]>([:])
     private let fleet: FleetState
     private let leaseTokens: SiteRate.Lease
-    private let budget: ConnectionBudget
+    let budget: ConnectionBudget
+    let holds = LaneHolds()
+    let traces = SMTPTraceHub()
     private let configuration: DeliveryConfiguration
     private let resolver: Resolver?
     private let tlsPolicies: TLSPolicyResolver?
@@ -216,6 +218,7 @@ final class Router: Sendable {
             client.tls = configuration.tls
             client.timeouts = configuration.timeouts
             client.credentials = configuration.route?.credentials
+            client.trace = SMTPTrace(hub: traces, lane: name)
             let limits = configuration.laneLimits ?? provider.limits
             let pool = SMTPConnectionPool(
                 targets: targets, configuration: client,
@@ -228,6 +231,7 @@ final class Router: Sendable {
                 name: name, provider: provider, limits: limits, policy: configuration.governor, pool: pool,
                 budget: budget, fleet: fleet, isShared: source == nil && configuration.route == nil,
                 siteRate: source == nil ? siteRate(name, limits) : nil, sender: sender)
+            holds.apply(to: lane)
             lanes[name] = KnownLane(lane: lane, targets: Set(targets), askedFor: .now)
             return lane
         }
@@ -246,7 +250,9 @@ final class Router: Sendable {
     }
 
     /// All lanes at one moment.
-    var snapshots: [LaneSnapshot] { lanes.withLock { Array($0.values) }.map(\.lane.snapshot) }
+    var snapshots: [LaneSnapshot] { allLanes.map(\.snapshot) }
+
+    var allLanes: [Lane] { lanes.withLock { Array($0.values) }.map(\.lane) }
 
     /// Closes lanes unused for some minutes, so that the memory of sites once mailed is given back. The pause also keeps
     /// a lane alive that somebody has just been handed.

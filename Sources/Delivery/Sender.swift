@@ -13,16 +13,18 @@ import Vault
 final class Sender: MailSender {
     private let journal: JournalWriter
     private let retry: RetrySchedule
+    let metrics: DeliveryMetrics
     private let now: @Sendable () -> Int64
     private let logger: Logger
 
     /// - Parameter now: the wall clock in seconds since 1970.
     init(
-        journal: JournalWriter, retry: RetrySchedule, now: @escaping @Sendable () -> Int64 = Sender.wallClock,
-        logger: Logger
+        journal: JournalWriter, retry: RetrySchedule, metrics: DeliveryMetrics = DeliveryMetrics(),
+        now: @escaping @Sendable () -> Int64 = Sender.wallClock, logger: Logger
     ) {
         self.journal = journal
         self.retry = retry
+        self.metrics = metrics
         self.now = now
         self.logger = logger
     }
@@ -48,7 +50,13 @@ final class Sender: MailSender {
         }
         let diagnosis = Diagnosis(text: "waiting until the site takes more mail")
         journal.record(job.run, [JournalEntry(job.run, job.position, .deferred, diagnosis)])
+        metrics.count(\.postponed)
         job.run.finish(job.position, .postponed(inSeconds: seconds))
+    }
+
+    func giveUp(_ job: Job) {
+        guard job.run.mayStart else { return job.run.finish(job.position, .untouched) }
+        conclude(job.run, job.position, .bounced, Diagnosis(text: "given up by the operator"))
     }
 
     func fail(_ job: Job, failure: SMTPConnectFailure, provider: Provider) -> LaneAnswer {
@@ -102,6 +110,7 @@ final class Sender: MailSender {
             journal.record(run, [JournalEntry(run, position, .withdrawn)])
             return .stale
         }
+        if report.verdict == .accepted { metrics.accepted(over: connection) }
         let answer = report.answer(provider)
         conclude(run, position, report, givesUp: answer.givesUp)
         return .answered(answer)
@@ -123,7 +132,10 @@ final class Sender: MailSender {
         case .final(let outcome):
             conclude(run, position, outcome, diagnosis, suppresses: diagnosis.suppresses(report))
         case .later(let countsAsInDoubt):
-            if countsAsInDoubt { journal.record(run, [JournalEntry(run, position, .inDoubtResend)]) }
+            if countsAsInDoubt {
+                metrics.count(\.inDoubtResent)
+                journal.record(run, [JournalEntry(run, position, .inDoubtResend)])
+            }
             postpone(run, position, diagnosis)
         }
     }
@@ -132,6 +144,7 @@ final class Sender: MailSender {
         _ run: BatchRun, _ position: Int, _ outcome: Outcome, _ diagnosis: Diagnosis, suppresses: Bool = false
     ) {
         let record = run.batch.records[position]
+        metrics.concluded(outcome, of: run.batch.id.account)
         journal.record(
             run, [JournalEntry(run, position, .outcome(outcome), diagnosis)],
             suppress: suppresses ? run.fingerprints[position] : nil)
@@ -145,6 +158,7 @@ final class Sender: MailSender {
 
     /// An attempt failed for now.
     func postpone(_ run: BatchRun, _ position: Int, _ diagnosis: Diagnosis) {
+        metrics.deferred(of: run.batch.id.account)
         journal.record(run, [JournalEntry(run, position, .deferred, diagnosis)])
         run.finish(position, .deferred(inSeconds: retrySeconds(run, position, diagnosis)))
     }

@@ -63,14 +63,17 @@ final class DNSServerProcess {
     private let program: RunningProgram
     private let pidFile: String
 
-    init(_ nsd: String, zone: String, _ directory: TemporaryDirectory) throws {
+    /// - Parameter reverse: the zone `9.9.9.in-addr.arpa`.
+    init(_ nsd: String, zone: String, reverse: String? = nil, _ directory: TemporaryDirectory) throws {
         let port = Int.random(in: 20_000..<60_000)
         self.port = port
         let folder = directory.path + "/dns"
         pidFile = folder + "/pid"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         try zone.write(toFile: folder + "/example.zone", atomically: false, encoding: .utf8)
-        try """
+        try reverse?.write(toFile: folder + "/reverse.zone", atomically: false, encoding: .utf8)
+        try
+            ("""
         server:
           ip-address: 127.0.0.1@\(port)
           zonesdir: "\(folder)"
@@ -88,7 +91,10 @@ final class DNSServerProcess {
         zone:
           name: example
           zonefile: example.zone
-        """.write(toFile: folder + "/nsd.conf", atomically: false, encoding: .utf8)
+
+        """
+            + (reverse == nil ? "" : "zone:\n  name: 9.9.9.in-addr.arpa\n  zonefile: reverse.zone\n")).write(
+                toFile: folder + "/nsd.conf", atomically: false, encoding: .utf8)
         // A session of its own, so that one signal reaches all its processes; a bounded life, should the test be killed.
         program = try RunningProgram(
             "/bin/sh",

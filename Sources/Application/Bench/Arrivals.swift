@@ -57,8 +57,8 @@ struct Arrivals: Sendable {
     }
 
     /// From a moment to each copy.
-    func latencies(since start: Int64) -> Latencies {
-        var latencies = Latencies()
+    func latencies(since start: Int64) -> LatencyHistogram {
+        var latencies = LatencyHistogram()
         for copy in copies { latencies.record(microseconds: (copy.milliseconds - start) * 1_000) }
         return latencies
     }

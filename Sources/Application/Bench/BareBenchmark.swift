@@ -23,7 +23,7 @@ struct BareBenchmark {
         /// Sender and sink; there is no database.
         let cpuSecondsPerThousand: CPUShares
         /// Of one transaction: from the signed message to the answer to its final dot.
-        let latency: Latencies.Summary
+        let latency: LatencyHistogram.Summary
         let rates: RateCurve
 
         var title: String { "Without the engine: \(grouped(scenario.messages)) messages" }
@@ -64,7 +64,7 @@ struct BareBenchmark {
         let measured: Swift.Result<Measured, any Error>
         do {
             let mail = try Mail(scenario)
-            try await send(scenario.warmUp, mail, pool, Mutex(Latencies()))
+            try await send(scenario.warmUp, mail, pool, Mutex(LatencyHistogram()))
             measured = .success(try await measure(mail, pool, sink))
         } catch {
             measured = .failure(error)
@@ -85,11 +85,11 @@ struct BareBenchmark {
         let startedAt: Int64
         let seconds: Double
         let usage: Usage
-        let latency: Latencies.Summary
+        let latency: LatencyHistogram.Summary
     }
 
     private func measure(_ mail: Mail, _ pool: SMTPConnectionPool, _ sink: SinkChild) async throws -> Measured {
-        let latencies = Mutex(Latencies())
+        let latencies = Mutex(LatencyHistogram())
         let before = (CPUTime.ofThisProcess(), sink.cpuSeconds)
         let startedAt = SinkLog.milliseconds()
         let start = ContinuousClock.now
@@ -103,14 +103,14 @@ struct BareBenchmark {
     }
 
     private func send(
-        _ count: Int, _ mail: Mail, _ pool: SMTPConnectionPool, _ latencies: borrowing Mutex<Latencies>
+        _ count: Int, _ mail: Mail, _ pool: SMTPConnectionPool, _ latencies: borrowing Mutex<LatencyHistogram>
     ) async throws {
         let rest = Countdown(count)
-        let all = try await withThrowingTaskGroup(of: Latencies.self) { group in
+        let all = try await withThrowingTaskGroup(of: LatencyHistogram.self) { group in
             for _ in 0..<min(count, scenario.connections) {
                 group.addTask { try await Self.work(rest, mail, pool) }
             }
-            return try await group.reduce(into: Latencies()) { $0.add($1) }
+            return try await group.reduce(into: LatencyHistogram()) { $0.add($1) }
         }
         latencies.withLock { $0.add(all) }
     }
@@ -118,8 +118,8 @@ struct BareBenchmark {
     /// Sends over one connection until there is nothing left.
     @concurrent private static func work(
         _ rest: Countdown, _ mail: Mail, _ pool: SMTPConnectionPool
-    ) async throws -> Latencies {
-        var latencies = Latencies()
+    ) async throws -> LatencyHistogram {
+        var latencies = LatencyHistogram()
         while let number = rest.next() {
             let problem: RigError?
             (latencies, problem) = try await pool.withConnection { [latencies] connection in
@@ -131,8 +131,8 @@ struct BareBenchmark {
     }
 
     private static func send(
-        _ first: Int, _ rest: Countdown, _ mail: Mail, _ connection: SMTPConnection, _ earlier: Latencies
-    ) async -> (Latencies, RigError?) {
+        _ first: Int, _ rest: Countdown, _ mail: Mail, _ connection: SMTPConnection, _ earlier: LatencyHistogram
+    ) async -> (LatencyHistogram, RigError?) {
         var latencies = earlier
         var next: Int? = first
         while let number = next {

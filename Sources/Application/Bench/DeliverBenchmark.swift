@@ -25,7 +25,7 @@ struct DeliverBenchmark {
         /// From the call that sends to the first copy at the sink.
         let firstCopyMilliseconds: Double?
         /// From the call that sends to each copy: the last one's is the campaign's duration.
-        let latency: Latencies.Summary
+        let latency: LatencyHistogram.Summary
         let delivered, bounced, deferrals, copies, duplicates, inDoubt: Int
         let rates: RateCurve
         /// The same mail over the same client without the engine, measured just before.
@@ -52,7 +52,7 @@ struct DeliverBenchmark {
                 table.add("delivery as a share of that", String(format: "%.0f %%", shareOfBare * 100))
             }
             if let firstCopyMilliseconds {
-                table.add("send to the first copy", Latencies.Summary.text(firstCopyMilliseconds))
+                table.add("send to the first copy", LatencyHistogram.Summary.text(firstCopyMilliseconds))
             }
             table.add("send to a copy, median / 99 % / last", latency.text)
             table.add("CPU for 1,000: server, PostgreSQL, sink", cpuSecondsPerThousand.text)

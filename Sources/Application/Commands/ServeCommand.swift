@@ -27,7 +27,7 @@ struct ServeCommand: AsyncParsableCommand {
             }
         } catch {
             await records.close()
-            throw ServeFailure(error, http: configuration.http)
+            throw ServeFailure(error, configuration)
         }
         await records.close()
     }
@@ -37,9 +37,12 @@ struct ServeCommand: AsyncParsableCommand {
 struct ServeFailure: Error, CustomStringConvertible {
     let description: String
 
-    init(_ error: any Error, http: Endpoint) {
+    init(_ error: any Error, _ configuration: ServerConfiguration) {
         if let error = error as? IOError, error.errnoCode == EADDRINUSE {
-            description = "\(http) is in use: another program listens there; choose another with --http"
+            let monitor = configuration.operatorEndpoint.map { " or \($0)" } ?? ""
+            let flags = monitor.isEmpty ? "--http" : "--http or --operator"
+            description =
+                "\(configuration.http)\(monitor) is in use: another program listens there; choose another with \(flags)"
         } else {
             description = "\(error)"
         }

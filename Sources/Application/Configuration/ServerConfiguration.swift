@@ -26,6 +26,9 @@ struct ServerConfiguration: Sendable {
     let usesMTASTS: Bool
     /// Folder of the node's own journal. A node that is started again must find it.
     let journalDirectory: String
+    let operatorSocket: OperatorSocket
+    /// Where monitors read metrics; nil without a port.
+    let operatorEndpoint: Endpoint?
 
     init(_ settings: Settings, logger: Logger) throws {
         roles = try Self.roles(settings)
@@ -36,6 +39,18 @@ struct ServerConfiguration: Sendable {
         let folder = delivery.node.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? String($0) : "_" }.joined()
         journalDirectory = settings.dataDirectory + "/journal/" + folder
         usesMTASTS = try settings.flag("mtaSts", default: true)
+        operatorSocket = OperatorSocket(OperatorSocket.path(settings))
+        operatorEndpoint = try Self.operatorEndpoint(settings)
+    }
+
+    private static func operatorEndpoint(_ settings: Settings) throws -> Endpoint? {
+        guard settings.text("operator") != nil else { return nil }
+        let endpoint = try settings.endpoint("operator", default: "")
+        guard endpoint.isLoopback else {
+            throw SettingError(
+                setting: "operator", problem: "\(endpoint) is not on loopback: metrics have no password; use a proxy")
+        }
+        return endpoint
     }
 
     private static func roles(_ settings: Settings) throws -> Set<Role> {
@@ -117,7 +132,7 @@ struct ServerConfiguration: Sendable {
     }
 
     /// The built-in rules with the operator's file over them.
-    private static func providers(_ file: String) throws -> ProviderRules {
+    static func providers(_ file: String) throws -> ProviderRules {
         guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
             throw SettingError(setting: "providers", problem: "the file \(file) cannot be read as UTF-8")
         }
@@ -128,7 +143,7 @@ struct ServerConfiguration: Sendable {
         }
     }
 
-    private static func resolver(_ settings: Settings) throws -> ResolverConfiguration {
+    static func resolver(_ settings: Settings) throws -> ResolverConfiguration {
         var configuration = ResolverConfiguration(forwarders: nil)
         if let text = settings.text("dns") {
             guard let server = DNSServer(text) else {

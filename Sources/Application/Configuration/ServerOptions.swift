@@ -33,10 +33,38 @@ struct DataOptions: ParsableArguments {
     }
 }
 
+/// How commands find a running server.
+struct OperatorOptions: ParsableArguments {
+    @OptionGroup var data: DataOptions
+
+    @Option(
+        name: .customLong("operator-socket"),
+        help: "The server's unix socket. [SLUICE_OPERATOR_SOCKET, operator.sock in the data directory]")
+    var socket: String?
+
+    init() {}
+
+    func client() async throws -> OperatorClient {
+        let flags = data.values.merging(settings(["operatorSocket": socket])) { $1 }
+        let settings = try await Settings(flags: flags, file: data.configurationFile)
+        return OperatorClient(socket: OperatorSocket.path(settings))
+    }
+}
+
 /// Flags of a running server.
 struct ServerOptions: ParsableArguments {
     @Option(help: "Address and port of the HTTP API. [SLUICE_HTTP, 127.0.0.1:8025]")
     var http: String?
+
+    @Option(
+        name: .customLong("operator"),
+        help: "Loopback address and port on which monitors may read /metrics and /status. [SLUICE_OPERATOR, none]")
+    var operatorEndpoint: String?
+
+    @Option(
+        help: "Unix socket of sluice top, lane and trace. [SLUICE_OPERATOR_SOCKET, operator.sock in the data directory]"
+    )
+    var operatorSocket: String?
 
     @Option(help: "What this node does: api, delivery or both. [SLUICE_ROLES]")
     var roles: String?
@@ -103,7 +131,8 @@ struct ServerOptions: ParsableArguments {
 
     var values: [AbsoluteConfigKey: ConfigValue] {
         settings([
-            "http": http, "roles": roles, "node": node, "helo": helo, "route": route, "dns": dns,
+            "http": http, "operator": operatorEndpoint, "operatorSocket": operatorSocket, "roles": roles, "node": node,
+            "helo": helo, "route": route, "dns": dns,
             "smtpPort": smtpPort.map(String.init), "allowPrivateDestinations": allowPrivateDestinations ? "true" : nil,
             "force": force ? "true" : nil, "publicUrl": publicURL, "retryBase": retryBase.map(String.init),
             "retryMaximum": retryMaximum.map(String.init),
@@ -116,7 +145,8 @@ struct ServerOptions: ParsableArguments {
     }
 }
 
-private func settings(_ values: [String: String?]) -> [AbsoluteConfigKey: ConfigValue] {
+/// Those that were given, as the strongest source of ``Settings``.
+func settings(_ values: [String: String?]) -> [AbsoluteConfigKey: ConfigValue] {
     values.reduce(into: [:]) { settings, pair in
         guard let value = pair.value else { return }
         settings[AbsoluteConfigKey([pair.key])] = ConfigValue(.string(value), isSecret: false)

@@ -32,10 +32,13 @@ final class Server: Sendable {
         let roles = configuration.roles
         let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount / 2))
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
+        var engine: DeliveryEngine?
         if roles.contains(.delivery) {
+            let delivering = try await deliveryEngine(group)
+            engine = delivering
             services.append(
                 .init(
-                    service: try await deliveryEngine(group), successTerminationBehavior: .gracefullyShutdownGroup,
+                    service: delivering, successTerminationBehavior: .gracefullyShutdownGroup,
                     failureTerminationBehavior: .gracefullyShutdownGroup))
         }
         if roles.contains(.api) {
@@ -50,6 +53,7 @@ final class Server: Sendable {
                     service: IdempotencySweeper(
                         store: records.idempotency, records: records.pool, logger: logger)))
         }
+        services += operatorServices(engine, group)
         var groupConfiguration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         groupConfiguration.maximumGracefulShutdownDuration = .seconds(60)
@@ -82,6 +86,28 @@ final class Server: Sendable {
                 idempotency: records.idempotency, unsubscriber: records.unsubscriber, openAPI: OpenAPIDocument.text),
             host: configuration.http.host, port: configuration.http.port, tls: configuration.tls, group: group,
             logger: logger, onStart: onStart)
+    }
+
+    // MARK: Operators
+
+    private func operatorServices(
+        _ engine: DeliveryEngine?, _ group: any EventLoopGroup
+    ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
+        let routes = OperatorRoutes(engine: engine, campaigns: records.campaigns, delivery: records.delivery)
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
+        if configuration.operatorSocket.prepare(logger) {
+            services.append(
+                .init(
+                    service: OperatorServer.onSocket(
+                        configuration.operatorSocket, routes, group: group, logger: logger)))
+        }
+        if let endpoint = configuration.operatorEndpoint {
+            services.append(
+                .init(
+                    service: OperatorServer.onPort(endpoint, routes, group: group, logger: logger),
+                    failureTerminationBehavior: .gracefullyShutdownGroup))
+        }
+        return services
     }
 
     // MARK: Delivery

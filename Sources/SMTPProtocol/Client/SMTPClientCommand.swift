@@ -79,6 +79,13 @@ package struct SMTPClientMailParameters: Sendable, Hashable {
             requiresTLS: envelope.requiresTLS && extensions.requireTLS)
     }
 
+    /// As they follow the path.
+    var text: String {
+        var buffer = ByteBuffer()
+        encode(into: &buffer)
+        return String(buffer: buffer)
+    }
+
     fileprivate func encode(into buffer: inout ByteBuffer) {
         if let size {
             buffer.writeStaticString(" SIZE=")

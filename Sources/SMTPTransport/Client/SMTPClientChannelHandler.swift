@@ -59,6 +59,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     private var cancelledEarly = 0
     private var upload: SMTPContentUpload?
     private var output = ByteBuffer()
+    private var transcript: SMTPTranscript?
 
     private var deadline: NIODeadline?
     private var deadlinePhase: SMTPPhase?
@@ -77,6 +78,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         closedPromise = eventLoop.makePromise()
         closed = closedPromise.futureResult
         machine = SMTPClientStateMachine(configuration.machine(policy))
+        transcript = configuration.trace.map { SMTPTranscript($0, host: target.host) }
     }
 
     var isUsable: Bool { usable.load(ordering: .acquiring) }
@@ -128,6 +130,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
                 returning: DeliveryReport(.temporary, .cancelled, in: .mail, blame: .connection))
         }
         delivery = Delivery(number: number, message: message, continuation: continuation)
+        transcript?.hide(envelope)
         run(machine.deliver(envelope))
     }
 
@@ -164,6 +167,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
 
     func channelActive(context: ChannelHandlerContext) {
         localAddress = context.channel.localAddress?.ipAddress.flatMap { IPAddress($0) }
+        transcript?.note { "connected to \(target)" }
         if isOpeningCancelled {
             run(machine.ended(.cancelled))
         } else {
@@ -172,7 +176,9 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        machine.receive(unwrapInboundIn(data))
+        let bytes = unwrapInboundIn(data)
+        transcript?.received(bytes)
+        machine.receive(bytes)
         run(machine.next())
     }
 
@@ -188,6 +194,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         }
         isInHandshake = false
         isEncrypted = true
+        transcript?.note { "TLS established, certificate \(isVerified ? "verified" : "not verified")" }
         run(machine.tlsEstablished(isVerified: isVerified))
     }
 
@@ -199,6 +206,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     func channelInactive(context: ChannelHandlerContext) {
         run(machine.ended(isInHandshake ? handshakeFault : .connectionClosed))
         stopClock()
+        transcript?.note { "connection closed" }
         closedPromise.succeed()
     }
 
@@ -221,6 +229,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         case .send(let commands):
             output.clear()
             for command in commands { command.encode(into: &output) }
+            transcript?.sent(commands)
             write()
         case .startTLS: startHandshake()
         case .opened(let extensions):
@@ -254,6 +263,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     private func sendQuit() {
         output.clear()
         SMTPClientCommand.quit.encode(into: &output)
+        transcript?.sent([.quit])
         write()
     }
 
@@ -264,6 +274,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
 
     private func failConnecting(_ cause: DeliveryReport.Cause) {
         let cause = isOpeningCancelled ? .cancelled : cause
+        transcript?.note { "no connection to \(target): \(cause)" }
         opening?.resume(returning: .failure(SMTPConnectFailure(cause, host: target.host)))
         opening = nil
         closedPromise.succeed()
@@ -310,6 +321,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
 
     private func sendContent() {
         guard let context, let message = delivery?.message else { return }
+        transcript?.note { "content of \(message.size) octets" }
         upload = SMTPContentUpload(message)
         continueUpload(context)
     }

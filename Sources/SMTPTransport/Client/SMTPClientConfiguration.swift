@@ -18,6 +18,8 @@ package struct SMTPClientConfiguration: Sendable {
     package var trustRootsFile: String?
     /// Told how each connection's TLS went.
     package var onTLSOutcome: (@Sendable (SMTPTLSOutcome) -> Void)?
+    /// Lets an operator listen.
+    package var trace: SMTPTrace?
 
     package init(
         heloName: String, tls: TLSPolicy = .opportunistic, credentials: SMTPCredentials? = nil,

@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func `percentiles are those of the durations`() {
-        var latencies = Latencies()
+        var latencies = LatencyHistogram()
         for milliseconds in 1...1_000 { latencies.record(microseconds: Int64(milliseconds) * 1_000) }
         latencies.record(microseconds: -5)
         let summary = latencies.summary

@@ -2,7 +2,7 @@ import Foundation
 import Histogram
 
 /// Durations, kept to three digits, and what is told of them.
-struct Latencies: Sendable {
+struct LatencyHistogram: Sendable {
     private var histogram = Histogram<UInt64>(highestTrackableValue: Self.most)
 
     /// An hour.
@@ -12,7 +12,7 @@ struct Latencies: Sendable {
         histogram.record(min(UInt64(max(0, microseconds)), Self.most))
     }
 
-    mutating func add(_ other: Latencies) { histogram.add(other.histogram) }
+    mutating func add(_ other: LatencyHistogram) { histogram.add(other.histogram) }
 
     var summary: Summary {
         func milliseconds(_ percentile: Double) -> Double {

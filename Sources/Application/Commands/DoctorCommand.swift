@@ -1,0 +1,48 @@
+import ArgumentParser
+import DNSResolution
+import Foundation
+import MailTypes
+import NIOCore
+import TrafficShaping
+
+/// Looks for what keeps mail from arriving.
+struct DoctorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor", abstract: "Check this host's names, and what applies to a recipient domain.",
+        discussion: "Asks the DNS only; no mail server is spoken to. Ends with status 1 where something is wrong.")
+
+    @OptionGroup var data: DataOptions
+    @Argument(help: "A recipient domain to explain.") var domain: String?
+    @Option(help: "Name given in EHLO. [SLUICE_HELO, the host name]") var helo: String?
+    @Option(help: "Ask this resolver, as address:port, instead of the system's. [SLUICE_DNS]") var dns: String?
+    @Option(help: "YAML file of provider rules over the built-in ones. [SLUICE_PROVIDERS]") var providers: String?
+    @Option(help: "An address that mail leaves from; by default those of this host's interfaces. Repeatable.")
+    var source: [String] = []
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        let flags = data.values.merging(Application.settings(["helo": helo, "dns": dns, "providers": providers])) { $1 }
+        let settings = try await Settings(flags: flags, file: data.configurationFile)
+        let sources = try source.map { text in
+            guard let address = IPAddress(text) else { throw ValidationError("\(text) is not an IP address.") }
+            return address
+        }
+        let examination = Examination(
+            resolver: try Resolver(ServerConfiguration.resolver(settings)),
+            rules: try settings.text("providers").map(ServerConfiguration.providers) ?? .builtIn)
+        var findings = await examination.names(
+            helo: settings.text("helo", default: ProcessInfo.processInfo.hostName),
+            sources: sources.isEmpty ? Self.globalAddresses() : sources)
+        if let domain { findings += await examination.domain(try DomainName(domain)) }
+        try printResult(findings, asJSON: json) {
+            findings.map(\.text).joined(separator: "\n")
+        }
+        if findings.contains(where: { $0.level == .problem }) { throw ExitCode(1) }
+    }
+
+    /// Those from which the Internet could be reached.
+    private static func globalAddresses() -> [IPAddress] {
+        let devices = (try? System.enumerateDevices()) ?? []
+        return devices.compactMap { $0.address?.ipAddress.flatMap { IPAddress($0) } }.filter(\.isGlobal)
+    }
+}

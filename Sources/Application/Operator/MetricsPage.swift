@@ -1,0 +1,153 @@
+import Delivery
+import Foundation
+
+/// `/metrics`: a node's counters and gauges.
+///
+/// The number of series is bounded: labels are outcomes, states, and at most ``mostLanes`` lanes; what the others add up
+/// to is in one called `other`. No account and no address is a label.
+struct MetricsPage {
+    let status: EngineStatus?
+    let heldAccounts: Int
+
+    static let mostLanes = 200
+
+    var text: String {
+        var text = PrometheusText()
+        addProcess(&text)
+        if let status {
+            addMails(status.counts, &text)
+            addJournal(status.counts, &text)
+            addWork(status, &text)
+            addLanes(status.lanes, &text)
+        }
+        return text.text
+    }
+
+    private func addProcess(_ text: inout PrometheusText) {
+        text.family("process_cpu_seconds_total", .counter, "CPU time of this process.") {
+            $0.add(CPUTime.ofThisProcess())
+        }
+        text.family("process_resident_memory_bytes", .gauge, "Memory of this process.") {
+            $0.add(CPUTime.memory().resident)
+        }
+    }
+
+    private func addMails(_ counts: DeliveryCounts, _ text: inout PrometheusText) {
+        text.family("sluice_mails_total", .counter, "Recipients that came to their outcome.") {
+            $0.add(counts.delivered, ["outcome": "delivered"])
+            $0.add(counts.bounced, ["outcome": "bounced"])
+            $0.add(counts.expired, ["outcome": "expired"])
+            $0.add(counts.suppressed, ["outcome": "suppressed"])
+            $0.add(counts.invalid, ["outcome": "invalid"])
+            $0.add(counts.cancelled, ["outcome": "cancelled"])
+            $0.add(counts.inDoubt, ["outcome": "in_doubt"])
+        }
+        text.family("sluice_mails_deferred_total", .counter, "Attempts refused for now.") { $0.add(counts.deferred) }
+        text.family("sluice_mails_postponed_total", .counter, "Mails given back untried, their lane taking no more.") {
+            $0.add(counts.postponed)
+        }
+        text.family("sluice_mails_in_doubt_resent_total", .counter, "Mails sent again after an answer was lost.") {
+            $0.add(counts.inDoubtResent)
+        }
+        text.family("sluice_accepted_total", .counter, "Mails accepted, by protection of the connection.") {
+            $0.add(counts.acceptedPlain, ["tls": "none"])
+            $0.add(counts.acceptedEncrypted, ["tls": "encrypted"])
+            $0.add(counts.acceptedVerified, ["tls": "verified"])
+        }
+    }
+
+    private func addJournal(_ counts: DeliveryCounts, _ text: inout PrometheusText) {
+        text.family("sluice_journal_commit_seconds", .histogram, "Time of a journal commit.") {
+            var sum = 0
+            for (bound, count) in zip(Latencies.bounds, counts.journal.buckets) {
+                sum += count
+                $0.add(sum, ["le": "\(bound)"], suffix: "_bucket")
+            }
+            $0.add(counts.journal.count, ["le": "+Inf"], suffix: "_bucket")
+            $0.add(counts.journal.seconds, suffix: "_sum")
+            $0.add(counts.journal.count, suffix: "_count")
+        }
+        text.family("sluice_journal_entries_total", .counter, "Intents and answers journalled.") {
+            $0.add(counts.journalEntries)
+        }
+        text.family("sluice_journal_failures_total", .counter, "Journal commits that failed and were tried again.") {
+            $0.add(counts.journalFailures)
+        }
+    }
+
+    private func addWork(_ status: EngineStatus, _ text: inout PrometheusText) {
+        let counts = status.counts
+        text.family("sluice_batches_total", .counter, "Batches by what was done with them.") {
+            $0.add(counts.batchesClaimed, ["event": "claimed"])
+            $0.add(counts.batchesSettled, ["event": "settled"])
+            $0.add(counts.batchesParked, ["event": "parked"])
+            $0.add(counts.batchesAbandoned, ["event": "abandoned"])
+            $0.add(counts.batchesFailed, ["event": "failed"])
+        }
+        text.family("sluice_batches_active", .gauge, "Batches in work.") { $0.add(status.activeBatches) }
+        text.family("sluice_mails_waiting", .gauge, "Mails of these batches that have not started.") {
+            $0.add(status.waitingMails)
+        }
+        text.family("sluice_connections", .gauge, "Connections in use.") { $0.add(status.connections) }
+        text.family("sluice_connections_limit", .gauge, "The most connections of this node.") {
+            $0.add(status.connectionLimit)
+        }
+        text.family("sluice_accounts", .gauge, "Accounts with mail on this node, and held ones.") {
+            $0.add(status.accounts.count { !$0.isHeld }, ["state": "active"])
+            $0.add(heldAccounts, ["state": "held"])
+        }
+        text.family("sluice_draining", .gauge, "1 while the node ends.") { $0.add(status.isDraining ? 1 : 0) }
+        text.family("sluice_uptime_seconds", .gauge, "Since the start of delivery.") { $0.add(status.uptimeSeconds) }
+    }
+
+    // MARK: Lanes
+
+    private func addLanes(_ lanes: [LaneReport], _ text: inout PrometheusText) {
+        text.family("sluice_lanes", .gauge, "Lanes by state.") {
+            for state in ["open", "slowed", "suspended", "probing", "held"] {
+                $0.add(lanes.count { $0.state == state }, ["state": state])
+            }
+        }
+        let shown = Self.bounded(lanes)
+        func add(
+            _ name: String, _ kind: PrometheusText.Kind, _ help: String, _ value: (LaneReport) -> Double
+        ) {
+            text.family(name, kind, help) {
+                for lane in shown {
+                    $0.add(value(lane), ["site": lane.site, "provider": lane.provider, "source": lane.source])
+                }
+            }
+        }
+        text.family("sluice_lane_answers_total", .counter, "Answers of a site by kind.") {
+            for lane in shown {
+                for (kind, count) in [
+                    ("accepted", lane.accepted), ("deferred", lane.deferred), ("bounced", lane.bounced),
+                    ("broken", lane.broken),
+                ] {
+                    $0.add(
+                        count,
+                        ["site": lane.site, "provider": lane.provider, "source": lane.source, "answer": kind])
+                }
+            }
+        }
+        add("sluice_lane_queued", .gauge, "Mails waiting for the lane.") { Double($0.queued) }
+        add("sluice_lane_connections", .gauge, "Connections of the lane.") { Double($0.connections) }
+        add("sluice_lane_stopped", .gauge, "1 while the lane is suspended or held.") {
+            $0.state == "suspended" || $0.state == "held" ? 1 : 0
+        }
+    }
+
+    /// The lanes with most traffic, and the sum of the rest.
+    static func bounded(_ lanes: [LaneReport], most: Int = mostLanes) -> [LaneReport] {
+        guard lanes.count > most else { return lanes }
+        let sorted = lanes.sorted { ($0.answered, $1.name) > ($1.answered, $0.name) }
+        let rest = sorted.dropFirst(most)
+        func sum(_ value: (LaneReport) -> Int) -> Int { rest.reduce(0) { $0 + value($1) } }
+        return sorted.prefix(most) + [
+            LaneReport(
+                name: "other", site: "other", provider: "other", source: "other",
+                queued: sum(\.queued), connections: sum(\.connections), accepted: sum(\.accepted),
+                deferred: sum(\.deferred), bounced: sum(\.bounced), broken: sum(\.broken))
+        ]
+    }
+}

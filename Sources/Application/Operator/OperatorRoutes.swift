@@ -1,0 +1,193 @@
+import Campaigns
+import Delivery
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import MailTypes
+import NIOCore
+import SMTPTransport
+import ServiceLifecycle
+
+/// What operators ask of a node.
+///
+///     GET  /metrics                        Prometheus text
+///     GET  /status                         EngineStatus as JSON
+///     POST /lanes/{lane}/hold?seconds=&reason=, /resume, /empty, /fail
+///     POST /accounts/{id}/hold, /resume
+///     POST /campaigns/{id}/pause, /resume, /cancel
+///     GET  /trace?site={lane}              server-sent lines
+///
+/// There is no password: whoever reaches the routes that change things owns the data directory. Lanes stand in the path
+/// percent-encoded.
+struct OperatorRoutes: Sendable {
+    /// Nil on a node that does not deliver.
+    let engine: DeliveryEngine?
+    let campaigns: CampaignService
+    let delivery: DeliveryStore
+
+    /// - Parameter readOnly: only what a monitor needs.
+    func router(readOnly: Bool) -> Hummingbird.Router<BasicRequestContext> {
+        let router = Hummingbird.Router(context: BasicRequestContext.self)
+        router.get("metrics") { _, _ in try await metrics() }
+        router.get("status") { _, _ in try Self.json(try Self.running(engine).status) }
+        guard !readOnly else { return router }
+        router.post("lanes/:lane/:action", use: actOnLanes)
+        router.post("accounts/:id/:action", use: actOnAccount)
+        router.post("campaigns/:id/:action", use: actOnCampaign)
+        router.get("trace", use: trace)
+        return router
+    }
+
+    /// Answers of all actions.
+    struct Done: Codable {
+        var lanes: [String] = []
+        /// Mails ended, by lane.
+        var failed: [String: Int] = [:]
+        var state = ""
+    }
+
+    private func metrics() async throws -> Response {
+        let held = try await delivery.heldAccounts().count
+        let text = MetricsPage(status: engine?.status, heldAccounts: held).text
+        return Response(
+            status: .ok, headers: [.contentType: PrometheusText.contentType],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+
+    // MARK: Actions
+
+    private func actOnLanes(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
+        let engine = try Self.running(engine)
+        let lane = try Self.parameter("lane", context)
+        var done = Done()
+        switch try Self.parameter("action", context) {
+        case "hold":
+            let query = request.uri.queryParameters
+            let seconds = try query["seconds"].map { text in
+                guard let seconds = Double(text), (1...31_536_000).contains(seconds) else {
+                    throw HTTPError(.badRequest, message: "seconds is a number from 1 to 31536000")
+                }
+                return seconds
+            }
+            let reason = String((query["reason"].map(String.init) ?? "by the operator").prefix(200))
+            done.lanes = engine.hold(lanes: lane, seconds: seconds, reason: reason)
+        case "resume": done.lanes = engine.resume(lanes: lane)
+        case "empty": done.lanes = engine.empty(lanes: lane)
+        case "fail":
+            done.failed = engine.fail(lanes: lane)
+            done.lanes = done.failed.keys.sorted()
+        default: throw HTTPError(.notFound)
+        }
+        guard !done.lanes.isEmpty else { throw HTTPError(.notFound, message: "there is no lane \(lane) on this node") }
+        return try Self.json(done)
+    }
+
+    private func actOnAccount(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
+        let engine = try Self.running(engine)
+        guard let account = AccountID(try Self.parameter("id", context)) else {
+            throw HTTPError(.badRequest, message: "an account is named by its number")
+        }
+        switch try Self.parameter("action", context) {
+        case "hold":
+            guard try await engine.hold(account: account) else {
+                throw HTTPError(.notFound, message: "there is no account \(account)")
+            }
+            return try Self.json(Done(state: "held"))
+        case "resume":
+            guard try await engine.resume(account: account) else {
+                throw HTTPError(.conflict, message: "account \(account) is not held")
+            }
+            return try Self.json(Done(state: "active"))
+        default: throw HTTPError(.notFound)
+        }
+    }
+
+    private func actOnCampaign(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
+        let text = try Self.parameter("id", context)
+        guard let campaign = CampaignID(text), let account = try await delivery.accounts(of: campaign).first else {
+            throw HTTPError(.notFound, message: "there is no campaign \(text)")
+        }
+        do {
+            let status =
+                switch try Self.parameter("action", context) {
+                case "pause": try await campaigns.pause(account, campaign)
+                case "resume": try await campaigns.resume(account, campaign)
+                case "cancel": try await campaigns.cancel(account, campaign)
+                default: throw HTTPError(.notFound)
+                }
+            return try Self.json(Done(state: status.campaign.state.rawValue))
+        } catch let error as CampaignError {
+            throw HTTPError(.conflict, message: "\(error)")
+        }
+    }
+
+    // MARK: Trace
+
+    private func trace(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
+        let engine = try Self.running(engine)
+        guard let site = request.uri.queryParameters["site"].map(String.init), !site.isEmpty else {
+            throw HTTPError(.badRequest, message: "site names a lane, a mail host or a provider")
+        }
+        let body = ResponseBody { writer in
+            do {
+                try await request.body.consumeWithCancellationOnInboundClose { _ in
+                    try await follow(engine.trace(lanes: site), to: &writer)
+                }
+            } catch is CancellationError {
+                // The client went away.
+            }
+            try await writer.finish(nil)
+        }
+        return Response(status: .ok, headers: [.contentType: "text/event-stream"], body: body)
+    }
+
+    @concurrent
+    private func follow(_ lines: SMTPTraceHub.Lines, to writer: inout any ResponseBodyWriter) async throws {
+        // Sent at once, so that the reader knows that listening has begun.
+        try await writer.write(ByteBuffer(string: ":\n\n"))
+        let encoder = JSONEncoder()
+        for await line in lines.cancelOnGracefulShutdown() {
+            let data = try encoder.encode(TraceLine(line))
+            try await writer.write(ByteBuffer(string: "data: \(String(decoding: data, as: UTF8.self))\n\n"))
+        }
+    }
+
+    // MARK: Answers
+
+    private static func running(_ engine: DeliveryEngine?) throws -> DeliveryEngine {
+        guard let engine else { throw HTTPError(.serviceUnavailable, message: "this node does not deliver") }
+        return engine
+    }
+
+    private static func parameter(_ name: String, _ context: BasicRequestContext) throws -> String {
+        guard let text = try context.parameters.require(name).removingPercentEncoding, !text.isEmpty else {
+            throw HTTPError(.badRequest, message: "the path is not UTF-8")
+        }
+        return text
+    }
+
+    private static func json(_ value: some Encodable) throws -> Response {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        return Response(
+            status: .ok, headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: try encoder.encode(value))))
+    }
+}
+
+/// One line of a trace as it travels.
+struct TraceLine: Codable, Sendable {
+    let lane, host: String
+    let connection: UInt64
+    let direction, text: String
+
+    init(_ line: SMTPTraceLine) {
+        lane = line.lane
+        host = line.host
+        connection = line.connection
+        direction = line.direction.rawValue
+        text = line.text
+    }
+}

@@ -1,0 +1,47 @@
+import Foundation
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// Listens for operators: on a unix socket for everything, and where it is asked for on a loopback port for monitors.
+enum OperatorServer {
+    static func onSocket(
+        _ socket: OperatorSocket, _ routes: OperatorRoutes, group: any EventLoopGroup, logger: Logger
+    ) -> some Service {
+        SocketService(
+            application: Hummingbird.Application(
+                router: routes.router(readOnly: false),
+                configuration: .init(
+                    address: .unixDomainSocket(path: socket.bindPath), serverName: "sluice",
+                    availableConnectionsDelegate: MaximumAvailableConnections(connections)),
+                onServerRunning: { _ in socket.publish(logger) }, eventLoopGroupProvider: .shared(group),
+                logger: logger),
+            socket: socket)
+    }
+
+    /// Reading only: a port has no file mode, and pages in a browser reach it as well.
+    static func onPort(
+        _ endpoint: Endpoint, _ routes: OperatorRoutes, group: any EventLoopGroup, logger: Logger
+    ) -> some Service {
+        Hummingbird.Application(
+            router: routes.router(readOnly: true),
+            configuration: .init(
+                address: .hostname(endpoint.host, port: endpoint.port), serverName: "sluice",
+                availableConnectionsDelegate: MaximumAvailableConnections(connections)),
+            eventLoopGroupProvider: .shared(group), logger: logger)
+    }
+
+    private static let connections = 64
+
+    private struct SocketService<Application: ApplicationProtocol>: Service {
+        let application: Application
+        let socket: OperatorSocket
+
+        func run() async throws {
+            defer { socket.remove() }
+            try await application.run()
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import MailTypes
+import TrafficShaping
+
+/// A node at one moment, for operators.
+package struct EngineStatus: Sendable, Codable {
+    package let node: String
+    package let uptimeSeconds: Double
+    package let isDraining: Bool
+    package let counts: DeliveryCounts
+    package let activeBatches: Int
+    /// Mails of these batches that have not started.
+    package let waitingMails: Int
+    package let connections: Int
+    package let connectionLimit: Int
+    package let lanes: [LaneReport]
+    /// Those that have mail here, or are held.
+    package let accounts: [AccountReport]
+}
+
+/// A lane at one moment.
+package struct LaneReport: Sendable, Codable, Hashable {
+    package struct Refusal: Sendable, Codable, Hashable {
+        package let code: Int
+        package let enhanced: String?
+        package let secondsAgo: Double
+
+        package init(code: Int, enhanced: String?, secondsAgo: Double) {
+            self.code = code
+            self.enhanced = enhanced
+            self.secondsAgo = secondsAgo
+        }
+    }
+
+    package let name: String
+    /// Names of its mail hosts, `route` where one host takes all.
+    package let site: String
+    package let provider: String
+    /// What it sends from.
+    package let source: String
+    /// `open`, `slowed`, `suspended`, `probing` or `held`
+    package let state: String
+    /// Why it is not open.
+    package let reason: String?
+    /// When that ends by itself.
+    package let endsInSeconds: Double?
+    package let queued: Int
+    package let connections: Int
+    /// As many as the lane may have at present.
+    package let connectionLimit: Int
+    package let perSecond: Double
+    /// Nil without a limit.
+    package let rateLimit: Double?
+    package let accepted: Int
+    package let deferred: Int
+    package let bounced: Int
+    /// Connections that failed, or broke without an answer.
+    package let broken: Int
+    package let lastRefusal: Refusal?
+
+    package init(
+        name: String, site: String, provider: String, source: String = "default", state: String = "open",
+        reason: String? = nil, endsInSeconds: Double? = nil, queued: Int = 0, connections: Int = 0,
+        connectionLimit: Int = 0, perSecond: Double = 0, rateLimit: Double? = nil, accepted: Int = 0,
+        deferred: Int = 0, bounced: Int = 0, broken: Int = 0, lastRefusal: Refusal? = nil
+    ) {
+        self.name = name
+        self.site = site
+        self.provider = provider
+        self.source = source
+        self.state = state
+        self.reason = reason
+        self.endsInSeconds = endsInSeconds
+        self.queued = queued
+        self.connections = connections
+        self.connectionLimit = connectionLimit
+        self.perSecond = perSecond
+        self.rateLimit = rateLimit
+        self.accepted = accepted
+        self.deferred = deferred
+        self.bounced = bounced
+        self.broken = broken
+        self.lastRefusal = lastRefusal
+    }
+
+    /// Mails that the site has answered.
+    package var answered: Int { accepted + deferred + bounced }
+}
+
+/// An account's mail on a node at one moment.
+package struct AccountReport: Sendable, Codable, Hashable {
+    package let account: Int64
+    package let isHeld: Bool
+    package let batches: Int
+    package let waiting: Int
+    package let counts: AccountCounts
+
+    package init(account: Int64, isHeld: Bool, batches: Int, waiting: Int, counts: AccountCounts) {
+        self.account = account
+        self.isHeld = isHeld
+        self.batches = batches
+        self.waiting = waiting
+        self.counts = counts
+    }
+}
+
+extension LaneReport {
+    init(_ lane: LaneSnapshot) {
+        let (state, reason, until) = lane.standing.condition.report
+        self.init(
+            name: lane.name, site: Lane.site(of: lane.name, lane.provider), provider: lane.provider,
+            source: lane.source, state: state, reason: reason, endsInSeconds: until.map { max(0, $0 - lane.at) },
+            queued: lane.queued, connections: lane.connections, connectionLimit: lane.standing.connections,
+            perSecond: lane.perSecond, rateLimit: lane.standing.ratePerSecond, accepted: lane.counts.accepted,
+            deferred: lane.counts.deferred, bounced: lane.counts.bounced, broken: lane.counts.broken,
+            lastRefusal: lane.counts.lastRefusal.map {
+                Refusal(code: $0.code, enhanced: $0.enhanced?.description, secondsAgo: max(0, lane.at - $0.at))
+            })
+    }
+}
+
+extension LaneStanding.Condition {
+    fileprivate var report: (state: String, reason: String?, until: SteadySeconds?) {
+        switch self {
+        case .open: ("open", nil, nil)
+        case .slowed: ("slowed", nil, nil)
+        case .suspended(let until, let reason): ("suspended", reason.description, until)
+        case .probing(let reason): ("probing", reason.description, nil)
+        case .held(let until, let reason): ("held", reason, until)
+        }
+    }
+}
+
+extension LaneSnapshot {
+    /// There is one source until a node has several addresses.
+    var source: String { "default" }
+}
+
+extension Lane {
+    /// The name without the provider before it.
+    static func site(of name: String, _ provider: String) -> String {
+        name.hasPrefix(provider + " ") ? String(name.dropFirst(provider.count + 1)) : name
+    }
+
+    /// Whether an operator means this lane: by its name, its site, one of its hosts, or its provider.
+    static func matches(name: String, provider: String, _ pattern: String) -> Bool {
+        let site = site(of: name, provider)
+        return [name, site, provider].contains(pattern) || site.split(separator: ",").contains { $0 == pattern }
+    }
+}

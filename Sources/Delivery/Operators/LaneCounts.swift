@@ -1,0 +1,31 @@
+import MailTypes
+import TrafficShaping
+
+/// What a lane's site has answered since the lane was made.
+struct LaneCounts: Sendable {
+    struct Refusal: Sendable {
+        let code: Int
+        let enhanced: EnhancedStatusCode?
+        let at: SteadySeconds
+    }
+
+    private(set) var accepted = 0
+    /// Refused for now.
+    private(set) var deferred = 0
+    /// Refused for good.
+    private(set) var bounced = 0
+    /// No connection, or one that broke without an answer.
+    private(set) var broken = 0
+    private(set) var lastRefusal: Refusal?
+
+    mutating func count(_ answer: LaneAnswer, at now: SteadySeconds) {
+        switch answer {
+        case .accepted: accepted += 1
+        case .refused(_, let code, let enhanced):
+            if (400..<500).contains(code) { deferred += 1 } else { bounced += 1 }
+            if code != 0 { lastRefusal = Refusal(code: code, enhanced: enhanced, at: now) }
+        case .broken: broken += 1
+        case .stopped: break
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import Foundation
+import Testing
+
+/// `sluice doctor` beside a name server of our own.
+@Suite(.serialized) struct DoctorTests {
+    private static let head = "$TTL 60\n@ SOA ns.example. admin.example. 1 3600 600 86400 60\n@ NS ns.example.\n"
+    private static let zone = """
+        $ORIGIN example.
+        \(head)ns A 127.0.0.1
+        out A 9.9.9.1
+        other A 9.9.9.3
+        shop MX 10 mx
+        mx A 9.9.9.9
+        _mta-sts.shop TXT "v=STSv1; id=1"
+        inside MX 10 lan
+        lan A 192.168.1.1
+        null MX 0 .
+
+        """
+    private static let reverse = """
+        $ORIGIN 9.9.9.in-addr.arpa.
+        \(head)1 PTR out.example.
+        2 PTR out.example.
+        3 PTR other.example.
+
+        """
+
+    private struct Finding: Decodable {
+        let level, text: String
+    }
+
+    @Test(
+        .timeLimit(.minutes(2)),
+        arguments: [
+            ("out.example", "9.9.9.1", "shop.example", 0, "source address 9.9.9.1 is named out.example and back"),
+            ("out.example", "9.9.9.1", "shop.example", 0, "has an MTA-STS policy"),
+            ("out.example", "9.9.9.1", "shop.example", 0, "provider special: mail host mx.example is of mx.example"),
+            ("out.example", "9.9.9.2", "shop.example", 1, "which does not lead back to it"),
+            ("out.example", "9.9.9.3", "shop.example", 0, "is named other.example, not out.example"),
+            ("out.example", "9.9.9.4", "shop.example", 1, "source address 9.9.9.4 has no name"),
+            ("nobody.example", "9.9.9.1", "shop.example", 1, "EHLO name nobody.example has no address"),
+            ("out.example", "9.9.9.1", "inside.example", 1, "not on the public Internet"),
+            ("out.example", "9.9.9.1", "null.example", 1, "takes no mail"),
+            ("out.example", "9.9.9.1", "missing.example", 1, "does not exist"),
+        ]) func findings(_ helo: String, _ source: String, _ domain: String, _ status: Int32, _ words: String) throws
+    {
+        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        let directory = try TemporaryDirectory()
+        let dns = try DNSServerProcess(nsd, zone: Self.zone, reverse: Self.reverse, directory)
+        let rules = directory.path + "/providers.yaml"
+        try "providers:\n  special:\n    mx: [mx.example]\n".write(toFile: rules, atomically: false, encoding: .utf8)
+        let finished = try Programs.finish(
+            Programs.sluice,
+            [
+                "doctor", domain, "--helo", helo, "--source", source, "--dns", "127.0.0.1:\(dns.port)", "--providers",
+                rules, "--json",
+            ])
+        #expect(finished.status == status, "\(finished.output)\(finished.errors)")
+        let findings = try JSONDecoder().decode([Finding].self, from: Data(finished.output.utf8))
+        #expect(findings.contains { $0.text.contains(words) }, "\(finished.output)")
+        #expect(findings.contains { $0.level == "problem" } == (status != 0))
+    }
+}
