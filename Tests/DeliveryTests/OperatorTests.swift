@@ -39,7 +39,7 @@ struct OperatorTests {
             try await fixture.end(of: try await fixture.send(2))
             #expect(engine.hold(lanes: "elsewhere", seconds: nil, reason: "no").isEmpty)
             // Shorter than a mail may wait for its lane: it waits here.
-            #expect(engine.hold(lanes: "route", seconds: 10, reason: "maintenance") == ["route route"])
+            #expect(engine.hold(lanes: "route", seconds: 10, reason: "maintenance") == ["route"])
             let campaign = try await fixture.send(5)
             try await eventually("the mail waits") { engine.status.lanes.first?.queued == 5 }
             let lane = try #require(engine.status.lanes.first)
@@ -47,7 +47,7 @@ struct OperatorTests {
             #expect(engine.status.waitingMails == 5)
             try await Task.sleep(for: .milliseconds(700))
             #expect(server.copies.count == 2)
-            #expect(engine.resume(lanes: "route route") == ["route route"])
+            #expect(engine.resume(lanes: "route") == ["route"])
             try await fixture.end(of: campaign)
             #expect(server.copies.count == 5)
             let counts = engine.status.counts
@@ -63,7 +63,7 @@ struct OperatorTests {
         let server = MailServer()
         try await withEngine(fixture, server) { engine in
             try await fixture.end(of: try await fixture.send(1))
-            #expect(engine.hold(lanes: "route", seconds: nil, reason: "broken") == ["route route"])
+            #expect(engine.hold(lanes: "route", seconds: nil, reason: "broken") == ["route"])
             let campaign = try await fixture.send(4)
             try await eventually("the mail is back") { try await fixture.counters(campaign).deferred == 4 }
             try await eventually("no batch is held") { engine.status.activeBatches == 0 }
@@ -119,7 +119,7 @@ struct OperatorTests {
             _ = engine.hold(lanes: "route", seconds: 10, reason: "gone")
             let campaign = try await fixture.send(6)
             try await eventually("the mail waits") { engine.status.lanes.first?.queued == 6 }
-            #expect(engine.fail(lanes: "route") == ["route route": 6])
+            #expect(engine.fail(lanes: "route") == ["route": 6])
             let status = try await fixture.end(of: campaign)
             #expect(status.counters.bounced == 6)
             #expect(try await fixture.suppression(of: 3) == nil)
@@ -150,7 +150,7 @@ struct OperatorTests {
                 lines.withLock { $0.contains { $0.text == "550 5.1.1 <***@example.org> *** is unknown" } }
             }
             let heard = lines.withLock { $0 }
-            #expect(heard.allSatisfy { $0.lane == "route route" && $0.host == "127.0.0.1" })
+            #expect(heard.allSatisfy { $0.lane == "route" && $0.host == "127.0.0.1" })
             let sent = heard.filter { $0.direction == .sent }.map(\.text)
             #expect(sent.contains("EHLO out.example.net"))
             #expect(sent.contains("RCPT TO:<***@example.org>"))
