@@ -73,11 +73,7 @@ struct FairBenchmark {
     private func measure(_ rig: Rig, _ machine: Machine) async throws -> Result {
         let first = Rig.Tenant(domain: rig.domain, client: rig.client)
         let second = try await rig.addTenant("second", domain: "club.example.com", credits: Int64(small))
-        if scenario.warmUp > 0 {
-            let (path, _) = try await first.client.draft(scenario, scenario.warmUp, from: first.domain)
-            _ = try await first.client.post(path + "/send", as: APIClient.Campaign.self)
-            _ = try await first.client.waitForEnd(path)
-        }
+        try await first.client.warmUp(scenario, from: first.domain)
         let large = try await first.client.draft(scenario, scenario.messages, from: first.domain).path
         let beside = try await draft(second, "member")
         let own = try await draft(first, "guest")
@@ -108,11 +104,10 @@ struct FairBenchmark {
     private func draft(_ tenant: Rig.Tenant, _ localPart: String) async throws -> String {
         let campaign = try await tenant.client.post(
             "/v1/campaigns", json: scenario.campaign(from: tenant.domain), as: APIClient.Campaign.self)
-        var recipients = scenario.recipients(small)
-        recipients.localPart = { _ in localPart }
         let path = "/v1/campaigns/\(campaign.id)"
         _ = try await tenant.client.upload(
-            path + "/recipients", chunks: recipients, contentType: "application/x-ndjson")
+            path + "/recipients", chunks: scenario.recipients(small, localPart: localPart),
+            contentType: "application/x-ndjson")
         return path
     }
 

@@ -56,10 +56,11 @@ struct Scenario: Encodable, Sendable {
         return arguments
     }
 
-    func recipients(_ count: Int) -> DemoRecipients {
+    /// - Parameter localPart: what all local parts begin with; nil: what the faults ask for.
+    func recipients(_ count: Int, localPart: String? = nil) -> DemoRecipients {
         var recipients = DemoRecipients(count: count, variables: fields)
         recipients.sites = sites
-        recipients.localPart = { [faults] in faults.localPart($0) }
+        recipients.localPart = { [faults] in localPart ?? faults.localPart($0) }
         return recipients
     }
 
