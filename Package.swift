@@ -125,6 +125,7 @@ let package = Package(
                 "SMTPProtocol", "MailSigning", "DNSResolution", "TrafficShaping", "Postgres", "MailMessage",
                 "MailTypes", arguments, configuration, lifecycle, unixSignals, logging, httpClient, histogram, crypto,
                 nio, nioPosix, nioConcurrency, nioSSL, nioFoundation, nioHTTP1, systemPackage, hummingbird,
+                hummingbirdCore, httpTypes,
             ]),
         .executableTarget(name: "sluice", dependencies: ["Application"]),
 
