@@ -126,6 +126,7 @@ let package = Package(
                 "MailMessage",
                 "MailTypes", arguments, configuration, lifecycle, unixSignals, logging, httpClient, histogram, crypto,
                 nio, nioPosix, nioConcurrency, nioSSL, nioFoundation, nioHTTP1, systemPackage, hummingbird, yams,
+                hummingbirdCore, httpTypes,
             ]),
         .executableTarget(name: "sluice", dependencies: ["Application"]),
 

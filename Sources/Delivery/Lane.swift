@@ -23,6 +23,8 @@ final class Lane: Sendable {
     /// The site and the provider whose rules it follows, for operators.
     let name: String
     let provider: Provider
+    /// The address that its connections leave from; `default` where the system picks it.
+    let source: String
 
     fileprivate struct State {
         var queue = NestedFairQueue<AccountID, CampaignID, Job>()
@@ -48,11 +50,13 @@ final class Lane: Sendable {
     private let sender: any MailSender
 
     init(
-        name: String, provider: Provider, limits: LaneLimits, policy: GovernorPolicy, pool: SMTPConnectionPool,
+        name: String, provider: Provider, source: String = "default", limits: LaneLimits, policy: GovernorPolicy,
+        pool: SMTPConnectionPool,
         budget: ConnectionBudget, fleet: FleetState, isShared: Bool, siteRate: SiteRate?, sender: any MailSender
     ) {
         self.name = name
         self.provider = provider
+        self.source = source
         self.limits = limits
         self.pool = pool
         self.budget = budget
@@ -351,7 +355,8 @@ final class Lane: Sendable {
         let now = SteadyClock.now
         return state.withLock { state in
             LaneSnapshot(
-                name: name, provider: provider.name, standing: state.governor.standing(at: now), at: now,
+                name: name, provider: provider.name, source: source, standing: state.governor.standing(at: now),
+                at: now,
                 queued: state.queue.count, workers: state.workers.count, connections: pool.connectionCount,
                 perSecond: state.throughput.perSecond(at: now), answered: state.throughput.total, counts: state.counts)
         }
@@ -362,6 +367,7 @@ final class Lane: Sendable {
 struct LaneSnapshot: Sendable {
     let name: String
     let provider: String
+    let source: String
     let standing: LaneStanding
     /// The time that ``standing`` counts from.
     let at: SteadySeconds

@@ -228,7 +228,8 @@ final class Router: Sendable {
                     idleTimeout: .milliseconds(Int64(limits.idleSeconds * 1_000))),
                 group: group, logger: logger)
             let lane = Lane(
-                name: name, provider: provider, limits: limits, policy: configuration.governor, pool: pool,
+                name: name, provider: provider, source: source?.address ?? "default", limits: limits,
+                policy: configuration.governor, pool: pool,
                 budget: budget, fleet: fleet, isShared: source == nil && configuration.route == nil,
                 siteRate: source == nil ? siteRate(name, limits) : nil, sender: sender)
             holds.apply(to: lane)

@@ -68,11 +68,13 @@ import Testing
         _ = try await installation.wait(for: second, seconds: 60)
 
         // A lane's mail as well.
-        #expect(try installation.sluice("lane", "hold", "route", "--for", "50", "--reason", "check") == "route\n")
+        #expect(
+            try installation.sluice("lane", "hold", "route", "--for", "50", "--reason", "two+2 & words")
+                == "route\n")
         let third = try installation.send(subject: "Three", text: "Hello.", recipients: Self.recipients(20))
         try await Task.sleep(for: .milliseconds(1_500))
         #expect(try installation.status(third)["pending"] == 20)
-        #expect(try installation.sluice("lane", "list").contains(/route +held .* check, for/))
+        #expect(try installation.sluice("lane", "list").contains(/route +held .* two\+2 & words, for/))
         try installation.sluice("lane", "resume", "route")
         #expect(try await installation.wait(for: third, seconds: 60)["delivered"] == 20)
         #expect(try sink.copies().values.allSatisfy { $0 == 3 })
@@ -99,7 +101,8 @@ import Testing
         let trace = try RunningProgram(
             "/bin/sh",
             [
-                "-c", "exec \"$0\" trace route --data \"$1\" > \"$2\"", Programs.sluice, directory.path + "/data",
+                "-c", "exec \"$0\" trace 'route route' --data \"$1\" > \"$2\"", Programs.sluice,
+                directory.path + "/data",
                 output,
             ],
             log: log)

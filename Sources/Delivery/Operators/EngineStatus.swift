@@ -130,11 +130,6 @@ extension LaneStanding.Condition {
     }
 }
 
-extension LaneSnapshot {
-    /// There is one source until a node has several addresses.
-    var source: String { "default" }
-}
-
 extension Lane {
     /// The name without the provider before it.
     static func site(of name: String, _ provider: String) -> String {
