@@ -111,6 +111,8 @@ package final class DeliveryEngine: Service {
     }
 
     private func runUntilStopped() async {
+        // Before the first claim, or its mail would go as if the operator had set nothing.
+        await refreshFleet()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.journal.run() }
             group.addTask { await self.renewLeases() }
@@ -318,14 +320,18 @@ package final class DeliveryEngine: Service {
 
     private func followFleet() async {
         while !Task.isCancelled {
-            do {
-                try await fleet.refresh(
-                    from: store, node: configuration.node, aliveSeconds: Double(configuration.leaseSeconds),
-                    day: Int(Sender.wallClock() / 86_400))
-            } catch {
-                logger.warning("no news of the other nodes", metadata: ["error": "\(error)"])
-            }
             try? await Task.sleep(for: .seconds(2))
+            await refreshFleet()
+        }
+    }
+
+    private func refreshFleet() async {
+        do {
+            try await fleet.refresh(
+                from: store, node: configuration.node, aliveSeconds: Double(configuration.leaseSeconds),
+                day: Int(Sender.wallClock() / 86_400))
+        } catch {
+            logger.warning("no news of the other nodes", metadata: ["error": "\(error)"])
         }
     }
 
