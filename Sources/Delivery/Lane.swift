@@ -233,9 +233,19 @@ final class Lane: Sendable {
     }
 
     @concurrent private func work(_ worker: Int) async {
+        // Without a connection to be had the mail stays in the queue, for the workers that have one.
+        guard budget.take() else { return retire(worker) }
+        defer { budget.giveBack() }
         while case .job(let job) = next(worker, retiring: true) {
             guard !settlesWithoutConnection(job) else { continue }
             await carry(job, worker)
+        }
+    }
+
+    private func retire(_ worker: Int) {
+        state.withLock { state in
+            state.workers[worker] = nil
+            if state.workers.isEmpty && !state.queue.isEmpty { wake(in: Self.retrySeconds, &state) }
         }
     }
 
@@ -250,12 +260,6 @@ final class Lane: Sendable {
 
     /// Sends `first` and then what waits, as long as the connection is good.
     private func carry(_ first: Job, _ worker: Int) async {
-        guard budget.take() else {
-            permitUnused()
-            sender.postpone(first, inSeconds: Self.retrySeconds)
-            return
-        }
-        defer { budget.giveBack() }
         let holder = JobHolder(first)
         do throws(SMTPConnectFailure) {
             try await pool.withConnection { connection in

@@ -33,10 +33,12 @@ package enum APIServer {
 
     /// - Parameters:
     ///   - port: 0 lets the system choose.
+    ///   - connections: how many may be open at a time.
     ///   - onStart: told the port once it listens.
     package static func application(
-        _ services: APIServices, host: String, port: Int, tls: TLSConfiguration?, group: any EventLoopGroup,
-        logger: Logger, onStart: @escaping @Sendable (Int) async -> Void
+        _ services: APIServices, host: String, port: Int, tls: TLSConfiguration?,
+        connections: Int = APILimits.connections,
+        group: any EventLoopGroup, logger: Logger, onStart: @escaping @Sendable (Int) async -> Void
     ) throws -> some ApplicationProtocol {
         let plain = HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(APILimits.idleSeconds)))
         let server = try tls.map { try .tls(plain, tlsConfiguration: $0) } ?? plain
@@ -44,7 +46,7 @@ package enum APIServer {
             router: router(services), server: server,
             configuration: .init(
                 address: .hostname(host, port: port), serverName: "sluice",
-                availableConnectionsDelegate: MaximumAvailableConnections(APILimits.connections)),
+                availableConnectionsDelegate: MaximumAvailableConnections(connections)),
             onServerRunning: { channel in await onStart(channel.localAddress?.port ?? port) },
             eventLoopGroupProvider: .shared(group), logger: logger)
     }

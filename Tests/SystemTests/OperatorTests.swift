@@ -101,7 +101,7 @@ import Testing
         let trace = try RunningProgram(
             "/bin/sh",
             [
-                "-c", "exec \"$0\" trace 'route route' --data \"$1\" > \"$2\"", Programs.sluice,
+                "-c", "exec \"$0\" trace route --data \"$1\" > \"$2\"", Programs.sluice,
                 directory.path + "/data",
                 output,
             ],

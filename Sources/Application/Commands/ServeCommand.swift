@@ -18,7 +18,8 @@ struct ServeCommand: AsyncParsableCommand {
         let settings = try await Settings(
             flags: data.values.merging(server.values) { $1 }, file: data.configurationFile)
         let logger = try settings.logger("sluice")
-        let configuration = try ServerConfiguration(settings, logger: logger)
+        let configuration = try ServerConfiguration(
+            settings, descriptors: .raised(logger: logger), logger: logger)
         let records = try await Records.open(settings, role: .server, logger: logger)
         do {
             try await Server(configuration, records: records, logger: logger).run { port in

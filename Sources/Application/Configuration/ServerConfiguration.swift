@@ -29,12 +29,14 @@ struct ServerConfiguration: Sendable {
     let operatorSocket: OperatorSocket
     /// Where monitors read metrics; nil without a port.
     let operatorEndpoint: Endpoint?
+    let descriptors: FileDescriptorBudget
 
-    init(_ settings: Settings, logger: Logger) throws {
+    init(_ settings: Settings, descriptors: FileDescriptorBudget, logger: Logger) throws {
+        self.descriptors = descriptors
         roles = try Self.roles(settings)
         http = try settings.endpoint("http", default: "127.0.0.1:8025")
         tls = try Self.tls(settings)
-        delivery = try Self.delivery(settings, http: http, logger: logger)
+        delivery = try Self.delivery(settings, http: http, descriptors: descriptors, logger: logger)
         resolver = try Self.resolver(settings)
         let folder = delivery.node.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? String($0) : "_" }.joined()
         journalDirectory = settings.dataDirectory + "/journal/" + folder
@@ -80,7 +82,7 @@ struct ServerConfiguration: Sendable {
     }
 
     private static func delivery(
-        _ settings: Settings, http: Endpoint, logger: Logger
+        _ settings: Settings, http: Endpoint, descriptors: FileDescriptorBudget, logger: Logger
     ) throws -> DeliveryConfiguration {
         let host = ProcessInfo.processInfo.hostName
         let helo = settings.text("helo", default: host)
@@ -127,7 +129,14 @@ struct ServerConfiguration: Sendable {
                 connections: try settings.number("connections", default: 64, in: 1...10_000),
                 messagesPerConnection: 1_000, queueSeconds: 60)
         }
-        configuration.connections = try settings.number("maxConnections", default: 4_096, in: 1...1_000_000)
+        let connections = try settings.number("maxConnections", default: 4_096, in: 1...1_000_000)
+        configuration.connections = min(connections, descriptors.delivery)
+        if configuration.connections < connections {
+            logger.warning(
+                "fewer connections than set, because this process may open too few files",
+                metadata: ["connections": "\(configuration.connections)", "setting": "\(connections)"])
+        }
+        configuration.leaseSeconds = try settings.number("lease", default: 30, in: 3...600)
         return configuration
     }
 

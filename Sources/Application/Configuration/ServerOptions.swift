@@ -106,6 +106,12 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "Connections of this node at once, all sites together. [SLUICE_MAX_CONNECTIONS, 4096]")
     var maxConnections: Int?
 
+    @Option(
+        help:
+            "Seconds after which other nodes take over the work of a node that stands still, 3 to 600. [SLUICE_LEASE, 30]"
+    )
+    var lease: Int?
+
     @Option(help: "YAML file of provider rules over the built-in ones. [SLUICE_PROVIDERS]")
     var providers: String?
 
@@ -137,7 +143,8 @@ struct ServerOptions: ParsableArguments {
             "force": force ? "true" : nil, "publicUrl": publicURL, "retryBase": retryBase.map(String.init),
             "retryMaximum": retryMaximum.map(String.init),
             "connections": connections.map(String.init),
-            "maxConnections": maxConnections.map(String.init), "providers": providers, "sources": sources, "tls": tls,
+            "maxConnections": maxConnections.map(String.init), "lease": lease.map(String.init), "providers": providers,
+            "sources": sources, "tls": tls,
             "trustAnchor": trustAnchor,
             "mtaSts": mtaSTS.map(String.init), "tlsCertificate": tlsCertificate,
             "tlsKey": tlsKey,

@@ -87,7 +87,8 @@ final class Rig: Sendable {
         let settings = Settings(isolated: flags.merging(destination) { $1 })
         let started = AsyncStream<Int>.makeStream()
         server = Server(
-            try ServerConfiguration(settings, logger: logger), records: records, logger: logger)
+            try ServerConfiguration(settings, descriptors: .raised(logger: logger), logger: logger), records: records,
+            logger: logger)
         serving = Task { [server] in
             defer { started.continuation.finish() }
             try await server.run { started.continuation.yield($0) }

@@ -84,8 +84,9 @@ final class Server: Sendable {
                 records: records.pool, campaigns: records.campaigns, ledger: records.ledger,
                 suppressions: records.suppressions, domains: records.domains, keys: records.keys,
                 idempotency: records.idempotency, unsubscriber: records.unsubscriber, openAPI: OpenAPIDocument.text),
-            host: configuration.http.host, port: configuration.http.port, tls: configuration.tls, group: group,
-            logger: logger, onStart: onStart)
+            host: configuration.http.host, port: configuration.http.port, tls: configuration.tls,
+            connections: min(APILimits.connections, configuration.descriptors.api), group: group, logger: logger,
+            onStart: onStart)
     }
 
     // MARK: Operators
