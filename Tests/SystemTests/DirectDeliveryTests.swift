@@ -111,13 +111,19 @@ final class DNSServerProcess {
         }
     }
 
+    /// To all processes of the server.
+    func signal(_ signal: Int32) {
+        if let server { kill(-server, signal) }
+    }
+
+    private var server: pid_t? {
+        (try? String(contentsOfFile: pidFile, encoding: .utf8))
+            .flatMap { pid_t($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+    }
+
     deinit {
         // By force: a process started from a task's thread inherits its mask, which blocks the gentle signals.
-        if let text = try? String(contentsOfFile: pidFile, encoding: .utf8),
-            let server = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines))
-        {
-            kill(-server, SIGKILL)
-        }
+        signal(SIGKILL)
         program.kill9()
     }
 }

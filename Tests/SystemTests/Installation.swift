@@ -10,16 +10,22 @@ final class Installation {
     let key: String
     /// DNS names and TXT values of the domain's DKIM keys.
     let dkimKeys: [String: String]
+    private let data: [String]
     private let serveArguments: [String]
+    private let launcher: [String]
 
     /// - Parameters:
     ///   - route: where all mail goes, `smtp://…`; nil for the recipients' own hosts.
     ///   - credits: the account's.
+    ///   - databaseURL: a PostgreSQL of its own to use instead of the private one.
+    ///   - launcher: a command that runs the server, such as one that sets limits.
     init(
-        directory: TemporaryDirectory, route: String?, credits: Int, serve: [String] = [], ed25519: Bool = false
+        directory: TemporaryDirectory, route: String?, credits: Int, serve: [String] = [], ed25519: Bool = false,
+        databaseURL: String? = nil, launcher: [String] = []
     ) throws {
         self.directory = directory
-        let data = ["--data", directory.path + "/data"]
+        self.launcher = launcher
+        data = ["--data", directory.path + "/data"] + (databaseURL.map { ["--database-url", $0] } ?? [])
         struct Account: Decodable {
             let account: Int
             let key: String
@@ -55,24 +61,53 @@ final class Installation {
                 "--retry-maximum", "1",
                 "--public-url", "https://mail.example.com",
             ] + (route.map { ["--route", $0] } ?? []) + serve + data
-        server = try Self.start(serveArguments, directory)
+        server = try Self.start(launcher, serveArguments, directory)
         apiPort = try server.readPort()
     }
 
-    private static func start(_ arguments: [String], _ directory: TemporaryDirectory) throws -> RunningProgram {
-        try RunningProgram(Programs.sluice, arguments, log: directory.path + "/serve.log")
+    private static func start(
+        _ launcher: [String], _ arguments: [String], _ directory: TemporaryDirectory, log: String = "serve"
+    ) throws -> RunningProgram {
+        // The threads of concurrent code block signals, and programs inherit that; a server is to get its own.
+        let command = ["--default-signal"] + launcher + [Programs.sluice] + arguments
+        return try RunningProgram("/usr/bin/env", command, log: "\(directory.path)/\(log).log")
+    }
+
+    /// Starts another node on the same database; later arguments overrule the first node's.
+    func startNode(_ name: String, _ arguments: [String] = []) throws -> RunningProgram {
+        let own = ["--node", name, "--roles", "delivery"] + arguments
+        let flags = Set(own.filter { $0.hasPrefix("--") })
+        var shared: [String] = []
+        var skips = false
+        for argument in serveArguments {
+            if skips {
+                skips = false
+            } else if flags.contains(argument) {
+                skips = true
+            } else {
+                shared.append(argument)
+            }
+        }
+        return try Self.start([], shared + own, directory, log: name)
     }
 
     /// Starts the server again after it was killed.
     func restart() throws {
-        server = try Self.start(serveArguments, directory)
+        server = try Self.start(launcher, serveArguments, directory)
         apiPort = try server.readPort()
+    }
+
+    /// Ends the server and its private database at once, for installations that nobody needs any more.
+    func killWithDatabase() {
+        server.kill9()
+        guard let postmaster = try? ServerProcesses.postmaster(directory.path + "/data/postgres") else { return }
+        kill(postmaster, SIGQUIT)
     }
 
     /// Runs `sluice` with this installation's data.
     @discardableResult
     func sluice(_ arguments: String..., expecting status: Int32 = 0) throws -> String {
-        try Programs.run(Programs.sluice, arguments + ["--data", directory.path + "/data"], expecting: status)
+        try Programs.run(Programs.sluice, arguments + data, expecting: status)
     }
 
     /// Submits a campaign with `sluice send` and gives its id.
