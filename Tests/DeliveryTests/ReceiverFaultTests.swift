@@ -125,7 +125,9 @@ struct ReceiverFaultTests {
             let counters = try await fixture.end(of: campaign).counters
             #expect(counters.delivered == 6)
             let surplus = server.copies.values.reduce(0, +) - server.copies.count
-            #expect(surplus == counters.inDoubtResent)
+            // A small mail is written whole before the reset is noticed: whether its final dot went nobody knows (P3).
+            let mayHaveWrittenDot = fault.testDescription == "reset in the content"
+            #expect(mayHaveWrittenDot ? surplus <= counters.inDoubtResent : surplus == counters.inDoubtResent)
             #expect(fault.losesAnswer ? (1...2).contains(surplus) : surplus == 0)
         }
         #expect(Set(server.copies.keys) == Set(DeliveryFixture.addresses(6)))
