@@ -177,6 +177,6 @@ func eventually(
     while try await !isSo() {
         try #require(
             ContinuousClock.now < deadline, "waited in vain until \(what)", sourceLocation: sourceLocation)
-        try await Task.sleep(for: .milliseconds(10))
+        try await Task.sleep(for: .milliseconds(25))
     }
 }
