@@ -35,7 +35,8 @@ package struct DeliveryConfiguration: Sendable {
     /// How lanes slow down, pause and recover.
     package var governor = GovernorPolicy()
     package var retry = RetrySchedule()
-    /// Least time between two journal commits. Longer groups cost the database less and each mail a little latency.
+    /// The most that an intent waits for company in its journal commit. Longer groups cost the database less and each
+    /// mail a little latency.
     package var journalInterval: Duration = .milliseconds(15)
     /// `https://…` under which recipients reach the unsubscribe page; without it no List-Unsubscribe is written.
     package var publicURL: String?

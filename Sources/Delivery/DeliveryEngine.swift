@@ -72,9 +72,10 @@ package final class DeliveryEngine: Service {
         self.logger = logger
         let check: JournalWriter.SuppressionCheck = { try await store.suppressed($0, $1) }
         self.local = local
+        let budget = ConnectionBudget(configuration.connections)
         journal = JournalWriter(
             store: store, local: local, suppressions: check, node: configuration.node,
-            interval: configuration.journalInterval, metrics: metrics, logger: logger)
+            interval: configuration.journalInterval, underWay: { budget.inUse }, metrics: metrics, logger: logger)
         runtimes = CampaignRuntimes { [publicURL = configuration.publicURL, local] account, campaign in
             let sendable = try await store.sendable(account, campaign)
             return try CampaignRuntime(
@@ -84,7 +85,7 @@ package final class DeliveryEngine: Service {
                 sealer: local == nil ? nil : try await store.journalSealer(account, campaign), publicURL: publicURL)
         }
         router = Router(
-            configuration: configuration, fleet: fleet,
+            configuration: configuration, budget: budget, fleet: fleet,
             leaseTokens: { try await store.leaseSiteTokens($0, rate: $1, wanted: $2) }, resolver: resolver,
             tlsPolicies: tlsPolicies, ownAddresses: ownAddresses,
             fixedAddresses: routeAddresses, group: group,

@@ -53,26 +53,33 @@ final class JournalWriter: Sendable {
 
     private let state = Mutex(State())
     private let signal = Signal()
+    private let rest = Rest()
     private let store: DeliveryStore
     private let local: LocalJournal?
     private let suppressions: SuppressionCheck
     private let node: String
     private let interval: Duration
+    private let underWay: @Sendable () -> Int
     private let metrics: DeliveryMetrics
     private let logger: Logger
 
     /// Tells which of an account's addresses are suppressed at this moment.
     typealias SuppressionCheck = @Sendable (AccountID, [Fingerprint]) async throws -> Set<Fingerprint>
 
+    /// - Parameters:
+    ///   - interval: the most time between two commits while there is something to commit.
+    ///   - underWay: the mails in the hands of workers. Once half of them wait for their intent the group is committed
+    ///     early: those that are still to come would gain less by its company than these lose by waiting.
     init(
         store: DeliveryStore, local: LocalJournal? = nil, suppressions: @escaping SuppressionCheck, node: String,
-        interval: Duration, metrics: DeliveryMetrics = DeliveryMetrics(), logger: Logger
+        interval: Duration, underWay: @escaping @Sendable () -> Int = { .max }, metrics: DeliveryMetrics = DeliveryMetrics(), logger: Logger
     ) {
         self.store = store
         self.local = local
         self.suppressions = suppressions
         self.node = node
         self.interval = interval
+        self.underWay = underWay
         self.metrics = metrics
         self.logger = logger
     }
@@ -80,13 +87,15 @@ final class JournalWriter: Sendable {
     /// Waits until the intent to send to the recipient at `position` is committed.
     func intend(_ run: BatchRun, _ position: Int) async -> Permission {
         await withCheckedContinuation { continuation in
-            let isClosed = state.withLock { state in
-                guard !state.isClosed else { return true }
+            let waiting = state.withLock { state -> Int? in
+                guard !state.isClosed else { return nil }
                 state.add([JournalEntry(run, position, .intent)], of: run)
                 state.intents.append(Intent(run: run, position: position, continuation: continuation))
-                return false
+                return state.intents.count
             }
-            if isClosed { continuation.resume(returning: .stopped) } else { signal.raise() }
+            guard let waiting else { return continuation.resume(returning: .stopped) }
+            signal.raise()
+            if isWorthCommitting(waiting) { rest.wake() }
         }
     }
 
@@ -117,7 +126,9 @@ final class JournalWriter: Sendable {
                 if !state.isClosed { state.flushWaiters.append(continuation) }
                 return state.isClosed
             }
-            if isClosed { continuation.resume() } else { signal.raise() }
+            guard !isClosed else { return continuation.resume() }
+            signal.raise()
+            rest.wake()
         }
     }
 
@@ -126,18 +137,23 @@ final class JournalWriter: Sendable {
         await signal.onEach {
             let start = ContinuousClock.now
             await commitPending()
-            let rest = interval - (ContinuousClock.now - start)
-            if rest > .zero { try? await Task.sleep(for: rest) }
+            try? await Task.sleep(until: start + min(Self.leastInterval, interval), clock: .continuous)
+            await rest.until(start + interval) { isWorthCommitting(state.withLock(\.intents.count)) }
             return .goOn
         }
-        let rest = state.withLock { state in
-            let rest = state
+        let left = state.withLock { state in
+            let left = state
             state = State()
             state.isClosed = true
-            return rest
+            return left
         }
-        abandon(rest)
+        abandon(left)
     }
+
+    /// Keeps the database's share small where a few workers would each commit alone.
+    private static let leastInterval = Duration.milliseconds(2)
+
+    private func isWorthCommitting(_ intents: Int) -> Bool { intents > 0 && intents >= underWay() / 2 }
 
     private func commitPending() async {
         let group = state.withLock { state in

@@ -41,11 +41,12 @@ final class Router: Sendable {
     private let logger: Logger
 
     /// - Parameters:
+    ///   - budget: the connections that the lanes may open together.
     ///   - tlsPolicies: what receivers publish of their TLS; without it TLS is used where it is offered.
     ///   - ownAddresses: of this machine, where no mail is sent to.
     ///   - fixedAddresses: addresses of the route's host, resolved once by the caller; empty without a route.
     init(
-        configuration: DeliveryConfiguration, fleet: FleetState = FleetState(),
+        configuration: DeliveryConfiguration, budget: ConnectionBudget, fleet: FleetState = FleetState(),
         leaseTokens: @escaping SiteRate.Lease = { _, _, wanted in wanted }, resolver: Resolver?,
         tlsPolicies: TLSPolicyResolver? = nil,
         ownAddresses: Set<IPAddress> = [], fixedAddresses: [IPAddress],
@@ -54,7 +55,7 @@ final class Router: Sendable {
         self.configuration = configuration
         self.fleet = fleet
         self.leaseTokens = leaseTokens
-        budget = ConnectionBudget(configuration.connections)
+        self.budget = budget
         self.resolver = resolver
         self.tlsPolicies = tlsPolicies
         self.ownAddresses = ownAddresses
