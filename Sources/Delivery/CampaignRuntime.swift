@@ -42,24 +42,21 @@ final class CampaignRuntime: Sendable {
         "\(campaign).\(record.index)@\(fromDomain)"
     }
 
-    /// Where bounces of this recipient come back to; readable without a look-up, also after the purge.
-    func reversePath(for fingerprint: Fingerprint) -> String {
-        let token = RecipientToken(account: account, campaign: campaign, fingerprint: fingerprint)
-        return "b-" + token.text(signedWith: keys) + "@" + returnPathDomain
+    /// What return path and unsubscribe link of a recipient have in common; readable without a look-up, also after the
+    /// purge.
+    func token(of fingerprint: Fingerprint) -> String {
+        RecipientToken(account: account, campaign: campaign, fingerprint: fingerprint).text(signedWith: keys)
     }
 
-    func unsubscribeURLs(for fingerprint: Fingerprint) -> [String] {
-        guard let publicURL else { return [] }
-        let token = RecipientToken(account: account, campaign: campaign, fingerprint: fingerprint)
-        return [publicURL + "/u/" + token.text(signedWith: keys)]
-    }
+    /// Where bounces of this recipient come back to.
+    func reversePath(token: String) -> String { "b-\(token)@\(returnPathDomain)" }
 
-    /// A signed mail and the envelope it travels in.
-    func mail(for record: RecipientRecord, fingerprint: Fingerprint, at seconds: Int64) throws -> SignedMail {
+    /// A signed mail.
+    func mail(for record: RecipientRecord, token: String, at seconds: Int64) throws -> SignedMail {
         var rendered = RenderedMessage()
         let fields = MessageEnvelopeFields(
-            messageID: messageID(of: record), date: seconds, listUnsubscribe: unsubscribeURLs(for: fingerprint),
-            oneClick: true, feedbackID: feedbackID)
+            messageID: messageID(of: record), date: seconds,
+            listUnsubscribe: publicURL.map { ["\($0)/u/\(token)"] } ?? [], oneClick: true, feedbackID: feedbackID)
         let recipient = MergeRecipient(address: record.address, name: record.name, variables: record.variables)
         try message.render(recipient, fields, into: &rendered)
         let signature = try signer.sign(rendered.bytes, bodyOffset: rendered.bodyOffset, at: seconds)

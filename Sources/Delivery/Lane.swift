@@ -111,13 +111,20 @@ final class Lane: Sendable {
     func shed() {
         let now = SteadyClock.now
         let overflow = state.withLock { state -> [(job: Job, inSeconds: Double)] in
-            guard !state.queue.isEmpty else { return [] }
-            var overflow: [(job: Job, inSeconds: Double)] = []
-            var kept: [Job] = []
             let opensAt = state.governor.opensAt(now)
             let isSuspended = opensAt > now + limits.queueSeconds
+            func mustGo(_ job: Job) -> Bool {
+                isSuspended || job.hasWaited(limits.queueSeconds) || !job.run.mayStart
+            }
+            // Taking all out and putting them back costs much more than a look, and is seldom needed.
+            guard state.queue.contains(where: mustGo) else {
+                if !state.queue.isEmpty { startWorkers(&state, at: now) }
+                return []
+            }
+            var overflow: [(job: Job, inSeconds: Double)] = []
+            var kept: [Job] = []
             while let job = state.queue.popFirst() {
-                if !job.run.mayStart || isSuspended || job.hasWaited(limits.queueSeconds) {
+                if mustGo(job) {
                     overflow.append((job, state.comeBackSeconds(limits, opensAt: opensAt, at: now)))
                 } else {
                     kept.append(job)

@@ -73,10 +73,10 @@ final class Sender: MailSender {
         let run = job.run
         let position = job.position
         let record = run.batch.records[position]
-        let fingerprint = run.fingerprints[position]
+        let token = run.runtime.token(of: run.fingerprints[position])
         let mail: SignedMail
         do {
-            mail = try run.runtime.mail(for: record, fingerprint: fingerprint, at: now())
+            mail = try run.runtime.mail(for: record, token: token, at: now())
         } catch let error as RenderError {
             conclude(run, position, .invalid, Diagnosis(text: error.description))
             return .unused
@@ -102,7 +102,7 @@ final class Sender: MailSender {
             return .unused
         }
         let envelope = SMTPEnvelope(
-            reversePath: run.runtime.reversePath(for: fingerprint), recipient: record.address,
+            reversePath: run.runtime.reversePath(token: token), recipient: record.address,
             needsSMTPUTF8: mail.isInternationalised, is8Bit: mail.isInternationalised,
             size: mail.signature.count + mail.content.count)
         let report = await connection.deliver(envelope, OutgoingMessage(header: mail.signature, content: mail.content))

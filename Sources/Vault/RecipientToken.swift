@@ -51,14 +51,18 @@ package struct RecipientToken: Sendable, Hashable {
 
     private var claim: [UInt8] {
         precondition(account.rawValue >> 40 == 0, "account numbers outgrow the token at 2^40")
-        var octets = (0..<5).map { UInt8(truncatingIfNeeded: account.rawValue >> Int64(32 - 8 * $0)) }
-        octets += (0..<8).map { UInt8(truncatingIfNeeded: campaign.rawValue >> Int64(56 - 8 * $0)) }
-        return octets + fingerprint.bytes
+        var octets: [UInt8] = []
+        octets.reserveCapacity(Self.claimCount + Self.authenticatorCount)
+        for place in 0..<5 { octets.append(UInt8(truncatingIfNeeded: account.rawValue >> Int64(32 - 8 * place))) }
+        for place in 0..<8 { octets.append(UInt8(truncatingIfNeeded: campaign.rawValue >> Int64(56 - 8 * place))) }
+        octets += fingerprint.bytes
+        return octets
     }
 
     fileprivate static func authenticator(_ claim: [UInt8], _ keys: AccountKeys) -> [UInt8] {
-        let key = SymmetricKey(data: keys.tokenKey.exposed)
-        return Array(HMAC<SHA256>.authenticationCode(for: claim, using: key).prefix(authenticatorCount))
+        var code = keys.keyedToken
+        code.update(data: claim)
+        return Array(code.finalize().prefix(authenticatorCount))
     }
 
     private static let claimCount = 29

@@ -32,6 +32,12 @@ package struct NestedFairQueue<Outer: Hashable & Sendable, Inner: Hashable & Sen
     @inlinable
     package mutating func popFirst(at now: SteadySeconds) -> Element? { pop(at: now) }
 
+    /// Whether an element is like this; looks at all of them at most.
+    @inlinable
+    package func contains(where isLike: (Element) -> Bool) -> Bool {
+        members.queues.contains { $0.contains(where: isLike) }
+    }
+
     /// When the first account that was held back may be served; nil where none was, or another may be served at once.
     @inlinable package var nextDue: SteadySeconds? { members.ring.nextDue }
 
