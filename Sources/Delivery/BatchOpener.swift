@@ -7,7 +7,6 @@ import Vault
 struct BatchOpener: Sendable {
     let journal: JournalWriter
     let router: Router
-    let fleet: FleetState
     let sender: Sender
     let suppressions: JournalWriter.SuppressionCheck
     let now: @Sendable () -> Int64
@@ -81,16 +80,10 @@ struct BatchOpener: Sendable {
 
     private func enqueue(_ run: BatchRun, _ positions: [Int], to domain: DomainName) async {
         do throws(Router.Failure) {
-            let site = try await router.site(of: domain)
+            let sites = try await router.sites(of: domain)
             let queuedAt = ContinuousClock.now
-            func jobs(_ positions: [Int]) -> [Job] {
-                positions.map { Job(run: run, position: $0, queuedAt: queuedAt) }
-            }
-            let distribution = router.distribute(
-                positions, to: site, pool: fleet.shaping(of: run.batch.id.account)?.pool, sender: sender)
-            for (lane, positions) in distribution.lanes { lane.enqueue(jobs(positions)) }
-            let later = distribution.later
-            for job in jobs(later.positions) { sender.postpone(job, inSeconds: later.seconds) }
+            let jobs = positions.map { Job(run: run, position: $0, queuedAt: queuedAt) }
+            router.enqueue(jobs, to: sites, account: run.batch.id.account, sender: sender)
         } catch {
             let diagnosis = Diagnosis(enhanced: error.enhanced, text: error.reason)
             for position in positions { sender.conclude(run, position, error.report, diagnosis) }

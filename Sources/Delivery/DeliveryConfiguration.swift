@@ -1,3 +1,4 @@
+package import MailTypes
 package import SMTPProtocol
 package import SMTPTransport
 package import TLSPolicies
@@ -9,8 +10,9 @@ package struct DeliveryConfiguration: Sendable {
     package var node: String
     /// The name given in EHLO (RFC 5321 §4.1.1.1): the host name that the sending address resolves back to.
     package var heloName: String
-    /// Sends all mail to one host instead of the recipients' own: a smarthost, or a sink.
-    package var route: Route?
+    /// Smarthosts that take all mail instead of the recipients' own servers. Several share it by weight, and take over
+    /// from each other. Empty to deliver directly.
+    package var routes: [Route] = []
     /// The port mail servers listen on; another one only in tests.
     package var smtpPort: Int = 25
     /// Lifts the guard against loopback, private and other non-global addresses.
@@ -30,7 +32,7 @@ package struct DeliveryConfiguration: Sendable {
     package var sources: [String: SourcePool] = [:]
     /// The pool of accounts for which no other was set.
     package static let defaultPool = "default"
-    /// Limits of the fixed route, and of every lane in tests; otherwise those of the provider apply.
+    /// Limits of each route, and of every lane in tests; otherwise those of the provider apply.
     package var laneLimits: LaneLimits?
     /// How lanes slow down, pause and recover.
     package var governor = GovernorPolicy()
@@ -42,7 +44,7 @@ package struct DeliveryConfiguration: Sendable {
     package var publicURL: String?
     /// Seconds that mails under way may take to finish when the node stops.
     package var drainSeconds = 30
-    /// The protection of the way to the route, and of every way where receivers publish nothing.
+    /// The protection of the way to routes that say nothing else, and of every way where receivers publish nothing.
     package var tls: SMTPTLSPolicy = .opportunistic
     /// The least protection of mail to recipients' own servers.
     package var tlsRequirement = TLSRequirement.opportunistic
@@ -53,16 +55,32 @@ package struct DeliveryConfiguration: Sendable {
         self.heloName = heloName
     }
 
-    /// One host that takes all mail.
+    /// A smarthost, or a sink.
     package struct Route: Sendable, Hashable {
-        package var host: String
-        package var port: Int
+        /// A name or an address; what its certificate must name.
+        package let host: String
+        package let port: Int
+        /// Where it is reached: found by the caller, one or more.
+        package var addresses: [IPAddress]
         package var credentials: SMTPCredentials?
+        /// Nil: ``DeliveryConfiguration/tls``.
+        package var tls: SMTPTLSPolicy?
+        /// TLS begins with the connection (RFC 8314 §3.3). Only with a policy that demands TLS.
+        package var startsWithTLS = false
+        /// Its share of the mail among the routes, 1…1,000.
+        package var weight = 1
+        /// At once; nil: those of ``DeliveryConfiguration/laneLimits``.
+        package var connections: Int?
 
-        package init(host: String, port: Int, credentials: SMTPCredentials? = nil) {
+        /// - Parameter addresses: left out where `host` is an address.
+        package init(host: String, port: Int, addresses: [IPAddress]? = nil, credentials: SMTPCredentials? = nil) {
             self.host = host
             self.port = port
+            self.addresses = addresses ?? IPAddress(host).map { [$0] } ?? []
             self.credentials = credentials
         }
+
+        /// As operators name it, such as `smtp.example.net:587`.
+        package var name: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
     }
 }

@@ -57,15 +57,14 @@ package final class DeliveryEngine: Service {
 
     /// - Parameters:
     ///   - local: the node's own files, of which no other process knows.
-    ///   - resolver: needed unless the configuration has a route.
+    ///   - resolver: needed unless the configuration has routes.
     ///   - tlsPolicies: what receivers publish of their TLS (DANE, MTA-STS).
     ///   - ownAddresses: of this machine; mail that would lead there bounces.
-    ///   - routeAddresses: the addresses of the route's host.
     package init(
         configuration: DeliveryConfiguration, store: DeliveryStore, local: LocalJournal? = nil, vault: Vault,
         domains: SendingDomains,
         resolver: Resolver?, tlsPolicies: TLSPolicyResolver? = nil, ownAddresses: Set<IPAddress> = [],
-        routeAddresses: [IPAddress], group: any EventLoopGroup, logger: Logger
+        group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
         self.store = store
@@ -88,10 +87,9 @@ package final class DeliveryEngine: Service {
             configuration: configuration, budget: budget, fleet: fleet,
             leaseTokens: { try await store.leaseSiteTokens($0, rate: $1, wanted: $2) }, resolver: resolver,
             tlsPolicies: tlsPolicies, ownAddresses: ownAddresses,
-            fixedAddresses: routeAddresses, group: group,
-            logger: logger)
+            group: group, logger: logger)
         opener = BatchOpener(
-            journal: journal, router: router, fleet: fleet,
+            journal: journal, router: router,
             sender: Sender(journal: journal, retry: configuration.retry, metrics: metrics, logger: logger),
             suppressions: check, now: Sender.wallClock)
     }

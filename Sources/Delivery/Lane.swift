@@ -1,4 +1,5 @@
 import Campaigns
+import Logging
 import MailTypes
 import SMTPProtocol
 import SMTPTransport
@@ -9,9 +10,11 @@ import TrafficShaping
 struct Job: Sendable {
     let run: BatchRun
     let position: Int
-    let queuedAt: ContinuousClock.Instant
+    var queuedAt: ContinuousClock.Instant
     /// Whether it met a connection that the server had just closed for idleness, and was put back.
     var wasRetried = false
+    /// The smarthosts that could not take it: each is asked once, so that mail does not go round in circles.
+    var declinedBy: Set<String> = []
 }
 
 /// One site reached from one source address: its waiting mails and the workers that carry them over its connections.
@@ -36,6 +39,17 @@ final class Lane: Sendable {
         var counts = LaneCounts()
         /// When the mail that was sent back to the store last is to come back.
         var overflowUntil: SteadySeconds = 0
+        /// Before the first login one connection is enough: a server that sees many logins fail may lock the account.
+        var isLoggedIn: Bool
+        /// Operators are told of a failing login once, until it works again.
+        var toldOfLogin = false
+    }
+
+    /// What a lane to a smarthost knows beyond other lanes.
+    struct Smarthost: Sendable {
+        let needsLogin: Bool
+        /// Gives mails to other smarthosts; returns those that none takes at present.
+        let handOver: @Sendable ([Job]) -> [Job]
     }
 
     private let state: Mutex<State>
@@ -47,12 +61,16 @@ final class Lane: Sendable {
     private let isShared: Bool
     /// The rate that all nodes keep together; nil where there is none.
     private let siteRate: SiteRate?
+    /// Nil where the site is the recipients' own.
+    private let smarthost: Smarthost?
     private let sender: any MailSender
+    private let logger: Logger
 
     init(
         name: String, provider: Provider, source: String = "default", limits: LaneLimits, policy: GovernorPolicy,
         pool: SMTPConnectionPool,
-        budget: ConnectionBudget, fleet: FleetState, isShared: Bool, siteRate: SiteRate?, sender: any MailSender
+        budget: ConnectionBudget, fleet: FleetState, isShared: Bool, siteRate: SiteRate?, smarthost: Smarthost?,
+        sender: any MailSender, logger: Logger
     ) {
         self.name = name
         self.provider = provider
@@ -63,8 +81,13 @@ final class Lane: Sendable {
         self.fleet = fleet
         self.isShared = isShared
         self.siteRate = siteRate
+        self.smarthost = smarthost
         self.sender = sender
-        state = Mutex(State(governor: LaneGovernor(limits: limits, policy: policy)))
+        self.logger = logger
+        state = Mutex(
+            State(
+                governor: LaneGovernor(limits: limits, policy: policy),
+                isLoggedIn: !(smarthost?.needsLogin ?? false)))
     }
 
     // MARK: Queue
@@ -85,7 +108,15 @@ final class Lane: Sendable {
             startWorkers(&state, at: now)
             return overflow
         }
-        for (job, seconds) in overflow { sender.postpone(job, inSeconds: seconds) }
+        turnAway(overflow)
+    }
+
+    /// Mail that this lane cannot take goes to another smarthost, else back to the store.
+    private func turnAway(_ overflow: [(job: Job, inSeconds: Double)]) {
+        guard !overflow.isEmpty else { return }
+        var seconds = overflow.map(\.inSeconds)[...]
+        let left = smarthost?.handOver(overflow.map(\.job)) ?? overflow.map(\.job)
+        for job in left { sender.postpone(job, inSeconds: seconds.popFirst() ?? 0) }
     }
 
     /// Applies what the operator has set for the accounts of these mails.
@@ -102,13 +133,17 @@ final class Lane: Sendable {
         }
     }
 
-    /// The connections that this node may have of those that the site allows the whole fleet.
-    private func ownShare(_ connections: Int) -> Int {
-        !isShared || connections == 0 ? connections : max(1, connections / fleet.nodes)
+    /// The connections that this node may have now, of those that the site allows the whole fleet.
+    private func connectionsWanted(forQueued queued: Int, _ state: inout State, at now: SteadySeconds) -> Int {
+        let connections = state.governor.connectionsWanted(forQueued: queued, at: now)
+        guard state.isLoggedIn else { return min(1, connections) }
+        return !isShared || connections == 0 ? connections : max(1, connections / fleet.nodes)
     }
 
-    /// Sends back what has waited for too long, or would wait for a suspended site. Called from time to time.
+    /// Hands over what waits for a smarthost that rests, and sends back what has waited for too long, or would wait for a
+    /// suspended site. Called from time to time.
     func shed() {
+        handOverWaiting()
         let now = SteadyClock.now
         let overflow = state.withLock { state -> [(job: Job, inSeconds: Double)] in
             let opensAt = state.governor.opensAt(now)
@@ -134,8 +169,46 @@ final class Lane: Sendable {
             startWorkers(&state, at: now)
             return overflow
         }
-        for (job, seconds) in overflow { sender.postpone(job, inSeconds: seconds) }
+        turnAway(overflow)
     }
+
+    /// Other smarthosts take over what waits for one that is suspended, held or only tried by a probe. What none of them
+    /// takes goes on waiting here.
+    private func handOverWaiting() {
+        guard let smarthost else { return }
+        let now = SteadyClock.now
+        let waiting = state.withLock { state -> [Job] in
+            if case .open = state.readiness(at: now) { return [] }
+            var waiting: [Job] = []
+            // The probe needs a mail.
+            let isProbing = state.governor.isProbing(at: now) && state.workers.isEmpty
+            while state.queue.count > (isProbing ? 1 : 0), let job = state.queue.popFirst() { waiting.append(job) }
+            return waiting
+        }
+        guard !waiting.isEmpty else { return }
+        putBack(smarthost.handOver(waiting))
+    }
+
+    /// Mail that waits on in this lane.
+    private func putBack(_ jobs: [Job]) {
+        guard !jobs.isEmpty else { return }
+        let now = SteadyClock.now
+        state.withLock { state in
+            for job in jobs { state.queue.append(job, for: job.run.batch.id.account, in: job.run.batch.id.campaign) }
+            startWorkers(&state, at: now)
+        }
+    }
+
+    /// Whether a smarthost may be given mail.
+    enum Readiness: Equatable {
+        case open
+        /// One mail, to find out.
+        case wantsProbe
+        /// - Parameter until: when to look again, at the latest.
+        case rests(until: SteadySeconds)
+    }
+
+    func readiness(at now: SteadySeconds) -> Readiness { state.withLock { $0.readiness(at: now) } }
 
     /// When a suspension ends, nil where there is none.
     func restsUntil(_ now: SteadySeconds) -> SteadySeconds? {
@@ -162,7 +235,7 @@ final class Lane: Sendable {
     // MARK: Workers
 
     private func startWorkers(_ state: inout State, at now: SteadySeconds) {
-        let wanted = ownShare(state.governor.connectionsWanted(forQueued: state.queue.count, at: now))
+        let wanted = connectionsWanted(forQueued: state.queue.count, &state, at: now)
         let queued = state.queue.count
         var started = 0
         while state.workers.count < wanted, started < queued {
@@ -213,7 +286,7 @@ final class Lane: Sendable {
             }
             while !state.queue.isEmpty {
                 // What the site takes at present; a short queue alone sends nobody away.
-                let limit = ownShare(state.governor.connectionsWanted(forQueued: Self.longQueue, at: now))
+                let limit = connectionsWanted(forQueued: Self.longQueue, &state, at: now)
                 guard state.workers.count <= limit else {
                     if state.workers.count == 1 { wake(in: Self.retrySeconds, &state) }
                     return retire()
@@ -270,8 +343,14 @@ final class Lane: Sendable {
         let holder = JobHolder(first)
         do throws(SMTPConnectFailure) {
             try await pool.withConnection { connection in
+                loggedIn()
                 while let job = holder.take() {
-                    switch await sender.send(job, over: connection, provider: provider) {
+                    switch await sender.send(
+                        job, over: connection, provider: provider, isSmarthost: smarthost != nil)
+                    {
+                    case .notLoggedIn(let answer):
+                        learn(answer)
+                        giveUpHere(job)
                     case .stale:
                         var again = job
                         again.wasRetried = true
@@ -285,9 +364,34 @@ final class Lane: Sendable {
                 }
             }
         } catch {
-            if let job = holder.take() { learn(sender.fail(job, failure: error, provider: provider)) }
+            if let job = holder.take() { failed(job, error) }
         }
         if let job = holder.take() { await carry(job, worker) }
+    }
+
+    private func loggedIn() {
+        let now = SteadyClock.now
+        state.withLock { state in
+            guard !state.isLoggedIn else { return }
+            state.isLoggedIn = true
+            startWorkers(&state, at: now)
+        }
+    }
+
+    /// No connection came about for the mail.
+    private func failed(_ job: Job, _ failure: SMTPConnectFailure) {
+        let answer = failure.report.answer(provider)
+        guard let smarthost, job.run.mayStart, !answer.isOurDoing else {
+            return learn(sender.fail(job, failure: failure, provider: provider))
+        }
+        learn(answer)
+        if case .notLoggedIn = answer { return giveUpHere(job) }
+        for job in smarthost.handOver([job]) { _ = sender.fail(job, failure: failure, provider: provider) }
+    }
+
+    /// The smarthost does not let us log in, which is not the mail's fault: another takes it, or it waits untried.
+    private func giveUpHere(_ job: Job) {
+        putBack(smarthost?.handOver([job]) ?? [job])
     }
 
     /// The next mail that needs a connection, without retiring.
@@ -302,18 +406,30 @@ final class Lane: Sendable {
 
     private func learn(_ answer: LaneAnswer) {
         let now = SteadyClock.now
-        state.withLock { state in
+        let loginProblem = state.withLock { state -> String? in
             state.counts.count(answer, at: now)
             switch answer {
             case .accepted:
                 state.governor.accepted(at: now)
+                state.toldOfLogin = false
                 state.throughput.count(at: now)
             case .refused(let action, let code, let enhanced):
                 state.governor.refused(action, code: code, enhanced: enhanced, at: now)
                 state.throughput.count(at: now)
             case .broken: state.governor.connectFailed(at: now)
             case .stopped: state.governor.permitUnused(at: now)
+            case .notLoggedIn(let problem):
+                state.governor.loginFailed(problem, at: now)
+                state.isLoggedIn = !(smarthost?.needsLogin ?? false)
+                defer { state.toldOfLogin = true }
+                return state.toldOfLogin ? nil : problem
             }
+            return nil
+        }
+        if let loginProblem {
+            logger.error(
+                "login at the smarthost failed: its mail waits or goes by others",
+                metadata: ["lane": "\(name)", "problem": "\(loginProblem)"])
         }
     }
 
@@ -331,6 +447,7 @@ final class Lane: Sendable {
     }
 
     func resume() {
+        pool.forgetFailure()
         let now = SteadyClock.now
         state.withLock { state in
             state.governor.resume(at: now)
@@ -400,6 +517,8 @@ enum LaneAnswer: Sendable {
     case broken
     /// Not the site's doing.
     case stopped
+    /// A smarthost refused our login, or wants one; the text says how, without credentials.
+    case notLoggedIn(String)
 }
 
 /// How sending one mail over a connection ended, for the lane.
@@ -407,6 +526,8 @@ enum SendResult: Sendable {
     /// The server had closed the connection before; another should carry the mail.
     case stale
     case answered(LaneAnswer)
+    /// The smarthost took no mail for want of a login: as if it had not been tried.
+    case notLoggedIn(LaneAnswer)
     /// The mail did not need the connection.
     case unused
 }
@@ -417,7 +538,8 @@ protocol MailSender: Sendable {
     ///
     /// - Parameter waited: it has waited for too long.
     func settlesWithoutConnection(_ job: Job, waited: Bool) -> Bool
-    func send(_ job: Job, over connection: SMTPConnection, provider: Provider) async -> SendResult
+    /// - Parameter isSmarthost: the site passes mail on to others, and may want a login.
+    func send(_ job: Job, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool) async -> SendResult
     /// No connection to the site could be made.
     func fail(_ job: Job, failure: SMTPConnectFailure, provider: Provider) -> LaneAnswer
     /// Gives the mail back to the store untried.
@@ -433,6 +555,14 @@ extension Job {
 }
 
 extension Lane.State {
+    fileprivate func readiness(at now: SteadySeconds) -> Lane.Readiness {
+        switch governor.standing(at: now).condition {
+        case .open, .slowed: .open
+        case .probing: queue.isEmpty && workers.isEmpty ? .wantsProbe : .rests(until: now)
+        case .suspended, .held: .rests(until: governor.opensAt(now))
+        }
+    }
+
     /// When a mail that comes now would wait too long: the seconds after which it should come again. Nil where it may
     /// wait here.
     fileprivate mutating func overflowSeconds(
@@ -462,6 +592,10 @@ extension Lane.State {
 }
 
 extension LaneGovernor {
+    fileprivate func isProbing(at now: SteadySeconds) -> Bool {
+        if case .probing = standing(at: now).condition { true } else { false }
+    }
+
     /// When the lane may send again; now where it may.
     fileprivate func opensAt(_ now: SteadySeconds) -> SteadySeconds {
         switch standing(at: now).condition {

@@ -9,8 +9,9 @@ import Synchronization
 import TLSPolicies
 import TrafficShaping
 
-/// Finds the lane that leads to a domain: the fixed route, or the site behind its MX records. Domains with the same mail
-/// hosts share a lane.
+/// Finds the lane that leads to a domain: to one of the smarthosts, or to the site behind its MX records. Domains with the
+/// same mail hosts share a lane. Smarthosts share the mail by weight, and those that can take over from those that
+/// cannot.
 final class Router: Sendable {
     /// Why there is no lane to a domain.
     struct Failure: Error {
@@ -36,7 +37,8 @@ final class Router: Sendable {
     private let resolver: Resolver?
     private let tlsPolicies: TLSPolicyResolver?
     private let ownAddresses: Set<IPAddress>
-    private let fixedAddresses: [IPAddress]
+    /// Each smarthost; empty where mail goes to the recipients' own servers.
+    private let smarthosts: [Site]
     private let group: any EventLoopGroup
     private let logger: Logger
 
@@ -44,13 +46,11 @@ final class Router: Sendable {
     ///   - budget: the connections that the lanes may open together.
     ///   - tlsPolicies: what receivers publish of their TLS; without it TLS is used where it is offered.
     ///   - ownAddresses: of this machine, where no mail is sent to.
-    ///   - fixedAddresses: addresses of the route's host, resolved once by the caller; empty without a route.
     init(
         configuration: DeliveryConfiguration, budget: ConnectionBudget, fleet: FleetState = FleetState(),
         leaseTokens: @escaping SiteRate.Lease = { _, _, wanted in wanted }, resolver: Resolver?,
         tlsPolicies: TLSPolicyResolver? = nil,
-        ownAddresses: Set<IPAddress> = [], fixedAddresses: [IPAddress],
-        group: any EventLoopGroup, logger: Logger
+        ownAddresses: Set<IPAddress> = [], group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
         self.fleet = fleet
@@ -59,7 +59,7 @@ final class Router: Sendable {
         self.resolver = resolver
         self.tlsPolicies = tlsPolicies
         self.ownAddresses = ownAddresses
-        self.fixedAddresses = fixedAddresses
+        smarthosts = configuration.routes.map { Self.site($0, configuration) }
         self.group = group
         self.logger = logger
     }
@@ -69,13 +69,32 @@ final class Router: Sendable {
         let name: String
         let provider: Provider
         let targets: [SMTPTarget]
+        /// The smarthost; nil for the recipients' own servers.
+        var route: DeliveryConfiguration.Route?
     }
 
-    func site(of domain: DomainName) async throws(Failure) -> Site {
-        if let route = configuration.route {
-            let targets = fixedAddresses.map { SMTPTarget(host: route.host, address: $0, port: route.port) }
-            return Site(name: "route", provider: provider(of: route), targets: targets)
-        }
+    /// Mail to the domain may take any of these; several are smarthosts.
+    func sites(of domain: DomainName) async throws(Failure) -> [Site] {
+        smarthosts.isEmpty ? [try await site(of: domain)] : smarthosts
+    }
+
+    private static func site(
+        _ route: DeliveryConfiguration.Route, _ configuration: DeliveryConfiguration
+    ) -> Site {
+        precondition(!route.addresses.isEmpty, "a route without an address leads nowhere")
+        let found = configuration.providers.provider(forMX: [route.host], domain: nil)
+        // Rules apply to a relay only where they name it.
+        let provider =
+            found.name == configuration.providers.fallback.name
+            ? Provider.relay(limits: configuration.laneLimits ?? found.limits) : found
+        return Site(
+            name: configuration.routes.count == 1 ? "route" : "\(provider.name) \(route.name)", provider: provider,
+            targets: route.addresses.map {
+                SMTPTarget(host: route.host, address: $0, port: route.port, tls: route.tls)
+            }, route: route)
+    }
+
+    private func site(of domain: DomainName) async throws(Failure) -> Site {
         let hosts = try withoutOurselves(try await mailHosts(of: domain))
         let policy = await tlsPolicies?.policy(
             for: domain, hosts: hosts, minimum: configuration.tlsRequirement, port: configuration.smtpPort)
@@ -88,49 +107,121 @@ final class Router: Sendable {
         return Site(name: provider.name + " " + names, provider: provider, targets: targets)
     }
 
-    /// Mails by the lanes that carry them, and those that no source may send yet.
-    struct Distribution: Sendable {
-        var lanes: [(lane: Lane, positions: [Int])] = []
-        var later: (positions: [Int], seconds: Double) = ([], 0)
+    /// Puts mails of one account into lanes, or back into the store where no source may send them yet.
+    ///
+    /// - Parameter sites: that they may take.
+    func enqueue(_ jobs: [Job], to sites: [Site], account: AccountID, sender: any MailSender) {
+        guard sites.count > 1 else { return enqueue(jobs, to: sites[0], account, sender) }
+        let left = spread(jobs, over: sites, account, sender)
+        guard !left.isEmpty else { return }
+        // All rest: it waits for the one that is back first.
+        let now = SteadyClock.now
+        let first = sites.min { opensAt($0, account, now) < opensAt($1, account, now) }
+        if let first { enqueue(left, to: first, account, sender) }
     }
 
-    /// Spreads mails to one site over the source addresses of a pool.
+    /// Gives mails that wait for one smarthost to others that have not declined them.
     ///
-    /// - Parameter pool: of the account; nil for the default one.
-    func distribute(_ positions: [Int], to site: Site, pool: String?, sender: any MailSender) -> Distribution {
+    /// - Returns: those that no other takes at present.
+    private func handOver(_ jobs: [Job], from site: String, sender: any MailSender) -> [Job] {
+        guard smarthosts.count > 1 else { return jobs }
+        var byAccount: [AccountID: [Job]] = [:]
+        for var job in jobs {
+            job.declinedBy.insert(site)
+            byAccount[job.run.batch.id.account, default: []].append(job)
+        }
+        return byAccount.flatMap { spread($1, over: smarthosts, $0, sender) }
+    }
+
+    /// Spreads mails by weight over the sites that are open, and gives one to each that is to be probed.
+    ///
+    /// - Returns: those for which there is no site now.
+    private func spread(
+        _ jobs: [Job], over sites: [Site], _ account: AccountID, _ sender: any MailSender
+    ) -> [Job] {
+        let now = SteadyClock.now
+        let standings = sites.map { readiness($0, account, now) }
+        let open = zip(sites, standings).filter { $0.1 == .open }.map(\.0)
+        var probes = zip(sites, standings).filter { $0.1 == .wantsProbe }.map(\.0)
+        var chosen: [String: (site: Site, jobs: [Job])] = [:]
+        var left: [Job] = []
+        for var job in jobs {
+            let probe = probes.firstIndex { !job.declinedBy.contains($0.name) }
+            let site = probe.map { probes.remove(at: $0) } ?? Self.pick(open, for: job)
+            guard let site else {
+                left.append(job)
+                continue
+            }
+            if !job.declinedBy.isEmpty { job.queuedAt = .now }
+            chosen[site.name, default: (site, [])].jobs.append(job)
+        }
+        for (site, jobs) in chosen.values { enqueue(jobs, to: site, account, sender) }
+        return left
+    }
+
+    private static func pick(_ sites: [Site], for job: Job) -> Site? {
+        let candidates = sites.filter { !job.declinedBy.contains($0.name) }
+        guard !candidates.isEmpty else { return nil }
+        var ticket = Int.random(in: 0..<candidates.reduce(0) { $0 + ($1.route?.weight ?? 1) })
+        return candidates.first { site in
+            ticket -= site.route?.weight ?? 1
+            return ticket < 0
+        }
+    }
+
+    /// How the best of the lanes stands that lead an account's mail to a site; one not made yet is open.
+    private func readiness(_ site: Site, _ account: AccountID, _ now: SteadySeconds) -> Lane.Readiness {
+        let sources: [MailSource?] = pool(of: account)?.sources ?? [nil]
+        let names = sources.map { Self.laneName(site, $0) }
+        let lanes = lanes.withLock { lanes in names.map { lanes[$0]?.lane } }
+        let standings = lanes.map { $0?.readiness(at: now) ?? .open }
+        if standings.contains(.open) { return .open }
+        if standings.contains(.wantsProbe) { return .wantsProbe }
+        let ends = standings.map { if case .rests(let until) = $0 { until } else { now } }
+        return .rests(until: ends.min() ?? now)
+    }
+
+    private func opensAt(_ site: Site, _ account: AccountID, _ now: SteadySeconds) -> SteadySeconds {
+        if case .rests(let until) = readiness(site, account, now) { until } else { now }
+    }
+
+    /// The sources of an account's mail; nil where the system picks the address.
+    private func pool(of account: AccountID) -> SourcePool? {
+        configuration.sources[fleet.shaping(of: account)?.pool ?? DeliveryConfiguration.defaultPool]
+    }
+
+    /// Spreads mails to one site over the source addresses of the account's pool.
+    private func enqueue(_ jobs: [Job], to site: Site, _ account: AccountID, _ sender: any MailSender) {
         guard !configuration.sources.isEmpty else {
-            return Distribution(lanes: [(lane(to: site, from: nil, sender: sender), positions)])
+            return lane(to: site, from: nil, sender: sender).enqueue(jobs)
         }
-        guard let pool = configuration.sources[pool ?? DeliveryConfiguration.defaultPool] else {
+        guard let pool = pool(of: account) else {
             // The operator named a pool that this node does not have; another node may.
-            return Distribution(later: (positions, Self.missingPoolSeconds))
+            for job in jobs { sender.postpone(job, inSeconds: Self.missingPoolSeconds) }
+            return
         }
-        var distribution = Distribution()
-        var byAddress: [String: (source: MailSource, positions: [Int])] = [:]
+        var byAddress: [String: (source: MailSource, jobs: [Job])] = [:]
         var generator = SystemRandomNumberGenerator()
         let now = SteadyClock.now
         let wallClock = Sender.wallClock()
-        for position in positions {
+        for job in jobs {
             let choice = pool.choose(
                 onDay: Int(wallClock / 86_400),
                 sentToday: { fleet.sentToday(SourceUsage(source: $0.address, provider: site.provider.name)) },
                 restsUntil: { restsUntil(site, $0, at: now) }, using: &generator)
             switch choice {
             case .source(let source):
-                byAddress[source.address, default: (source, [])].positions.append(position)
+                byAddress[source.address, default: (source, [])].jobs.append(job)
                 if source.warmUp != nil {
                     fleet.count(SourceUsage(source: source.address, provider: site.provider.name))
                 }
             case .laterAt(let time):
-                distribution.later.positions.append(position)
-                distribution.later.seconds = time - now
+                sender.postpone(job, inSeconds: time - now)
             case .laterThanToday:
-                distribution.later.positions.append(position)
-                distribution.later.seconds = Double(86_400 - wallClock % 86_400)
+                sender.postpone(job, inSeconds: Double(86_400 - wallClock % 86_400))
             }
         }
-        distribution.lanes = byAddress.values.map { (lane(to: site, from: $0.source, sender: sender), $0.positions) }
-        return distribution
+        for (source, jobs) in byAddress.values { lane(to: site, from: source, sender: sender).enqueue(jobs) }
     }
 
     private static let missingPoolSeconds = 60.0
@@ -141,13 +232,6 @@ final class Router: Sendable {
 
     private static func laneName(_ site: Site, _ source: MailSource?) -> String {
         site.name + (source.map { " from " + $0.address } ?? "")
-    }
-
-    /// Rules apply to a relay only where they name it.
-    private func provider(of route: DeliveryConfiguration.Route) -> Provider {
-        let found = configuration.providers.provider(forMX: [route.host], domain: nil)
-        return found.name == configuration.providers.fallback.name
-            ? .relay(limits: configuration.laneLimits ?? found.limits) : found
     }
 
     private func mailHosts(of domain: DomainName) async throws(Failure) -> [MailHost] {
@@ -218,21 +302,26 @@ final class Router: Sendable {
             client.localAddress = local
             client.tls = configuration.tls
             client.timeouts = configuration.timeouts
-            client.credentials = configuration.route?.credentials
+            client.credentials = site.route?.credentials
+            client.startsWithTLS = site.route?.startsWithTLS ?? false
             client.trace = SMTPTrace(hub: traces, lane: name)
-            let limits = configuration.laneLimits ?? provider.limits
+            var limits = configuration.laneLimits ?? provider.limits
+            limits.connections = site.route?.connections ?? limits.connections
             let pool = SMTPConnectionPool(
                 targets: targets, configuration: client,
                 limits: PoolLimits(
                     maximumConnections: limits.connections,
                     maximumMessagesPerConnection: limits.messagesPerConnection,
-                    idleTimeout: .milliseconds(Int64(limits.idleSeconds * 1_000))),
+                    idleTimeout: .milliseconds(Int64(limits.idleSeconds * 1_000)),
+                    // Over before the first probe, which would meet the old failure otherwise.
+                    failureBackoff: .milliseconds(Int64(min(10, configuration.governor.firstPauseSeconds / 2) * 1_000))),
                 group: group, logger: logger)
             let lane = Lane(
                 name: name, provider: provider, source: source?.address ?? "default", limits: limits,
                 policy: configuration.governor, pool: pool,
-                budget: budget, fleet: fleet, isShared: source == nil && configuration.route == nil,
-                siteRate: source == nil ? siteRate(name, limits) : nil, sender: sender)
+                budget: budget, fleet: fleet, isShared: source == nil && site.route == nil,
+                siteRate: source == nil && site.route == nil ? siteRate(name, limits) : nil,
+                smarthost: site.route.map { smarthost($0, site.name, sender) }, sender: sender, logger: logger)
             holds.apply(to: lane)
             lanes[name] = KnownLane(lane: lane, targets: Set(targets), askedFor: .now)
             return lane
@@ -242,8 +331,16 @@ final class Router: Sendable {
     /// A relay's limits are this node's own, and so are those of an address that no other node has; otherwise the limits
     /// of a site hold for all nodes together.
     private func siteRate(_ name: String, _ limits: LaneLimits) -> SiteRate? {
-        guard configuration.route == nil, let rate = limits.rate else { return nil }
+        guard let rate = limits.rate else { return nil }
         return SiteRate(site: name, rate: rate, fleet: fleet, lease: leaseTokens)
+    }
+
+    private func smarthost(
+        _ route: DeliveryConfiguration.Route, _ site: String, _ sender: any MailSender
+    ) -> Lane.Smarthost {
+        Lane.Smarthost(
+            needsLogin: route.credentials != nil,
+            handOver: { [weak self] in self?.handOver($0, from: site, sender: sender) ?? $0 })
     }
 
     /// Has every lane send back what waits in vain.

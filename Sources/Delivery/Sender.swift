@@ -69,7 +69,9 @@ final class Sender: MailSender {
         return failure.report.answer(provider)
     }
 
-    func send(_ job: Job, over connection: SMTPConnection, provider: Provider) async -> SendResult {
+    func send(
+        _ job: Job, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool
+    ) async -> SendResult {
         let run = job.run
         let position = job.position
         let record = run.batch.records[position]
@@ -109,6 +111,10 @@ final class Sender: MailSender {
         if report.mayRetryAtOnce && !job.wasRetried {
             journal.record(run, [JournalEntry(run, position, .withdrawn)])
             return .stale
+        }
+        if isSmarthost && report.isLoginFailure {
+            journal.record(run, [JournalEntry(run, position, .withdrawn)])
+            return .notLoggedIn(.notLoggedIn(report.loginProblem))
         }
         if report.verdict == .accepted { metrics.accepted(over: connection) }
         let answer = report.answer(provider)
@@ -177,6 +183,8 @@ extension DeliveryReport {
     /// What the lane learns from it.
     func answer(_ provider: Provider) -> LaneAnswer {
         if verdict == .accepted { return .accepted }
+        // Only who has credentials comes to this phase.
+        if phase == .auth && isLoginFailure { return .notLoggedIn(loginProblem) }
         if let reply {
             let action = provider.action(
                 for: reply.code, enhanced: reply.enhanced, text: reply.lines.joined(separator: " "))
@@ -189,9 +197,19 @@ extension DeliveryReport {
         default: return .broken
         }
     }
+
+    /// For operators: the reply's codes, not its text, which may repeat what was sent.
+    var loginProblem: String {
+        reply.map { "reply \($0.code)\($0.enhanced.map { " \($0)" } ?? "")" } ?? reason
+    }
 }
 
 extension LaneAnswer {
+    /// Says nothing about the site.
+    var isOurDoing: Bool {
+        if case .stopped = self { true } else { false }
+    }
+
     var givesUp: Bool {
         if case .refused(.giveUp, _, _) = self { true } else { false }
     }

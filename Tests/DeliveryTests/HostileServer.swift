@@ -87,7 +87,10 @@ final class HostileServer: Sendable {
         }
 
         /// Serves as a good server does, to the end of the connection.
-        func behave() {
+        ///
+        /// - Parameter answer: to a command, in capitals; nil: as usual.
+        func behave(offering keywords: [String] = ["PIPELINING"], answer: (_ command: String) -> String? = { _ in nil })
+        {
             say("220 hostile.example.org ESMTP")
             var inContent = false
             while let line = line() {
@@ -98,8 +101,14 @@ final class HostileServer: Sendable {
                     say("250 taken")
                     continue
                 }
+                if let reply = answer(line.uppercased()) {
+                    say(reply)
+                    continue
+                }
                 switch line.uppercased().prefix(4) {
-                case "EHLO": say("250-hostile.example.org\r\n250 PIPELINING")
+                case "EHLO":
+                    let lines = ["hostile.example.org"] + keywords
+                    say(lines.dropLast().map { "250-\($0)\r\n" }.joined() + "250 \(lines.last ?? "")")
                 case "DATA":
                     inContent = true
                     say("354 go on")

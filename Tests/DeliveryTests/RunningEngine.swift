@@ -41,19 +41,18 @@ final class RunningEngine: Sendable {
 
 extension DeliveryFixture {
     func engine(
-        _ node: String = "node", port: Int, local: LocalJournal? = nil,
+        _ node: String = "node", port: Int, local: LocalJournal? = nil, logger: Logger = .silent,
         _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
     ) -> DeliveryEngine {
         var configuration = DeliveryConfiguration(node: node, heloName: "out.example.net")
-        configuration.route = .init(host: "127.0.0.1", port: port)
+        configuration.routes = [.init(host: "127.0.0.1", port: port)]
         configuration.retry = RetrySchedule(baseSeconds: 0.2, maximumSeconds: 0.2)
         configuration.governor.firstPauseSeconds = 0.2
         configuration.governor.maximumPauseSeconds = 0.2
         adjust(&configuration)
         return DeliveryEngine(
             configuration: configuration, store: store, local: local, vault: vault, domains: domains, resolver: nil,
-            routeAddresses: [IPAddress("127.0.0.1")].compactMap { $0 }, group: MultiThreadedEventLoopGroup.singleton,
-            logger: .silent)
+            group: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }
 
     /// Runs `body` beside an engine that delivers to the server and is drained afterwards.

@@ -90,7 +90,6 @@ struct ServerConfiguration: Sendable {
             throw SettingError(setting: "helo", problem: "the EHLO name is a host name without blanks")
         }
         var configuration = DeliveryConfiguration(node: settings.text("node", default: host), heloName: helo)
-        configuration.route = try settings.text("route").map(DeliveryConfiguration.Route.init(setting:))
         configuration.smtpPort = try settings.number("smtpPort", default: 25, in: 1...65_535)
         configuration.allowsPrivateDestinations = try settings.flag("allowPrivateDestinations")
         if configuration.allowsPrivateDestinations, !http.isLoopback, !(try settings.flag("force")) {
@@ -120,11 +119,14 @@ struct ServerConfiguration: Sendable {
         case .encrypted: configuration.tls = .required(verify: false)
         case .verified: configuration.tls = .required(verify: true)
         }
+        // DANE speaks of recipients' own servers.
+        let isSaid = settings.text("tls") != nil && least != .dane
+        configuration.routes = try routes(settings, tls: isSaid ? configuration.tls : nil)
         if let file = settings.text("providers") { configuration.providers = try providers(file) }
         if let file = settings.text("sources") {
             configuration.sources = try SourcesFile.read(file, ownAddresses: SourcesFile.ownAddresses())
         }
-        if configuration.route != nil {
+        if !configuration.routes.isEmpty {
             configuration.laneLimits = LaneLimits(
                 connections: try settings.number("connections", default: 64, in: 1...10_000),
                 messagesPerConnection: 1_000, queueSeconds: 60)
@@ -138,6 +140,19 @@ struct ServerConfiguration: Sendable {
         }
         configuration.leaseSeconds = try settings.number("lease", default: 30, in: 3...600)
         return configuration
+    }
+
+    /// - Parameter tls: what the operator demands of all connections; nil if nothing was said.
+    private static func routes(_ settings: Settings, tls: SMTPTLSPolicy?) throws -> [DeliveryConfiguration.Route] {
+        guard let file = settings.text("routes") else {
+            guard let text = settings.text("route") else { return [] }
+            let url = try SmarthostURL(text, setting: "route")
+            return [try url.route(credentials: url.credentials, tls: tls, setting: "route")]
+        }
+        guard settings.text("route") == nil else {
+            throw SettingError(setting: "routes", problem: "route and routes exclude each other")
+        }
+        return try RoutesFile.read(file, tls: tls)
     }
 
     /// The built-in rules with the operator's file over them.
@@ -162,25 +177,5 @@ struct ServerConfiguration: Sendable {
         }
         configuration.trustAnchorFile = settings.text("trustAnchor")
         return configuration
-    }
-}
-
-extension DeliveryConfiguration.Route {
-    /// `smtp://[user:password@]host:port`
-    init(setting text: String) throws {
-        guard let url = URLComponents(string: text), url.scheme == "smtp", let host = url.host, !host.isEmpty,
-            url.path.isEmpty || url.path == "/"
-        else {
-            throw SettingError(setting: "route", problem: "a route looks like smtp://host:port")
-        }
-        var credentials: SMTPCredentials?
-        if let user = url.user?.removingPercentEncoding {
-            guard let password = url.password?.removingPercentEncoding else {
-                throw SettingError(setting: "route", problem: "a user needs a password")
-            }
-            credentials = SMTPCredentials(username: user, password: password)
-        }
-        let bare = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
-        self.init(host: bare, port: url.port ?? 25, credentials: credentials)
     }
 }

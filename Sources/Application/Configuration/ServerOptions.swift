@@ -75,8 +75,11 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "Name given in EHLO; should resolve to the sending address and back. [SLUICE_HELO]")
     var helo: String?
 
-    @Option(help: "Send all mail to one host: smtp://[user:password@]host:port. [SLUICE_ROUTE]")
+    @Option(help: "Send all mail to one host: smtp[s]://[user:password@]host:port. [SLUICE_ROUTE]")
     var route: String?
+
+    @Option(help: "YAML file of smarthosts that share all mail and stand in for each other. [SLUICE_ROUTES]")
+    var routes: String?
 
     @Option(help: "Ask this resolver, as address:port, instead of the system's. [SLUICE_DNS]")
     var dns: String?
@@ -100,7 +103,8 @@ struct ServerOptions: ParsableArguments {
     var retryMaximum: Int?
 
     @Option(
-        help: "Connections to the route at once; for recipients' own servers see --providers. [SLUICE_CONNECTIONS, 64]")
+        help: "Connections to each route at once; for recipients' own servers see --providers. [SLUICE_CONNECTIONS, 64]"
+    )
     var connections: Int?
 
     @Option(help: "Connections of this node at once, all sites together. [SLUICE_MAX_CONNECTIONS, 4096]")
@@ -138,7 +142,7 @@ struct ServerOptions: ParsableArguments {
     var values: [AbsoluteConfigKey: ConfigValue] {
         settings([
             "http": http, "operator": operatorEndpoint, "operatorSocket": operatorSocket, "roles": roles, "node": node,
-            "helo": helo, "route": route, "dns": dns,
+            "helo": helo, "route": route, "routes": routes, "dns": dns,
             "smtpPort": smtpPort.map(String.init), "allowPrivateDestinations": allowPrivateDestinations ? "true" : nil,
             "force": force ? "true" : nil, "publicUrl": publicURL, "retryBase": retryBase.map(String.init),
             "retryMaximum": retryMaximum.map(String.init),

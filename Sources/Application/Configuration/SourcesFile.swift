@@ -3,7 +3,6 @@ import Foundation
 import MailTypes
 import NIOCore
 import TrafficShaping
-import Yams
 
 /// The operator's file of source addresses.
 ///
@@ -29,10 +28,7 @@ enum SourcesFile {
         }
 
         init(from decoder: any Decoder) throws {
-            let known = Set(CodingKeys.allCases.map(\.rawValue))
-            for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
-                throw SourcesFile.error("unknown key \(key.stringValue)")
-            }
+            try SettingsFile.refuseUnknownKeys(decoder, CodingKeys.self)
             let values = try decoder.container(keyedBy: CodingKeys.self)
             address = try values.decode(String.self, forKey: .address)
             helo = try values.decode(String.self, forKey: .helo)
@@ -41,30 +37,9 @@ enum SourcesFile {
         }
     }
 
-    private struct AnyKey: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init?(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
     /// - Parameter ownAddresses: of this machine; a source must be one of them.
     static func read(_ file: String, ownAddresses: Set<IPAddress>) throws -> [String: SourcePool] {
-        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-            throw error("the file \(file) cannot be read as UTF-8")
-        }
-        let content: Content
-        do {
-            content = try YAMLDecoder().decode(Content.self, from: text)
-        } catch let error as SettingError {
-            throw error
-        } catch DecodingError.keyNotFound(let key, let context) {
-            throw error("\(path(context)): \(key.stringValue) is missing")
-        } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
-            throw error("\(path(context)) has the wrong form")
-        } catch {
-            throw Self.error("\(file) is not a sources file: \(error)")
-        }
+        let content = try SettingsFile.read(Content.self, file, setting: "sources")
         var seen: Set<String> = []
         return try content.pools.reduce(into: [:]) { pools, entry in
             guard !entry.value.isEmpty else { throw error("pool \(entry.key) has no source") }
@@ -94,10 +69,6 @@ enum SourcesFile {
         }
         return MailSource(
             address: address.description, heloName: source.helo, weight: source.weight ?? 1, pool: pool, warmUp: start)
-    }
-
-    private static func path(_ context: DecodingError.Context) -> String {
-        context.codingPath.map(\.stringValue).joined(separator: ".")
     }
 
     private static func error(_ problem: String) -> SettingError {

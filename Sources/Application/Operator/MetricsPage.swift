@@ -135,6 +135,9 @@ struct MetricsPage {
         add("sluice_lane_stopped", .gauge, "1 while the lane is suspended or held.") {
             $0.state == "suspended" || $0.state == "held" ? 1 : 0
         }
+        add("sluice_lane_login_failing", .gauge, "1 while a smarthost refuses the login, or wants one.") {
+            $0.isLoginFailing ? 1 : 0
+        }
     }
 
     /// The lanes with most traffic, and the sum of the rest.

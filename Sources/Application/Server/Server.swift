@@ -114,21 +114,15 @@ final class Server: Sendable {
     // MARK: Delivery
 
     private func deliveryEngine(_ group: any EventLoopGroup) async throws -> DeliveryEngine {
-        let configuration = self.configuration.delivery
-        let resolver: DNSResolution.Resolver?
-        var routeAddresses: [IPAddress] = []
-        if let route = configuration.route {
-            resolver = nil
-            routeAddresses = try addresses(of: route)
-        } else {
-            resolver = try DNSResolution.Resolver(self.configuration.resolver)
-        }
+        var configuration = self.configuration.delivery
+        configuration.routes = try configuration.routes.map { try $0.resolved(setting: "route") }
+        let resolver = configuration.routes.isEmpty ? try DNSResolution.Resolver(self.configuration.resolver) : nil
         return DeliveryEngine(
             configuration: configuration, store: records.delivery,
             local: try LocalJournal(directory: self.configuration.journalDirectory), vault: records.vault,
             domains: records.domains,
             resolver: resolver, tlsPolicies: resolver.map { tlsPolicies($0, group) },
-            ownAddresses: try SourcesFile.ownAddresses(), routeAddresses: routeAddresses, group: group, logger: logger)
+            ownAddresses: try SourcesFile.ownAddresses(), group: group, logger: logger)
     }
 
     /// DANE needs a trust anchor; MTA-STS needs nothing but HTTPS.
@@ -137,15 +131,5 @@ final class Server: Sendable {
             resolver: resolver, usesDANE: configuration.resolver.trustAnchorFile != nil,
             policies: configuration.usesMTASTS
                 ? MTASTSPolicies(resolver: resolver, fetcher: MTASTSFetcher(group: group, resolver: resolver)) : nil)
-    }
-
-    /// The route is the operator's own word, so private addresses are fine; it is resolved once, at the start.
-    private func addresses(of route: DeliveryConfiguration.Route) throws -> [IPAddress] {
-        if let address = IPAddress(route.host) { return [address] }
-        let found = try? SocketAddress.makeAddressResolvingHost(route.host, port: route.port)
-        guard let text = found?.ipAddress, let address = IPAddress(text) else {
-            throw SettingError(setting: "route", problem: "\(route.host) has no address")
-        }
-        return [address]
     }
 }

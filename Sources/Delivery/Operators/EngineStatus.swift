@@ -32,7 +32,7 @@ package struct LaneReport: Sendable, Codable, Hashable {
     }
 
     package let name: String
-    /// Names of its mail hosts, `route` where one host takes all.
+    /// Names of its mail hosts; a smarthost with its port, or `route` where one takes all.
     package let site: String
     package let provider: String
     /// What it sends from.
@@ -41,6 +41,8 @@ package struct LaneReport: Sendable, Codable, Hashable {
     package let state: String
     /// Why it is not open.
     package let reason: String?
+    /// The smarthost refuses our login, or wants one.
+    package let isLoginFailing: Bool
     /// When that ends by itself.
     package let endsInSeconds: Double?
     package let queued: Int
@@ -59,7 +61,8 @@ package struct LaneReport: Sendable, Codable, Hashable {
 
     package init(
         name: String, site: String, provider: String, source: String = "default", state: String = "open",
-        reason: String? = nil, endsInSeconds: Double? = nil, queued: Int = 0, connections: Int = 0,
+        reason: String? = nil, isLoginFailing: Bool = false, endsInSeconds: Double? = nil, queued: Int = 0,
+        connections: Int = 0,
         connectionLimit: Int = 0, perSecond: Double = 0, rateLimit: Double? = nil, accepted: Int = 0,
         deferred: Int = 0, bounced: Int = 0, broken: Int = 0, lastRefusal: Refusal? = nil
     ) {
@@ -69,6 +72,7 @@ package struct LaneReport: Sendable, Codable, Hashable {
         self.source = source
         self.state = state
         self.reason = reason
+        self.isLoginFailing = isLoginFailing
         self.endsInSeconds = endsInSeconds
         self.queued = queued
         self.connections = connections
@@ -108,7 +112,8 @@ extension LaneReport {
         let (state, reason, until) = lane.standing.condition.report
         self.init(
             name: lane.name, site: Lane.site(of: lane.name, lane.provider), provider: lane.provider,
-            source: lane.source, state: state, reason: reason, endsInSeconds: until.map { max(0, $0 - lane.at) },
+            source: lane.source, state: state, reason: reason,
+            isLoginFailing: lane.standing.condition.isLoginFailing, endsInSeconds: until.map { max(0, $0 - lane.at) },
             queued: lane.queued, connections: lane.connections, connectionLimit: lane.standing.connections,
             perSecond: lane.perSecond, rateLimit: lane.standing.ratePerSecond, accepted: lane.counts.accepted,
             deferred: lane.counts.deferred, bounced: lane.counts.bounced, broken: lane.counts.broken,
@@ -119,6 +124,13 @@ extension LaneReport {
 }
 
 extension LaneStanding.Condition {
+    fileprivate var isLoginFailing: Bool {
+        switch self {
+        case .suspended(_, .login), .probing(.login): true
+        default: false
+        }
+    }
+
     fileprivate var report: (state: String, reason: String?, until: SteadySeconds?) {
         switch self {
         case .open: ("open", nil, nil)
@@ -136,9 +148,11 @@ extension Lane {
         name.hasPrefix(provider + " ") ? String(name.dropFirst(provider.count + 1)) : name
     }
 
-    /// Whether an operator means this lane: by its name, its site, one of its hosts, or its provider.
+    /// Whether an operator means this lane: by its name, its site, one of its hosts (with or without the port), or its
+    /// provider.
     static func matches(name: String, provider: String, _ pattern: String) -> Bool {
         let site = site(of: name, provider)
-        return [name, site, provider].contains(pattern) || site.split(separator: ",").contains { $0 == pattern }
+        return [name, site, provider].contains(pattern)
+            || site.split(separator: ",").contains { $0 == pattern || $0.hasPrefix(pattern + ":") }
     }
 }

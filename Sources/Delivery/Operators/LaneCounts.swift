@@ -24,7 +24,7 @@ struct LaneCounts: Sendable {
         case .refused(_, let code, let enhanced):
             if (400..<500).contains(code) { deferred += 1 } else { bounced += 1 }
             if code != 0 { lastRefusal = Refusal(code: code, enhanced: enhanced, at: now) }
-        case .broken: broken += 1
+        case .broken, .notLoggedIn: broken += 1
         case .stopped: break
         }
     }

@@ -84,6 +84,18 @@ package struct DeliveryReport: Sendable, Hashable {
     /// A short text without personal data, such as `connection closed`.
     package var reason: String { cause.rawValue }
 
+    /// Whether the server wants a login that it was not given, or refuses the one that it was given: our set-up is wrong,
+    /// and no mail is to blame. At a server that needs no login, `530` may mean the sender or TLS (RFC 4954 §6,
+    /// RFC 3207 §4), so ask only about smarthosts.
+    package var isLoginFailure: Bool {
+        switch cause {
+        case .authNotOffered, .authOnPlaintext: true
+        case .refused where phase == .auth: reply?.closesConnection == false
+        case .refused where phase == .mail: reply.map { [530, 534, 535, 538].contains($0.code) } ?? false
+        default: false
+        }
+    }
+
     /// The verdict that a negative reply to a command of a transaction gives.
     ///
     /// - Parameter reply: 4yz or 5yz.

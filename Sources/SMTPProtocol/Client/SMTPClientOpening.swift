@@ -12,17 +12,19 @@ struct SMTPClientOpening: Sendable {
     enum Progress: Sendable, Hashable {
         case send(SMTPClientCommand)
         case startTLS
+        case awaitGreeting
         case opened(SMTPExtensions)
         case failed(DeliveryReport.Cause, reply: SMTPReply?, quitting: Bool)
     }
 
     private let configuration: SMTPClientStateMachine.Configuration
-    private var step = Step.greeting
+    private var step: Step
     private var isEncrypted = false
     private var extensions = SMTPExtensions()
 
     init(_ configuration: SMTPClientStateMachine.Configuration) {
         self.configuration = configuration
+        step = configuration.tls == .implicit ? .handshake : .greeting
     }
 
     var phase: SMTPPhase {
@@ -39,6 +41,10 @@ struct SMTPClientOpening: Sendable {
 
     mutating func tlsEstablished() -> Progress {
         isEncrypted = true
+        guard configuration.tls != .implicit else {
+            step = .greeting
+            return .awaitGreeting
+        }
         return greet()
     }
 

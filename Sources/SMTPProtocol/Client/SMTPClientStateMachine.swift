@@ -18,6 +18,9 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
             /// Where the server offers STARTTLS and goes along with it.
             case whenOffered
             case required
+            /// From the first octet, without STARTTLS (RFC 8314 §3.3): the owner starts the handshake itself as soon as it
+            /// is connected, and the greeting comes inside TLS.
+            case implicit
         }
 
         package let heloName: String
@@ -153,6 +156,9 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         case .startTLS:
             state = .opening(opening)
             return .startTLS
+        case .awaitGreeting:
+            state = .opening(opening)
+            return .wait
         case .opened(let offered):
             extensions = offered
             state = .idle

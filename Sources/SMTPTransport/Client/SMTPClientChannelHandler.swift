@@ -171,6 +171,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         if isOpeningCancelled {
             run(machine.ended(.cancelled))
         } else {
+            if configuration.startsWithTLS { startHandshake() }
             watchClock(restarting: true)
         }
     }

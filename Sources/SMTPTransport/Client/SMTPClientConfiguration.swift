@@ -11,6 +11,9 @@ package struct SMTPClientConfiguration: Sendable {
     package var localAddress: IPAddress?
     /// For targets that have no policy of their own.
     package var tls: TLSPolicy
+    /// TLS begins with the connection, as on port 465 (RFC 8314 §3.3), instead of by STARTTLS. Only with a policy that
+    /// demands TLS.
+    package var startsWithTLS = false
     package var credentials: SMTPCredentials?
     package var timeouts: SMTPTimeouts
     package var limits = SMTPLimits.standard
@@ -33,7 +36,7 @@ package struct SMTPClientConfiguration: Sendable {
 
     func machine(_ policy: SMTPTLSPolicy) -> SMTPClientStateMachine.Configuration {
         var configuration = SMTPClientStateMachine.Configuration(heloName: heloName)
-        configuration.tls = policy.machine
+        configuration.tls = startsWithTLS ? .implicit : policy.machine
         configuration.credentials = credentials
         configuration.limits = limits
         return configuration

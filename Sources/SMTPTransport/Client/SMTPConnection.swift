@@ -41,7 +41,9 @@ package final class SMTPConnection: Sendable {
         do {
             return try await attempt(target, policy, configuration, group)
         } catch {
-            guard policy.allowsPlaintext, policy != .never, error.report.cause == .tlsFailed else { throw error }
+            guard policy.allowsPlaintext, policy != .never, !configuration.startsWithTLS,
+                error.report.cause == .tlsFailed
+            else { throw error }
             logger.debug("TLS failed, connecting without", metadata: ["host": "\(target.host)"])
             return try await attempt(target, .never, configuration, group)
         }

@@ -89,6 +89,11 @@ package final class SMTPConnectionPool: Sendable {
         return report
     }
 
+    /// Tries again at once, although a connection failed a moment ago: somebody says that the trouble is over.
+    package func forgetFailure() {
+        update { $0.machine.forgetFailure() }
+    }
+
     /// Fails all who wait, and returns when every connection is closed: those in use once they are given back.
     package func shutdown() async {
         await withCheckedContinuation { continuation in

@@ -128,6 +128,12 @@ package struct SMTPPoolStateMachine: Sendable {
         return serve(at: now)
     }
 
+    /// The next waiter causes a new connection, however lately the last one failed.
+    package mutating func forgetFailure() -> [Action] {
+        failure = nil
+        return []
+    }
+
     /// Closes what was idle for too long.
     package mutating func expire(at now: NIODeadline) -> [Action] {
         var actions: [Action] = []

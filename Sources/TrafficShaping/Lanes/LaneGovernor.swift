@@ -8,8 +8,8 @@ package import MailTypes
 /// suspension ends with one mail over one connection, the probe; its answer opens the lane or suspends it again.
 ///
 /// Each ``permit(at:)`` that says `.now` must be followed by exactly one of ``accepted(at:)``,
-/// ``refused(_:code:enhanced:at:)``, ``connectFailed(at:)`` or ``permitUnused(at:)``. The caller asks again at the time
-/// it was told, or after any of these events.
+/// ``refused(_:code:enhanced:at:)``, ``connectFailed(at:)``, ``loginFailed(_:at:)`` or ``permitUnused(at:)``. The caller
+/// asks again at the time it was told, or after any of these events.
 ///
 ///     var governor = LaneGovernor(limits: provider.limits)
 ///     guard case .now = governor.permit(at: now) else { … }
@@ -182,6 +182,17 @@ extension LaneGovernor {
         case .open where connectFailures >= policy.connectFailuresBeforePause: pause(.unreachable, at: now)
         case .open: break
         }
+    }
+
+    /// The smarthost did not let us log in. No other mail would fare better, so the lane rests at once, and a single mail
+    /// tries again: a server that sees many failures may lock the account.
+    ///
+    /// - Parameter problem: for operators, without credentials.
+    package mutating func loginFailed(_ problem: String, at now: SteadySeconds) {
+        tick(at: now)
+        answered()
+        if case .suspended = state { return }
+        pause(.login(problem), at: now)
     }
 
     /// A permitted mail was not sent after all.

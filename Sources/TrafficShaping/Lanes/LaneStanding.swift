@@ -27,12 +27,15 @@ package enum SuspensionReason: Sendable, Hashable, CustomStringConvertible {
     case unreachable
     /// Every mail was refused for its pace several times in a row.
     case refusing
+    /// The smarthost refuses our login, or wants one. The text says how, without credentials.
+    case login(String)
 
     package var description: String {
         switch self {
         case .reply(let code, let enhanced): "reply \(code)\(enhanced.map { " \($0)" } ?? "")"
         case .unreachable: "no connection"
         case .refusing: "every mail refused"
+        case .login(let problem): "login failed: \(problem)"
         }
     }
 }

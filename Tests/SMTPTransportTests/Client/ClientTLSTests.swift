@@ -94,3 +94,37 @@ private func `bytes behind the answer to STARTTLS end the connection`() async th
     try await server.wait { $0.closed == 1 }
     #expect(server.seen.connections == 1)
 }
+
+@Test(.timeLimit(.minutes(1)))
+private func `TLS from the first octet, and no word before it`() async throws {
+    guard let certificate = TestCertificate.shared else { return }
+    var script = Script(keywords: ["PIPELINING", "AUTH PLAIN"]) {
+        $0.hasPrefix("AUTH") ? [.write("235 welcome\r\n")] : nil
+    }
+    script.identity = certificate.serverContext
+    script.greeting = [.startTLS, .write("220 mx.example\r\n")]
+    let server = try await ScriptedServer(script)
+    var configuration = clientConfiguration(
+        .required(verify: true), credentials: SMTPCredentials(username: "user", password: "secret"))
+    configuration.startsWithTLS = true
+    configuration.trustRootsFile = certificate.certificateFile
+    let connection = try await SMTPConnection.connect(
+        to: server.target(host: "mx.example"), configuration: configuration,
+        group: .singletonMultiThreadedEventLoopGroup, logger: quietLogger)
+    #expect(connection.isVerified)
+    #expect(server.seen.commands == ["EHLO client.example", "AUTH PLAIN AHVzZXIAc2VjcmV0"])
+    #expect(await connection.deliver(makeEnvelope(), shortMessage).verdict == .accepted)
+    await connection.quit()
+}
+
+@Test(.timeLimit(.minutes(1)))
+private func `a server that greets in plaintext gets nothing where TLS is to come first`() async throws {
+    let server = try await ScriptedServer(Script(keywords: ["AUTH PLAIN"]))
+    var configuration = clientConfiguration(
+        .required(verify: false),
+        credentials: SMTPCredentials(username: "user", password: "secret", allowsPlaintext: true))
+    configuration.startsWithTLS = true
+    let error = await failure { () async throws(SMTPConnectFailure) in _ = try await open(server, configuration) }
+    #expect(error?.report.cause == .tlsFailed)
+    #expect(!server.seen.commands.contains { $0.contains("EHLO") || $0.contains("AUTH") })
+}

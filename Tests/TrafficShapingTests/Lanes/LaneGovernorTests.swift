@@ -10,6 +10,7 @@ import TrafficShaping
         /// A mail is permitted and refused.
         case refused(ReplyAction?, Int = 1)
         case connectFails(Int = 1)
+        case loginFails(Int = 1)
         case closed(ReplyAction?)
         case connected
         case unused
@@ -126,6 +127,10 @@ import TrafficShaping
         Story(
             "a mail not sent after all is no probe", [(0, .connectFails(3)), (30, .unused)], at: 31, .probing, wanted: 1
         ),
+        Story("a login that fails suspends at once", [(0, .loginFails())], at: 0, .suspended(until: 30), wanted: 0),
+        Story(
+            "and for longer each time", [(0, .loginFails()), (30, .loginFails()), (90, .loginFails())], at: 91,
+            .suspended(until: 210), wanted: 0),
         Story("an operator holds the lane", [(0, .hold(until: nil))], at: 1e6, .held, wanted: 0),
         Story("for a time", [(0, .hold(until: 100))], at: 100, .open, wanted: 20),
         Story("and lets it go", [(0, .hold(until: nil)), (1, .resume)], at: 1, .open, wanted: 20),
@@ -159,6 +164,7 @@ import TrafficShaping
         case .refused(let action, let count):
             eachPermitted(count) { $0.refused(action, code: 421, enhanced: nil, at: start) }
         case .connectFails(let count): eachPermitted(count) { $0.connectFailed(at: start) }
+        case .loginFails(let count): eachPermitted(count) { $0.loginFailed("reply 535", at: start) }
         case .closed(let action): governor.closed(action, code: 421, enhanced: nil, at: start)
         case .connected: governor.connected(at: start)
         case .unused: eachPermitted(1) { $0.permitUnused(at: start) }

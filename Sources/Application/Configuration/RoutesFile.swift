@@ -1,0 +1,187 @@
+import Delivery
+import Foundation
+import MailTypes
+import NIOCore
+import NIOPosix
+import SMTPProtocol
+import SMTPTransport
+
+/// The operator's file of smarthosts.
+///
+///     routes:
+///       - url: smtp://email-smtp.eu-central-1.example:587
+///         user: AKIA5EXAMPLE
+///         password_file: /etc/sluice/first.password
+///         weight: 3
+///       - {url: "smtps://smtp.example.net", user: us, password_variable: SECOND_PASSWORD, connections: 10}
+enum RoutesFile {
+    static let maximumRoutes = 64
+
+    private struct Content: Decodable {
+        let routes: [Entry]
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case routes
+        }
+
+        init(from decoder: any Decoder) throws {
+            try SettingsFile.refuseUnknownKeys(decoder, CodingKeys.self)
+            routes = try decoder.container(keyedBy: CodingKeys.self).decode([Entry].self, forKey: .routes)
+        }
+    }
+
+    private struct Entry: Decodable {
+        let url: String
+        let user: String?
+        let passwordFile: String?
+        let passwordVariable: String?
+        let tls: String?
+        let connections: Int?
+        let weight: Int?
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case url, user, tls, connections, weight
+            case passwordFile = "password_file"
+            case passwordVariable = "password_variable"
+        }
+
+        init(from decoder: any Decoder) throws {
+            try SettingsFile.refuseUnknownKeys(decoder, CodingKeys.self)
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            url = try values.decode(String.self, forKey: .url)
+            user = try values.decodeIfPresent(String.self, forKey: .user)
+            passwordFile = try values.decodeIfPresent(String.self, forKey: .passwordFile)
+            passwordVariable = try values.decodeIfPresent(String.self, forKey: .passwordVariable)
+            tls = try values.decodeIfPresent(String.self, forKey: .tls)
+            connections = try values.decodeIfPresent(Int.self, forKey: .connections)
+            weight = try values.decodeIfPresent(Int.self, forKey: .weight)
+        }
+    }
+
+    /// - Parameters:
+    ///   - tls: the operator's general setting, nil if there is none.
+    ///   - environment: where passwords may stand.
+    static func read(
+        _ file: String, tls: SMTPTLSPolicy?, environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws -> [DeliveryConfiguration.Route] {
+        let entries = try SettingsFile.read(Content.self, file, setting: "routes").routes
+        guard (1...maximumRoutes).contains(entries.count) else { throw error("there are 1 to \(maximumRoutes) routes") }
+        let routes = try entries.map { try route($0, tls: tls, environment) }
+        var seen: Set<String> = []
+        for route in routes where !seen.insert(route.name).inserted { throw error("\(route.name) is given twice") }
+        return routes
+    }
+
+    private static func route(
+        _ entry: Entry, tls: SMTPTLSPolicy?, _ environment: [String: String]
+    ) throws -> DeliveryConfiguration.Route {
+        let url = try SmarthostURL(entry.url, setting: "routes")
+        let name = url.host
+        guard url.credentials == nil else {
+            throw error("\(name): the login stands in user and password_file or password_variable, not in the URL")
+        }
+        let own = try entry.tls.map { text in
+            guard let policy = policies[text] else {
+                throw error("\(name): tls is opportunistic, encrypted or verified")
+            }
+            return policy
+        }
+        guard (1...1_000).contains(entry.weight ?? 1) else { throw error("\(name): a weight is 1 to 1000") }
+        guard (1...10_000).contains(entry.connections ?? 1) else { throw error("\(name): connections are 1 to 10000") }
+        var route = try url.route(
+            credentials: try credentials(entry, name, environment), tls: own ?? tls, setting: "routes")
+        route.weight = entry.weight ?? 1
+        route.connections = entry.connections
+        return route
+    }
+
+    private static let policies: [String: SMTPTLSPolicy] = [
+        "opportunistic": .opportunistic, "encrypted": .required(verify: false), "verified": .required(verify: true),
+    ]
+
+    private static func credentials(
+        _ entry: Entry, _ name: String, _ environment: [String: String]
+    ) throws -> SMTPCredentials? {
+        guard let user = entry.user else {
+            guard entry.passwordFile == nil, entry.passwordVariable == nil else {
+                throw error("\(name): a password needs a user")
+            }
+            return nil
+        }
+        let password: String?
+        switch (entry.passwordFile, entry.passwordVariable) {
+        case (let file?, nil): password = SettingsFile.secret(file)
+        case (nil, let variable?): password = environment[variable]
+        default: throw error("\(name): a user needs password_file or password_variable, one of them")
+        }
+        guard let password, !password.isEmpty else {
+            throw error("\(name): there is no password in \(entry.passwordFile ?? entry.passwordVariable ?? "")")
+        }
+        return SMTPCredentials(username: user, password: password)
+    }
+
+    private static func error(_ problem: String) -> SettingError {
+        SettingError(setting: "routes", problem: problem)
+    }
+}
+
+/// `smtp://[user:password@]host[:port]`, port 25 by default; `smtps://…` for TLS from the first octet, port 465 by
+/// default (RFC 8314 §3.3).
+struct SmarthostURL {
+    let host: String
+    let port: Int
+    let isImplicitTLS: Bool
+    let credentials: SMTPCredentials?
+
+    init(_ text: String, setting: String) throws {
+        guard let url = URLComponents(string: text), let scheme = url.scheme, ["smtp", "smtps"].contains(scheme),
+            let host = url.host, !host.isEmpty, (1...65_535).contains(url.port ?? 25),
+            url.path.isEmpty || url.path == "/", url.query == nil, url.fragment == nil
+        else {
+            throw SettingError(
+                setting: setting, problem: "a route looks like smtp://host:port, or smtps://host:port with TLS at once")
+        }
+        isImplicitTLS = scheme == "smtps"
+        self.host = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
+        port = url.port ?? (isImplicitTLS ? 465 : 25)
+        guard let user = url.user else {
+            credentials = nil
+            return
+        }
+        guard let password = url.password else {
+            throw SettingError(setting: setting, problem: "a user needs a password")
+        }
+        credentials = SMTPCredentials(username: user, password: password)
+    }
+
+    /// A login goes only to a host whose certificate proves its name, unless the operator asks for less.
+    ///
+    /// - Parameter tls: as asked for; nil for what is sensible.
+    func route(
+        credentials: SMTPCredentials?, tls: SMTPTLSPolicy?, setting: String
+    ) throws -> DeliveryConfiguration.Route {
+        var route = DeliveryConfiguration.Route(host: host, port: port, credentials: credentials)
+        let needsTLS = credentials != nil || isImplicitTLS
+        route.tls = tls ?? (needsTLS ? .required(verify: true) : nil)
+        if needsTLS, route.tls?.allowsPlaintext == true {
+            throw SettingError(
+                setting: setting, problem: "\(host): a login and smtps need TLS: encrypted or verified")
+        }
+        route.startsWithTLS = isImplicitTLS
+        return route
+    }
+}
+
+extension DeliveryConfiguration.Route {
+    /// The route is the operator's own word, so private addresses are fine; it is resolved once, at the start.
+    func resolved(setting: String) throws -> DeliveryConfiguration.Route {
+        guard addresses.isEmpty else { return self }
+        let found = try? SocketAddress.makeAddressResolvingHost(host, port: port)
+        guard let address = found?.ipAddress.flatMap({ IPAddress($0) }) else {
+            throw SettingError(setting: setting, problem: "\(host) has no address")
+        }
+        var route = self
+        route.addresses = [address]
+        return route
+    }
+}
