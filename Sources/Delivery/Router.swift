@@ -22,11 +22,14 @@ final class Router: Sendable {
 
     private struct KnownLane {
         let lane: Lane
+        let source: MailSource?
         let targets: Set<SMTPTarget>
         var askedFor: ContinuousClock.Instant
     }
 
     private let lanes = Mutex<[String: KnownLane]>([:])
+    /// Taken alone or inside the lock of the lanes.
+    private let providers: Mutex<ProviderRules>
     private let fleet: FleetState
     private let leaseTokens: SiteRate.Lease
     let budget: ConnectionBudget
@@ -55,6 +58,7 @@ final class Router: Sendable {
         self.fleet = fleet
         self.leaseTokens = leaseTokens
         budget = ConnectionBudget(configuration.connections)
+        providers = Mutex(configuration.providers)
         self.resolver = resolver
         self.tlsPolicies = tlsPolicies
         self.ownAddresses = ownAddresses
@@ -83,7 +87,7 @@ final class Router: Sendable {
         let demands = policy.map(\.laneKey) ?? ""
         let names = hosts.map(\.name).sorted().joined(separator: ",") + (demands.isEmpty ? "" : " (\(demands))")
         // Hosts in order of preference decide, and a domain may belong to a provider by its own name.
-        let provider = configuration.providers.provider(forMX: hosts.map(\.name), domain: domain.text)
+        let provider = providers.withLock { $0.provider(forMX: hosts.map(\.name), domain: domain.text) }
         return Site(name: provider.name + " " + names, provider: provider, targets: targets)
     }
 
@@ -144,8 +148,9 @@ final class Router: Sendable {
 
     /// Rules apply to a relay only where they name it.
     private func provider(of route: DeliveryConfiguration.Route) -> Provider {
-        let found = configuration.providers.provider(forMX: [route.host], domain: nil)
-        return found.name == configuration.providers.fallback.name
+        let providers = providers.withLock(\.self)
+        let found = providers.provider(forMX: [route.host], domain: nil)
+        return found.name == providers.fallback.name
             ? .relay(limits: configuration.laneLimits ?? found.limits) : found
     }
 
@@ -206,7 +211,6 @@ final class Router: Sendable {
         // A source reaches the hosts of its own family.
         let reachable = site.targets.filter { local == nil || $0.address.isVersion6 == local?.isVersion6 }
         let targets = reachable.isEmpty ? site.targets : reachable
-        let provider = site.provider
         return lanes.withLock { lanes in
             // New addresses of a site get a new lane; the old one ends with its queue.
             if let known = lanes[name], known.targets == Set(targets) {
@@ -219,23 +223,46 @@ final class Router: Sendable {
             client.timeouts = configuration.timeouts
             client.credentials = configuration.route?.credentials
             client.trace = SMTPTrace(hub: traces, lane: name)
-            let limits = configuration.laneLimits ?? provider.limits
+            let rules = rules(of: name, from: source, provider: provider(named: site.provider.name) ?? site.provider)
             let pool = SMTPConnectionPool(
                 targets: targets, configuration: client,
-                limits: PoolLimits(
-                    maximumConnections: limits.connections,
-                    maximumMessagesPerConnection: limits.messagesPerConnection,
-                    idleTimeout: .milliseconds(Int64(limits.idleSeconds * 1_000))),
-                group: group, logger: logger)
+                limits: PoolLimits(rules.limits), group: group, logger: logger)
             let lane = Lane(
-                name: name, provider: provider, source: source?.address ?? "default", limits: limits,
-                policy: configuration.governor, pool: pool,
-                budget: budget, fleet: fleet, isShared: source == nil && configuration.route == nil,
-                siteRate: source == nil ? siteRate(name, limits) : nil, sender: sender)
+                name: name, source: source?.address ?? "default", rules: rules, policy: configuration.governor,
+                pool: pool, budget: budget, fleet: fleet, isShared: source == nil && configuration.route == nil,
+                sender: sender)
             holds.apply(to: lane)
-            lanes[name] = KnownLane(lane: lane, targets: Set(targets), askedFor: .now)
+            lanes[name] = KnownLane(lane: lane, source: source, targets: Set(targets), askedFor: .now)
             return lane
         }
+    }
+
+    // MARK: Rules
+
+    /// Applies rules that were read anew: to lanes at once, and to those made from now on. A lane whose provider is gone
+    /// ends with its queue under the old rules; new mail of its site goes over a lane of the new provider.
+    ///
+    /// - Returns: the names of the lanes whose rules have changed.
+    func reload(_ rules: ProviderRules) -> [String] {
+        lanes.withLock { lanes in
+            providers.withLock { $0 = rules }
+            return lanes.compactMap { name, known in
+                guard let provider = provider(named: known.lane.provider.name) else { return nil }
+                return known.lane.follow(self.rules(of: name, from: known.source, provider: provider)) ? name : nil
+            }.sorted()
+        }
+    }
+
+    /// The provider as the rules have it now.
+    private func provider(named name: String) -> Provider? {
+        if let route = configuration.route { return provider(of: route) }
+        return providers.withLock { $0.provider(named: name) }
+    }
+
+    private func rules(of lane: String, from source: MailSource?, provider: Provider) -> LaneRules {
+        let limits = configuration.laneLimits ?? provider.limits
+        return LaneRules(
+            provider: provider, limits: limits, siteRate: source == nil ? siteRate(lane, limits) : nil)
     }
 
     /// A relay's limits are this node's own, and so are those of an address that no other node has; otherwise the limits
