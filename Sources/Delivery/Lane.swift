@@ -25,7 +25,6 @@ struct Job: Sendable {
 final class Lane: Sendable {
     /// The site and the provider whose rules it follows, for operators.
     let name: String
-    let provider: Provider
     /// The address that its connections leave from; `default` where the system picks it.
     let source: String
 
@@ -53,47 +52,68 @@ final class Lane: Sendable {
     }
 
     private let state: Mutex<State>
+    private let rules: Mutex<LaneRules>
+    private let policy: GovernorPolicy
     private let pool: SMTPConnectionPool
-    private let limits: LaneLimits
     private let budget: ConnectionBudget
     private let fleet: FleetState
     /// Whether other nodes press the site as well, within the same limits.
     private let isShared: Bool
-    /// The rate that all nodes keep together; nil where there is none.
-    private let siteRate: SiteRate?
     /// Nil where the site is the recipients' own.
     private let smarthost: Smarthost?
     private let sender: any MailSender
     private let logger: Logger
 
     init(
-        name: String, provider: Provider, source: String = "default", limits: LaneLimits, policy: GovernorPolicy,
-        pool: SMTPConnectionPool,
-        budget: ConnectionBudget, fleet: FleetState, isShared: Bool, siteRate: SiteRate?, smarthost: Smarthost?,
-        sender: any MailSender, logger: Logger
+        name: String, source: String = "default", rules: LaneRules, policy: GovernorPolicy, pool: SMTPConnectionPool,
+        budget: ConnectionBudget, fleet: FleetState, isShared: Bool, smarthost: Smarthost?, sender: any MailSender,
+        logger: Logger
     ) {
         self.name = name
-        self.provider = provider
         self.source = source
-        self.limits = limits
+        self.rules = Mutex(rules)
+        self.policy = policy
         self.pool = pool
         self.budget = budget
         self.fleet = fleet
         self.isShared = isShared
-        self.siteRate = siteRate
         self.smarthost = smarthost
         self.sender = sender
         self.logger = logger
         state = Mutex(
             State(
-                governor: LaneGovernor(limits: limits, policy: policy),
+                governor: LaneGovernor(limits: rules.limits, policy: policy),
                 isLoggedIn: !(smarthost?.needsLogin ?? false)))
+    }
+
+    // MARK: Rules
+
+    var provider: Provider { rules.withLock(\.provider) }
+    private var limits: LaneLimits { rules.withLock(\.limits) }
+
+    /// Follows rules that were read anew.
+    ///
+    /// - Returns: whether they differ from those before.
+    func follow(_ new: LaneRules) -> Bool {
+        let differs = rules.withLock { rules in
+            defer { rules = LaneRules(new, after: rules) }
+            return rules.provider != new.provider || rules.limits != new.limits
+        }
+        guard differs else { return false }
+        pool.setLimits(PoolLimits(new.limits, policy))
+        let now = SteadyClock.now
+        state.withLock { state in
+            state.governor.setLimits(new.limits, at: now)
+            startWorkers(&state, at: now)
+        }
+        return true
     }
 
     // MARK: Queue
 
     func enqueue(_ jobs: [Job]) {
         let now = SteadyClock.now
+        let limits = limits
         let overflow = state.withLock { state -> [(job: Job, inSeconds: Double)] in
             var overflow: [(job: Job, inSeconds: Double)] = []
             let opensAt = state.governor.opensAt(now)
@@ -145,6 +165,7 @@ final class Lane: Sendable {
     func shed() {
         handOverWaiting()
         let now = SteadyClock.now
+        let limits = limits
         let overflow = state.withLock { state -> [(job: Job, inSeconds: Double)] in
             let opensAt = state.governor.opensAt(now)
             let isSuspended = opensAt > now + limits.queueSeconds
@@ -279,6 +300,7 @@ final class Lane: Sendable {
     /// worker or a wake-up.
     private func next(_ worker: Int, retiring: Bool) -> Next {
         let now = SteadyClock.now
+        let siteRate = rules.withLock(\.siteRate)
         return state.withLock { state in
             func retire() -> Next {
                 if retiring { state.workers[worker] = nil }
@@ -481,6 +503,7 @@ final class Lane: Sendable {
 
     var snapshot: LaneSnapshot {
         let now = SteadyClock.now
+        let provider = provider
         return state.withLock { state in
             LaneSnapshot(
                 name: name, provider: provider.name, source: source, standing: state.governor.standing(at: now),
@@ -488,6 +511,36 @@ final class Lane: Sendable {
                 queued: state.queue.count, workers: state.workers.count, connections: pool.connectionCount,
                 perSecond: state.throughput.perSecond(at: now), answered: state.throughput.total, counts: state.counts)
         }
+    }
+}
+
+/// What a lane keeps to: all that changes when the rules are read anew.
+struct LaneRules: Sendable {
+    let provider: Provider
+    let limits: LaneLimits
+    /// The rate that all nodes keep together; nil where there is none.
+    private(set) var siteRate: SiteRate?
+
+    init(provider: Provider, limits: LaneLimits, siteRate: SiteRate?) {
+        self.provider = provider
+        self.limits = limits
+        self.siteRate = siteRate
+    }
+
+    /// The tokens at hand stay while the rate does.
+    fileprivate init(_ new: LaneRules, after old: LaneRules) {
+        self = new
+        if new.limits.rate == old.limits.rate { siteRate = old.siteRate }
+    }
+}
+
+extension PoolLimits {
+    init(_ limits: LaneLimits, _ policy: GovernorPolicy) {
+        self.init(
+            maximumConnections: limits.connections, maximumMessagesPerConnection: limits.messagesPerConnection,
+            idleTimeout: .milliseconds(Int64(limits.idleSeconds * 1_000)),
+            // Over before the first probe, which would meet the old failure otherwise.
+            failureBackoff: .milliseconds(Int64(min(10, policy.firstPauseSeconds / 2) * 1_000)))
     }
 }
 

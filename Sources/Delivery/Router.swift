@@ -23,11 +23,15 @@ final class Router: Sendable {
 
     private struct KnownLane {
         let lane: Lane
+        let site: Site
+        let source: MailSource?
         let targets: Set<SMTPTarget>
         var askedFor: ContinuousClock.Instant
     }
 
     private let lanes = Mutex<[String: KnownLane]>([:])
+    /// Taken alone or inside the lock of the lanes.
+    private let providers: Mutex<ProviderRules>
     private let fleet: FleetState
     private let leaseTokens: SiteRate.Lease
     let budget: ConnectionBudget
@@ -56,6 +60,7 @@ final class Router: Sendable {
         self.fleet = fleet
         self.leaseTokens = leaseTokens
         self.budget = budget
+        providers = Mutex(configuration.providers)
         self.resolver = resolver
         self.tlsPolicies = tlsPolicies
         self.ownAddresses = ownAddresses
@@ -82,16 +87,21 @@ final class Router: Sendable {
         _ route: DeliveryConfiguration.Route, _ configuration: DeliveryConfiguration
     ) -> Site {
         precondition(!route.addresses.isEmpty, "a route without an address leads nowhere")
-        let found = configuration.providers.provider(forMX: [route.host], domain: nil)
-        // Rules apply to a relay only where they name it.
-        let provider =
-            found.name == configuration.providers.fallback.name
-            ? Provider.relay(limits: configuration.laneLimits ?? found.limits) : found
+        let provider = provider(of: route, configuration.providers, configuration)
         return Site(
             name: configuration.routes.count == 1 ? "route" : "\(provider.name) \(route.name)", provider: provider,
             targets: route.addresses.map {
                 SMTPTarget(host: route.host, address: $0, port: route.port, tls: route.tls)
             }, route: route)
+    }
+
+    /// Rules apply to a relay only where they name it.
+    private static func provider(
+        of route: DeliveryConfiguration.Route, _ providers: ProviderRules, _ configuration: DeliveryConfiguration
+    ) -> Provider {
+        let found = providers.provider(forMX: [route.host], domain: nil)
+        return found.name == providers.fallback.name
+            ? .relay(limits: configuration.laneLimits ?? found.limits) : found
     }
 
     private func site(of domain: DomainName) async throws(Failure) -> Site {
@@ -103,7 +113,7 @@ final class Router: Sendable {
         let demands = policy.map(\.laneKey) ?? ""
         let names = hosts.map(\.name).sorted().joined(separator: ",") + (demands.isEmpty ? "" : " (\(demands))")
         // Hosts in order of preference decide, and a domain may belong to a provider by its own name.
-        let provider = configuration.providers.provider(forMX: hosts.map(\.name), domain: domain.text)
+        let provider = providers.withLock { $0.provider(forMX: hosts.map(\.name), domain: domain.text) }
         return Site(name: provider.name + " " + names, provider: provider, targets: targets)
     }
 
@@ -291,7 +301,6 @@ final class Router: Sendable {
         // A source reaches the hosts of its own family.
         let reachable = site.targets.filter { local == nil || $0.address.isVersion6 == local?.isVersion6 }
         let targets = reachable.isEmpty ? site.targets : reachable
-        let provider = site.provider
         return lanes.withLock { lanes in
             // New addresses of a site get a new lane; the old one ends with its queue.
             if let known = lanes[name], known.targets == Set(targets) {
@@ -305,27 +314,51 @@ final class Router: Sendable {
             client.credentials = site.route?.credentials
             client.startsWithTLS = site.route?.startsWithTLS ?? false
             client.trace = SMTPTrace(hub: traces, lane: name)
-            var limits = configuration.laneLimits ?? provider.limits
-            limits.connections = site.route?.connections ?? limits.connections
+            let rules = rules(of: name, to: site, from: source, provider: provider(of: site) ?? site.provider)
             let pool = SMTPConnectionPool(
-                targets: targets, configuration: client,
-                limits: PoolLimits(
-                    maximumConnections: limits.connections,
-                    maximumMessagesPerConnection: limits.messagesPerConnection,
-                    idleTimeout: .milliseconds(Int64(limits.idleSeconds * 1_000)),
-                    // Over before the first probe, which would meet the old failure otherwise.
-                    failureBackoff: .milliseconds(Int64(min(10, configuration.governor.firstPauseSeconds / 2) * 1_000))),
+                targets: targets, configuration: client, limits: PoolLimits(rules.limits, configuration.governor),
                 group: group, logger: logger)
             let lane = Lane(
-                name: name, provider: provider, source: source?.address ?? "default", limits: limits,
-                policy: configuration.governor, pool: pool,
-                budget: budget, fleet: fleet, isShared: source == nil && site.route == nil,
-                siteRate: source == nil && site.route == nil ? siteRate(name, limits) : nil,
+                name: name, source: source?.address ?? "default", rules: rules, policy: configuration.governor,
+                pool: pool, budget: budget, fleet: fleet, isShared: source == nil && site.route == nil,
                 smarthost: site.route.map { smarthost($0, site.name, sender) }, sender: sender, logger: logger)
             holds.apply(to: lane)
-            lanes[name] = KnownLane(lane: lane, targets: Set(targets), askedFor: .now)
+            lanes[name] = KnownLane(lane: lane, site: site, source: source, targets: Set(targets), askedFor: .now)
             return lane
         }
+    }
+
+    // MARK: Rules
+
+    /// Applies rules that were read anew: to lanes at once, and to those made from now on. A lane whose provider is gone
+    /// ends with its queue under the old rules; new mail of its site goes over a lane of the new provider.
+    ///
+    /// - Returns: the names of the lanes whose rules have changed.
+    func reload(_ rules: ProviderRules) -> [String] {
+        lanes.withLock { lanes in
+            providers.withLock { $0 = rules }
+            return lanes.compactMap { name, known in
+                guard let provider = provider(of: known.site) else { return nil }
+                let rules = self.rules(of: name, to: known.site, from: known.source, provider: provider)
+                return known.lane.follow(rules) ? name : nil
+            }.sorted()
+        }
+    }
+
+    /// The site's provider as the rules have it now; nil where they no longer name it.
+    private func provider(of site: Site) -> Provider? {
+        providers.withLock { providers in
+            if let route = site.route { return Self.provider(of: route, providers, configuration) }
+            return providers.provider(named: site.provider.name)
+        }
+    }
+
+    private func rules(of lane: String, to site: Site, from source: MailSource?, provider: Provider) -> LaneRules {
+        var limits = configuration.laneLimits ?? provider.limits
+        limits.connections = site.route?.connections ?? limits.connections
+        return LaneRules(
+            provider: provider, limits: limits,
+            siteRate: source == nil && site.route == nil ? siteRate(lane, limits) : nil)
     }
 
     /// A relay's limits are this node's own, and so are those of an address that no other node has; otherwise the limits

@@ -71,4 +71,16 @@ import Testing
         let directory = try TemporaryDirectory()
         try refuse(["serve", "--data", directory.path + "/data"] + arguments, saying: words)
     }
+
+    @Test(.timeLimit(.minutes(1))) func keysOfTheFileThatNobodyKnows() throws {
+        let directory = try TemporaryDirectory()
+        let file = directory.path + "/sluice.yaml"
+        try "data: \(directory.path)/data\nsmtpport: 2525\n".write(toFile: file, atomically: true, encoding: .utf8)
+        let words = "\(file):2: unknown key smtpport; did you mean smtpPort?"
+        try refuse(["serve", "--config", file], saying: words)
+        try refuse(["account", "list"], saying: words, environment: ["SLUICE_CONFIG": file])
+        #expect(!FileManager.default.fileExists(atPath: directory.path + "/data"))
+        try "smtpPort: 0\n".write(toFile: file, atomically: true, encoding: .utf8)
+        try refuse(["serve", "--config", file], saying: "0 is not a number from 1 to 65535")
+    }
 }

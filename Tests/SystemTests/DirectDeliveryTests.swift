@@ -55,6 +55,84 @@ import Testing
         #expect(status.credits.charged == 0)
         #expect(try sink.stop().copies == 0)
     }
+
+    @Test(.timeLimit(.minutes(5))) func aHangupReadsTheProviderRulesAnew() async throws {
+        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        let directory = try TemporaryDirectory()
+        let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        let sink = try SinkProcess(directory)
+        let file = directory.path + "/shaping.yaml"
+        func write(_ rules: String) throws { try rules.write(toFile: file, atomically: true, encoding: .utf8) }
+        try write("providers:\n  partner: {mx: [mail.example], connections: 3}\n")
+        let installation = try Installation(
+            directory: directory, route: nil, credits: 50,
+            serve: [
+                "--dns", "127.0.0.1:\(dns.port)", "--smtp-port", "\(sink.port)", "--allow-private-destinations",
+                "--providers", file,
+            ])
+        func log() throws -> [Substring] {
+            try String(contentsOfFile: directory.path + "/serve.log", encoding: .utf8).split(separator: "\n")
+                .filter { $0.contains("provider rules") }
+        }
+        func limits() throws -> [String: Int] {
+            struct Lane: Decodable {
+                let name: String
+                let connectionLimit: Int
+            }
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            let lanes = try decoder.decode(
+                [Lane].self, from: Data(installation.sluice("lane", "list", "--json").utf8))
+            return Dictionary(uniqueKeysWithValues: lanes.map { ($0.name, $0.connectionLimit) })
+        }
+        func reload(_ rules: String, lines: Int) async throws {
+            try write(rules)
+            kill(installation.server.identifier, SIGHUP)
+            for _ in 0..<200 where try log().count < lines { try await Task.sleep(for: .milliseconds(50)) }
+            #expect(try log().count == lines)
+        }
+        let first = try installation.send(
+            subject: "Hello", text: "Hello", recipients: #"{"email":"a@one.example"}"# + "\n")
+        #expect(try await installation.wait(for: first, seconds: 60)["delivered"] == 1)
+        #expect(try limits() == ["partner mail.example": 3])
+
+        // What is wrong is said, with its place, and changes nothing.
+        let mistakes = [
+            ("providers:\n  partner: {mx: [mail.example], connection: 9}\n", ":2: partner: connection: unknown key"),
+            ("providers:\n  partner:\n    mx: [mail.example]\n    rate: 0/s\n", ":4: partner: rate: 0/s is not a rate"),
+            (
+                "providers:\n  partner: {mx: [mail.example], connections: 9}\n  other: {mx: [.mail.example]}\n",
+                ":3: other: mx: mail.example is also in partner"
+            ),
+        ]
+        for (place, (rules, problem)) in mistakes.enumerated() {
+            try await reload(rules, lines: place + 1)
+            let line = try #require(try log().last)
+            #expect(line.contains("error") && line.contains(file + problem), "\(line)")
+            #expect(try limits() == ["partner mail.example": 3])
+            // The same file does not start a server.
+            let start = try Programs.finish(
+                Programs.sluice, ["serve", "--providers", file, "--data", directory.path + "/none"])
+            #expect(start.status != 0 && start.errors.contains(file + problem), "\(start.errors)")
+        }
+
+        // A good file holds for lanes at work, and for those that come.
+        try await reload(
+            """
+            providers:
+              partner: {mx: [mail.example], connections: 7}
+              newcomer: {mx: [plain.example], connections: 2}
+
+            """, lines: 4)
+        #expect(try log().last?.contains("notice") == true)
+        #expect(try limits() == ["partner mail.example": 7])
+        let second = try installation.send(
+            subject: "Hello", text: "Hello",
+            recipients: #"{"email":"b@two.example"}"# + "\n" + #"{"email":"c@plain.example"}"# + "\n")
+        #expect(try await installation.wait(for: second, seconds: 60)["delivered"] == 2)
+        #expect(try limits() == ["partner mail.example": 7, "newcomer plain.example": 2])
+        #expect(installation.server.isRunning)
+    }
 }
 
 /// NSD with one zone, on a port of its own.

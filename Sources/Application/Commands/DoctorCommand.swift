@@ -29,7 +29,7 @@ struct DoctorCommand: AsyncParsableCommand {
         }
         let examination = Examination(
             resolver: try Resolver(ServerConfiguration.resolver(settings)),
-            rules: try settings.text("providers").map(ServerConfiguration.providers) ?? .builtIn)
+            rules: try ServerConfiguration.providers(settings.text("providers")))
         var findings = await examination.names(
             helo: settings.text("helo", default: ProcessInfo.processInfo.hostName),
             sources: sources.isEmpty ? Self.globalAddresses() : sources)

@@ -9,7 +9,10 @@ import Postgres
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Run the server: HTTP API and delivery.",
-        discussion: "SIGTERM or SIGINT drains: mails under way are finished, everything else stays in the database.")
+        discussion: """
+            SIGTERM or SIGINT drains: mails under way are finished, everything else stays in the database. SIGHUP reads \
+            the provider rules anew.
+            """)
 
     @OptionGroup var data: DataOptions
     @OptionGroup var server: ServerOptions

@@ -25,7 +25,7 @@ enum RoutesFile {
         }
 
         init(from decoder: any Decoder) throws {
-            try SettingsFile.refuseUnknownKeys(decoder, CodingKeys.self)
+            try StrictYAML.refuseUnknownKeys(decoder, CodingKeys.self)
             routes = try decoder.container(keyedBy: CodingKeys.self).decode([Entry].self, forKey: .routes)
         }
     }
@@ -46,7 +46,7 @@ enum RoutesFile {
         }
 
         init(from decoder: any Decoder) throws {
-            try SettingsFile.refuseUnknownKeys(decoder, CodingKeys.self)
+            try StrictYAML.refuseUnknownKeys(decoder, CodingKeys.self)
             let values = try decoder.container(keyedBy: CodingKeys.self)
             url = try values.decode(String.self, forKey: .url)
             user = try values.decodeIfPresent(String.self, forKey: .user)
@@ -64,7 +64,7 @@ enum RoutesFile {
     static func read(
         _ file: String, tls: SMTPTLSPolicy?, environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws -> [DeliveryConfiguration.Route] {
-        let entries = try SettingsFile.read(Content.self, file, setting: "routes").routes
+        let entries = try StrictYAML.read(Content.self, file, setting: "routes").routes
         guard (1...maximumRoutes).contains(entries.count) else { throw error("there are 1 to \(maximumRoutes) routes") }
         let routes = try entries.map { try route($0, tls: tls, environment) }
         var seen: Set<String> = []
@@ -110,7 +110,7 @@ enum RoutesFile {
         }
         let password: String?
         switch (entry.passwordFile, entry.passwordVariable) {
-        case (let file?, nil): password = SettingsFile.secret(file)
+        case (let file?, nil): password = StrictYAML.secret(file)
         case (nil, let variable?): password = environment[variable]
         default: throw error("\(name): a user needs password_file or password_variable, one of them")
         }

@@ -21,6 +21,8 @@ struct ServerConfiguration: Sendable {
     let http: Endpoint
     let tls: TLSConfiguration?
     let delivery: DeliveryConfiguration
+    /// The operator's file of provider rules; nil for the built-in rules alone.
+    let providersFile: String?
     let resolver: ResolverConfiguration
     /// Whether receivers' MTA-STS policies are fetched and obeyed.
     let usesMTASTS: Bool
@@ -37,6 +39,7 @@ struct ServerConfiguration: Sendable {
         http = try settings.endpoint("http", default: "127.0.0.1:8025")
         tls = try Self.tls(settings)
         delivery = try Self.delivery(settings, http: http, descriptors: descriptors, logger: logger)
+        providersFile = settings.text("providers")
         resolver = try Self.resolver(settings)
         let folder = delivery.node.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? String($0) : "_" }.joined()
         journalDirectory = settings.dataDirectory + "/journal/" + folder
@@ -122,7 +125,7 @@ struct ServerConfiguration: Sendable {
         // DANE speaks of recipients' own servers.
         let isSaid = settings.text("tls") != nil && least != .dane
         configuration.routes = try routes(settings, tls: isSaid ? configuration.tls : nil)
-        if let file = settings.text("providers") { configuration.providers = try providers(file) }
+        configuration.providers = try providers(settings.text("providers"))
         if let file = settings.text("sources") {
             configuration.sources = try SourcesFile.read(file, ownAddresses: SourcesFile.ownAddresses())
         }
@@ -155,8 +158,9 @@ struct ServerConfiguration: Sendable {
         return try RoutesFile.read(file, tls: tls)
     }
 
-    /// The built-in rules with the operator's file over them.
-    static func providers(_ file: String) throws -> ProviderRules {
+    /// The built-in rules with the operator's file over them, where there is one.
+    static func providers(_ file: String?) throws -> ProviderRules {
+        guard let file else { return .builtIn }
         guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
             throw SettingError(setting: "providers", problem: "the file \(file) cannot be read as UTF-8")
         }

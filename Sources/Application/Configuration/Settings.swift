@@ -1,7 +1,6 @@
 import Configuration
 import Foundation
 import Logging
-import SystemPackage
 
 /// Where a setting comes from, strongest first: flag, `SLUICE_…` environment variable, YAML file.
 struct Settings: Sendable {
@@ -21,11 +20,7 @@ struct Settings: Sendable {
             EnvironmentVariablesProvider().prefixKeys(with: "sluice"),
         ]
         if let file = file ?? ProcessInfo.processInfo.environment["SLUICE_CONFIG"] {
-            do {
-                providers.append(try await FileProvider<YAMLSnapshot>(filePath: FilePath(file)))
-            } catch {
-                throw SettingError(setting: "config", problem: "the file \(file) cannot be read as YAML: \(error)")
-            }
+            providers.append(InMemoryProvider(name: "file", values: try SettingsFile.read(file)))
         }
         reader = ConfigReader(providers: providers)
     }

@@ -1,66 +1,90 @@
+import Configuration
 import Foundation
 import Yams
 
-/// A YAML file of its own that a setting names, read strictly: a misspelt key is an error with its place.
+/// The operator's YAML file of settings: one `key: value` a line. All of it is checked, so that a misspelt key stops the
+/// start and is not passed over.
 enum SettingsFile {
-    static let maximumOctets = 256 << 10
+    /// Every setting, as flags, environment variables and this file name it. See docs/operators/configuration.md.
+    static let keys: Set<String> = [
+        "allowPrivateDestinations", "connections", "data", "databaseUrl", "dns", "force", "helo", "http", "lease",
+        "logLevel", "masterKey", "masterKeyFile", "maxConnections", "mtaSts", "node", "operator", "operatorSocket",
+        "providers", "publicUrl", "retryBase", "retryMaximum", "roles", "route", "routes", "smtpPort", "sources", "tls",
+        "tlsCertificate", "tlsKey", "trustAnchor", "vaultDatabaseUrl",
+    ]
 
-    static func read<Content: Decodable>(_ type: Content.Type, _ file: String, setting: String) throws -> Content {
-        guard let text = text(file) else {
-            throw SettingError(
-                setting: setting, problem: "the file \(file) cannot be read as UTF-8 of at most \(maximumOctets) octets"
-            )
+    static func read(_ file: String) throws -> [AbsoluteConfigKey: ConfigValue] {
+        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+            throw error("the file \(file) cannot be read as UTF-8")
         }
-        func error(_ context: DecodingError.Context, _ problem: String) -> SettingError {
-            let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-            return SettingError(setting: setting, problem: path.isEmpty ? "the file \(problem)" : "\(path) \(problem)")
-        }
+        return try values(of: text, named: file)
+    }
+
+    /// - Parameter file: what errors call it. They name keys and never values, which may be secret.
+    static func values(of text: String, named file: String) throws -> [AbsoluteConfigKey: ConfigValue] {
+        let root: Node?
         do {
-            return try YAMLDecoder().decode(Content.self, from: text)
-        } catch DecodingError.keyNotFound(let key, let context) {
-            throw error(context, "lacks \(key.stringValue)")
-        } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
-            throw error(context, "has the wrong form")
-        } catch DecodingError.dataCorrupted(let context) where context.underlyingError is UnknownKey {
-            throw error(context, "has an unknown key: \((context.underlyingError as? UnknownKey)?.key ?? "")")
-        } catch let unknown as UnknownKey {
-            throw SettingError(setting: setting, problem: "unknown key \(unknown.key)")
+            root = try Yams.compose(yaml: text)
         } catch {
-            // The parser's own words may quote the file, and with it a password.
-            throw SettingError(setting: setting, problem: "\(file) is not the YAML that is expected here")
+            throw Self.error("\(file) is not YAML\(problem(error))")
+        }
+        guard let root else { return [:] }
+        guard let mapping = root.mapping else { throw error("\(place(root, file)): expected `key: value` lines") }
+        return try mapping.reduce(into: [:]) { values, entry in
+            let key = entry.key.scalar?.string ?? ""
+            guard keys.contains(key) else {
+                let hint = nearest(to: key).map { "; did you mean \($0)?" } ?? ""
+                throw error("\(place(entry.key, file)): unknown key \(key)\(hint)")
+            }
+            guard let value = entry.value.scalar, entry.value.tag != Tag(.null) else {
+                throw error("\(place(entry.key, file)): \(key) takes one value")
+            }
+            values[AbsoluteConfigKey([key])] = ConfigValue(.string(value.string), isSecret: key == "masterKey")
         }
     }
 
-    /// - Parameter keys: all that may stand at the decoder's place.
-    static func refuseUnknownKeys<Keys: CodingKey & CaseIterable>(_ decoder: any Decoder, _ keys: Keys.Type) throws {
-        let known = Set(keys.allCases.map(\.stringValue))
-        for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
-            throw UnknownKey(key: key.stringValue)
+    /// The known key that differs least: in case and separators only, or by up to two letters.
+    static func nearest(to key: String) -> String? {
+        let plain = plain(key)
+        let (nearest, distance) = keys.sorted().map { ($0, Self.distance(plain, Self.plain($0))) }
+            .min { $0.1 < $1.1 } ?? ("", .max)
+        return distance <= min(2, plain.count / 2) ? nearest : nil
+    }
+
+    private static func plain(_ key: String) -> [Character] {
+        key.lowercased().filter { $0 != "_" && $0 != "-" }.map { $0 }
+    }
+
+    /// Letters to insert, delete or replace (Levenshtein).
+    private static func distance(_ left: [Character], _ right: [Character]) -> Int {
+        var row = Array(0...right.count)
+        for (i, letter) in left.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, other) in right.enumerated() {
+                (diagonal, row[j + 1]) = (
+                    row[j + 1], min(diagonal + (letter == other ? 0 : 1), row[j] + 1, row[j + 1] + 1)
+                )
+            }
+        }
+        return row[right.count]
+    }
+
+    private static func place(_ node: Node, _ file: String) -> String {
+        node.mark.map { "\(file):\($0.line)" } ?? file
+    }
+
+    /// Where the YAML breaks, without the text there.
+    private static func problem(_ error: any Error) -> String {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            ": line \(mark.line): \(problem)"
+        case .duplicatedKeysInMapping(let keys, let context):
+            ": line \(context.mark.line): given twice: \(keys.joined(separator: ", "))"
+        default: ""
         }
     }
 
-    /// Without the line end that editors leave.
-    static func secret(_ file: String) -> String? {
-        guard let text = text(file) else { return nil }
-        return String(text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)[0])
-            .trimmingCharacters(in: ["\r"])
-    }
-
-    private static func text(_ file: String) -> String? {
-        guard let text = try? String(contentsOfFile: file, encoding: .utf8), text.utf8.count <= maximumOctets else {
-            return nil
-        }
-        return text
-    }
-
-    private struct UnknownKey: Error {
-        let key: String
-    }
-
-    private struct AnyKey: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init?(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
+    private static func error(_ problem: String) -> SettingError { SettingError(setting: "config", problem: problem) }
 }

@@ -53,6 +53,8 @@ final class Server: Sendable {
                     service: IdempotencySweeper(
                         store: records.idempotency, records: records.pool, logger: logger)))
         }
+        services.append(
+            .init(service: RulesReloader(file: configuration.providersFile, engine: engine, logger: logger)))
         services += operatorServices(engine, group)
         var groupConfiguration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)

@@ -4,7 +4,7 @@ import Logging
 package import MailTypes
 package import SMTPTransport
 import Synchronization
-import TrafficShaping
+package import TrafficShaping
 
 // What operators see and do while the engine runs. A lane is named by its name, its site, one of its mail hosts or its
 // provider; an action reaches all lanes so named, on this node, and is told by their names.
@@ -73,6 +73,13 @@ extension DeliveryEngine {
         }
         return lanes.map(\.name).sorted()
     }
+
+    // MARK: Rules
+
+    /// Applies provider rules that were read anew, at once and to lanes still to be made.
+    ///
+    /// - Returns: the names of the lanes whose rules have changed.
+    package func reload(providers: ProviderRules) -> [String] { router.reload(providers) }
 
     // MARK: Accounts
 

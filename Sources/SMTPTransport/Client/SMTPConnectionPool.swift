@@ -64,6 +64,11 @@ package final class SMTPConnectionPool: Sendable {
     package var connectionCount: Int { state.withLock { $0.machine.connectionCount } }
     package var waiterCount: Int { state.withLock { $0.machine.waiterCount } }
 
+    /// Connections and waiting mails follow the new limits; those in use end their delivery first.
+    package func setLimits(_ limits: PoolLimits) {
+        update { $0.machine.setLimits(limits, at: now()) }
+    }
+
     /// Lends a connection to `body`, for one delivery or several; waits for a free one in turn.
     ///
     /// Throws if none of the targets can be connected to, or could not a moment ago; if the task is cancelled while

@@ -37,7 +37,7 @@ package struct SMTPPoolStateMachine: Sendable {
         case closing
     }
 
-    private let limits: PoolLimits
+    private var limits: PoolLimits
     private var connections: [ConnectionID: Use] = [:]
     /// Longest unused first; the one used last is lent first, so that the others can go.
     private var idle: [(connection: ConnectionID, since: NIODeadline)] = []
@@ -60,6 +60,13 @@ package struct SMTPPoolStateMachine: Sendable {
     package var isDrained: Bool { isShutDown && connections.isEmpty }
     /// When `expire` has something to do.
     package var nextExpiry: NIODeadline? { idle.first.map { $0.since + TimeAmount(limits.idleTimeout) } }
+
+    /// What is above the new limits goes as it is given back; what they allow beyond the old ones is opened for those who
+    /// wait.
+    package mutating func setLimits(_ limits: PoolLimits, at now: NIODeadline) -> [Action] {
+        self.limits = limits
+        return isShutDown ? [] : serve(at: now)
+    }
 
     package mutating func acquire(_ waiter: WaiterID, at now: NIODeadline) -> [Action] {
         guard !isShutDown else { return [.fail(waiter, SMTPConnectFailure(.poolClosed))] }
@@ -105,7 +112,9 @@ package struct SMTPPoolStateMachine: Sendable {
             connections[connection] = nil
             return serve(at: now)
         }
-        guard isUsable, deliveries < limits.maximumMessagesPerConnection, !isShutDown else {
+        guard isUsable, deliveries < limits.maximumMessagesPerConnection, !isShutDown,
+            connections.count <= limits.maximumConnections
+        else {
             return close(connection)
         }
         makeIdle(connection, at: now)

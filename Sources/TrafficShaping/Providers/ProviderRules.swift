@@ -20,6 +20,8 @@ package struct ProviderRules: Sendable {
     /// Every provider, `default` included, by name.
     package var providers: [Provider] { providersByName.values.sorted { $0.name < $1.name } }
 
+    package func provider(named name: String) -> Provider? { providersByName[name] }
+
     /// Applied where nothing else is.
     package var fallback: Provider { providersByName[ProviderFile.defaultName]! }
 

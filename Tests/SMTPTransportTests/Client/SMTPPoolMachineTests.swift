@@ -275,3 +275,20 @@ private struct SeededPoolGenerator: RandomNumberGenerator {
         return z ^ (z >> 31)
     }
 }
+
+@Test
+private func `new limits hold for those who wait, and for connections as they come back`() {
+    var pool = machine(1)
+    for number in 1...3 { _ = pool.acquire(WaiterID(number), at: at(0)) }
+    #expect(
+        pool.setLimits(PoolLimits(maximumConnections: 3), at: at(0))
+            == [.connect(ConnectionID(2)), .connect(ConnectionID(3))])
+    for number in 1...3 { _ = pool.connected(ConnectionID(number), at: at(1)) }
+    #expect(pool.setLimits(PoolLimits(maximumConnections: 2, maximumMessagesPerConnection: 4), at: at(2)) == [])
+    #expect(
+        pool.released(ConnectionID(1), isUsable: true, deliveries: 1, at: at(3)) == [.close(ConnectionID(1))],
+        "one too many")
+    #expect(pool.closed(ConnectionID(1), at: at(3)) == [])
+    #expect(pool.released(ConnectionID(2), isUsable: true, deliveries: 1, at: at(3)) == [], "kept")
+    #expect(pool.released(ConnectionID(3), isUsable: true, deliveries: 4, at: at(3)) == [.close(ConnectionID(3))])
+}
