@@ -166,8 +166,8 @@ let package = Package(
             name: "DeliveryTests",
             dependencies: [
                 "Delivery", "Campaigns", "CreditLedger", "Vault", "Feedback", "SMTPTransport", "SMTPProtocol",
-                "MailSigning", "MailMessage", "TrafficShaping", "Postgres", "MailTypes", nio, nioPosix, logging,
-                lifecycle,
+                "MailSigning", "MailMessage", "TrafficShaping", "Postgres", "MailTypes", nio, nioPosix, nioSSL, logging,
+                lifecycle, crypto, x509, asn1,
             ]),
         .testTarget(
             name: "HTTPAPITests",

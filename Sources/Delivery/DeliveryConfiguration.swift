@@ -48,6 +48,8 @@ package struct DeliveryConfiguration: Sendable {
     package var tls: SMTPTLSPolicy = .opportunistic
     /// The least protection of mail to recipients' own servers.
     package var tlsRequirement = TLSRequirement.opportunistic
+    /// PEM file of the authorities that certificates are checked against; nil for the system's.
+    package var trustRootsFile: String?
     package var timeouts = SMTPTimeouts.standard
 
     package init(node: String, heloName: String) {

@@ -72,7 +72,8 @@ final class JournalWriter: Sendable {
     ///     early: those that are still to come would gain less by its company than these lose by waiting.
     init(
         store: DeliveryStore, local: LocalJournal? = nil, suppressions: @escaping SuppressionCheck, node: String,
-        interval: Duration, underWay: @escaping @Sendable () -> Int = { .max }, metrics: DeliveryMetrics = DeliveryMetrics(), logger: Logger
+        interval: Duration, underWay: @escaping @Sendable () -> Int = { .max },
+        metrics: DeliveryMetrics = DeliveryMetrics(), logger: Logger
     ) {
         self.store = store
         self.local = local
@@ -138,7 +139,9 @@ final class JournalWriter: Sendable {
             let start = ContinuousClock.now
             await commitPending()
             try? await Task.sleep(until: start + min(Self.leastInterval, interval), clock: .continuous)
-            await rest.until(start + interval) { isWorthCommitting(state.withLock(\.intents.count)) }
+            await rest.until(start + interval) {
+                state.withLock { !$0.flushWaiters.isEmpty || isWorthCommitting($0.intents.count) }
+            }
             return .goOn
         }
         let left = state.withLock { state in

@@ -310,6 +310,7 @@ final class Router: Sendable {
             var client = SMTPClientConfiguration(heloName: source?.heloName ?? configuration.heloName)
             client.localAddress = local
             client.tls = configuration.tls
+            client.trustRootsFile = configuration.trustRootsFile
             client.timeouts = configuration.timeouts
             client.credentials = site.route?.credentials
             client.startsWithTLS = site.route?.startsWithTLS ?? false

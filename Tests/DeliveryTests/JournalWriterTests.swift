@@ -213,6 +213,34 @@ struct JournalWriterTests {
         #expect(try await fixture.progress(of: run).count == 2)
     }
 
+    @Test(.timeLimit(.minutes(1))) func `a group is committed early once half of the mails under way wait for it`()
+        async throws
+    {
+        let fixture = try await DeliveryFixture.make()
+        _ = try await fixture.send(4)
+        let run = try await fixture.claimRun("n")
+        let interval = Duration.seconds(300)
+        try await fixture.withJournal("n", interval: interval, underWay: { 4 }) { journal in
+            // The first finds a writer at rest; from then on the interval counts.
+            #expect(await journal.intend(run, 0) == .send)
+            let answer = Answer()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { answer.set(await journal.intend(run, 1)) }
+                try await Task.sleep(for: .milliseconds(300))
+                #expect(answer.value == nil)
+                let second = await journal.intend(run, 2)
+                #expect(second == .send)
+                try await group.waitForAll()
+            }
+            #expect(answer.value == .send)
+            // Nor does who waits for the writing of everything wait for the interval.
+            journal.record(run, [JournalEntry(run, 0, .outcome(.delivered))])
+            await journal.flush()
+            let progress = try await fixture.progress(of: run)
+            #expect(progress[1] == .intended && progress[2] == .intended && progress[0] != .intended)
+        }
+    }
+
     @Test func `nothing is promised once the writer has ended`() async throws {
         let fixture = try await DeliveryFixture.make()
         _ = try await fixture.send(2)
@@ -237,15 +265,20 @@ private final class Answer: Sendable {
 }
 
 extension DeliveryFixture {
-    func journal(_ node: String) -> JournalWriter {
+    func journal(
+        _ node: String, interval: Duration = .milliseconds(5), underWay: @escaping @Sendable () -> Int = { .max }
+    ) -> JournalWriter {
         JournalWriter(
             store: store, suppressions: { [store] in try await store.suppressed($0, $1) }, node: node,
-            interval: .milliseconds(5), logger: .silent)
+            interval: interval, underWay: underWay, logger: .silent)
     }
 
     /// Runs `body` beside a writer that has ended afterwards.
-    func withJournal(_ node: String, _ body: (JournalWriter) async throws -> Void) async throws {
-        let journal = journal(node)
+    func withJournal(
+        _ node: String, interval: Duration = .milliseconds(5), underWay: @escaping @Sendable () -> Int = { .max },
+        _ body: (JournalWriter) async throws -> Void
+    ) async throws {
+        let journal = journal(node, interval: interval, underWay: underWay)
         let writing = Task { await journal.run() }
         do {
             try await body(journal)

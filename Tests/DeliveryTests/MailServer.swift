@@ -29,6 +29,7 @@ final class MailServer: SMTPSessionHandler {
         let content: String
         /// Whether the recipient has it, whatever the sender knows of that.
         let isTaken: Bool
+        let wasEncrypted: Bool
 
         /// With the name of its field; empty where there is none.
         var messageID: Substring { content.split(separator: "\r\n").first { $0.hasPrefix("Message-ID: ") } ?? "" }
@@ -43,11 +44,17 @@ final class MailServer: SMTPSessionHandler {
         var isReleased = false
     }
 
+    private let identity: TLSIdentity?
     private let script: Script
     private let state: Mutex<State>
 
-    /// - Parameter senderReplies: to the first MAIL commands; later ones are agreed to.
-    init(senderReplies: [SMTPReply] = [], _ script: @escaping Script = { _, _ in .accept }) {
+    /// - Parameters:
+    ///   - identity: offers STARTTLS with it.
+    ///   - senderReplies: to the first MAIL commands; later ones are agreed to.
+    init(
+        identity: TLSIdentity? = nil, senderReplies: [SMTPReply] = [], _ script: @escaping Script = { _, _ in .accept }
+    ) {
+        self.identity = identity
         self.script = script
         state = Mutex(State(senderReplies: senderReplies))
     }
@@ -75,9 +82,10 @@ final class MailServer: SMTPSessionHandler {
 
     /// Runs `body` with the port that the server listens on.
     func run<Value>(_ body: (_ port: Int) async throws -> Value) async throws -> Value {
+        var configuration = SMTPListenerConfiguration(hostname: "mx.example.org")
+        configuration.identity = identity
         let listener = SMTPListener(
-            configuration: SMTPListenerConfiguration(hostname: "mx.example.org"), handler: self,
-            group: MultiThreadedEventLoopGroup.singleton, logger: .silent)
+            configuration: configuration, handler: self, group: MultiThreadedEventLoopGroup.singleton, logger: .silent)
         let port = try await listener.start()
         let result: Result<Value, any Error>
         do {
@@ -119,11 +127,14 @@ final class MailServer: SMTPSessionHandler {
         private var reversePath = ""
         private var recipient = ""
         private var answer = Answer.accept
+        private var isEncrypted = false
 
         init(_ server: MailServer, _ eventLoop: any EventLoop) {
             self.server = server
             self.eventLoop = eventLoop
         }
+
+        func secured() { isEncrypted = true }
 
         func mail(_ mail: SMTPReceivedMail) -> SMTPServerAction {
             reversePath = mail.reversePath.text
@@ -145,7 +156,7 @@ final class MailServer: SMTPSessionHandler {
             if case .content = answer { isTaken = false }
             let mail = Mail(
                 recipient: recipient, reversePath: reversePath, content: String(buffer: message.content),
-                isTaken: isTaken)
+                isTaken: isTaken, wasEncrypted: isEncrypted)
             server.state.withLock { $0.mails.append(mail) }
             switch answer {
             case .accept, .recipient: return .reply(ok)

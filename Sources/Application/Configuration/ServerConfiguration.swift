@@ -117,6 +117,12 @@ struct ServerConfiguration: Sendable {
                 setting: "tls", problem: "\(requirement) is none of opportunistic, encrypted, verified and dane")
         }
         configuration.tlsRequirement = least
+        if let file = settings.text("trustRoots") {
+            guard FileManager.default.isReadableFile(atPath: file) else {
+                throw SettingError(setting: "trustRoots", problem: "the file \(file) cannot be read")
+            }
+            configuration.trustRootsFile = file
+        }
         switch least {
         case .opportunistic, .dane, .requireTLS: break
         case .encrypted: configuration.tls = .required(verify: false)

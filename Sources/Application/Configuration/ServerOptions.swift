@@ -137,6 +137,10 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "Private key of the HTTP API, PEM. [SLUICE_TLS_KEY]")
     var tlsKey: String?
 
+    @Option(
+        help: "PEM file of the authorities that certify mail servers, in place of the system's. [SLUICE_TRUST_ROOTS]")
+    var trustRoots: String?
+
     init() {}
 
     var values: [AbsoluteConfigKey: ConfigValue] {
@@ -149,7 +153,7 @@ struct ServerOptions: ParsableArguments {
             "connections": connections.map(String.init),
             "maxConnections": maxConnections.map(String.init), "lease": lease.map(String.init), "providers": providers,
             "sources": sources, "tls": tls,
-            "trustAnchor": trustAnchor,
+            "trustAnchor": trustAnchor, "trustRoots": trustRoots,
             "mtaSts": mtaSTS.map(String.init), "tlsCertificate": tlsCertificate,
             "tlsKey": tlsKey,
         ])

@@ -1,0 +1,1 @@
+../SMTPTransportTests/TLS/TestAuthority.swift
