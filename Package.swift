@@ -165,9 +165,10 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "Delivery", "Campaigns", "CreditLedger", "Vault", "Feedback", "SMTPTransport", "SMTPProtocol",
-                "MailSigning", "MailMessage", "TrafficShaping", "Postgres", "MailTypes", nio, nioPosix, logging,
-                lifecycle,
+                "Delivery", "Campaigns", "CreditLedger", "Vault", "Feedback", "TLSPolicies", "SMTPTransport",
+                "SMTPProtocol", "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "Postgres",
+                "MailTypes",
+                nio, nioPosix, logging, lifecycle,
             ]),
         .testTarget(
             name: "HTTPAPITests",

@@ -82,7 +82,8 @@ struct BatchOpener: Sendable {
         do throws(Router.Failure) {
             let sites = try await router.sites(of: domain)
             let queuedAt = ContinuousClock.now
-            let jobs = positions.map { Job(run: run, position: $0, queuedAt: queuedAt) }
+            let policy = sites.first?.tlsPolicy
+            let jobs = positions.map { Job(run: run, position: $0, queuedAt: queuedAt, tlsPolicy: policy) }
             router.enqueue(jobs, to: sites, account: run.batch.id.account, sender: sender)
         } catch {
             let diagnosis = Diagnosis(enhanced: error.enhanced, text: error.reason)

@@ -48,6 +48,8 @@ package struct DeliveryConfiguration: Sendable {
     /// The least protection of mail to recipients' own servers.
     package var tlsRequirement = TLSRequirement.opportunistic
     package var timeouts = SMTPTimeouts.standard
+    /// Nil: receivers are told nothing of their TLS, and nothing is counted for it. Of no use with routes.
+    package var tlsReports: TLSReportSettings?
 
     package init(node: String, heloName: String) {
         self.node = node

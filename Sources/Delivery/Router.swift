@@ -1,5 +1,6 @@
 import Campaigns
 import DNSResolution
+import Foundation
 import Logging
 import MailTypes
 import NIOCore
@@ -36,6 +37,7 @@ final class Router: Sendable {
     private let configuration: DeliveryConfiguration
     private let resolver: Resolver?
     private let tlsPolicies: TLSPolicyResolver?
+    private let tlsResults: TLSResults?
     private let ownAddresses: Set<IPAddress>
     /// Each smarthost; empty where mail goes to the recipients' own servers.
     private let smarthosts: [Site]
@@ -44,11 +46,12 @@ final class Router: Sendable {
 
     /// - Parameters:
     ///   - tlsPolicies: what receivers publish of their TLS; without it TLS is used where it is offered.
+    ///   - tlsResults: where sessions are counted; nil to count none.
     ///   - ownAddresses: of this machine, where no mail is sent to.
     init(
         configuration: DeliveryConfiguration, fleet: FleetState = FleetState(),
         leaseTokens: @escaping SiteRate.Lease = { _, _, wanted in wanted }, resolver: Resolver?,
-        tlsPolicies: TLSPolicyResolver? = nil,
+        tlsPolicies: TLSPolicyResolver? = nil, tlsResults: TLSResults? = nil,
         ownAddresses: Set<IPAddress> = [], group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
@@ -57,6 +60,7 @@ final class Router: Sendable {
         budget = ConnectionBudget(configuration.connections)
         self.resolver = resolver
         self.tlsPolicies = tlsPolicies
+        self.tlsResults = tlsResults
         self.ownAddresses = ownAddresses
         smarthosts = configuration.routes.map { Self.site($0, configuration) }
         self.group = group
@@ -68,6 +72,8 @@ final class Router: Sendable {
         let name: String
         let provider: Provider
         let targets: [SMTPTarget]
+        /// What the recipients' domain publishes of it.
+        var tlsPolicy: DomainTLSPolicy?
         /// The smarthost; nil for the recipients' own servers.
         var route: DeliveryConfiguration.Route?
     }
@@ -103,7 +109,12 @@ final class Router: Sendable {
         let names = hosts.map(\.name).sorted().joined(separator: ",") + (demands.isEmpty ? "" : " (\(demands))")
         // Hosts in order of preference decide, and a domain may belong to a provider by its own name.
         let provider = configuration.providers.provider(forMX: hosts.map(\.name), domain: domain.text)
-        return Site(name: provider.name + " " + names, provider: provider, targets: targets)
+        return Site(name: provider.name + " " + names, provider: provider, targets: targets, tlsPolicy: policy)
+    }
+
+    /// Where the node's own mail to a domain goes, which no lane carries and no policy of the domain keeps back.
+    func targets(of domain: DomainName) async throws(Failure) -> [SMTPTarget] {
+        try allowedTargets(try withoutOurselves(try await mailHosts(of: domain)), nil)
     }
 
     /// Puts mails of one account into lanes, or back into the store where no source may send them yet.
@@ -304,6 +315,8 @@ final class Router: Sendable {
             client.credentials = site.route?.credentials
             client.startsWithTLS = site.route?.startsWithTLS ?? false
             client.trace = SMTPTrace(hub: traces, lane: name)
+            let laneResults = tlsResults.map { LaneTLSResults($0, now: { Date() }) }
+            if let laneResults { client.onTLSOutcome = { laneResults.ended($0) } }
             var limits = configuration.laneLimits ?? provider.limits
             limits.connections = site.route?.connections ?? limits.connections
             let pool = SMTPConnectionPool(
@@ -320,7 +333,8 @@ final class Router: Sendable {
                 policy: configuration.governor, pool: pool,
                 budget: budget, fleet: fleet, isShared: source == nil && site.route == nil,
                 siteRate: source == nil && site.route == nil ? siteRate(name, limits) : nil,
-                smarthost: site.route.map { smarthost($0, site.name, sender) }, sender: sender, logger: logger)
+                smarthost: site.route.map { smarthost($0, site.name, sender) }, tlsResults: laneResults,
+                sender: sender, logger: logger)
             holds.apply(to: lane)
             lanes[name] = KnownLane(lane: lane, targets: Set(targets), askedFor: .now)
             return lane

@@ -64,8 +64,10 @@ import Testing
         (["--smtp-port", "70000"], "smtpPort"), (["--route", "http://x"], "route"),
         (["--roles", "cook"], "role"), (["--http", "nonsense"], "http"), (["--log-level", "loud"], "logLevel"),
         (["--public-url", "http://plain.example"], "publicUrl"), (["--helo", "two words"], "helo"),
-        (["--routes", "/none"], "routes"), (["--route", "smtp://a.example", "--routes", "/none"], "exclude each other"),
+        (["--routes", "/none"], "routes"),
+        (["--route", "smtp://a.example", "--routes", "/none"], "exclude each other"),
         (["--route", "smtp://u:p@a.example", "--tls", "opportunistic"], "need TLS"),
+        (["--tls-report-from", "nobody"], "tlsReportFrom"),
         (["--allow-private-destinations", "--http", "0.0.0.0:0"], "allowPrivateDestinations"),
     ]) func settingsOutOfBounds(_ arguments: [String], _ words: String) throws {
         let directory = try TemporaryDirectory()
