@@ -13,6 +13,9 @@ package enum CampaignSchema {
         Migration(version: 403, name: "shaping of accounts and sites", sql: shaping),
         Migration(version: 410, name: "accounts can be held", sql: holds),
         Migration(version: 420, name: "reports on TLS", sql: tlsReports),
+        Migration(
+            version: 421, name: "campaigns may require TLS",
+            sql: "ALTER TABLE campaigns ADD COLUMN requires_tls boolean NOT NULL DEFAULT false"),
     ]
 
     /// What receivers are told of their TLS. Names their domains and mail hosts; no account and no recipient. Times are

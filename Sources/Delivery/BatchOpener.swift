@@ -80,7 +80,7 @@ struct BatchOpener: Sendable {
 
     private func enqueue(_ run: BatchRun, _ positions: [Int], to domain: DomainName) async {
         do throws(Router.Failure) {
-            let sites = try await router.sites(of: domain)
+            let sites = try await router.sites(of: domain, requiresTLS: run.runtime.requiresTLS)
             let queuedAt = ContinuousClock.now
             let policy = sites.first?.tlsPolicy
             let jobs = positions.map { Job(run: run, position: $0, queuedAt: queuedAt, tlsPolicy: policy) }

@@ -79,8 +79,18 @@ final class Router: Sendable {
     }
 
     /// Mail to the domain may take any of these; several are smarthosts.
-    func sites(of domain: DomainName) async throws(Failure) -> [Site] {
-        smarthosts.isEmpty ? [try await site(of: domain)] : smarthosts
+    ///
+    /// - Parameter requiresTLS: the mail asks for REQUIRETLS.
+    func sites(of domain: DomainName, requiresTLS: Bool) async throws(Failure) -> [Site] {
+        guard smarthosts.isEmpty else { return smarthosts }
+        return [
+            try await site(of: domain, Self.leastTLS(configuration.tlsRequirement, requiresTLS: requiresTLS))
+        ]
+    }
+
+    /// REQUIRETLS asks for more than every other setting but DANE, which proves both the way and the host.
+    static func leastTLS(_ setting: TLSRequirement, requiresTLS: Bool) -> TLSRequirement {
+        requiresTLS && setting != .dane ? .requireTLS : setting
     }
 
     private static func site(
@@ -99,10 +109,10 @@ final class Router: Sendable {
             }, route: route)
     }
 
-    private func site(of domain: DomainName) async throws(Failure) -> Site {
+    private func site(of domain: DomainName, _ least: TLSRequirement) async throws(Failure) -> Site {
         let hosts = try withoutOurselves(try await mailHosts(of: domain))
         let policy = await tlsPolicies?.policy(
-            for: domain, hosts: hosts, minimum: configuration.tlsRequirement, port: configuration.smtpPort)
+            for: domain, hosts: hosts, minimum: least, port: configuration.smtpPort)
         let targets = try allowedTargets(hosts, policy)
         // Domains of one site that demand different things of it must not share connections.
         let demands = policy.map(\.laneKey) ?? ""
