@@ -135,7 +135,7 @@ package final class DeliveryEngine: Service {
             group.addTask { await self.tlsReporter?.run() }
             await claimUntilDrained()
             await journal.flush()
-            await tlsReporter?.flush()
+            await tlsReporter?.flush(looksUp: false)
             group.cancelAll()
         }
         await router.shutdown()

@@ -289,6 +289,16 @@ struct TLSReportTests {
         }
     }
 
+    @Test func `a node that ends keeps its counts without asking anybody`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let surroundings = Surroundings(port: 1)
+        let node = try node(fixture, surroundings)
+        Self.count(node.results, 2)
+        await node.reporter.flush(looksUp: false)
+        #expect(try await rows(fixture) == 1)
+        #expect(surroundings.lookups.withLock { $0 } == [])
+    }
+
     @Test func `counts that the database does not take are kept`() async throws {
         let fixture = try await DeliveryFixture.make()
         let node = try node(fixture, Surroundings(port: 1))
