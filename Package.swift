@@ -165,9 +165,9 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "Delivery", "Campaigns", "CreditLedger", "Vault", "Feedback", "SMTPTransport", "SMTPProtocol",
-                "MailSigning", "MailMessage", "TrafficShaping", "Postgres", "MailTypes", nio, nioPosix, nioSSL, logging,
-                lifecycle, crypto, x509, asn1,
+                "Delivery", "Campaigns", "CreditLedger", "Vault", "Feedback", "TLSPolicies", "SMTPTransport",
+                "SMTPProtocol", "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "Postgres",
+                "MailTypes", nio, nioPosix, nioSSL, logging, lifecycle, crypto, x509, asn1,
             ]),
         .testTarget(
             name: "HTTPAPITests",

@@ -12,7 +12,30 @@ package enum CampaignSchema {
         Migration(version: 402, name: "campaigns of an account take turns", sql: turns),
         Migration(version: 403, name: "shaping of accounts and sites", sql: shaping),
         Migration(version: 410, name: "accounts can be held", sql: holds),
+        Migration(version: 420, name: "reports on TLS", sql: tlsReports),
+        Migration(
+            version: 421, name: "campaigns may require TLS",
+            sql: "ALTER TABLE campaigns ADD COLUMN requires_tls boolean NOT NULL DEFAULT false"),
     ]
+
+    /// What receivers are told of their TLS. Names their domains and mail hosts; no account and no recipient. Times are
+    /// seconds since 1970 by the nodes' clocks.
+    private static let tlsReports = """
+        CREATE TABLE tls_reports (
+            day integer NOT NULL,
+            domain text NOT NULL,
+            -- The counts of all nodes; null once the report is finished.
+            results bytea,
+            report_id text NOT NULL,
+            -- Of the next attempt. While somebody sends the report, when he must be done.
+            due_at bigint NOT NULL,
+            first_tried_at bigint,
+            sent_to text[] NOT NULL DEFAULT '{}',
+            is_finished boolean NOT NULL DEFAULT false,
+            PRIMARY KEY (day, domain));
+        CREATE INDEX tls_reports_due ON tls_reports (due_at) WHERE NOT is_finished;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON tls_reports TO sluice_app;
+        """
 
     /// The row of a held account is due never, and nothing but a resume changes that: claims need not know of holds.
     private static let holds = """

@@ -80,9 +80,10 @@ struct BatchOpener: Sendable {
 
     private func enqueue(_ run: BatchRun, _ positions: [Int], to domain: DomainName) async {
         do throws(Router.Failure) {
-            let sites = try await router.sites(of: domain)
+            let sites = try await router.sites(of: domain, requiresTLS: run.runtime.requiresTLS)
             let queuedAt = ContinuousClock.now
-            let jobs = positions.map { Job(run: run, position: $0, queuedAt: queuedAt) }
+            let policy = sites.first?.tlsPolicy
+            let jobs = positions.map { Job(run: run, position: $0, queuedAt: queuedAt, tlsPolicy: policy) }
             router.enqueue(jobs, to: sites, account: run.batch.id.account, sender: sender)
         } catch {
             let diagnosis = Diagnosis(enhanced: error.enhanced, text: error.reason)

@@ -14,6 +14,8 @@ final class CampaignRuntime: Sendable {
     let fromDomain: DomainName
     let returnPathDomain: String
     let resendsInDoubt: Bool
+    /// Its mails ask for REQUIRETLS (RFC 8689).
+    let requiresTLS: Bool
     let keys: AccountKeys
     /// Seals what goes into the node's own journal.
     let sealer: JournalSealer?
@@ -31,6 +33,7 @@ final class CampaignRuntime: Sendable {
         fromDomain = sendable.fromDomain
         returnPathDomain = "bounce." + sendable.fromDomain.text
         resendsInDoubt = sendable.inDoubt == .resend
+        requiresTLS = sendable.requiresTLS
         self.keys = keys
         self.sealer = sealer
         feedbackID = "\(campaign):\(account):sluice"

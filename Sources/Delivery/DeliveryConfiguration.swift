@@ -51,6 +51,8 @@ package struct DeliveryConfiguration: Sendable {
     /// PEM file of the authorities that certificates are checked against; nil for the system's.
     package var trustRootsFile: String?
     package var timeouts = SMTPTimeouts.standard
+    /// Nil: receivers are told nothing of their TLS, and nothing is counted for it. Of no use with routes.
+    package var tlsReports: TLSReportSettings?
 
     package init(node: String, heloName: String) {
         self.node = node

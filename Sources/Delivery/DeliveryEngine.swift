@@ -24,6 +24,7 @@ package final class DeliveryEngine: Service {
     let router: Router
     private let local: LocalJournal?
     private let fleet = FleetState()
+    private let tlsReporter: TLSReporter?
     let metrics = DeliveryMetrics()
     let startedAt = Date()
     let logger: Logger
@@ -83,15 +84,27 @@ package final class DeliveryEngine: Service {
                 keys: try await vault.accountKeys(account),
                 sealer: local == nil ? nil : try await store.journalSealer(account, campaign), publicURL: publicURL)
         }
-        router = Router(
+        // With smarthosts in between there is nothing to tell of receivers.
+        let reports = resolver == nil || !configuration.routes.isEmpty ? nil : configuration.tlsReports
+        let tlsResults = reports.map { _ in TLSResults() }
+        let router = Router(
             configuration: configuration, budget: budget, fleet: fleet,
             leaseTokens: { try await store.leaseSiteTokens($0, rate: $1, wanted: $2) }, resolver: resolver,
-            tlsPolicies: tlsPolicies, ownAddresses: ownAddresses,
+            tlsPolicies: tlsPolicies, tlsResults: tlsResults, ownAddresses: ownAddresses,
             group: group, logger: logger)
         opener = BatchOpener(
             journal: journal, router: router,
             sender: Sender(journal: journal, retry: configuration.retry, metrics: metrics, logger: logger),
             suppressions: check, now: Sender.wallClock)
+        self.router = router
+        if let reports, let tlsResults, let resolver {
+            tlsReporter = TLSReporter(
+                reports, tlsResults, store: store,
+                world: .real(configuration, router: router, resolver: resolver, domains: domains, group: group),
+                logger: logger)
+        } else {
+            tlsReporter = nil
+        }
     }
 
     package func run() async throws {
@@ -120,8 +133,10 @@ package final class DeliveryEngine: Service {
             group.addTask { await self.wakeRegularly() }
             group.addTask { await self.followFleet() }
             group.addTask { await self.watchHolds() }
+            group.addTask { await self.tlsReporter?.run() }
             await claimUntilDrained()
             await journal.flush()
+            await tlsReporter?.flush(looksUp: false)
             group.cancelAll()
         }
         await router.shutdown()

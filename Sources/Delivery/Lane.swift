@@ -4,6 +4,7 @@ import MailTypes
 import SMTPProtocol
 import SMTPTransport
 import Synchronization
+import TLSPolicies
 import TrafficShaping
 
 /// One mail waiting for a connection.
@@ -15,6 +16,8 @@ struct Job: Sendable {
     var wasRetried = false
     /// The smarthosts that could not take it: each is asked once, so that mail does not go round in circles.
     var declinedBy: Set<String> = []
+    /// What the recipient's domain publishes; nil where mail goes to a smarthost.
+    var tlsPolicy: DomainTLSPolicy?
 }
 
 /// One site reached from one source address: its waiting mails and the workers that carry them over its connections.
@@ -61,13 +64,15 @@ final class Lane: Sendable {
     private let isShared: Bool
     /// Nil where the site is the recipients' own.
     private let smarthost: Smarthost?
+    /// Nil where receivers are told nothing of their TLS.
+    private let tlsResults: LaneTLSResults?
     private let sender: any MailSender
     private let logger: Logger
 
     init(
         name: String, source: String = "default", rules: LaneRules, policy: GovernorPolicy, pool: SMTPConnectionPool,
-        budget: ConnectionBudget, fleet: FleetState, isShared: Bool, smarthost: Smarthost?, sender: any MailSender,
-        logger: Logger
+        budget: ConnectionBudget, fleet: FleetState, isShared: Bool, smarthost: Smarthost?,
+        tlsResults: LaneTLSResults?, sender: any MailSender, logger: Logger
     ) {
         self.name = name
         self.source = source
@@ -78,6 +83,7 @@ final class Lane: Sendable {
         self.fleet = fleet
         self.isShared = isShared
         self.smarthost = smarthost
+        self.tlsResults = tlsResults
         self.sender = sender
         self.logger = logger
         state = Mutex(
@@ -367,6 +373,7 @@ final class Lane: Sendable {
             try await pool.withConnection { connection in
                 loggedIn()
                 while let job = holder.take() {
+                    tlsResults?.count(job, over: connection)
                     switch await sender.send(
                         job, over: connection, provider: provider, isSmarthost: smarthost != nil)
                     {
@@ -402,6 +409,7 @@ final class Lane: Sendable {
 
     /// No connection came about for the mail.
     private func failed(_ job: Job, _ failure: SMTPConnectFailure) {
+        tlsResults?.count(job, over: nil)
         let answer = failure.report.answer(provider)
         guard let smarthost, job.run.mayStart, !answer.isOurDoing else {
             return learn(sender.fail(job, failure: failure, provider: provider))

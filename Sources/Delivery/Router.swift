@@ -1,5 +1,6 @@
 import Campaigns
 import DNSResolution
+import Foundation
 import Logging
 import MailTypes
 import NIOCore
@@ -40,6 +41,7 @@ final class Router: Sendable {
     private let configuration: DeliveryConfiguration
     private let resolver: Resolver?
     private let tlsPolicies: TLSPolicyResolver?
+    private let tlsResults: TLSResults?
     private let ownAddresses: Set<IPAddress>
     /// Each smarthost; empty where mail goes to the recipients' own servers.
     private let smarthosts: [Site]
@@ -49,11 +51,12 @@ final class Router: Sendable {
     /// - Parameters:
     ///   - budget: the connections that the lanes may open together.
     ///   - tlsPolicies: what receivers publish of their TLS; without it TLS is used where it is offered.
+    ///   - tlsResults: where sessions are counted; nil to count none.
     ///   - ownAddresses: of this machine, where no mail is sent to.
     init(
         configuration: DeliveryConfiguration, budget: ConnectionBudget, fleet: FleetState = FleetState(),
         leaseTokens: @escaping SiteRate.Lease = { _, _, wanted in wanted }, resolver: Resolver?,
-        tlsPolicies: TLSPolicyResolver? = nil,
+        tlsPolicies: TLSPolicyResolver? = nil, tlsResults: TLSResults? = nil,
         ownAddresses: Set<IPAddress> = [], group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
@@ -63,6 +66,7 @@ final class Router: Sendable {
         providers = Mutex(configuration.providers)
         self.resolver = resolver
         self.tlsPolicies = tlsPolicies
+        self.tlsResults = tlsResults
         self.ownAddresses = ownAddresses
         smarthosts = configuration.routes.map { Self.site($0, configuration) }
         self.group = group
@@ -74,13 +78,25 @@ final class Router: Sendable {
         let name: String
         let provider: Provider
         let targets: [SMTPTarget]
+        /// What the recipients' domain publishes of it.
+        var tlsPolicy: DomainTLSPolicy?
         /// The smarthost; nil for the recipients' own servers.
         var route: DeliveryConfiguration.Route?
     }
 
     /// Mail to the domain may take any of these; several are smarthosts.
-    func sites(of domain: DomainName) async throws(Failure) -> [Site] {
-        smarthosts.isEmpty ? [try await site(of: domain)] : smarthosts
+    ///
+    /// - Parameter requiresTLS: the mail asks for REQUIRETLS.
+    func sites(of domain: DomainName, requiresTLS: Bool) async throws(Failure) -> [Site] {
+        guard smarthosts.isEmpty else { return smarthosts }
+        return [
+            try await site(of: domain, Self.leastTLS(configuration.tlsRequirement, requiresTLS: requiresTLS))
+        ]
+    }
+
+    /// REQUIRETLS asks for more than every other setting but DANE, which proves both the way and the host.
+    static func leastTLS(_ setting: TLSRequirement, requiresTLS: Bool) -> TLSRequirement {
+        requiresTLS && setting != .dane ? .requireTLS : setting
     }
 
     private static func site(
@@ -104,17 +120,22 @@ final class Router: Sendable {
             ? .relay(limits: configuration.laneLimits ?? found.limits) : found
     }
 
-    private func site(of domain: DomainName) async throws(Failure) -> Site {
+    private func site(of domain: DomainName, _ least: TLSRequirement) async throws(Failure) -> Site {
         let hosts = try withoutOurselves(try await mailHosts(of: domain))
         let policy = await tlsPolicies?.policy(
-            for: domain, hosts: hosts, minimum: configuration.tlsRequirement, port: configuration.smtpPort)
+            for: domain, hosts: hosts, minimum: least, port: configuration.smtpPort)
         let targets = try allowedTargets(hosts, policy)
         // Domains of one site that demand different things of it must not share connections.
         let demands = policy.map(\.laneKey) ?? ""
         let names = hosts.map(\.name).sorted().joined(separator: ",") + (demands.isEmpty ? "" : " (\(demands))")
         // Hosts in order of preference decide, and a domain may belong to a provider by its own name.
         let provider = providers.withLock { $0.provider(forMX: hosts.map(\.name), domain: domain.text) }
-        return Site(name: provider.name + " " + names, provider: provider, targets: targets)
+        return Site(name: provider.name + " " + names, provider: provider, targets: targets, tlsPolicy: policy)
+    }
+
+    /// Where the node's own mail to a domain goes, which no lane carries and no policy of the domain keeps back.
+    func targets(of domain: DomainName) async throws(Failure) -> [SMTPTarget] {
+        try allowedTargets(try withoutOurselves(try await mailHosts(of: domain)), nil)
     }
 
     /// Puts mails of one account into lanes, or back into the store where no source may send them yet.
@@ -315,6 +336,8 @@ final class Router: Sendable {
             client.credentials = site.route?.credentials
             client.startsWithTLS = site.route?.startsWithTLS ?? false
             client.trace = SMTPTrace(hub: traces, lane: name)
+            let laneResults = tlsResults.map { LaneTLSResults($0, now: { Date() }) }
+            if let laneResults { client.onTLSOutcome = { laneResults.ended($0) } }
             let rules = rules(of: name, to: site, from: source, provider: provider(of: site) ?? site.provider)
             let pool = SMTPConnectionPool(
                 targets: targets, configuration: client, limits: PoolLimits(rules.limits, configuration.governor),
@@ -322,7 +345,8 @@ final class Router: Sendable {
             let lane = Lane(
                 name: name, source: source?.address ?? "default", rules: rules, policy: configuration.governor,
                 pool: pool, budget: budget, fleet: fleet, isShared: source == nil && site.route == nil,
-                smarthost: site.route.map { smarthost($0, site.name, sender) }, sender: sender, logger: logger)
+                smarthost: site.route.map { smarthost($0, site.name, sender) }, tlsResults: laneResults,
+                sender: sender, logger: logger)
             holds.apply(to: lane)
             lanes[name] = KnownLane(lane: lane, site: site, source: source, targets: Set(targets), askedFor: .now)
             return lane

@@ -106,7 +106,7 @@ final class Sender: MailSender {
         let envelope = SMTPEnvelope(
             reversePath: run.runtime.reversePath(token: token), recipient: record.address,
             needsSMTPUTF8: mail.isInternationalised, is8Bit: mail.isInternationalised,
-            size: mail.signature.count + mail.content.count)
+            size: mail.signature.count + mail.content.count, requiresTLS: run.runtime.requiresTLS)
         let report = await connection.deliver(envelope, OutgoingMessage(header: mail.signature, content: mail.content))
         if report.mayRetryAtOnce && !job.wasRetried {
             journal.record(run, [JournalEntry(run, position, .withdrawn)])
@@ -191,7 +191,7 @@ extension DeliveryReport {
             return .refused(action, code: reply.code, reply.enhanced)
         }
         switch cause {
-        case .messageTooBig, .smtpUTF8NotOffered, .eightBitNotOffered, .unsafeReversePath:
+        case .messageTooBig, .smtpUTF8NotOffered, .eightBitNotOffered, .unsafeReversePath, .requireTLSNotOffered:
             return .refused(nil, code: 0, nil)
         case .cancelled, .poolClosed: return .stopped
         default: return .broken

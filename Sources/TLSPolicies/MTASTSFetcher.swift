@@ -30,12 +30,12 @@ package struct MTASTSFetcher: Sendable {
 
     private let configuration: Configuration
     private let lookup: Lookup
-    private let group: any EventLoopGroup
+    private let https: PublicHTTPS
 
     package init(_ configuration: Configuration = Configuration(), group: any EventLoopGroup, lookup: @escaping Lookup)
     {
         self.configuration = configuration
-        self.group = group
+        https = PublicHTTPS(trustRootsFile: configuration.trustRootsFile, group: group)
         self.lookup = lookup
     }
 
@@ -48,30 +48,13 @@ package struct MTASTSFetcher: Sendable {
     package func fetch(_ domain: DomainName) async throws(MTASTSFault) -> MTASTSPolicy {
         let body: [UInt8]
         do {
-            body = try await withTimeout { try await self.body("mta-sts.\(domain)") }
+            body = try await PublicHTTPS.within(configuration.timeout) { try await self.body("mta-sts.\(domain)") }
         } catch let fault as MTASTSFault {
             throw fault
         } catch {
             throw MTASTSFault(.stsPolicyFetchError, "no answer in time")
         }
         return try MTASTSPolicy(parsing: body)
-    }
-
-    private struct TimedOut: Error {}
-
-    private func withTimeout<Value: Sendable>(
-        _ work: @escaping @Sendable () async throws -> Value
-    ) async throws -> Value {
-        try await withThrowingTaskGroup(of: Value.self) { tasks in
-            tasks.addTask { try await work() }
-            tasks.addTask {
-                try await Task.sleep(for: configuration.timeout)
-                throw TimedOut()
-            }
-            defer { tasks.cancelAll() }
-            guard let value = try await tasks.next() else { throw TimedOut() }
-            return value
-        }
     }
 
     private func body(_ host: String) async throws -> [UInt8] {
@@ -96,25 +79,9 @@ package struct MTASTSFetcher: Sendable {
         throw last
     }
 
-    /// Connects to the very address that was checked: a second look-up could lead elsewhere.
     private func body(_ host: String, at address: IPAddress) async throws -> [UInt8] {
-        var tls = TLSConfiguration.makeClientConfiguration()
-        tls.minimumTLSVersion = .tlsv12
-        if let file = configuration.trustRootsFile { tls.trustRoots = .file(file) }
-        var client = HTTPClient.Configuration(
-            tlsConfiguration: tls, redirectConfiguration: .disallow,
-            timeout: .init(connect: .seconds(10), read: .seconds(30)), decompression: .disabled)
-        client.dnsOverride = [host: address.description]
-        client.httpVersion = .http1Only
-        client.connectionPool.retryConnectionEstablishment = false
-        let http = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: client)
-        do {
-            let body = try await Self.body(http, "https://\(host):\(configuration.port)/.well-known/mta-sts.txt")
-            try await http.shutdown()
-            return body
-        } catch {
-            try? await http.shutdown()
-            throw error
+        try await https.withClient(host, at: address) { client in
+            try await Self.body(client, "https://\(host):\(configuration.port)/.well-known/mta-sts.txt")
         }
     }
 

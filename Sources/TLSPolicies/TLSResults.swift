@@ -138,6 +138,24 @@ package final class TLSResults: Sendable {
         }
     }
 
+    /// Gives out everything and forgets it, today's counts as well.
+    package func takeAll() -> [Domain] { takeDays(before: Day(number: .max)) }
+
+    /// Takes back what could not be kept elsewhere.
+    package func putBack(_ domains: [Domain]) {
+        state.withLock { state in
+            for domain in domains {
+                guard state.days[domain.day]?.count ?? 0 < limits.domains else {
+                    state.leftOut += 1
+                    continue
+                }
+                state.days[domain.day, default: [:]][
+                    domain.domain, default: Domain(domain: domain.domain, day: domain.day)
+                ].add(domain, limits: limits)
+            }
+        }
+    }
+
     /// Gives out the days before `day`, and forgets them: each report is made once.
     package func takeDays(before day: Day) -> [Domain] {
         state.withLock { state in

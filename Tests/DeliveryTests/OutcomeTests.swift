@@ -17,6 +17,24 @@ struct OutcomeTests {
         { _, attempt in attempt == 1 ? answer : .accept }
     }
 
+    @Test func `a mail that requires TLS bounces where that is not promised, and the site is not to blame`()
+        async throws
+    {
+        let fixture = try await DeliveryFixture.make()
+        let server = MailServer()
+        try await fixture.withEngine(to: server, { $0.laneLimits = LaneLimits(connections: 1) }) { _ in
+            let campaign = try await fixture.send(12, requiresTLS: true)
+            #expect(try await fixture.service.get(fixture.account, campaign).campaign.requiresTLS)
+            let status = try await fixture.end(of: campaign)
+            #expect(status.counters.bounced == 12)
+            #expect(server.attempts.isEmpty, "refused before MAIL")
+            #expect(try await fixture.suppression(of: 3) == nil)
+            // The lane is open: others' mail goes at once.
+            #expect(try await fixture.end(of: try await fixture.send(3)).counters.delivered == 3)
+        }
+        #expect(server.copies.count == 3)
+    }
+
     @Test func `everybody has one signed mail and costs one credit`() async throws {
         let fixture = try await DeliveryFixture.make()
         let server = MailServer()

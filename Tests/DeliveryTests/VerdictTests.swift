@@ -1,6 +1,8 @@
 import MailTypes
 import SMTPProtocol
+import TLSPolicies
 import Testing
+import TrafficShaping
 
 @testable import Delivery
 
@@ -28,6 +30,20 @@ struct VerdictTests {
         _ report: DeliveryReport.Verdict, _ isExpired: Bool, _ resendsInDoubt: Bool, _ verdict: Verdict
     ) {
         #expect(Verdict(report, isExpired: isExpired, resendsInDoubt: resendsInDoubt) == verdict)
+    }
+
+    @Test func `REQUIRETLS asks for more than all settings but DANE, and is no trouble of the site`() throws {
+        for setting in TLSRequirement.allCases {
+            #expect(Router.leastTLS(setting, requiresTLS: false) == setting)
+            #expect(Router.leastTLS(setting, requiresTLS: true) == (setting == .dane ? .dane : .requireTLS))
+        }
+        let report = DeliveryReport(
+            .permanent, .requireTLSNotOffered, in: .mail, blame: .message, enhanced: EnhancedStatusCode("5.7.30"))
+        guard case .refused(nil, code: 0, nil) = report.answer(.relay(limits: LaneLimits())) else {
+            Issue.record("the lane would slow down")
+            return
+        }
+        #expect(Diagnosis(report).enhanced == EnhancedStatusCode("5.7.30"))
     }
 
     struct Refusal: Sendable, CustomTestStringConvertible {

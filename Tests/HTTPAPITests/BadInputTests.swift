@@ -72,6 +72,7 @@ import Testing
             "the largest integer", with: #""expiry_seconds": 9223372036854775807"#, 422, "invalid_field",
             ["expiry_seconds"]),
         Draft("a negative number", with: #""expiry_seconds": -60"#, 422, "invalid_field", ["expiry_seconds"]),
+        Draft("a wish that is no boolean", with: #""require_tls": "yes""#, 422, "invalid_field", ["require_tls"]),
         Draft("an unknown policy", with: #""in_doubt": "maybe""#, 422, "invalid_field", ["in_doubt"]),
         Draft(
             "another unknown policy", with: #""missing_variables": "x""#, 422, "invalid_field", ["missing_variables"]),

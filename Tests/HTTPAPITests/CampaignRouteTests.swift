@@ -12,7 +12,7 @@ import Testing
                 {"from": "Shop <news@shop.example>", "subject": "Hello {{name|friend}}", "html": "<p>{{city}}</p>",
                  "text": null, "reply_to": ["Help <help@shop.example>"], "headers": {"X-Campaign": "spring"},
                  "attachments": [{"filename": "a.txt", "content": "SGVsbG8=", "content_type": "text/plain"}],
-                 "in_doubt": "skip", "missing_variables": "empty", "expiry_seconds": 3600}
+                 "in_doubt": "skip", "require_tls": true, "missing_variables": "empty", "expiry_seconds": 3600}
                 """)
             #expect(created.status == 201, "\(created.text)")
             created.expectHeaders()
@@ -21,6 +21,7 @@ import Testing
             #expect(created.headers[.contentType] == "application/json; charset=utf-8")
             #expect(created.json["state"] == "draft")
             #expect(created.json["in_doubt"] == "skip")
+            #expect(created.json["require_tls"] == true)
             #expect(created.json["expiry_seconds"] == 3600)
 
             _ = try await api.post("/v1/suppressions", #"{"addresses": ["person1@example.org"]}"#)

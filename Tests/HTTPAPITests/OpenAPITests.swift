@@ -66,7 +66,7 @@ import Testing
     @Test func `every body that a request may have is named with its fields`() {
         #expect(
             document.members(of: "CampaignRequest") == [
-                "from", "subject", "html", "text", "reply_to", "headers", "attachments", "in_doubt",
+                "from", "subject", "html", "text", "reply_to", "headers", "attachments", "in_doubt", "require_tls",
                 "missing_variables",
                 "expiry_seconds",
             ])

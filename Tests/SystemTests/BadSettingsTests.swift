@@ -67,6 +67,7 @@ import Testing
         (["--routes", "/none"], "routes"), (["--trust-roots", "/none"], "trustRoots"),
         (["--route", "smtp://a.example", "--routes", "/none"], "exclude each other"),
         (["--route", "smtp://u:p@a.example", "--tls", "opportunistic"], "need TLS"),
+        (["--tls-report-from", "nobody"], "tlsReportFrom"),
         (["--allow-private-destinations", "--http", "0.0.0.0:0"], "allowPrivateDestinations"),
     ]) func settingsOutOfBounds(_ arguments: [String], _ words: String) throws {
         let directory = try TemporaryDirectory()

@@ -19,13 +19,22 @@ final class PolicyServer: Sendable {
     let port: Int
     private let channel: any Channel
     private let requestBox = NIOLockedValueBox<[String]>([])
+    private let uploadBox = NIOLockedValueBox<[Upload]>([])
+
+    /// What a POST brought.
+    struct Upload: Sendable, Equatable {
+        var type = ""
+        var body: [UInt8] = []
+    }
+
+    var uploads: [Upload] { uploadBox.withLockedValue { $0 } }
 
     /// Host and path of each request.
     var requests: [String] { requestBox.withLockedValue { $0 } }
 
     /// - Parameter identity: nil for a server without TLS.
     init(_ identity: NIOSSLContext?, _ answer: Answer) async throws {
-        let requests = requestBox
+        let (requests, uploads) = (requestBox, uploadBox)
         channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
@@ -33,7 +42,7 @@ final class PolicyServer: Sendable {
                     let pipeline = channel.pipeline.syncOperations
                     if let identity { try pipeline.addHandler(NIOSSLServerHandler(context: identity)) }
                     try pipeline.configureHTTPServerPipeline(withErrorHandling: false)
-                    try pipeline.addHandler(AnswerHandler(answer, requests))
+                    try pipeline.addHandler(AnswerHandler(answer, requests, uploads))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
@@ -49,8 +58,14 @@ private final class AnswerHandler: ChannelInboundHandler {
 
     private let answer: PolicyServer.Answer
     private let requests: NIOLockedValueBox<[String]>
+    private let uploads: NIOLockedValueBox<[PolicyServer.Upload]>
+    private var upload: PolicyServer.Upload?
 
-    init(_ answer: PolicyServer.Answer, _ requests: NIOLockedValueBox<[String]>) {
+    init(
+        _ answer: PolicyServer.Answer, _ requests: NIOLockedValueBox<[String]>,
+        _ uploads: NIOLockedValueBox<[PolicyServer.Upload]>
+    ) {
+        self.uploads = uploads
         self.answer = answer
         self.requests = requests
     }
@@ -59,8 +74,13 @@ private final class AnswerHandler: ChannelInboundHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             requests.withLockedValue { $0.append("\(head.headers.first(name: "Host") ?? "?") \(head.uri)") }
-        case .body: break
-        case .end: respond(context)
+            if head.method == .POST {
+                upload = PolicyServer.Upload(type: head.headers.first(name: "Content-Type") ?? "")
+            }
+        case .body(var bytes): upload?.body += bytes.readBytes(length: bytes.readableBytes) ?? []
+        case .end:
+            if let upload { uploads.withLockedValue { $0.append(upload) } }
+            respond(context)
         }
     }
 

@@ -42,6 +42,46 @@ import Testing
         #expect(results.takeDays(before: TLSResults.Day(number: 20_002)).map(\.day.number) == [20_001])
     }
 
+    @Test func `counts survive the database, and add up within their bounds`() throws {
+        let results = TLSResults()
+        let sources: [TLSPolicySource] = [
+            .none, .sts(nil), .sts(policy), .tlsa(host: "mx.d.example", records: [record]),
+            .tlsa(host: "mx.d.example", records: []),
+        ]
+        for (index, source) in sources.enumerated() {
+            for _ in 0...index { results.count(nil, of: domain, source, at: day.start) }
+            results.count(failure(.certificateExpired), of: domain, source, at: day.start)
+            results.count(TLSResults.Failure(.tlsaInvalid), of: domain, source, at: day.start)
+        }
+        let counted = try #require(results.takeAll().first)
+        #expect(results.takeAll().isEmpty)
+        let read = try TLSResults.Domain(domain: domain, day: day, decoding: counted.encoded)
+        #expect(read == counted)
+        var sum = read
+        sum.add(counted)
+        #expect(
+            sum.policies[.sts(nil)]
+                == TLSResults.Counts(
+                    successes: 4, failures: [failure(.certificateExpired): 2, TLSResults.Failure(.tlsaInvalid): 2]))
+        var limits = TLSResults.Limits()
+        limits.policies = 5
+        limits.failures = 2
+        var other = TLSResults.Domain(domain: domain, day: day)
+        other.policies[.tlsa(host: "x.example", records: [])] = TLSResults.Counts(successes: 9)
+        other.policies[TLSPolicySource.none] = TLSResults.Counts(failures: [TLSResults.Failure(.daneRequired): 3])
+        sum.add(other, limits: limits)
+        #expect(sum.policies.count == 5)
+        #expect(sum.policies[TLSPolicySource.none]?.otherFailures == 3)
+        results.putBack([counted])
+        results.count(nil, of: domain, .none, at: day.end)
+        #expect(results.takeAll().first?.policies[TLSPolicySource.none]?.successes == 2)
+        for bad in ["", "{}", #"[{"kind":"new","successes":1,"otherFailures":0,"failures":[]}]"#] {
+            #expect(throws: (any Error).self) {
+                try TLSResults.Domain(domain: domain, day: day, decoding: Array(bad.utf8))
+            }
+        }
+    }
+
     @Test func `an outcome is counted under the policy of its host`() async {
         let results = TLSResults()
         let policy = await TLSPolicyResolver(tlsa: nil, policies: nil).policy(

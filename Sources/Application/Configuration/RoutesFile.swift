@@ -1,8 +1,6 @@
 import Delivery
 import Foundation
 import MailTypes
-import NIOCore
-import NIOPosix
 import SMTPProtocol
 import SMTPTransport
 
@@ -176,12 +174,34 @@ extension DeliveryConfiguration.Route {
     /// The route is the operator's own word, so private addresses are fine; it is resolved once, at the start.
     func resolved(setting: String) throws -> DeliveryConfiguration.Route {
         guard addresses.isEmpty else { return self }
-        let found = try? SocketAddress.makeAddressResolvingHost(host, port: port)
-        guard let address = found?.ipAddress.flatMap({ IPAddress($0) }) else {
+        var route = self
+        route.addresses = Self.addresses(of: host)
+        guard !route.addresses.isEmpty else {
             throw SettingError(setting: setting, problem: "\(host) has no address")
         }
-        var route = self
-        route.addresses = [address]
         return route
     }
+
+    /// All of them, in the order in which the system would try them (RFC 6724).
+    private static func addresses(of host: String) -> [IPAddress] {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(host, nil, &hints, &list) == 0 else { return [] }
+        defer { freeaddrinfo(list) }
+        var addresses: [IPAddress] = []
+        for entry in sequence(first: list, next: { $0?.pointee.ai_next }).compactMap(\.self) {
+            var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            let status = getnameinfo(
+                entry.pointee.ai_addr, entry.pointee.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
+            let octets = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+            guard status == 0, let address = IPAddress(String(decoding: octets, as: UTF8.self)),
+                !addresses.contains(address), addresses.count < maximumAddresses
+            else { continue }
+            addresses.append(address)
+        }
+        return addresses
+    }
+
+    private static let maximumAddresses = 16
 }

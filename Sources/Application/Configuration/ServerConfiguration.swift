@@ -128,6 +128,7 @@ struct ServerConfiguration: Sendable {
         case .encrypted: configuration.tls = .required(verify: false)
         case .verified: configuration.tls = .required(verify: true)
         }
+        configuration.tlsReports = try tlsReports(settings)
         // DANE speaks of recipients' own servers.
         let isSaid = settings.text("tls") != nil && least != .dane
         configuration.routes = try routes(settings, tls: isSaid ? configuration.tls : nil)
@@ -149,6 +150,14 @@ struct ServerConfiguration: Sendable {
         }
         configuration.leaseSeconds = try settings.number("lease", default: 30, in: 3...600)
         return configuration
+    }
+
+    private static func tlsReports(_ settings: Settings) throws -> TLSReportSettings? {
+        guard let text = settings.text("tlsReportFrom") else { return nil }
+        guard let sender = try? EmailAddress(text), !sender.needsSMTPUTF8 else {
+            throw SettingError(setting: "tlsReportFrom", problem: "the sender is an address in ASCII")
+        }
+        return TLSReportSettings(sender: sender)
     }
 
     /// - Parameter tls: what the operator demands of all connections; nil if nothing was said.

@@ -131,6 +131,11 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "Whether receivers' MTA-STS policies are obeyed: true or false. [SLUICE_MTA_STS, true]")
     var mtaSTS: Bool?
 
+    @Option(
+        name: .customLong("tls-report-from"),
+        help: "Sender of reports on receivers' TLS, at a sending domain. [SLUICE_TLS_REPORT_FROM, none: no reports]")
+    var tlsReportFrom: String?
+
     @Option(help: "Certificate chain of the HTTP API, PEM. [SLUICE_TLS_CERTIFICATE]")
     var tlsCertificate: String?
 
@@ -154,7 +159,7 @@ struct ServerOptions: ParsableArguments {
             "maxConnections": maxConnections.map(String.init), "lease": lease.map(String.init), "providers": providers,
             "sources": sources, "tls": tls,
             "trustAnchor": trustAnchor, "trustRoots": trustRoots,
-            "mtaSts": mtaSTS.map(String.init), "tlsCertificate": tlsCertificate,
+            "tlsReportFrom": tlsReportFrom, "mtaSts": mtaSTS.map(String.init), "tlsCertificate": tlsCertificate,
             "tlsKey": tlsKey,
         ])
     }

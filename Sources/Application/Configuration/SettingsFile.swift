@@ -10,7 +10,7 @@ enum SettingsFile {
         "allowPrivateDestinations", "connections", "data", "databaseUrl", "dns", "force", "helo", "http", "lease",
         "logLevel", "masterKey", "masterKeyFile", "maxConnections", "mtaSts", "node", "operator", "operatorSocket",
         "providers", "publicUrl", "retryBase", "retryMaximum", "roles", "route", "routes", "smtpPort", "sources", "tls",
-        "tlsCertificate", "tlsKey", "trustAnchor", "trustRoots", "vaultDatabaseUrl",
+        "tlsCertificate", "tlsKey", "tlsReportFrom", "trustAnchor", "trustRoots", "vaultDatabaseUrl",
     ]
 
     static func read(_ file: String) throws -> [AbsoluteConfigKey: ConfigValue] {

@@ -117,7 +117,8 @@ final class Server: Sendable {
 
     private func deliveryEngine(_ group: any EventLoopGroup) async throws -> DeliveryEngine {
         var configuration = self.configuration.delivery
-        configuration.routes = try configuration.routes.map { try $0.resolved(setting: "route") }
+        let setting = configuration.routes.count > 1 ? "routes" : "route"
+        configuration.routes = try configuration.routes.map { try $0.resolved(setting: setting) }
         let resolver = configuration.routes.isEmpty ? try DNSResolution.Resolver(self.configuration.resolver) : nil
         return DeliveryEngine(
             configuration: configuration, store: records.delivery,

@@ -109,6 +109,13 @@ package final class SendingDomains: Sendable {
         signers.remove(account, domain)
     }
 
+    /// An account that sends from the domain, the oldest if there are several; nil if none does.
+    package func owner(of domain: DomainName) async throws -> AccountID? {
+        try await records.query(
+            "SELECT account_id FROM domains WHERE domain = \(domain.text) ORDER BY account_id LIMIT 1"
+        ).first.map { AccountID(rawValue: try $0.decode(Int64.self)) }
+    }
+
     /// What signs mail from the domain. Keys are opened once and kept for some minutes.
     ///
     /// - Throws: ``CampaignError`` `.domainNotFound`

@@ -5,15 +5,15 @@ import Postgres
 extension Campaign {
     /// What ``init(account:row:)`` reads, in its order.
     static let columns = """
-        campaign_id, state, from_domain, in_doubt_policy,
+        campaign_id, state, from_domain, in_doubt_policy, requires_tls,
         ARRAY[expiry_seconds, batch_size, next_batch, open_batches, recipients, delivered, bounced, expired,
             suppressed, invalid, cancelled, in_doubt, deferred, in_doubt_resent],
         ARRAY[created_at, scheduled_at, queued_at, started_at, paused_at, expires_at, completed_at, purged_at]
         """
 
     init(account: AccountID, row: PostgresRow) throws {
-        let (id, stateText, fromDomain, policyText, numbers, times) = try row.decode(
-            Int64.self, String.self, String.self, String.self, [Int32].self, [PostgresTimestamp?].self)
+        let (id, stateText, fromDomain, policyText, requiresTLS, numbers, times) = try row.decode(
+            Int64.self, String.self, String.self, String.self, Bool.self, [Int32].self, [PostgresTimestamp?].self)
         guard let state = CampaignState(rawValue: stateText), let inDoubt = InDoubtPolicy(rawValue: policyText),
             numbers.count == 14, times.count == 8, let createdAt = times[0]
         else { throw OctetReader.malformed }
@@ -30,7 +30,7 @@ extension Campaign {
         counters.inDoubtResent = Int(numbers[13])
         self.init(
             account: account, id: CampaignID(rawValue: id), state: state, fromDomain: fromDomain, inDoubt: inDoubt,
-            expirySeconds: Int(numbers[0]), counters: counters, createdAt: createdAt.seconds,
+            requiresTLS: requiresTLS, expirySeconds: Int(numbers[0]), counters: counters, createdAt: createdAt.seconds,
             scheduledAt: times[1]?.seconds, queuedAt: times[2]?.seconds, startedAt: times[3]?.seconds,
             pausedAt: times[4]?.seconds, expiresAt: times[5]?.seconds, completedAt: times[6]?.seconds,
             purgedAt: times[7]?.seconds, batchSize: numbers[1], nextBatch: numbers[2], openBatches: numbers[3])

@@ -7,6 +7,7 @@ package struct Campaign: Sendable, Hashable {
     package let state: CampaignState
     package let fromDomain: String
     package let inDoubt: InDoubtPolicy
+    package let requiresTLS: Bool
     package let expirySeconds: Int
     package let counters: CampaignCounters
     package let createdAt: Int64

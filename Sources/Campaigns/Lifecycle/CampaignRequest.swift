@@ -5,17 +5,20 @@ import MailTypes
 package struct CampaignRequest: Sendable {
     package var content: MessageContent
     package var inDoubt: InDoubtPolicy
+    /// Mails go only where every server on the way promises verified TLS (RFC 8689); others bounce with 5.7.30.
+    package var requiresTLS: Bool
     /// Within ``CampaignLimits/expirySeconds``.
     package var expirySeconds: Int
     /// Within ``CampaignLimits/batchSize``.
     package var batchSize: Int
 
     package init(
-        content: MessageContent, inDoubt: InDoubtPolicy = .resend,
+        content: MessageContent, inDoubt: InDoubtPolicy = .resend, requiresTLS: Bool = false,
         expirySeconds: Int = CampaignLimits.defaultExpirySeconds, batchSize: Int = MailLimits.batchRecipients
     ) {
         self.content = content
         self.inDoubt = inDoubt
+        self.requiresTLS = requiresTLS
         self.expirySeconds = expirySeconds
         self.batchSize = batchSize
     }

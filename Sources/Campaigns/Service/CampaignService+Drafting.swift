@@ -126,10 +126,10 @@ extension CampaignService {
         try await connection.query(
             """
             INSERT INTO campaigns (
-                account_id, campaign_id, from_domain, in_doubt_policy, expiry_seconds, batch_size)
+                account_id, campaign_id, from_domain, in_doubt_policy, requires_tls, expiry_seconds, batch_size)
             VALUES (
                 \(account.rawValue), \(id.rawValue), \(request.content.from.address.domain.text),
-                \(request.inDoubt.rawValue), \(Int32(request.expirySeconds)), \(Int32(request.batchSize)))
+                \(request.inDoubt.rawValue), \(request.requiresTLS), \(Int32(request.expirySeconds)), \(Int32(request.batchSize)))
             """)
         try await connection.query(
             """

@@ -9,4 +9,6 @@ package struct SendableCampaign: Sendable {
     package let fromDomain: DomainName
     package let inDoubt: InDoubtPolicy
     package let expirySeconds: Int
+    /// Its mails ask for REQUIRETLS (RFC 8689).
+    package var requiresTLS = false
 }

@@ -14,6 +14,7 @@ struct CampaignPayload: StrictPayload {
     let headers: [String: String]?
     let attachments: [Strict<AttachmentPayload>]?
     let inDoubt: String?
+    let requireTLS: Bool?
     let missingVariables: String?
     let expirySeconds: WholeNumber?
 
@@ -22,6 +23,7 @@ struct CampaignPayload: StrictPayload {
         case replyTo = "reply_to"
         case headers, attachments
         case inDoubt = "in_doubt"
+        case requireTLS = "require_tls"
         case missingVariables = "missing_variables"
         case expirySeconds = "expiry_seconds"
     }
@@ -35,7 +37,9 @@ struct CampaignPayload: StrictPayload {
             headers: (headers ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
             attachments: try (attachments ?? []).enumerated().map { try $1.value.attachment(index: $0) },
             missingVariables: try missingVariablePolicy())
-        return CampaignRequest(content: content, inDoubt: try inDoubtPolicy(), expirySeconds: try expiry())
+        return CampaignRequest(
+            content: content, inDoubt: try inDoubtPolicy(), requiresTLS: requireTLS ?? false,
+            expirySeconds: try expiry())
     }
 
     private func mailbox(_ text: String, field: String) throws -> Mailbox {

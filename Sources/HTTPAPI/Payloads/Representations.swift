@@ -23,6 +23,7 @@ extension Campaign {
         json.member("state", state.rawValue)
         json.member("from_domain", fromDomain)
         json.member("in_doubt", inDoubt.rawValue)
+        json.member("require_tls", requiresTLS)
         json.member("expiry_seconds", Int64(expirySeconds))
         json.key("counters")
         json.beginObject()

@@ -1,5 +1,5 @@
 package import Logging
-import MailTypes
+package import MailTypes
 package import NIOCore
 import NIOSSL
 package import SMTPProtocol
@@ -15,10 +15,17 @@ package final class SMTPConnection: Sendable {
     package let isVerified: Bool
     /// What the server offers, after TLS where there is TLS.
     package let extensions: SMTPExtensions
+    /// How its TLS went; nil where none was tried.
+    package let tlsOutcome: SMTPTLSOutcome?
     private let handler: SMTPClientChannelHandler
+    private let domains = Mutex<Set<DomainName>>([])
     private let deliveries = Atomic<Int>(0)
 
-    private init(target: SMTPTarget, handler: SMTPClientChannelHandler, opened: SMTPClientChannelHandler.Opened) {
+    private init(
+        target: SMTPTarget, handler: SMTPClientChannelHandler, opened: SMTPClientChannelHandler.Opened,
+        tlsOutcome: SMTPTLSOutcome?
+    ) {
+        self.tlsOutcome = tlsOutcome
         self.target = target
         self.handler = handler
         isEncrypted = opened.isEncrypted
@@ -53,10 +60,15 @@ package final class SMTPConnection: Sendable {
         _ target: SMTPTarget, _ policy: SMTPTLSPolicy, _ configuration: SMTPClientConfiguration,
         _ group: any EventLoopGroup
     ) async throws(SMTPConnectFailure) -> SMTPConnection {
-        func tellOutcome(_ localAddress: IPAddress?, fault: DeliveryReport.Cause?) {
-            guard policy != .never else { return }
-            configuration.onTLSOutcome?(
-                SMTPTLSOutcome(target: target, policy: policy, localAddress: localAddress, fault: fault))
+        @discardableResult
+        func tellOutcome(
+            _ localAddress: IPAddress?, fault: DeliveryReport.Cause?, isSessionOpen: Bool = false
+        ) -> SMTPTLSOutcome? {
+            guard policy != .never else { return nil }
+            let outcome = SMTPTLSOutcome(
+                target: target, policy: policy, localAddress: localAddress, fault: fault, isSessionOpen: isSessionOpen)
+            configuration.onTLSOutcome?(outcome)
+            return outcome
         }
         if case .refused(let cause) = policy {
             tellOutcome(nil, fault: cause)
@@ -90,8 +102,10 @@ package final class SMTPConnection: Sendable {
         }
         switch result {
         case .success(let opened):
-            tellOutcome(opened.localAddress, fault: opened.isEncrypted ? opened.certificateFault : .tlsNotOffered)
-            return SMTPConnection(target: target, handler: handler, opened: opened)
+            let outcome = tellOutcome(
+                opened.localAddress, fault: opened.isEncrypted ? opened.certificateFault : .tlsNotOffered,
+                isSessionOpen: true)
+            return SMTPConnection(target: target, handler: handler, opened: opened, tlsOutcome: outcome)
         case .failure(let failure):
             let cause = failure.report.cause
             // STARTTLS was offered and then refused.
@@ -102,6 +116,10 @@ package final class SMTPConnection: Sendable {
             throw failure
         }
     }
+
+    /// Whether the session is asked about this domain for the first time: reports count it once for each domain whose mail
+    /// it carries.
+    package func isFirst(for domain: DomainName) -> Bool { domains.withLock { $0.insert(domain).inserted } }
 
     /// Whether another transaction can be started. The server may close the connection at any moment.
     package var isUsable: Bool { handler.isUsable }

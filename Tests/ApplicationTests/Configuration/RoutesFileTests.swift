@@ -95,6 +95,17 @@ struct RoutesFileTests {
         #expect(url.credentials == nil)
     }
 
+    @Test func `a smarthost is reached at any of its addresses`() throws {
+        let route = try SmarthostURL("smtp://localhost", setting: "route")
+            .route(credentials: nil, tls: nil, setting: "route")
+        let addresses = try route.resolved(setting: "route").addresses
+        #expect(addresses.contains(.v4(0x7F00_0001)))
+        #expect(Set(addresses).count == addresses.count)
+        let nowhere = try SmarthostURL("smtp://[::1]", setting: "route").route(
+            credentials: nil, tls: nil, setting: "route")
+        #expect(try nowhere.resolved(setting: "route").addresses == nowhere.addresses)
+    }
+
     @Test func `a login in a URL is percent-encoded`() throws {
         let url = try SmarthostURL("smtp://us%40a.example:p%2Fw%25@a.example:587", setting: "route")
         #expect(url.credentials?.username.exposed == "us@a.example")
