@@ -90,7 +90,7 @@ struct BatchOpener: Sendable {
                 positions, to: site, pool: fleet.shaping(of: run.batch.id.account)?.pool, sender: sender)
             for (lane, positions) in distribution.lanes { lane.enqueue(jobs(positions)) }
             let later = distribution.later
-            for job in jobs(later.positions) { sender.postpone(job, inSeconds: later.seconds) }
+            for job in jobs(later.positions) { sender.postpone(job, inSeconds: later.seconds, awaitsResume: false) }
         } catch {
             let diagnosis = Diagnosis(enhanced: error.enhanced, text: error.reason)
             for position in positions { sender.conclude(run, position, error.report, diagnosis) }

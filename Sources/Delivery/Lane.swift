@@ -33,6 +33,7 @@ final class Lane: Sendable {
         var isWakeUpSet = false
         var throughput = Throughput()
         var counts = LaneCounts()
+        var order: LaneOrder?
         /// When the mail that was sent back to the store last is to come back.
         var overflowUntil: SteadySeconds = 0
     }
@@ -89,21 +90,35 @@ final class Lane: Sendable {
     func enqueue(_ jobs: [Job]) {
         let now = SteadyClock.now
         let limits = limits
-        let overflow = state.withLock { state -> [(job: Job, inSeconds: Double)] in
-            var overflow: [(job: Job, inSeconds: Double)] = []
-            let opensAt = state.governor.opensAt(now)
+        let (back, isFailing) = state.withLock { state -> ([GivenBack], Bool) in
+            guard state.order?.action != .fail else { return ([], true) }
+            var back: [GivenBack] = []
+            let opensAt = state.opensAt(now)
             share(jobs, &state)
             for job in jobs {
                 if let seconds = state.overflowSeconds(limits, opensAt: opensAt, at: now) {
-                    overflow.append((job, seconds))
+                    back.append(GivenBack(job: job, inSeconds: seconds, awaitsResume: opensAt > now))
                 } else {
                     state.queue.append(job, for: job.run.batch.id.account, in: job.run.batch.id.campaign)
                 }
             }
             startWorkers(&state, at: now)
-            return overflow
+            return (back, false)
         }
-        for (job, seconds) in overflow { sender.postpone(job, inSeconds: seconds) }
+        if isFailing { for job in jobs { sender.giveUp(job) } }
+        giveBack(back)
+    }
+
+    /// A mail on its way back to the store.
+    private struct GivenBack {
+        let job: Job
+        let inSeconds: Double
+        /// The lane stands still: a resume brings the mail back at once.
+        let awaitsResume: Bool
+    }
+
+    private func giveBack(_ mails: [GivenBack]) {
+        for mail in mails { sender.postpone(mail.job, inSeconds: mail.inSeconds, awaitsResume: mail.awaitsResume) }
     }
 
     /// Applies what the operator has set for the accounts of these mails.
@@ -129,24 +144,27 @@ final class Lane: Sendable {
     func shed() {
         let now = SteadyClock.now
         let limits = limits
-        let overflow = state.withLock { state -> [(job: Job, inSeconds: Double)] in
+        let back = state.withLock { state -> [GivenBack] in
             guard !state.queue.isEmpty else { return [] }
-            var overflow: [(job: Job, inSeconds: Double)] = []
+            var back: [GivenBack] = []
             var kept: [Job] = []
             let opensAt = state.governor.opensAt(now)
             let isSuspended = opensAt > now + limits.queueSeconds
             while let job = state.queue.popFirst() {
                 if !job.run.mayStart || isSuspended || job.hasWaited(limits.queueSeconds) {
-                    overflow.append((job, state.comeBackSeconds(limits, opensAt: opensAt, at: now)))
+                    back.append(
+                        GivenBack(
+                            job: job, inSeconds: state.comeBackSeconds(limits, opensAt: opensAt, at: now),
+                            awaitsResume: opensAt > now))
                 } else {
                     kept.append(job)
                 }
             }
             for job in kept { state.queue.append(job, for: job.run.batch.id.account, in: job.run.batch.id.campaign) }
             startWorkers(&state, at: now)
-            return overflow
+            return back
         }
-        for (job, seconds) in overflow { sender.postpone(job, inSeconds: seconds) }
+        giveBack(back)
     }
 
     /// When a suspension ends, nil where there is none.
@@ -155,14 +173,7 @@ final class Lane: Sendable {
         return opensAt > now ? opensAt : nil
     }
 
-    /// A held lane is not idle: it must remember that it is held.
-    var isIdle: Bool {
-        state.withLock { state in
-            guard state.queue.isEmpty && state.workers.isEmpty else { return false }
-            if case .held = state.governor.standing(at: SteadyClock.now).condition { return false }
-            return true
-        }
-    }
+    var isIdle: Bool { state.withLock { $0.queue.isEmpty && $0.workers.isEmpty } }
 
     /// Cuts off the mails under way and closes all connections.
     func shutdown() async {
@@ -337,40 +348,46 @@ final class Lane: Sendable {
 
     // MARK: Operators
 
-    /// What waits is sent back to the store if the hold is long.
-    func hold(until: SteadySeconds?, reason: String) {
-        state.withLock { $0.governor.hold(until: until, reason: reason) }
+    /// Does as the operator has ordered; nil ends the order and leaves what the lane has brought on itself.
+    ///
+    /// Held, no mail starts, and what waits goes back to the store if that is for long. Draining, what waits is sent, and
+    /// what comes goes back. Failing, what waits and what comes ends as bounced.
+    ///
+    /// - Returns: how many waiting mails were ended.
+    func obey(_ order: LaneOrder?) -> Int {
+        let now = SteadyClock.now
+        let ended = state.withLock { state -> [Job]? in
+            guard order != nil || state.order != nil, order?.isSame(as: state.order) != true else { return nil }
+            state.order = order
+            let ended = order?.action == .fail ? state.takeAll() : []
+            if let order, order.action == .suspend {
+                state.governor.hold(until: order.until, reason: order.reason)
+            } else {
+                state.governor.release()
+            }
+            startWorkers(&state, at: now)
+            return ended
+        }
+        guard let ended else { return 0 }
+        for job in ended { sender.giveUp(job) }
         shed()
+        return ended.count
     }
 
+    /// Ends suspensions that the lane has brought on itself.
     func resume() {
         let now = SteadyClock.now
         state.withLock { state in
-            state.governor.resume(at: now)
+            let held = state.order?.action == .suspend
+            if !held { state.governor.resume(at: now) }
             startWorkers(&state, at: now)
         }
     }
 
     /// Ends the wait of everything queued: it goes back to the store.
     func empty() {
-        for job in takeAll() { sender.postpone(job, inSeconds: Self.emptiedSeconds) }
-    }
-
-    /// Ends everything queued as bounced, and nothing that comes later.
-    ///
-    /// - Returns: how many mails that were.
-    func fail() -> Int {
-        let jobs = takeAll()
-        for job in jobs { sender.giveUp(job) }
-        return jobs.count
-    }
-
-    private func takeAll() -> [Job] {
-        state.withLock { state in
-            var jobs: [Job] = []
-            while let job = state.queue.popFirst() { jobs.append(job) }
-            return jobs
-        }
+        let jobs = state.withLock { $0.takeAll() }
+        giveBack(jobs.map { GivenBack(job: $0, inSeconds: Self.emptiedSeconds, awaitsResume: false) })
     }
 
     private static let emptiedSeconds = 60.0
@@ -383,7 +400,8 @@ final class Lane: Sendable {
                 name: name, provider: provider.name, source: source, standing: state.governor.standing(at: now),
                 at: now,
                 queued: state.queue.count, workers: state.workers.count, connections: pool.connectionCount,
-                perSecond: state.throughput.perSecond(at: now), answered: state.throughput.total, counts: state.counts)
+                perSecond: state.throughput.perSecond(at: now), answered: state.throughput.total, counts: state.counts,
+                order: state.order)
         }
     }
 }
@@ -432,6 +450,7 @@ struct LaneSnapshot: Sendable {
     /// Mails answered since the lane was made.
     let answered: Int
     let counts: LaneCounts
+    let order: LaneOrder?
 }
 
 /// What the lane's governor is told of a mail.
@@ -463,7 +482,9 @@ protocol MailSender: Sendable {
     /// No connection to the site could be made.
     func fail(_ job: Job, failure: SMTPConnectFailure, provider: Provider) -> LaneAnswer
     /// Gives the mail back to the store untried.
-    func postpone(_ job: Job, inSeconds: Double)
+    ///
+    /// - Parameter awaitsResume: the operator's resume of a lane brings it back at once.
+    func postpone(_ job: Job, inSeconds: Double, awaitsResume: Bool)
     /// Ends the mail as bounced, untried: the operator wants no more of it.
     func giveUp(_ job: Job)
 }
@@ -480,7 +501,9 @@ extension Lane.State {
     fileprivate mutating func overflowSeconds(
         _ limits: LaneLimits, opensAt: SteadySeconds, at now: SteadySeconds
     ) -> Double? {
-        if opensAt > now + limits.queueSeconds { return comeBackSeconds(limits, opensAt: opensAt, at: now) }
+        if opensAt > now + limits.queueSeconds || order?.action == .drain {
+            return comeBackSeconds(limits, opensAt: opensAt, at: now)
+        }
         // Too little is known of a young lane to turn mail away.
         guard queue.count >= Self.leastQueue, let pace = throughput.established(at: now) else { return nil }
         guard Double(queue.count) / pace > limits.queueSeconds else { return nil }
@@ -497,6 +520,18 @@ extension Lane.State {
         return min(overflowUntil - now, Self.mostSeconds + max(0, opensAt - now))
     }
 
+    fileprivate mutating func takeAll() -> [Job] {
+        var jobs: [Job] = []
+        while let job = queue.popFirst() { jobs.append(job) }
+        return jobs
+    }
+
+    /// When a mail that comes now may be sent.
+    fileprivate func opensAt(_ now: SteadySeconds) -> SteadySeconds {
+        if let order, order.action == .drain { return order.until ?? now + LaneGovernor.heldSeconds }
+        return governor.opensAt(now)
+    }
+
     private static var leastQueue: Int { 256 }
     /// Mails a second that any site is trusted to take, for estimates only.
     private static var leastPace: Double { 1 }
@@ -509,10 +544,12 @@ extension LaneGovernor {
         switch standing(at: now).condition {
         case .open, .slowed, .probing: now
         case .suspended(let until, _): until
-        // Without an end: looked at again before long, in case it is over.
-        case .held(let until, _): until ?? now + 300
+        case .held(let until, _): until ?? now + Self.heldSeconds
         }
     }
+
+    /// Without an end: looked at again before long, in case it is over.
+    fileprivate static var heldSeconds: Double { 300 }
 }
 
 /// Mails answered a second, over windows of some seconds.

@@ -33,7 +33,7 @@ final class Router: Sendable {
     private let fleet: FleetState
     private let leaseTokens: SiteRate.Lease
     let budget: ConnectionBudget
-    let holds = LaneHolds()
+    private let orders = Mutex(MailOrders())
     let traces = SMTPTraceHub()
     private let configuration: DeliveryConfiguration
     private let resolver: Resolver?
@@ -231,7 +231,7 @@ final class Router: Sendable {
                 name: name, source: source?.address ?? "default", rules: rules, policy: configuration.governor,
                 pool: pool, budget: budget, fleet: fleet, isShared: source == nil && configuration.route == nil,
                 sender: sender)
-            holds.apply(to: lane)
+            _ = lane.obey(order(for: lane))
             lanes[name] = KnownLane(lane: lane, source: source, targets: Set(targets), askedFor: .now)
             return lane
         }
@@ -251,6 +251,18 @@ final class Router: Sendable {
                 return known.lane.follow(self.rules(of: name, from: known.source, provider: provider)) ? name : nil
             }.sorted()
         }
+    }
+
+    /// Has lanes, and those made from now on, do as the operator orders.
+    ///
+    /// - Returns: how many waiting mails were ended, by lane.
+    func obey(_ orders: MailOrders) -> [String: Int] {
+        self.orders.withLock { $0 = orders }
+        return Dictionary(uniqueKeysWithValues: allLanes.map { ($0.name, $0.obey(order(for: $0))) })
+    }
+
+    private func order(for lane: Lane) -> LaneOrder? {
+        orders.withLock(\.self).order(forLane: lane.name, provider: lane.provider.name, at: SteadyClock.now)
     }
 
     /// The provider as the rules have it now.

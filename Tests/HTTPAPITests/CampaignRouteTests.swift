@@ -181,4 +181,22 @@ import Testing
             #expect(try await fixture.state(customer.account) == before)
         }
     }
+
+    @Test func `a campaign keeps its rate, and takes no more recipients than that reaches`() async throws {
+        try await APIFixture.withOwnDatabase { _, _, api in
+            let created = try await api.post(
+                "/v1/campaigns",
+                """
+                {"from": "news@shop.example", "subject": "Hello", "text": "Hello", "expiry_seconds": 7200,
+                 "rate_per_hour": 2}
+                """)
+            #expect(created.json["rate_per_hour"] == 2)
+            let id = try #require(created.json["id"].string)
+            try await api.upload(id, API.lines(5)).expectProblem(422, "invalid_setting")
+            #expect(try await api.get("/v1/campaigns/\(id)").json["counters"]["recipients"] == 0)
+            #expect(try await api.upload(id, API.lines(4)).json["accepted"] == 4)
+            let sent = try await api.post("/v1/campaigns/\(id)/send")
+            #expect(sent.json["rate_per_hour"] == 2)
+        }
+    }
 }

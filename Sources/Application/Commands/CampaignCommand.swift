@@ -6,8 +6,14 @@ import MailTypes
 
 struct CampaignCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "campaign", abstract: "Look at campaigns; pause, resume and cancel them.",
-        subcommands: [List.self, Show.self, Pause.self, Resume.self, Cancel.self])
+        commandName: "campaign", abstract: "Look at campaigns and steer them.",
+        discussion: """
+            pause and cancel do what the customer can do, who may also resume a paused campaign. suspend, drain and fail \
+            are the operator's: only sluice campaign resume ends the first two.
+            """,
+        subcommands: [
+            List.self, Show.self, Suspend.self, Drain.self, Fail.self, Pause.self, Resume.self, Cancel.self,
+        ])
 
     struct List: RecordsCommand {
         static let configuration = CommandConfiguration(abstract: "List an account's campaigns, newest first.")
@@ -45,6 +51,49 @@ struct CampaignCommand: AsyncParsableCommand {
         }
     }
 
+    struct Suspend: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Start no more mail, on any node; what waits expires as usual.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+        @OptionGroup var order: OrderOptions
+
+        func run(_ records: Records) async throws {
+            try await records.steering.order(
+                .suspend, .campaign(target.account.id, target.id), seconds: order.seconds, reason: order.reason)
+            print("suspended")
+        }
+    }
+
+    struct Drain: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send what nodes have at hand and take nothing more.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+        @OptionGroup var order: OrderOptions
+
+        func run(_ records: Records) async throws {
+            try await records.steering.order(
+                .drain, .campaign(target.account.id, target.id), seconds: order.seconds, reason: order.reason)
+            print("draining")
+        }
+    }
+
+    struct Fail: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "End a campaign: what was not sent bounces, not charged.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+        @OptionGroup var confirmation: Confirmation
+
+        func run(_ records: Records) async throws {
+            print(try await records.campaigns.fail(target.account.id, target.id).json)
+        }
+    }
+
     struct Pause: RecordsCommand {
         static let configuration = CommandConfiguration(abstract: "Stop sending until resumed.")
 
@@ -57,13 +106,14 @@ struct CampaignCommand: AsyncParsableCommand {
     }
 
     struct Resume: RecordsCommand {
-        static let configuration = CommandConfiguration(abstract: "Send on.")
+        static let configuration = CommandConfiguration(
+            abstract: "Send on, after a pause, a suspend or a drain.")
 
         @OptionGroup var data: DataOptions
         @OptionGroup var target: CampaignTarget
 
         func run(_ records: Records) async throws {
-            print(try await records.campaigns.resume(target.account.id, target.id).json)
+            print(try await records.steering.resume(target.account.id, target.id).json)
         }
     }
 

@@ -46,7 +46,8 @@ enum SettingsFile {
     /// The known key that differs least: in case and separators only, or by up to two letters.
     static func nearest(to key: String) -> String? {
         let plain = plain(key)
-        let (nearest, distance) = keys.sorted().map { ($0, Self.distance(plain, Self.plain($0))) }
+        let (nearest, distance) =
+            keys.sorted().map { ($0, Self.distance(plain, Self.plain($0))) }
             .min { $0.1 < $1.1 } ?? ("", .max)
         return distance <= min(2, plain.count / 2) ? nearest : nil
     }

@@ -29,7 +29,7 @@ extension CampaignService {
                 guard let batch = try await StoredBatch.first(from: next.batch, account, campaign, on: connection)
                 else { return RecipientPage(recipients: found, next: nil) }
                 if batch.id.number > next.batch { next = RecipientCursor(batch: batch.id.number, position: 0) }
-                let fates = try batch.fates(key)
+                let fates = try batch.fates(key, unfinished: current.unfinishedOutcome)
                 for (record, standing) in fates.dropFirst(Int(next.position)) {
                     next = RecipientCursor(batch: next.batch, position: next.position + 1)
                     guard let standing, fate == nil || fate == standing.fate else { continue }
@@ -88,7 +88,8 @@ private struct StoredBatch {
     }
 
     /// Where each record stands; nil for one that a retry batch has taken over.
-    func fates(_ key: SealingKey) throws -> [(record: RecipientRecord, standing: Standing?)] {
+    /// - Parameter unfinished: the outcome of those that the end of the campaign found without one.
+    func fates(_ key: SealingKey, unfinished: Outcome) throws -> [(record: RecipientRecord, standing: Standing?)] {
         let records = try key.openRecipients(recipients, of: id)
         let stored = try results.map { try key.openResults($0, of: id) } ?? []
         let byIndex = Dictionary(stored.map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
@@ -96,11 +97,13 @@ private struct StoredBatch {
         let progress = RecipientProgress.replay(entries)
         return records.map { record in
             if record.isSuppressed { return (record, (.final(.suppressed), .none)) }
-            return (record, standing(byIndex[record.index], progress[record.index]))
+            return (record, standing(byIndex[record.index], progress[record.index], unfinished))
         }
     }
 
-    private func standing(_ stored: RecipientResult?, _ progress: RecipientProgress?) -> Standing? {
+    private func standing(
+        _ stored: RecipientResult?, _ progress: RecipientProgress?, _ unfinished: Outcome
+    ) -> Standing? {
         if state == .settled { return stored.flatMap { result in result.outcome.map { (.final($0), result.reply) } } }
         switch progress {
         case .finished(let result):
@@ -108,9 +111,9 @@ private struct StoredBatch {
         case .intended where state == .cancelled:
             return (.final(.inDoubt), stored?.reply ?? .none)
         case .deferred(let result):
-            return (state == .cancelled ? .final(.cancelled) : .deferred, result.reply)
+            return (state == .cancelled ? .final(unfinished) : .deferred, result.reply)
         case .intended, nil:
-            if state == .cancelled { return (.final(.cancelled), stored?.reply ?? .none) }
+            if state == .cancelled { return (.final(unfinished), stored?.reply ?? .none) }
             return stored.map { (.deferred, $0.reply) } ?? (.pending, .none)
         }
     }

@@ -20,14 +20,16 @@ struct SettlementPlan: Sendable, Hashable {
     /// One for each recipient of the retry batch: its last reply.
     let deferredReplies: [RecipientResult]
     let charged: Int32
-    /// Unfinished recipients of a cancelled campaign, and those of them whose mail may have arrived.
-    let newlyCancelled: Int32
+    /// Unfinished recipients of a campaign that was ended, and those of them whose mail may have arrived.
+    let newlyEnded: Int32
     let newlyInDoubt: Int32
 
-    /// - Parameter indices: of the batch's records.
+    /// - Parameters:
+    ///   - indices: of the batch's records.
+    ///   - unfinished: what becomes of those without an outcome where the campaign was ended.
     init(
         row: Row, indices: [Int32], progress: [Int32: RecipientProgress], claimed: [RecipientResult],
-        deferred: [Int32]
+        deferred: [Int32], unfinished: Outcome = .cancelled
     ) throws(CampaignError) {
         let final = Self.finals(indices, progress)
         try Self.require(
@@ -40,11 +42,11 @@ struct SettlementPlan: Sendable, Hashable {
             "the results are not those of the journal")
         charged = row.delivered
         if row.state == .cancelling {
-            let rest = Self.cancelled(indices, progress)
+            let rest = Self.ended(indices, progress, as: unfinished)
             results = final + rest
             deferredReplies = []
             newlyInDoubt = Int32(rest.count { $0.outcome == .inDoubt })
-            newlyCancelled = Int32(rest.count) - newlyInDoubt
+            newlyEnded = Int32(rest.count) - newlyInDoubt
         } else {
             let replies = Self.deferred(indices, progress)
             try Self.require(
@@ -57,7 +59,7 @@ struct SettlementPlan: Sendable, Hashable {
             results = final
             deferredReplies = replies
             newlyInDoubt = 0
-            newlyCancelled = 0
+            newlyEnded = 0
         }
     }
 
@@ -74,15 +76,17 @@ struct SettlementPlan: Sendable, Hashable {
         }
     }
 
-    /// What becomes of the unfinished recipients of a cancelled campaign: cancelled, but in doubt where a mail was
-    /// about to be sent and nothing tells whether it was.
-    static func cancelled(_ indices: [Int32], _ progress: [Int32: RecipientProgress]) -> [RecipientResult] {
+    /// What becomes of the unfinished recipients of a campaign that was ended: cancelled or failed, but in doubt where a
+    /// mail was about to be sent and nothing tells whether it was.
+    private static func ended(
+        _ indices: [Int32], _ progress: [Int32: RecipientProgress], as outcome: Outcome
+    ) -> [RecipientResult] {
         indices.compactMap { index in
             switch progress[index] {
             case .finished: nil
             case .intended: RecipientResult(index: index, outcome: .inDoubt)
-            case .deferred(let result): RecipientResult(index: index, outcome: .cancelled, reply: result.reply)
-            case nil: RecipientResult(index: index, outcome: .cancelled)
+            case .deferred(let result): RecipientResult(index: index, outcome: outcome, reply: result.reply)
+            case nil: RecipientResult(index: index, outcome: outcome)
             }
         }
     }

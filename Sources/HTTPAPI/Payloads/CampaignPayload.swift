@@ -16,6 +16,7 @@ struct CampaignPayload: StrictPayload {
     let inDoubt: String?
     let missingVariables: String?
     let expirySeconds: WholeNumber?
+    let ratePerHour: WholeNumber?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case from, subject, html, text
@@ -24,6 +25,7 @@ struct CampaignPayload: StrictPayload {
         case inDoubt = "in_doubt"
         case missingVariables = "missing_variables"
         case expirySeconds = "expiry_seconds"
+        case ratePerHour = "rate_per_hour"
     }
 
     /// - Throws: ``Problem``, which names the field where that is known.
@@ -35,7 +37,8 @@ struct CampaignPayload: StrictPayload {
             headers: (headers ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
             attachments: try (attachments ?? []).enumerated().map { try $1.value.attachment(index: $0) },
             missingVariables: try missingVariablePolicy())
-        return CampaignRequest(content: content, inDoubt: try inDoubtPolicy(), expirySeconds: try expiry())
+        return CampaignRequest(
+            content: content, inDoubt: try inDoubtPolicy(), expirySeconds: try expiry(), ratePerHour: try rate())
     }
 
     private func mailbox(_ text: String, field: String) throws -> Mailbox {
@@ -55,6 +58,17 @@ struct CampaignPayload: StrictPayload {
                 fields: ["expiry_seconds"])
         }
         return seconds
+    }
+
+    private func rate() throws -> Int? {
+        guard let rate = ratePerHour?.value else { return nil }
+        let range = CampaignLimits.ratePerHour
+        guard range.contains(rate) else {
+            throw Problem.invalid(
+                "invalid_field", "rate_per_hour lies between \(range.lowerBound) and \(range.upperBound).",
+                fields: ["rate_per_hour"])
+        }
+        return rate
     }
 
     private func inDoubtPolicy() throws -> InDoubtPolicy {
