@@ -43,6 +43,9 @@ struct JournalCodingTests {
                 index: 12_345_678, outcome: outcome, code: 550, enhanced: EnhancedStatusCode("5.1.1"), text: "no such"),
             RecipientResult(index: 1, outcome: outcome),
         ]
+        var doubted = results
+        doubted[1].wasInDoubt = true
+        #expect(try RecipientResult.decode(RecipientResult.encode(doubted)) == doubted)
         #expect(try RecipientResult.decode(RecipientResult.encode(results)) == results)
         #expect(throws: CampaignError.self) { try RecipientResult.decode(RecipientResult.encode(results) + [0]) }
     }

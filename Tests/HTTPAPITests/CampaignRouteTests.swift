@@ -49,6 +49,10 @@ import Testing
 
             let listed = try await api.get("/v1/campaigns/\(id)/recipients?outcome=pending")
             #expect(listed.json["data"].elements.map { $0["email"] } == ["person0@example.org", "person2@example.org"])
+            #expect(listed.json["data"][0]["in_doubt_resent"] == false)
+            let doubts = try await api.get("/v1/campaigns/\(id)/recipients?in_doubt=true")
+            #expect(doubts.status == 200 && doubts.json["data"].elements.isEmpty)
+            try await api.get("/v1/campaigns/\(id)/recipients?in_doubt=perhaps").expectProblem(422, "invalid_field")
 
             try await fixture.deliver(id, of: customer.account)
             let done = try await api.get("/v1/campaigns/\(id)")

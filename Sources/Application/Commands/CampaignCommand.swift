@@ -12,7 +12,8 @@ struct CampaignCommand: AsyncParsableCommand {
             are the operator's: only sluice campaign resume ends the first two.
             """,
         subcommands: [
-            List.self, Show.self, Suspend.self, Drain.self, Fail.self, Pause.self, Resume.self, Cancel.self,
+            List.self, Show.self, Recipients.self, Suspend.self, Drain.self, Fail.self, Pause.self, Resume.self,
+            Cancel.self,
         ])
 
     struct List: RecordsCommand {
@@ -48,6 +49,35 @@ struct CampaignCommand: AsyncParsableCommand {
 
         func run(_ records: Records) async throws {
             print(try await records.campaigns.get(target.account.id, target.id).json)
+        }
+    }
+
+    struct Recipients: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List a campaign's recipients, one JSON object a line, while its data lives.",
+            discussion: "These are personal data of the customer's recipients.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+        @Option(help: "Only those that stand so: pending, deferred, delivered, bounced, …", transform: Self.fate)
+        var outcome: RecipientFate?
+        @Flag(help: "Only those with a mail whose answer was lost, whether or not it was sent again.")
+        var inDoubt = false
+
+        private static func fate(_ name: String) throws -> RecipientFate {
+            guard let fate = RecipientFate(name: name) else { throw ValidationError("There is no outcome \(name).") }
+            return fate
+        }
+
+        func run(_ records: Records) async throws {
+            var cursor: RecipientCursor?
+            repeat {
+                let page = try await records.campaigns.recipients(
+                    target.account.id, target.id, fate: outcome, inDoubtOnly: inDoubt, after: cursor,
+                    limit: CampaignLimits.pageSize.upperBound)
+                for recipient in page.recipients { print(recipient.json) }
+                cursor = page.next
+            } while cursor != nil
         }
     }
 

@@ -31,10 +31,12 @@ extension Campaign {
         counters.inDoubtResent = Int(numbers[13])
         self.init(
             account: account, id: CampaignID(rawValue: id), state: state, fromDomain: fromDomain, inDoubt: inDoubt,
-            expirySeconds: Int(numbers[0]), ratePerHour: numbers[14] == 0 ? nil : Int(numbers[14]), counters: counters, createdAt: createdAt.seconds,
+            expirySeconds: Int(numbers[0]), ratePerHour: numbers[14] == 0 ? nil : Int(numbers[14]), counters: counters,
+            createdAt: createdAt.seconds,
             scheduledAt: times[1]?.seconds, queuedAt: times[2]?.seconds, startedAt: times[3]?.seconds,
             pausedAt: times[4]?.seconds, expiresAt: times[5]?.seconds, completedAt: times[6]?.seconds,
-            failedAt: times[8]?.seconds, purgedAt: times[7]?.seconds, batchSize: numbers[1], nextBatch: numbers[2], openBatches: numbers[3])
+            failedAt: times[8]?.seconds, purgedAt: times[7]?.seconds, batchSize: numbers[1], nextBatch: numbers[2],
+            openBatches: numbers[3])
     }
 
     /// Reads the campaign without waiting for anyone.

@@ -98,7 +98,8 @@ extension CampaignService {
         guard recipients <= reach else {
             throw CampaignError(
                 .invalidSetting,
-                "at \(rate) mails an hour the campaign reaches \(reach) recipients before it expires, not \(recipients)")
+                "at \(rate) mails an hour the campaign reaches \(reach) recipients before it expires, not \(recipients)"
+            )
         }
     }
 

@@ -33,7 +33,8 @@ extension DeliveryStore {
             let progress = try await JournalReplay(vault: vault).progress(of: [batch], on: connection)
             let plan = try SettlementPlan(
                 row: row.plan, indices: indices, progress: progress[batch] ?? [:], claimed: settlement.results,
-                deferred: settlement.deferredIndices, unfinished: campaign.unfinishedOutcome)
+                deferred: settlement.deferredIndices, doubted: try await doubted(batch, row.plan, key, on: connection),
+                unfinished: campaign.unfinishedOutcome)
             let retries = row.plan.state == .cancelling ? [] : settlement.retries
             let numbered = zip(campaign.nextBatch..., retries).map { (number: $0, retry: $1) }
             try await ledger.settle(
@@ -94,6 +95,21 @@ extension DeliveryStore {
                 state: state, recipients: recipients, finished: finished, delivered: delivered, deferred: deferred,
                 attempt: attempt),
             epoch: epoch, leaseNode: node, leaseHolds: holds)
+    }
+
+    /// Recipients of a retry batch that were in doubt before it.
+    private func doubted(
+        _ batch: BatchID, _ row: SettlementPlan.Row, _ key: SealingKey, on connection: PostgresConnection
+    ) async throws -> Set<Int32> {
+        guard row.attempt > 0 else { return [] }
+        let rows = try await connection.query(
+            """
+            SELECT sealed FROM batch_results
+            WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)
+                AND batch_no = \(batch.number)
+            """)
+        guard let sealed = try rows.first?.decode([UInt8].self) else { return [] }
+        return Set(try key.openResults(sealed, of: batch).filter(\.wasInDoubt).map(\.index))
     }
 
     private func indices(

@@ -26,10 +26,11 @@ struct SettlementPlan: Sendable, Hashable {
 
     /// - Parameters:
     ///   - indices: of the batch's records.
+    ///   - doubted: those that were in doubt before this batch.
     ///   - unfinished: what becomes of those without an outcome where the campaign was ended.
     init(
         row: Row, indices: [Int32], progress: [Int32: RecipientProgress], claimed: [RecipientResult],
-        deferred: [Int32], unfinished: Outcome = .cancelled
+        deferred: [Int32], doubted: Set<Int32> = [], unfinished: Outcome = .cancelled
     ) throws(CampaignError) {
         let final = Self.finals(indices, progress)
         try Self.require(
@@ -41,9 +42,16 @@ struct SettlementPlan: Sendable, Hashable {
                 && final.allSatisfy { told[$0.index] == .some($0.outcome) },
             "the results are not those of the journal")
         charged = row.delivered
+        func marked(_ results: [RecipientResult]) -> [RecipientResult] {
+            results.map { result in
+                var result = result
+                result.wasInDoubt = result.wasInDoubt || doubted.contains(result.index)
+                return result
+            }
+        }
         if row.state == .cancelling {
             let rest = Self.ended(indices, progress, as: unfinished)
-            results = final + rest
+            results = marked(final + rest)
             deferredReplies = []
             newlyInDoubt = Int32(rest.count { $0.outcome == .inDoubt })
             newlyEnded = Int32(rest.count) - newlyInDoubt
@@ -56,8 +64,8 @@ struct SettlementPlan: Sendable, Hashable {
             try Self.require(
                 deferred.count == replies.count && Set(deferred) == Set(replies.map(\.index)),
                 "the deferred recipients are not those of the journal")
-            results = final
-            deferredReplies = replies
+            results = marked(final)
+            deferredReplies = marked(replies)
             newlyInDoubt = 0
             newlyEnded = 0
         }

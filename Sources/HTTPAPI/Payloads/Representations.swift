@@ -102,11 +102,12 @@ extension ImportReport {
 }
 
 extension RecipientStatus {
-    var json: String {
+    package var json: String {
         var json = JSONText()
         json.beginObject()
         json.member("email", email)
         json.member("outcome", fate.name)
+        json.member("in_doubt_resent", wasInDoubt)
         json.member("code", code == 0 ? nil : Int64(code))
         json.member("enhanced", enhanced?.description)
         json.member("text", text.isEmpty ? nil : text)
