@@ -116,7 +116,15 @@ struct RecipientProgressTests {
         let bounced = RecipientProgress.finished(
             RecipientResult(index: 1, outcome: .bounced, text: "\(Kind.outcome(.bounced))"))
         #expect(Self.replay([.intent, .outcome(.bounced)]) == bounced)
-        #expect(Self.replay([.intent, .inDoubtResend, .intent, .outcome(.bounced)]) == bounced)
         #expect(Self.replay([.outcome(.bounced)]) == bounced)
+    }
+
+    @Test func `a doubt that was sent again stays known`() {
+        var bounced = RecipientResult(index: 1, outcome: .bounced, text: "\(Kind.outcome(.bounced))")
+        bounced.wasInDoubt = true
+        #expect(Self.replay([.intent, .inDoubtResend, .intent, .outcome(.bounced)]) == .finished(bounced))
+        var deferred = RecipientResult(index: 1, outcome: nil, text: "deferred")
+        deferred.wasInDoubt = true
+        #expect(Self.replay([.intent, .inDoubtResend, .deferred]) == .deferred(deferred))
     }
 }
