@@ -12,6 +12,7 @@ package enum CampaignSchema {
         Migration(version: 402, name: "campaigns of an account take turns", sql: turns),
         Migration(version: 403, name: "shaping of accounts and sites", sql: shaping),
         Migration(version: 410, name: "accounts can be held", sql: holds),
+        Migration(version: 412, name: "orders of operators, pace of campaigns", sql: orders),
         Migration(version: 420, name: "reports on TLS", sql: tlsReports),
         Migration(
             version: 421, name: "campaigns may require TLS",

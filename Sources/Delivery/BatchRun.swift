@@ -44,7 +44,9 @@ final class BatchRun: Sendable {
         /// Refused for now: an attempt was made.
         case deferred(inSeconds: Double)
         /// Not tried, because the site takes no more for a while.
-        case postponed(inSeconds: Double)
+        ///
+        /// - Parameter awaitsResume: the lane stands still, and a resume brings the mail back at once.
+        case postponed(inSeconds: Double, awaitsResume: Bool = false)
         /// Left alone, because the run was stopped first.
         case untouched
     }
@@ -136,7 +138,8 @@ final class BatchRun: Sendable {
             switch disposition {
             case .final(let result): results.append(result)
             case .deferred(let seconds): retries.add(batch.records[position].triedAgain(), inSeconds: seconds)
-            case .postponed(let seconds): retries.add(batch.records[position], inSeconds: seconds)
+            case .postponed(let seconds, let awaitsResume):
+                retries.add(batch.records[position], inSeconds: seconds, awaitsResume: awaitsResume)
             case .untouched, nil: hasUntouched = true
             }
         }
@@ -146,20 +149,29 @@ final class BatchRun: Sendable {
     }
 }
 
-/// Puts recipients that are due at about the same time into one retry batch, which is due at their mean.
+/// Puts recipients that are due at about the same time into one retry batch, which is due at their mean. Those that a
+/// resume brings back are in batches of their own.
 private struct RetryGroups {
-    /// By the power of two that the seconds reach.
-    private var groups: [Int: (records: [RecipientRecord], seconds: Double)] = [:]
+    private struct Key: Hashable {
+        /// Of two, that the seconds reach.
+        let power: Int
+        let awaitsResume: Bool
+    }
 
-    mutating func add(_ record: RecipientRecord, inSeconds seconds: Double) {
+    private var groups: [Key: (records: [RecipientRecord], seconds: Double)] = [:]
+
+    mutating func add(_ record: RecipientRecord, inSeconds seconds: Double, awaitsResume: Bool = false) {
         let power = seconds < 1 ? -1 : Int(seconds).bitWidth - 1 - Int(seconds).leadingZeroBitCount
-        groups[power, default: ([], 0)].records.append(record)
-        groups[power, default: ([], 0)].seconds += seconds
+        let key = Key(power: power, awaitsResume: awaitsResume)
+        groups[key, default: ([], 0)].records.append(record)
+        groups[key, default: ([], 0)].seconds += seconds
     }
 
     var batches: [BatchSettlement.Retry] {
-        groups.sorted { $0.key < $1.key }.map {
-            BatchSettlement.Retry($0.value.records, inSeconds: $0.value.seconds / Double($0.value.records.count))
+        groups.sorted { $0.key.power < $1.key.power }.map {
+            BatchSettlement.Retry(
+                $0.value.records, inSeconds: $0.value.seconds / Double($0.value.records.count),
+                awaitsResume: $0.key.awaitsResume)
         }
     }
 }

@@ -33,8 +33,13 @@ package final class DeliveryEngine: Service {
         var runs: [BatchID: BatchRun] = [:]
         /// Batches claimed and not yet done with, those that have no run yet included.
         var activeBatches = 0
-        /// Accounts whose mail the operator keeps back, as last read.
-        var heldAccounts: Set<AccountID> = []
+        /// As last read.
+        var orders = MailOrders()
+        /// Readings of the orders that have begun, and the one that ``orders`` is of.
+        var orderReadings = 0
+        var ordersReading = 0
+        /// How often mail of stopped lanes was called back.
+        var recalls = 0
         /// Why nothing more is claimed, and what becomes of the batches in work.
         var stopReason: BatchRun.StopReason?
         var pacer = AccountPacer()
@@ -125,6 +130,7 @@ package final class DeliveryEngine: Service {
     private func runUntilStopped() async {
         // Before the first claim, or its mail would go as if the operator had set nothing.
         await refreshFleet()
+        await refreshOrders()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.journal.run() }
             group.addTask { await self.renewLeases() }
@@ -132,7 +138,7 @@ package final class DeliveryEngine: Service {
             group.addTask { await self.listenForWork() }
             group.addTask { await self.wakeRegularly() }
             group.addTask { await self.followFleet() }
-            group.addTask { await self.watchHolds() }
+            group.addTask { await self.followOrders() }
             group.addTask { await self.tlsReporter?.run() }
             await claimUntilDrained()
             await journal.flush()
@@ -243,21 +249,28 @@ package final class DeliveryEngine: Service {
             fingerprints: batch.records.map { runtime.keys.fingerprinter.fingerprint($0.address) }, leaseEnd: leaseEnd)
         if batch.standing == .cancelling { run.stop(.cancel) }
         if batch.standing == .paused { run.stop(.park) }
-        let (stopReason, earlier) = state.withLock { state in
+        let (stopReason, isSuspended, earlier) = state.withLock { state in
             let earlier = state.runs.updateValue(run, forKey: batch.id)
-            let isHeld = state.heldAccounts.contains(batch.id.account) && batch.standing != .cancelling
-            return (state.stopReason ?? (isHeld ? .park : nil), earlier)
+            return (state.stopReason, state.orders.suspend(batch, at: Sender.wallClock()), earlier)
         }
         // The lease of an earlier run ran out while the database was away.
         earlier?.stop(.abandon)
         if let stopReason { run.stop(stopReason) }
+        if isSuspended && stopReason == nil {
+            // The database has given it all the same: the order was lifted a moment ago, or the clocks differ.
+            try await store.park(batch.id, node: configuration.node, epoch: batch.epoch, dueInSeconds: 1)
+            metrics.count(\.batchesParked)
+            return
+        }
+        let recalls = state.withLock(\.recalls)
         try await opener.open(run)
         await run.wait()
         await journal.flush()
-        try await conclude(run)
+        try await conclude(run, recalls: recalls)
     }
 
-    private func conclude(_ run: BatchRun) async throws {
+    /// - Parameter recalls: how many there had been when the work began.
+    private func conclude(_ run: BatchRun, recalls: Int) async throws {
         let batch = run.batch
         switch run.conclusion() {
         case .abandon:
@@ -270,6 +283,10 @@ package final class DeliveryEngine: Service {
             let result = try await store.settle(
                 batch.id, node: configuration.node, epoch: batch.epoch, settlement)
             metrics.count(\.batchesSettled)
+            if settlement.awaitsResume && recalls != state.withLock(\.recalls) {
+                // Called back in the meantime, when these mails were not in the store yet.
+                try await store.recall()
+            }
             if case .settled(campaignDone: true) = result { await complete(batch.id.account, batch.id.campaign) }
         }
     }

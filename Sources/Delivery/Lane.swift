@@ -39,6 +39,7 @@ final class Lane: Sendable {
         var isWakeUpSet = false
         var throughput = Throughput()
         var counts = LaneCounts()
+        var order: LaneOrder?
         /// When the mail that was sent back to the store last is to come back.
         var overflowUntil: SteadySeconds = 0
         /// Before the first login one connection is enough: a server that sees many logins fail may lock the account.
@@ -120,29 +121,41 @@ final class Lane: Sendable {
     func enqueue(_ jobs: [Job]) {
         let now = SteadyClock.now
         let limits = limits
-        let overflow = state.withLock { state -> [(job: Job, inSeconds: Double)] in
-            var overflow: [(job: Job, inSeconds: Double)] = []
-            let opensAt = state.governor.opensAt(now)
+        let (back, isFailing) = state.withLock { state -> ([GivenBack], Bool) in
+            guard state.order?.action != .fail else { return ([], true) }
+            var back: [GivenBack] = []
+            let opensAt = state.opensAt(now)
             share(jobs, &state)
             for job in jobs {
                 if let seconds = state.overflowSeconds(limits, opensAt: opensAt, at: now) {
-                    overflow.append((job, seconds))
+                    back.append(GivenBack(job: job, inSeconds: seconds, awaitsResume: opensAt > now))
                 } else {
                     state.queue.append(job, for: job.run.batch.id.account, in: job.run.batch.id.campaign)
                 }
             }
             startWorkers(&state, at: now)
-            return overflow
+            return (back, false)
         }
-        turnAway(overflow)
+        if isFailing { for job in jobs { sender.giveUp(job) } }
+        turnAway(back)
     }
 
-    /// Mail that this lane cannot take goes to another smarthost, else back to the store.
-    private func turnAway(_ overflow: [(job: Job, inSeconds: Double)]) {
-        guard !overflow.isEmpty else { return }
-        var seconds = overflow.map(\.inSeconds)[...]
-        let left = smarthost?.handOver(overflow.map(\.job)) ?? overflow.map(\.job)
-        for job in left { sender.postpone(job, inSeconds: seconds.popFirst() ?? 0) }
+    /// A mail that the lane cannot take or keep.
+    private struct GivenBack {
+        let job: Job
+        let inSeconds: Double
+        /// The lane stands still: a resume brings the mail back at once.
+        let awaitsResume: Bool
+    }
+
+    /// It goes to another smarthost, else back to the store.
+    private func turnAway(_ mails: [GivenBack]) {
+        guard let first = mails.first else { return }
+        var seconds = mails.map(\.inSeconds)[...]
+        let left = smarthost?.handOver(mails.map(\.job)) ?? mails.map(\.job)
+        for job in left {
+            sender.postpone(job, inSeconds: seconds.popFirst() ?? 0, awaitsResume: first.awaitsResume)
+        }
     }
 
     /// Applies what the operator has set for the accounts of these mails.
@@ -172,7 +185,7 @@ final class Lane: Sendable {
         handOverWaiting()
         let now = SteadyClock.now
         let limits = limits
-        let overflow = state.withLock { state -> [(job: Job, inSeconds: Double)] in
+        let back = state.withLock { state -> [GivenBack] in
             let opensAt = state.governor.opensAt(now)
             let isSuspended = opensAt > now + limits.queueSeconds
             func mustGo(_ job: Job) -> Bool {
@@ -183,20 +196,23 @@ final class Lane: Sendable {
                 if !state.queue.isEmpty { startWorkers(&state, at: now) }
                 return []
             }
-            var overflow: [(job: Job, inSeconds: Double)] = []
+            var back: [GivenBack] = []
             var kept: [Job] = []
             while let job = state.queue.popFirst() {
                 if mustGo(job) {
-                    overflow.append((job, state.comeBackSeconds(limits, opensAt: opensAt, at: now)))
+                    back.append(
+                        GivenBack(
+                            job: job, inSeconds: state.comeBackSeconds(limits, opensAt: opensAt, at: now),
+                            awaitsResume: opensAt > now))
                 } else {
                     kept.append(job)
                 }
             }
             for job in kept { state.queue.append(job, for: job.run.batch.id.account, in: job.run.batch.id.campaign) }
             startWorkers(&state, at: now)
-            return overflow
+            return back
         }
-        turnAway(overflow)
+        turnAway(back)
     }
 
     /// Other smarthosts take over what waits for one that is suspended, held or only tried by a probe. What none of them
@@ -205,6 +221,8 @@ final class Lane: Sendable {
         guard let smarthost else { return }
         let now = SteadyClock.now
         let waiting = state.withLock { state -> [Job] in
+            // A lane that drains sends what it has.
+            if state.order?.action == .drain { return [] }
             if case .open = state.readiness(at: now) { return [] }
             var waiting: [Job] = []
             // The probe needs a mail.
@@ -243,14 +261,7 @@ final class Lane: Sendable {
         return opensAt > now ? opensAt : nil
     }
 
-    /// A held lane is not idle: it must remember that it is held.
-    var isIdle: Bool {
-        state.withLock { state in
-            guard state.queue.isEmpty && state.workers.isEmpty else { return false }
-            if case .held = state.governor.standing(at: SteadyClock.now).condition { return false }
-            return true
-        }
-    }
+    var isIdle: Bool { state.withLock { $0.queue.isEmpty && $0.workers.isEmpty } }
 
     /// Cuts off the mails under way and closes all connections.
     func shutdown() async {
@@ -470,40 +481,47 @@ final class Lane: Sendable {
 
     // MARK: Operators
 
-    /// What waits is sent back to the store if the hold is long.
-    func hold(until: SteadySeconds?, reason: String) {
-        state.withLock { $0.governor.hold(until: until, reason: reason) }
+    /// Does as the operator has ordered; nil ends the order and leaves what the lane has brought on itself.
+    ///
+    /// Held, no mail starts, and what waits goes back to the store if that is for long. Draining, what waits is sent, and
+    /// what comes goes back. Failing, what waits and what comes ends as bounced.
+    ///
+    /// - Returns: how many waiting mails were ended.
+    func obey(_ order: LaneOrder?) -> Int {
+        let now = SteadyClock.now
+        let ended = state.withLock { state -> [Job]? in
+            guard order != nil || state.order != nil, order?.isSame(as: state.order) != true else { return nil }
+            state.order = order
+            let ended = order?.action == .fail ? state.takeAll() : []
+            if let order, order.action == .suspend {
+                state.governor.hold(until: order.until, reason: order.reason)
+            } else {
+                state.governor.release()
+            }
+            startWorkers(&state, at: now)
+            return ended
+        }
+        guard let ended else { return 0 }
+        for job in ended { sender.giveUp(job) }
         shed()
+        return ended.count
     }
 
+    /// Ends suspensions that the lane has brought on itself.
     func resume() {
         pool.forgetFailure()
         let now = SteadyClock.now
         state.withLock { state in
-            state.governor.resume(at: now)
+            let held = state.order?.action == .suspend
+            if !held { state.governor.resume(at: now) }
             startWorkers(&state, at: now)
         }
     }
 
     /// Ends the wait of everything queued: it goes back to the store.
     func empty() {
-        for job in takeAll() { sender.postpone(job, inSeconds: Self.emptiedSeconds) }
-    }
-
-    /// Ends everything queued as bounced, and nothing that comes later.
-    ///
-    /// - Returns: how many mails that were.
-    func fail() -> Int {
-        let jobs = takeAll()
-        for job in jobs { sender.giveUp(job) }
-        return jobs.count
-    }
-
-    private func takeAll() -> [Job] {
-        state.withLock { state in
-            var jobs: [Job] = []
-            while let job = state.queue.popFirst() { jobs.append(job) }
-            return jobs
+        for job in state.withLock({ $0.takeAll() }) {
+            sender.postpone(job, inSeconds: Self.emptiedSeconds, awaitsResume: false)
         }
     }
 
@@ -517,7 +535,8 @@ final class Lane: Sendable {
                 name: name, provider: provider.name, source: source, standing: state.governor.standing(at: now),
                 at: now,
                 queued: state.queue.count, workers: state.workers.count, connections: pool.connectionCount,
-                perSecond: state.throughput.perSecond(at: now), answered: state.throughput.total, counts: state.counts)
+                perSecond: state.throughput.perSecond(at: now), answered: state.throughput.total, counts: state.counts,
+                order: state.order)
         }
     }
 }
@@ -568,6 +587,7 @@ struct LaneSnapshot: Sendable {
     /// Mails answered since the lane was made.
     let answered: Int
     let counts: LaneCounts
+    let order: LaneOrder?
 }
 
 /// What the lane's governor is told of a mail.
@@ -604,7 +624,9 @@ protocol MailSender: Sendable {
     /// No connection to the site could be made.
     func fail(_ job: Job, failure: SMTPConnectFailure, provider: Provider) -> LaneAnswer
     /// Gives the mail back to the store untried.
-    func postpone(_ job: Job, inSeconds: Double)
+    ///
+    /// - Parameter awaitsResume: the operator's resume of a lane brings it back at once.
+    func postpone(_ job: Job, inSeconds: Double, awaitsResume: Bool)
     /// Ends the mail as bounced, untried: the operator wants no more of it.
     func giveUp(_ job: Job)
 }
@@ -617,7 +639,8 @@ extension Job {
 
 extension Lane.State {
     fileprivate func readiness(at now: SteadySeconds) -> Lane.Readiness {
-        switch governor.standing(at: now).condition {
+        if order != nil { return .rests(until: opensAt(now)) }
+        return switch governor.standing(at: now).condition {
         case .open, .slowed: .open
         case .probing: queue.isEmpty && workers.isEmpty ? .wantsProbe : .rests(until: now)
         case .suspended, .held: .rests(until: governor.opensAt(now))
@@ -629,7 +652,9 @@ extension Lane.State {
     fileprivate mutating func overflowSeconds(
         _ limits: LaneLimits, opensAt: SteadySeconds, at now: SteadySeconds
     ) -> Double? {
-        if opensAt > now + limits.queueSeconds { return comeBackSeconds(limits, opensAt: opensAt, at: now) }
+        if opensAt > now + limits.queueSeconds || order?.action == .drain {
+            return comeBackSeconds(limits, opensAt: opensAt, at: now)
+        }
         // Too little is known of a young lane to turn mail away.
         guard queue.count >= Self.leastQueue, let pace = throughput.established(at: now) else { return nil }
         guard Double(queue.count) / pace > limits.queueSeconds else { return nil }
@@ -644,6 +669,18 @@ extension Lane.State {
         let start = max(now + limits.queueSeconds, opensAt)
         overflowUntil = max(overflowUntil, start) + 1 / pace
         return min(overflowUntil - now, Self.mostSeconds + max(0, opensAt - now))
+    }
+
+    fileprivate mutating func takeAll() -> [Job] {
+        var jobs: [Job] = []
+        while let job = queue.popFirst() { jobs.append(job) }
+        return jobs
+    }
+
+    /// When a mail that comes now may be sent.
+    fileprivate func opensAt(_ now: SteadySeconds) -> SteadySeconds {
+        if let order, order.action == .drain { return order.until ?? now + LaneGovernor.heldSeconds }
+        return governor.opensAt(now)
     }
 
     private static var leastQueue: Int { 256 }
@@ -662,10 +699,12 @@ extension LaneGovernor {
         switch standing(at: now).condition {
         case .open, .slowed, .probing: now
         case .suspended(let until, _): until
-        // Without an end: looked at again before long, in case it is over.
-        case .held(let until, _): until ?? now + 300
+        case .held(let until, _): until ?? now + Self.heldSeconds
         }
     }
+
+    /// Without an end: looked at again before long, in case it is over.
+    fileprivate static var heldSeconds: Double { 300 }
 }
 
 /// Mails answered a second, over windows of some seconds.

@@ -36,7 +36,7 @@ final class Router: Sendable {
     private let fleet: FleetState
     private let leaseTokens: SiteRate.Lease
     let budget: ConnectionBudget
-    let holds = LaneHolds()
+    private let orders = Mutex(MailOrders())
     let traces = SMTPTraceHub()
     private let configuration: DeliveryConfiguration
     private let resolver: Resolver?
@@ -228,7 +228,7 @@ final class Router: Sendable {
         }
         guard let pool = pool(of: account) else {
             // The operator named a pool that this node does not have; another node may.
-            for job in jobs { sender.postpone(job, inSeconds: Self.missingPoolSeconds) }
+            for job in jobs { sender.postpone(job, inSeconds: Self.missingPoolSeconds, awaitsResume: false) }
             return
         }
         var byAddress: [String: (source: MailSource, jobs: [Job])] = [:]
@@ -247,9 +247,9 @@ final class Router: Sendable {
                     fleet.count(SourceUsage(source: source.address, provider: site.provider.name))
                 }
             case .laterAt(let time):
-                sender.postpone(job, inSeconds: time - now)
+                sender.postpone(job, inSeconds: time - now, awaitsResume: false)
             case .laterThanToday:
-                sender.postpone(job, inSeconds: Double(86_400 - wallClock % 86_400))
+                sender.postpone(job, inSeconds: Double(86_400 - wallClock % 86_400), awaitsResume: false)
             }
         }
         for (source, jobs) in byAddress.values { lane(to: site, from: source, sender: sender).enqueue(jobs) }
@@ -347,7 +347,7 @@ final class Router: Sendable {
                 pool: pool, budget: budget, fleet: fleet, isShared: source == nil && site.route == nil,
                 smarthost: site.route.map { smarthost($0, site.name, sender) }, tlsResults: laneResults,
                 sender: sender, logger: logger)
-            holds.apply(to: lane)
+            _ = lane.obey(order(for: lane))
             lanes[name] = KnownLane(lane: lane, site: site, source: source, targets: Set(targets), askedFor: .now)
             return lane
         }
@@ -368,6 +368,18 @@ final class Router: Sendable {
                 return known.lane.follow(rules) ? name : nil
             }.sorted()
         }
+    }
+
+    /// Has lanes, and those made from now on, do as the operator orders.
+    ///
+    /// - Returns: how many waiting mails were ended, by lane.
+    func obey(_ orders: MailOrders) -> [String: Int] {
+        self.orders.withLock { $0 = orders }
+        return Dictionary(uniqueKeysWithValues: allLanes.map { ($0.name, $0.obey(order(for: $0))) })
+    }
+
+    private func order(for lane: Lane) -> LaneOrder? {
+        orders.withLock(\.self).order(forLane: lane.name, provider: lane.provider.name, at: SteadyClock.now)
     }
 
     /// The site's provider as the rules have it now; nil where they no longer name it.

@@ -37,13 +37,13 @@ final class Sender: MailSender {
             job.run.finish(job.position, .untouched)
             return true
         }
-        if waited { postpone(job, inSeconds: Self.waitedSeconds) }
+        if waited { postpone(job, inSeconds: Self.waitedSeconds, awaitsResume: false) }
         return waited
     }
 
     private static let waitedSeconds = 60.0
 
-    func postpone(_ job: Job, inSeconds seconds: Double) {
+    func postpone(_ job: Job, inSeconds seconds: Double, awaitsResume: Bool) {
         guard job.run.mayStart else { return job.run.finish(job.position, .untouched) }
         guard now() < job.run.batch.campaignExpiresAt else {
             return conclude(job.run, job.position, .expired, Diagnosis(text: "the campaign's expiry passed"))
@@ -51,7 +51,7 @@ final class Sender: MailSender {
         let diagnosis = Diagnosis(text: "waiting until the site takes more mail")
         journal.record(job.run, [JournalEntry(job.run, job.position, .deferred, diagnosis)])
         metrics.count(\.postponed)
-        job.run.finish(job.position, .postponed(inSeconds: seconds))
+        job.run.finish(job.position, .postponed(inSeconds: seconds, awaitsResume: awaitsResume))
     }
 
     func giveUp(_ job: Job) {

@@ -5,10 +5,10 @@ struct CampaignStateTests {
     /// The whole table: what is not in it is refused.
     private static let table: [CampaignState: [CampaignEvent: CampaignState]] = [
         .draft: [.send: .queued, .schedule: .scheduled, .cancel: .cancelled],
-        .scheduled: [.start: .sending, .cancel: .cancelled, .complete: .completed],
-        .queued: [.start: .sending, .pause: .paused, .cancel: .cancelled, .complete: .completed],
-        .sending: [.pause: .paused, .cancel: .cancelled, .complete: .completed],
-        .paused: [.resume: .sending, .cancel: .cancelled],
+        .scheduled: [.start: .sending, .cancel: .cancelled, .fail: .cancelled, .complete: .completed],
+        .queued: [.start: .sending, .pause: .paused, .cancel: .cancelled, .fail: .cancelled, .complete: .completed],
+        .sending: [.pause: .paused, .cancel: .cancelled, .fail: .cancelled, .complete: .completed],
+        .paused: [.resume: .sending, .cancel: .cancelled, .fail: .cancelled],
         .completed: [:],
         .cancelled: [:],
     ]

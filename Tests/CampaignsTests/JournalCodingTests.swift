@@ -43,6 +43,9 @@ struct JournalCodingTests {
                 index: 12_345_678, outcome: outcome, code: 550, enhanced: EnhancedStatusCode("5.1.1"), text: "no such"),
             RecipientResult(index: 1, outcome: outcome),
         ]
+        var doubted = results
+        doubted[1].wasInDoubt = true
+        #expect(try RecipientResult.decode(RecipientResult.encode(doubted)) == doubted)
         #expect(try RecipientResult.decode(RecipientResult.encode(results)) == results)
         #expect(throws: CampaignError.self) { try RecipientResult.decode(RecipientResult.encode(results) + [0]) }
     }
@@ -113,7 +116,15 @@ struct RecipientProgressTests {
         let bounced = RecipientProgress.finished(
             RecipientResult(index: 1, outcome: .bounced, text: "\(Kind.outcome(.bounced))"))
         #expect(Self.replay([.intent, .outcome(.bounced)]) == bounced)
-        #expect(Self.replay([.intent, .inDoubtResend, .intent, .outcome(.bounced)]) == bounced)
         #expect(Self.replay([.outcome(.bounced)]) == bounced)
+    }
+
+    @Test func `a doubt that was sent again stays known`() {
+        var bounced = RecipientResult(index: 1, outcome: .bounced, text: "\(Kind.outcome(.bounced))")
+        bounced.wasInDoubt = true
+        #expect(Self.replay([.intent, .inDoubtResend, .intent, .outcome(.bounced)]) == .finished(bounced))
+        var deferred = RecipientResult(index: 1, outcome: nil, text: "deferred")
+        deferred.wasInDoubt = true
+        #expect(Self.replay([.intent, .inDoubtResend, .deferred]) == .deferred(deferred))
     }
 }

@@ -35,7 +35,7 @@ struct SettlementPlanTests {
         #expect(plan.results.map(\.index) == [10, 11, 12])
         #expect(plan.results.allSatisfy { $0.text == "said" })
         #expect(plan.deferredReplies == [RecipientResult(index: 13, outcome: nil, text: "later")])
-        #expect(plan.newlyCancelled == 0)
+        #expect(plan.newlyEnded == 0)
     }
 
     @Test(
@@ -83,7 +83,7 @@ struct SettlementPlanTests {
         #expect(plan.charged == 1)
         #expect(plan.results.map(\.outcome) == [.delivered, .cancelled, .inDoubt, .cancelled])
         #expect(plan.results[1].text == "later")
-        #expect(plan.newlyCancelled == 2)
+        #expect(plan.newlyEnded == 2)
         #expect(plan.newlyInDoubt == 1)
         #expect(plan.deferredReplies.isEmpty)
     }

@@ -60,12 +60,15 @@ struct DeliveryFixture: Sendable {
     /// A campaign on its way to `count` recipients.
     func send(
         _ count: Int, batchSize: Int = 4, inDoubt: InDoubtPolicy = .resend, text: String = "Hello.",
-        requiresTLS: Bool = false
+        requiresTLS: Bool = false, ratePerHour: Int? = nil
     ) async throws -> CampaignID {
         let content = MessageContent(
             from: try Mailbox(name: "Shop", address: EmailAddress("news@shop.example")), subject: "Offer", text: text)
         let campaign = try await service.create(
-            account, CampaignRequest(content: content, inDoubt: inDoubt, requiresTLS: requiresTLS, batchSize: batchSize)
+            account,
+            CampaignRequest(
+                content: content, inDoubt: inDoubt, requiresTLS: requiresTLS, ratePerHour: ratePerHour,
+                batchSize: batchSize)
         ).id
         let lines = Self.addresses(count).map { #"{"email": "\#($0)"}"# + "\n" }.joined()
         let upload = AsyncStream { continuation in

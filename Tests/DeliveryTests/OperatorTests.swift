@@ -1,6 +1,5 @@
 import Campaigns
 import CreditLedger
-import Delivery
 import MailTypes
 import Postgres
 import SMTPProtocol
@@ -8,6 +7,8 @@ import SMTPTransport
 import Synchronization
 import Testing
 import TrafficShaping
+
+@testable import Delivery
 
 /// What an operator does to a running engine.
 struct OperatorTests {
@@ -32,22 +33,27 @@ struct OperatorTests {
         }
     }
 
-    @Test func `a held lane's mail waits and goes after the resume`() async throws {
+    // MARK: Lanes
+
+    @Test func `a suspended lane's mail waits and goes after the resume`() async throws {
         let fixture = try await DeliveryFixture.make()
         let server = MailServer()
         try await withEngine(fixture, server) { engine in
             try await fixture.end(of: try await fixture.send(2))
-            #expect(engine.hold(lanes: "elsewhere", seconds: nil, reason: "no").isEmpty)
+            #expect(try await engine.order(.suspend, lanes: "elsewhere", reason: "no") == [:])
+            #expect(try await fixture.store.orders().isEmpty)
             // Shorter than a mail may wait for its lane: it waits here.
-            #expect(engine.hold(lanes: "route", seconds: 10, reason: "maintenance") == ["route"])
+            let held = try await engine.order(.suspend, lanes: "route", seconds: 10, reason: "maintenance")
+            #expect(held == ["route": 0])
             let campaign = try await fixture.send(5)
             try await eventually("the mail waits") { engine.status.lanes.first?.queued == 5 }
             let lane = try #require(engine.status.lanes.first)
             #expect((lane.state, lane.reason) == ("held", "maintenance"))
+            #expect(engine.status.orders.map(\.action) == ["suspend"])
             #expect(engine.status.waitingMails == 5)
             try await Task.sleep(for: .milliseconds(700))
             #expect(server.copies.count == 2)
-            #expect(engine.resume(lanes: "route") == ["route"])
+            #expect(try await engine.resume(lanes: "route") == ["route"])
             try await fixture.end(of: campaign)
             #expect(server.copies.count == 5)
             let counts = engine.status.counts
@@ -55,79 +61,238 @@ struct OperatorTests {
             #expect(counts.batchesClaimed == counts.batchesSettled)
             #expect(counts.journal.count > 0 && counts.journalEntries >= 14)
             #expect(engine.status.lanes.first?.accepted == 7)
+            #expect(engine.status.lanes.first?.state == "open" && engine.status.orders.isEmpty)
         }
     }
 
-    @Test func `the mail of a lane held for long goes back to the store and still arrives`() async throws {
+    @Test func `the mail of a lane suspended for long goes back, and comes at once after the resume`() async throws {
         let fixture = try await DeliveryFixture.make()
         let server = MailServer()
         try await withEngine(fixture, server) { engine in
             try await fixture.end(of: try await fixture.send(1))
-            #expect(engine.hold(lanes: "route", seconds: nil, reason: "broken") == ["route"])
+            // As another node would order it.
+            #expect(try await fixture.store.give(.suspend, to: .lanes("route"), reason: "broken"))
+            try await eventually("the node follows") { engine.status.lanes.first?.state == "held" }
             let campaign = try await fixture.send(4)
             try await eventually("the mail is back") { try await fixture.counters(campaign).deferred == 4 }
             try await eventually("no batch is held") { engine.status.activeBatches == 0 }
             #expect(server.copies.count == 1)
             #expect(engine.status.counts.postponed == 4)
-            _ = engine.resume(lanes: "route")
-            try await fixture.records.owner.query("UPDATE batches SET due_at = clock_timestamp() WHERE state = 1")
-            try await fixture.records.owner.query(
-                "SELECT enqueue_account(\(fixture.account.rawValue), clock_timestamp())")
+            // Brought back too early, it goes back again.
+            try await fixture.store.recall()
+            try await eventually("the mail is back again") { engine.status.counts.postponed == 8 }
+            let start = ContinuousClock.now
+            #expect(try await engine.resume(lanes: "route") == ["route"])
             try await fixture.end(of: campaign)
+            #expect(ContinuousClock.now - start < .seconds(10))
+        }
+        #expect(server.copies.count == 4)
+        #expect(try await fixture.problemsOfBooks() == [])
+    }
+
+    @Test func `a draining lane sends what it has and takes nothing new`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let isFirst = Mutex(true)
+        let server = MailServer { _, _ in
+            isFirst.withLock { isFirst in
+                defer { isFirst = false }
+                return isFirst ? .held : .accept
+            }
+        }
+        try await withEngine(fixture, server, { $0.laneLimits = LaneLimits(connections: 1) }) { engine in
+            let first = try await fixture.send(5, batchSize: 5)
+            try await eventually("a mail is under way") { server.heldCount == 1 }
+            #expect(try await engine.order(.drain, lanes: "route", reason: "leaving") == ["route": 0])
+            #expect(engine.status.lanes.first?.state == "draining")
+            let second = try await fixture.send(3)
+            try await eventually("new mail goes back") { try await fixture.counters(second).deferred == 3 }
+            server.release()
+            try await fixture.end(of: first)
+            #expect(server.copies.count == 5)
+            // A lane that is made later obeys as well: the order is not the lane's.
+            #expect(try await fixture.counters(second).delivered == 0)
+            #expect(try await engine.resume(lanes: "route") == ["route"])
+            try await fixture.end(of: second)
         }
     }
 
-    @Test func `a held account's mail stays in the store, on all nodes`() async throws {
+    @Test func `failing a lane ends what waits there, what waits for it and what comes, uncharged`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let server = MailServer()
+        try await withEngine(fixture, server) { engine in
+            try await fixture.end(of: try await fixture.send(1))
+            // One campaign's mail waits in the store, another's in the lane.
+            _ = try await engine.order(.suspend, lanes: "route", reason: "gone")
+            let stored = try await fixture.send(3)
+            try await eventually("the mail is back") { try await fixture.counters(stored).deferred == 3 }
+            _ = try await engine.order(.suspend, lanes: "route", seconds: 10, reason: "gone")
+            let campaign = try await fixture.send(6)
+            try await eventually("the mail waits") { engine.status.lanes.first?.queued == 6 }
+            #expect(try await engine.order(.fail, lanes: "route", seconds: 60, reason: "gone") == ["route": 6])
+            #expect(engine.status.lanes.first?.state == "failing")
+            let late = try await fixture.send(2)
+            for (campaign, count) in [(stored, 3), (campaign, 6), (late, 2)] {
+                let status = try await fixture.end(of: campaign)
+                #expect(status.counters.bounced == count)
+            }
+            #expect(try await fixture.suppression(of: 1) == nil)
+            #expect(engine.status.counts.bounced == 11)
+            #expect(try await engine.resume(lanes: "route") == ["route"])
+            try await fixture.end(of: try await fixture.send(1))
+        }
+        #expect(server.mails.count == 2)
+        #expect(try await fixture.balance() == CreditBalance(posted: DeliveryFixture.credits - 2, held: 0, limit: 0))
+        #expect(try await fixture.problemsOfBooks() == [])
+    }
+
+    @Test func `an order ends by itself, and a lane by several names obeys the strictest`() async throws {
+        let orders = MailOrders([
+            OperatorOrder(target: .lanes("gmail"), action: .drain, reason: "a", givenAt: 1, secondsLeft: 5),
+            OperatorOrder(target: .lanes("mx.example"), action: .suspend, reason: "b", givenAt: 2),
+            OperatorOrder(target: .lanes("other"), action: .fail, reason: "c", givenAt: 3),
+        ])
+        let order = try #require(orders.order(forLane: "gmail mx.example,mx2.example", provider: "gmail", at: 100))
+        #expect((order.action, order.reason, order.until) == (.suspend, "b", nil))
+        let drain = try #require(orders.order(forLane: "gmail mx2.example", provider: "gmail", at: 100))
+        #expect((drain.action, drain.until) == (.drain, 105))
+        #expect(orders.order(forLane: "default mx9.example", provider: "default", at: 100) == nil)
+
+        let fixture = try await DeliveryFixture.make()
+        #expect(try await fixture.store.give(.suspend, to: .account(fixture.account), seconds: 0.3))
+        let campaign = try await fixture.send(1)
+        #expect(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).isEmpty)
+        try await eventually("the order has ended") { try await fixture.store.orders().isEmpty }
+        try await eventually("the mail is claimed") {
+            try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first?.id.campaign == campaign
+        }
+    }
+
+    // MARK: Accounts and campaigns
+
+    @Test(arguments: [true, false])
+    func `a suspended account's or campaign's mail stays in the store, on all nodes`(isAccount: Bool) async throws {
         let fixture = try await DeliveryFixture.make()
         let server = MailServer { address, _ in address == DeliveryFixture.address(2) ? .held : .accept }
         try await withEngine(fixture, server, { $0.laneLimits = LaneLimits(connections: 1) }) { engine in
             let campaign = try await fixture.send(12)
+            let target =
+                isAccount
+                ? OperatorOrder.Target.account(fixture.account) : .campaign(fixture.account, campaign)
             try await eventually("a mail is under way") { server.heldCount == 1 }
-            #expect(try await engine.hold(account: fixture.account))
+            #expect(try await fixture.store.give(.suspend, to: target))
+            await engine.refreshOrders()
             server.release()
             try await eventually("the batches are given back") { engine.status.activeBatches == 0 }
             let taken = server.copies.count
             #expect(taken < 12)
             try await eventually("no lease is left") { try await fixture.leases() == 0 }
-            #expect(engine.status.accounts.map(\.isHeld) == [true])
             // Neither this engine nor another claims it, nor after something else came due.
             #expect(try await fixture.store.claim(node: "other", leaseSeconds: 5, limit: 8).isEmpty)
             let second = try await fixture.send(1)
-            try await Task.sleep(for: .milliseconds(600))
-            #expect(server.copies.count == taken)
-            #expect(try await engine.resume(account: fixture.account))
-            #expect(try await engine.resume(account: fixture.account) == false)
+            if isAccount {
+                #expect(engine.status.accounts.map(\.isHeld) == [true])
+                try await Task.sleep(for: .milliseconds(600))
+                #expect(server.mails.count == taken)
+            } else {
+                // Another campaign of the account goes on.
+                try await fixture.end(of: second)
+            }
+            #expect(try await fixture.store.lift(target))
+            #expect(try await fixture.store.lift(target) == false)
             try await fixture.end(of: campaign)
             try await fixture.end(of: second)
         }
         #expect(try await fixture.problemsOfBooks() == [])
     }
 
-    @Test func `there is no account to hold but those that exist`() async throws {
-        let fixture = try await DeliveryFixture.make()
-        #expect(try await fixture.store.hold(account: AccountID(rawValue: 99)) == false)
-        #expect(try await fixture.store.hold(account: fixture.account))
-        #expect(try await fixture.store.hold(account: fixture.account))
-        #expect(try await fixture.store.heldAccounts() == [fixture.account])
-    }
-
-    @Test func `failing a lane ends what waits there, uncharged and not suppressed`() async throws {
+    @Test func `suspended mail expires when its time comes`() async throws {
         let fixture = try await DeliveryFixture.make()
         let server = MailServer()
         try await withEngine(fixture, server) { engine in
-            try await fixture.end(of: try await fixture.send(1))
-            _ = engine.hold(lanes: "route", seconds: 10, reason: "gone")
+            #expect(try await fixture.store.give(.suspend, to: .account(fixture.account)))
+            await engine.refreshOrders()
             let campaign = try await fixture.send(6)
-            try await eventually("the mail waits") { engine.status.lanes.first?.queued == 6 }
-            #expect(engine.fail(lanes: "route") == ["route": 6])
+            try await Task.sleep(for: .milliseconds(600))
+            #expect(try await fixture.counters(campaign).pending == 6)
+            try await fixture.expire(campaign)
+            try await fixture.records.owner.query("UPDATE account_queue SET next_due = clock_timestamp()")
             let status = try await fixture.end(of: campaign)
-            #expect(status.counters.bounced == 6)
-            #expect(try await fixture.suppression(of: 3) == nil)
-            #expect(engine.status.counts.bounced == 6)
+            #expect(status.counters.expired == 6)
         }
-        #expect(server.copies.count == 1)
-        #expect(try await fixture.balance() == CreditBalance(posted: DeliveryFixture.credits - 1, held: 0, limit: 0))
+        #expect(server.mails.isEmpty)
+        #expect(try await fixture.balance() == CreditBalance(posted: DeliveryFixture.credits, held: 0, limit: 0))
     }
+
+    @Test func `a draining account's mail at hand is sent, and nothing more is claimed`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let server = MailServer { address, _ in address == DeliveryFixture.address(2) ? .held : .accept }
+        try await withEngine(
+            fixture, server,
+            {
+                $0.laneLimits = LaneLimits(connections: 1); $0.activeBatches = 1
+            }
+        ) { engine in
+            let campaign = try await fixture.send(12)
+            try await eventually("a mail is under way") { server.heldCount == 1 }
+            #expect(try await fixture.store.give(.drain, to: .account(fixture.account)))
+            await engine.refreshOrders()
+            server.release()
+            try await eventually("the batch at hand has ended") { try await fixture.counters(campaign).delivered == 4 }
+            try await Task.sleep(for: .milliseconds(600))
+            #expect(server.mails.count == 4)
+            #expect(try await fixture.store.lift(.account(fixture.account)))
+            try await fixture.end(of: campaign)
+        }
+    }
+
+    @Test func `a failed campaign's mail bounces, uncharged, and the account's fail takes all`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let server = MailServer { address, _ in address == DeliveryFixture.address(2) ? .held : .accept }
+        try await withEngine(
+            fixture, server,
+            {
+                $0.laneLimits = LaneLimits(connections: 1); $0.activeBatches = 2
+            }
+        ) { engine in
+            let campaign = try await fixture.send(20)
+            try await eventually("a mail is under way") { server.heldCount == 1 }
+            _ = try await fixture.service.fail(fixture.account, campaign)
+            await #expect(throws: CampaignError.self) { try await fixture.service.fail(fixture.account, campaign) }
+            server.release()
+            let status = try await fixture.end(of: campaign)
+            let taken = server.mails.count
+            #expect(taken < 9)
+            #expect(status.state == .cancelled && status.campaign.failedAt != nil)
+            #expect((status.counters.delivered, status.counters.bounced) == (taken, 20 - taken))
+            #expect(status.counters.cancelled == 0)
+            #expect(try await fixture.suppression(of: 19) == nil)
+
+            #expect(try await fixture.store.give(.suspend, to: .account(fixture.account)))
+            let others = [try await fixture.send(3), try await fixture.send(5)]
+            #expect(try await fixture.service.failAll(of: fixture.account).map(\.campaign.id) == others)
+            for other in others {
+                let counters = try await fixture.end(of: other).counters
+                #expect(counters.bounced == counters.recipients)
+            }
+            #expect(
+                try await fixture.balance()
+                    == CreditBalance(posted: DeliveryFixture.credits - Int64(taken), held: 0, limit: 0))
+        }
+        #expect(try await fixture.problemsOfBooks() == [])
+    }
+
+    @Test func `there is nothing to order for what does not exist`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let none = AccountID(rawValue: 99)
+        let campaign = try await fixture.send(1)
+        #expect(try await fixture.store.give(.suspend, to: .account(none)) == false)
+        #expect(try await fixture.store.give(.suspend, to: .campaign(none, campaign)) == false)
+        _ = try await fixture.service.cancel(fixture.account, campaign)
+        #expect(try await fixture.store.give(.drain, to: .campaign(fixture.account, campaign)) == false)
+        #expect(try await fixture.store.orders().isEmpty)
+    }
+
+    // MARK: Looking
 
     @Test func `a trace shows the talk and nobody's name`() async throws {
         let fixture = try await DeliveryFixture.make()

@@ -3,7 +3,9 @@ import CreditLedger
 import Delivery
 import Feedback
 import MailTypes
+import Postgres
 import SMTPProtocol
+import Synchronization
 import Testing
 import TrafficShaping
 
@@ -238,6 +240,44 @@ struct OutcomeTests {
             #expect((status.counters.delivered, status.counters.suppressed) == (2, 2))
             #expect(server.attempts[DeliveryFixture.address(waiting)] == nil)
             #expect(server.attempts[DeliveryFixture.address(3)] == nil)
+        }
+    }
+
+    @Test(arguments: [(InDoubtPolicy.resend, Outcome.delivered), (.skip, .inDoubt)])
+    func `who was in doubt is listed while the data lives, and charged once at most`(
+        policy: InDoubtPolicy, outcome: Outcome
+    ) async throws {
+        let fixture = try await DeliveryFixture.make()
+        // The last one is refused until the listing was read, so that the data lives.
+        let isRead = Mutex(false)
+        let server = MailServer { address, attempt in
+            switch (address, attempt) {
+            case (DeliveryFixture.address(1), 1): .silence
+            case (DeliveryFixture.address(2), _): isRead.withLock(\.self) ? .accept : .recipient(Self.greylisted)
+            default: .accept
+            }
+        }
+        let campaign = try await fixture.send(3, batchSize: 1, inDoubt: policy)
+        try await fixture.withEngine(to: server) { _ in
+            try await eventually("the doubt is settled") {
+                let counters = try await fixture.counters(campaign)
+                let open = try await fixture.records.owner.query(
+                    "SELECT count(*) FROM batches WHERE state = 1 AND finished > 0"
+                ).only.decode(Int64.self)
+                return counters.finished == 2 && open == 0
+            }
+            let page = try await fixture.service.recipients(fixture.account, campaign, inDoubtOnly: true)
+            #expect(page.recipients.map(\.email) == [DeliveryFixture.address(1)])
+            #expect(page.recipients.map(\.fate) == [.final(outcome)])
+            #expect(page.recipients.map(\.wasInDoubt) == [policy == .resend])
+            isRead.withLock { $0 = true }
+            let status = try await fixture.end(of: campaign)
+            #expect(status.counters.inDoubt == (policy == .resend ? 0 : 1))
+            #expect(status.counters.inDoubtResent == (policy == .resend ? 1 : 0))
+            #expect(status.credits.charged == (policy == .resend ? 3 : 2))
+            await #expect(throws: CampaignError.self) {
+                try await fixture.service.recipients(fixture.account, campaign, inDoubtOnly: true)
+            }
         }
     }
 }

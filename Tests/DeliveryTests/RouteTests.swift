@@ -71,8 +71,10 @@ struct RouteTests {
                     #expect(try await fixture.end(of: campaign).counters.delivered == 240)
                     let names = engine.status.lanes.map(\.name)
                     #expect(Set(names) == ["route 127.0.0.1:\(heavyPort)", "route 127.0.0.1:\(lightPort)"])
-                    #expect(engine.hold(lanes: "127.0.0.1", seconds: 1, reason: "test").count == 2)
-                    #expect(engine.resume(lanes: "127.0.0.1:\(lightPort)") == ["route 127.0.0.1:\(lightPort)"])
+                    let held = try await engine.order(.suspend, lanes: "127.0.0.1", seconds: 1, reason: "test")
+                    #expect(held.count == 2)
+                    let resumed = try await engine.resume(lanes: "127.0.0.1:\(lightPort)")
+                    #expect(resumed == ["route 127.0.0.1:\(lightPort)"])
                 }
             }
         }
@@ -146,7 +148,7 @@ struct RouteTests {
                     try await eventually("mail waits") {
                         slow.heldCount == 1 && Self.lane(engine, slowPort)?.queued ?? 0 > 10
                     }
-                    _ = engine.hold(lanes: "127.0.0.1:\(slowPort)", seconds: nil, reason: "test")
+                    _ = try await engine.order(.suspend, lanes: "127.0.0.1:\(slowPort)", reason: "test")
                     try await eventually("the other has the rest") { good.copies.count == 29 }
                     slow.release()
                     #expect(try await fixture.end(of: campaign).counters.delivered == 30)
@@ -281,7 +283,8 @@ struct RouteTests {
                 #expect(engine.status.counts.deferred == 0)
                 #expect(locked.connections == 1)
                 // The operator says that the login is right now: it is looked at once, by one connection.
-                #expect(engine.resume(lanes: "127.0.0.1:\(locked.port)").count == 1)
+                let resumed = try await engine.resume(lanes: "127.0.0.1:\(locked.port)")
+                #expect(resumed.count == 1)
                 try await fixture.end(of: try await fixture.send(30, batchSize: 30))
                 #expect(locked.connections == 2)
             }

@@ -153,4 +153,43 @@ struct ShapingTests {
         let one = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1)
         #expect(one.count == 1)
     }
+
+    @Test func `all nodes together keep to a campaign's rate`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let server = MailServer()
+        // Ten a second, in batches of four.
+        let campaign = try await fixture.send(24, ratePerHour: 36_000)
+        let other = try await fixture.send(4)
+        let start = ContinuousClock.now
+        try await server.run { port in
+            try await fixture.withEngine("a", port: port) { _ in
+                try await fixture.withEngine("b", port: port) { _ in
+                    // One without a cap does not wait for it.
+                    try await fixture.end(of: other)
+                    #expect(try await fixture.counters(campaign).delivered < 24)
+                    let status = try await fixture.end(of: campaign)
+                    #expect(status.counters.delivered == 24)
+                }
+            }
+        }
+        // The first four at once, the others 0.4 s after those before them.
+        #expect(ContinuousClock.now - start >= .seconds(2))
+    }
+
+    @Test func `a capped campaign gives a batch at a time, whatever node asks and however often`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        _ = try await fixture.send(8, ratePerHour: 7_200)
+        #expect(try await fixture.store.claim(node: "a", leaseSeconds: 60, limit: 8).count == 1)
+        for node in ["a", "b"] {
+            #expect(try await fixture.store.claim(node: node, leaseSeconds: 60, limit: 8).isEmpty)
+        }
+        // Four mails have two seconds.
+        let wait = try await fixture.records.owner.query(
+            "SELECT extract(epoch FROM next_due - clock_timestamp())::double precision FROM account_queue"
+        ).only.decode(column: 0, as: Double.self)
+        #expect(wait > 0.5 && wait <= 2)
+        try await fixture.records.owner.query("UPDATE campaign_paces SET free_at = clock_timestamp()")
+        try await fixture.records.owner.query("UPDATE account_queue SET next_due = clock_timestamp()")
+        #expect(try await fixture.store.claim(node: "b", leaseSeconds: 60, limit: 8).count == 1)
+    }
 }

@@ -71,6 +71,8 @@ import Testing
         Draft(
             "the largest integer", with: #""expiry_seconds": 9223372036854775807"#, 422, "invalid_field",
             ["expiry_seconds"]),
+        Draft("a rate of nothing", with: #""rate_per_hour": 0"#, 422, "invalid_field", ["rate_per_hour"]),
+        Draft("a rate without end", with: #""rate_per_hour": 100000001"#, 422, "invalid_field", ["rate_per_hour"]),
         Draft("a negative number", with: #""expiry_seconds": -60"#, 422, "invalid_field", ["expiry_seconds"]),
         Draft("a wish that is no boolean", with: #""require_tls": "yes""#, 422, "invalid_field", ["require_tls"]),
         Draft("an unknown policy", with: #""in_doubt": "maybe""#, 422, "invalid_field", ["in_doubt"]),

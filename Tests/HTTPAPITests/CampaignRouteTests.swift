@@ -50,6 +50,10 @@ import Testing
 
             let listed = try await api.get("/v1/campaigns/\(id)/recipients?outcome=pending")
             #expect(listed.json["data"].elements.map { $0["email"] } == ["person0@example.org", "person2@example.org"])
+            #expect(listed.json["data"][0]["in_doubt_resent"] == false)
+            let doubts = try await api.get("/v1/campaigns/\(id)/recipients?in_doubt=true")
+            #expect(doubts.status == 200 && doubts.json["data"].elements.isEmpty)
+            try await api.get("/v1/campaigns/\(id)/recipients?in_doubt=perhaps").expectProblem(422, "invalid_field")
 
             try await fixture.deliver(id, of: customer.account)
             let done = try await api.get("/v1/campaigns/\(id)")
@@ -180,6 +184,24 @@ import Testing
                 answer.expectProblem(409, "illegal_transition")
             }
             #expect(try await fixture.state(customer.account) == before)
+        }
+    }
+
+    @Test func `a campaign keeps its rate, and takes no more recipients than that reaches`() async throws {
+        try await APIFixture.withOwnDatabase { _, _, api in
+            let created = try await api.post(
+                "/v1/campaigns",
+                """
+                {"from": "news@shop.example", "subject": "Hello", "text": "Hello", "expiry_seconds": 7200,
+                 "rate_per_hour": 2}
+                """)
+            #expect(created.json["rate_per_hour"] == 2)
+            let id = try #require(created.json["id"].string)
+            try await api.upload(id, API.lines(5)).expectProblem(422, "invalid_setting")
+            #expect(try await api.get("/v1/campaigns/\(id)").json["counters"]["recipients"] == 0)
+            #expect(try await api.upload(id, API.lines(4)).json["accepted"] == 4)
+            let sent = try await api.post("/v1/campaigns/\(id)/send")
+            #expect(sent.json["rate_per_hour"] == 2)
         }
     }
 }

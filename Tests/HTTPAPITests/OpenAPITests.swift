@@ -68,7 +68,7 @@ import Testing
             document.members(of: "CampaignRequest") == [
                 "from", "subject", "html", "text", "reply_to", "headers", "attachments", "in_doubt", "require_tls",
                 "missing_variables",
-                "expiry_seconds",
+                "expiry_seconds", "rate_per_hour",
             ])
         #expect(document.members(of: "Attachment") == ["filename", "content", "content_type", "content_id"])
         #expect(document.members(of: "SendRequest") == ["scheduled_at"])

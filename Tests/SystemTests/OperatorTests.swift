@@ -45,7 +45,7 @@ import Testing
         // The port is for reading.
         #expect(
             try Programs.finish(
-                "/usr/bin/env", ["curl", "-sS", "--fail", "-X", "POST", "http://127.0.0.1:\(port)/lanes/route/hold"]
+                "/usr/bin/env", ["curl", "-sS", "--fail", "-X", "POST", "http://127.0.0.1:\(port)/lanes/route/suspend"]
             ).status != 0)
         #expect(
             try Programs.finish("/usr/bin/env", ["curl", "-sS", "--fail", "http://127.0.0.1:\(port)/trace?site=route"])
@@ -59,17 +59,19 @@ import Testing
         #expect(try installation.sluice("nodes").contains(/test +alive/))
 
         // An account's mail waits for as long as it is held.
-        #expect(try installation.sluice("lane", "hold", "--account", installation.account) == "held\n")
+        let account = ["--account", installation.account]
+        #expect(try installation.sluice("account", "suspend", "--account", installation.account) == "suspended\n")
         let second = try installation.send(subject: "Two", text: "Hello.", recipients: Self.recipients(20))
         try await Task.sleep(for: .milliseconds(1_500))
         #expect(try installation.status(second)["pending"] == 20)
         #expect(try installation.sluice("top", "--once").contains("held"))
-        try installation.sluice("lane", "resume", "--account", installation.account)
+        #expect(try installation.sluice("lane", "list").contains(/suspend +account +1 .* by the operator/))
+        try installation.sluice("account", "resume", "--account", installation.account)
         _ = try await installation.wait(for: second, seconds: 60)
 
         // A lane's mail as well.
         #expect(
-            try installation.sluice("lane", "hold", "route", "--for", "50", "--reason", "two+2 & words")
+            try installation.sluice("lane", "suspend", "route", "--for", "50", "--reason", "two+2 & words")
                 == "route\n")
         let third = try installation.send(subject: "Three", text: "Hello.", recipients: Self.recipients(20))
         try await Task.sleep(for: .milliseconds(1_500))
@@ -77,12 +79,38 @@ import Testing
         #expect(try installation.sluice("lane", "list").contains(/route +held .* two\+2 & words, for/))
         try installation.sluice("lane", "resume", "route")
         #expect(try await installation.wait(for: third, seconds: 60)["delivered"] == 20)
-        #expect(try sink.copies().values.allSatisfy { $0 == 3 })
+
+        // A campaign's, until it is failed: nothing of it is sent or charged.
+        try installation.sluice("account", "suspend", "--account", installation.account)
+        func steer(_ action: String, _ campaign: String, _ more: String...) throws -> String {
+            try Programs.run(
+                Programs.sluice,
+                ["campaign", action, campaign, "--data", directory.path + "/data"] + account + more)
+        }
+        let fourth = try installation.send(subject: "Four", text: "Hello.", recipients: Self.recipients(5))
+        #expect(try steer("suspend", fourth) == "suspended\n")
+        try installation.sluice("account", "resume", "--account", installation.account)
+        try await Task.sleep(for: .milliseconds(1_500))
+        #expect(try installation.status(fourth)["pending"] == 5)
+        #expect(try steer("drain", fourth) == "draining\n")
+        #expect(try steer("resume", fourth).contains("queued"))
+        _ = try await installation.wait(for: fourth, seconds: 60)
+        try installation.sluice("account", "drain", "--account", installation.account)
+        let fifth = try installation.send(subject: "Five", text: "Hello.", recipients: Self.recipients(5))
+        try installation.sluice("account", "fail", "--account", installation.account, "--yes")
+        let failed = try await installation.wait(for: fifth, seconds: 60)
+        #expect(failed["bounced"] == 5 && failed.credits.charged == 0 && failed.credits.released == 5)
+        try installation.sluice("account", "resume", "--account", installation.account)
+        #expect(try installation.sluice("ledger", "verify").contains("no difference"))
+        #expect(try sink.copies().values.max() == 4)
 
         // What is wrong is said.
         for arguments in [
-            ["lane", "hold", "nowhere"], ["lane", "resume", "--account", installation.account],
-            ["lane", "hold", "--account", "99"], ["lane", "fail", "route"],
+            ["lane", "suspend", "nowhere"], ["lane", "resume", "nowhere"], ["account", "resume"] + account,
+            ["account", "suspend", "--account", "99"], ["account", "fail", "--account", "99", "--yes"],
+            ["account", "fail"] + account, ["campaign", "suspend", fourth] + account,
+            ["campaign", "fail", fourth, "--yes"] + account, ["lane", "fail", "route"],
+            ["lane", "suspend", "route", "--for", "0"],
         ] {
             let finished = try Programs.finish(Programs.sluice, arguments + ["--data", directory.path + "/data"])
             #expect(finished.status != 0 && !finished.errors.isEmpty, "\(arguments)")

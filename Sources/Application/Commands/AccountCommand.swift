@@ -7,8 +7,10 @@ import Postgres
 
 struct AccountCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "account", abstract: "Create and list accounts.",
-        subcommands: [Create.self, List.self, Shape.self])
+        commandName: "account", abstract: "Create and list accounts; suspend, drain, resume and fail their mail.",
+        subcommands: [
+            Create.self, List.self, Shape.self, Suspend.self, Drain.self, Resume.self, Fail.self,
+        ])
 
     struct Create: RecordsCommand {
         static let configuration = CommandConfiguration(abstract: "Create an account with an API key.")

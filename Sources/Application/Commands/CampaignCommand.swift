@@ -6,8 +6,15 @@ import MailTypes
 
 struct CampaignCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "campaign", abstract: "Look at campaigns; pause, resume and cancel them.",
-        subcommands: [List.self, Show.self, Pause.self, Resume.self, Cancel.self])
+        commandName: "campaign", abstract: "Look at campaigns and steer them.",
+        discussion: """
+            pause and cancel do what the customer can do, who may also resume a paused campaign. suspend, drain and fail \
+            are the operator's: only sluice campaign resume ends the first two.
+            """,
+        subcommands: [
+            List.self, Show.self, Recipients.self, Suspend.self, Drain.self, Fail.self, Pause.self, Resume.self,
+            Cancel.self,
+        ])
 
     struct List: RecordsCommand {
         static let configuration = CommandConfiguration(abstract: "List an account's campaigns, newest first.")
@@ -45,6 +52,78 @@ struct CampaignCommand: AsyncParsableCommand {
         }
     }
 
+    struct Recipients: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List a campaign's recipients, one JSON object a line, while its data lives.",
+            discussion: "These are personal data of the customer's recipients.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+        @Option(help: "Only those that stand so: pending, deferred, delivered, bounced, …", transform: Self.fate)
+        var outcome: RecipientFate?
+        @Flag(help: "Only those with a mail whose answer was lost, whether or not it was sent again.")
+        var inDoubt = false
+
+        private static func fate(_ name: String) throws -> RecipientFate {
+            guard let fate = RecipientFate(name: name) else { throw ValidationError("There is no outcome \(name).") }
+            return fate
+        }
+
+        func run(_ records: Records) async throws {
+            var cursor: RecipientCursor?
+            repeat {
+                let page = try await records.campaigns.recipients(
+                    target.account.id, target.id, fate: outcome, inDoubtOnly: inDoubt, after: cursor,
+                    limit: CampaignLimits.pageSize.upperBound)
+                for recipient in page.recipients { print(recipient.json) }
+                cursor = page.next
+            } while cursor != nil
+        }
+    }
+
+    struct Suspend: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Start no more mail, on any node; what waits expires as usual.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+        @OptionGroup var order: OrderOptions
+
+        func run(_ records: Records) async throws {
+            try await records.steering.order(
+                .suspend, .campaign(target.account.id, target.id), seconds: order.seconds, reason: order.reason)
+            print("suspended")
+        }
+    }
+
+    struct Drain: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send what nodes have at hand and take nothing more.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+        @OptionGroup var order: OrderOptions
+
+        func run(_ records: Records) async throws {
+            try await records.steering.order(
+                .drain, .campaign(target.account.id, target.id), seconds: order.seconds, reason: order.reason)
+            print("draining")
+        }
+    }
+
+    struct Fail: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "End a campaign: what was not sent bounces, not charged.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+        @OptionGroup var confirmation: Confirmation
+
+        func run(_ records: Records) async throws {
+            print(try await records.campaigns.fail(target.account.id, target.id).json)
+        }
+    }
+
     struct Pause: RecordsCommand {
         static let configuration = CommandConfiguration(abstract: "Stop sending until resumed.")
 
@@ -57,13 +136,14 @@ struct CampaignCommand: AsyncParsableCommand {
     }
 
     struct Resume: RecordsCommand {
-        static let configuration = CommandConfiguration(abstract: "Send on.")
+        static let configuration = CommandConfiguration(
+            abstract: "Send on, after a pause, a suspend or a drain.")
 
         @OptionGroup var data: DataOptions
         @OptionGroup var target: CampaignTarget
 
         func run(_ records: Records) async throws {
-            print(try await records.campaigns.resume(target.account.id, target.id).json)
+            print(try await records.steering.resume(target.account.id, target.id).json)
         }
     }
 

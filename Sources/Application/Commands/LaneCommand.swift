@@ -2,110 +2,133 @@ import ArgumentParser
 import Delivery
 import Foundation
 
-/// Looks at and steers lanes, accounts and campaigns of a running node.
+/// Looks at lanes, and steers them on all nodes through a running one.
 struct LaneCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "lane", abstract: "List, hold, resume, empty or fail lanes of the running server.",
+        commandName: "lane", abstract: "List, suspend, drain, resume, fail or empty lanes.",
         discussion: """
-            A lane is named by its name, its site, one of its mail hosts or its provider. With --account or --campaign,
-            hold and resume act on an account (on all nodes) or a campaign instead.
+            A lane is named by its name, its site, one of its mail hosts or its provider; all lanes so named are meant, on \
+            all nodes, also those still to be made. For accounts and campaigns see sluice account and sluice campaign.
             """,
-        subcommands: [List.self, Hold.self, Resume.self, Empty.self, Fail.self])
+        subcommands: [List.self, Suspend.self, Drain.self, Resume.self, Fail.self, Empty.self])
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the lanes.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the lanes of a node, and what operators have ordered anywhere.")
 
         @OptionGroup var server: OperatorOptions
-        @Flag(help: "Print JSON.") var json = false
+        @Flag(help: "Print the lanes as JSON.") var json = false
 
         func run() async throws {
-            let lanes = try await server.client().status().lanes
-            try printResult(lanes, asJSON: json) {
-                lanes.isEmpty ? "no lanes: no mail is under way" : TopScreen.laneTable(lanes).text
+            let status = try await server.client().status()
+            try printResult(status.lanes, asJSON: json) {
+                let lanes =
+                    status.lanes.isEmpty ? "no lanes: no mail is under way" : TopScreen.laneTable(status.lanes).text
+                return status.orders.isEmpty ? lanes : lanes + "\n\n" + Self.table(status.orders).text
             }
+        }
+
+        static func table(_ orders: [OrderReport]) -> TextTable {
+            var table = TextTable(header: ["ORDER", "FOR", "", "ENDS", "REASON"])
+            for order in orders {
+                table.add(
+                    order.action, order.kind, order.name, order.endsInSeconds.map { "in \(Int($0)) s" } ?? "",
+                    order.reason)
+            }
+            return table
         }
     }
 
-    struct Hold: AsyncParsableCommand {
+    struct Suspend: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Start no more mail; what waits goes back to the store.")
+            abstract: "Start no more mail; what waits goes back to the database and expires as usual.")
 
         @OptionGroup var server: OperatorOptions
-        @OptionGroup var target: SteeringTarget
-        @Option(name: .customLong("for"), help: "Seconds after which a lane goes on by itself.") var seconds: Double?
-        @Option(help: "What to show beside the lane.") var reason: String?
+        @OptionGroup var order: OrderOptions
+        @Argument(help: "The lane.") var lane: String
 
-        func run() async throws {
-            var query: [(String, String)] = []
-            if let seconds { query.append(("seconds", "\(seconds)")) }
-            if let reason { query.append(("reason", reason)) }
-            try await target.act(target.campaign == nil ? "hold" : "pause", server, query: query)
-        }
+        func run() async throws { try await order.give("suspend", to: lane, server) }
+    }
+
+    struct Drain: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send what waits in the lane and take nothing new; that goes back to the database.")
+
+        @OptionGroup var server: OperatorOptions
+        @OptionGroup var order: OrderOptions
+        @Argument(help: "The lane.") var lane: String
+
+        func run() async throws { try await order.give("drain", to: lane, server) }
     }
 
     struct Resume: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "End a hold, or a suspension.")
-
-        @OptionGroup var server: OperatorOptions
-        @OptionGroup var target: SteeringTarget
-
-        func run() async throws { try await target.act("resume", server) }
-    }
-
-    struct Empty: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Send what waits in a lane back to the store, to come again in a minute.")
+            abstract: "Lift orders, end suspensions, and bring back at once what had to wait.")
 
         @OptionGroup var server: OperatorOptions
         @Argument(help: "The lane.") var lane: String
 
-        func run() async throws { try await SteeringTarget.tell(server.client().act("empty", on: "lanes", lane)) }
+        func run() async throws { try await server.client().act("resume", on: "lanes", lane).tell() }
     }
 
     struct Fail: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "End what waits in a lane as bounced: not sent, not charged, not suppressed.",
-            discussion: "What waits in the store or comes later is not touched. This cannot be undone.")
+            abstract: "End mail of a lane as bounced: not sent, not charged, not suppressed.",
+            discussion: """
+                Mail that waits in the lane or for it ends now, and what comes in the next 5 minutes, or as long as --for \
+                says. This cannot be undone.
+                """)
+
+        @OptionGroup var server: OperatorOptions
+        @OptionGroup var order: OrderOptions
+        @Argument(help: "The lane.") var lane: String
+        @OptionGroup var confirmation: Confirmation
+
+        func run() async throws { try await order.give("fail", to: lane, server) }
+    }
+
+    struct Empty: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send what waits in this node's lane back to the database, to come again in a minute.")
 
         @OptionGroup var server: OperatorOptions
         @Argument(help: "The lane.") var lane: String
-        @Flag(help: "Yes, these mails shall never be sent.") var yes = false
 
-        func validate() throws {
-            guard yes else { throw ValidationError("These mails would never be sent: confirm with --yes.") }
-        }
-
-        func run() async throws { try await SteeringTarget.tell(server.client().act("fail", on: "lanes", lane)) }
+        func run() async throws { try await server.client().act("empty", on: "lanes", lane).tell() }
     }
 }
 
-/// What hold and resume act on.
-struct SteeringTarget: ParsableArguments {
-    @Argument(help: "A lane.") var lane: String?
-    @Option(help: "An account's number.") var account: String?
-    @Option(help: "A campaign.") var campaign: String?
-
-    init() {}
+/// How long an order stands, and why.
+struct OrderOptions: ParsableArguments {
+    @Option(name: .customLong("for"), help: "Seconds after which it ends by itself.") var seconds: Double?
+    @Option(help: "What to show beside it.") var reason: String?
 
     func validate() throws {
-        guard [lane, account, campaign].compactMap(\.self).count == 1 else {
-            throw ValidationError("Name one lane, --account or --campaign.")
+        guard seconds.map({ Steering.seconds.contains($0) }) ?? true else {
+            throw ValidationError("--for takes 1 to 31536000 seconds.")
         }
     }
 
-    func act(_ action: String, _ server: OperatorOptions, query: [(String, String)] = []) async throws {
-        let client = try await server.client()
-        if let lane {
-            try await Self.tell(client.act(action, on: "lanes", lane, query: query))
-        } else if let account {
-            try await Self.tell(client.act(action, on: "accounts", account))
-        } else if let campaign {
-            try await Self.tell(client.act(action, on: "campaigns", campaign))
-        }
+    func give(_ action: String, to lane: String, _ server: OperatorOptions) async throws {
+        var query: [(String, String)] = []
+        if let seconds { query.append(("seconds", "\(seconds)")) }
+        if let reason { query.append(("reason", reason)) }
+        try await server.client().act(action, on: "lanes", lane, query: query).tell()
     }
+}
 
-    static func tell(_ done: OperatorRoutes.Done) {
-        for lane in done.lanes { print(lane + (done.failed[lane].map { ": \($0) mails ended" } ?? "")) }
-        if !done.state.isEmpty { print(done.state) }
+/// `--yes`, for what cannot be undone.
+struct Confirmation: ParsableArguments {
+    @Flag(help: "Yes, these mails shall never be sent.") var yes = false
+
+    func validate() throws {
+        guard yes else { throw ValidationError("These mails would never be sent: confirm with --yes.") }
+    }
+}
+
+extension OperatorRoutes.Done {
+    func tell() {
+        for lane in lanes { print(lane + (failed[lane].map { ": \($0) mails ended" } ?? "")) }
+        if !state.isEmpty { print(state) }
     }
 }

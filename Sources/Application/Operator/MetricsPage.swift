@@ -104,7 +104,7 @@ struct MetricsPage {
 
     private func addLanes(_ lanes: [LaneReport], _ text: inout PrometheusText) {
         text.family("sluice_lanes", .gauge, "Lanes by state.") {
-            for state in ["open", "slowed", "suspended", "probing", "held"] {
+            for state in ["open", "slowed", "suspended", "probing", "held", "draining", "failing"] {
                 $0.add(lanes.count { $0.state == state }, ["state": state])
             }
         }
@@ -132,8 +132,8 @@ struct MetricsPage {
         }
         add("sluice_lane_queued", .gauge, "Mails waiting for the lane.") { Double($0.queued) }
         add("sluice_lane_connections", .gauge, "Connections of the lane.") { Double($0.connections) }
-        add("sluice_lane_stopped", .gauge, "1 while the lane is suspended or held.") {
-            $0.state == "suspended" || $0.state == "held" ? 1 : 0
+        add("sluice_lane_stopped", .gauge, "1 while the lane sends nothing, or nothing new.") {
+            ["suspended", "held", "draining", "failing"].contains($0.state) ? 1 : 0
         }
         add("sluice_lane_login_failing", .gauge, "1 while a smarthost refuses the login, or wants one.") {
             $0.isLoginFailing ? 1 : 0

@@ -13,9 +13,9 @@ import ServiceLifecycle
 ///
 ///     GET  /metrics                        Prometheus text
 ///     GET  /status                         EngineStatus as JSON
-///     POST /lanes/{lane}/hold?seconds=&reason=, /resume, /empty, /fail
-///     POST /accounts/{id}/hold, /resume
-///     POST /campaigns/{id}/pause, /resume, /cancel
+///     POST /lanes/{lane}/suspend?seconds=&reason=, /drain, /resume, /fail, /empty
+///     POST /accounts/{id}/suspend?seconds=&reason=, /drain, /resume, /fail
+///     POST /campaigns/{id}/suspend?seconds=&reason=, /drain, /resume, /fail, /pause, /cancel
 ///     GET  /trace?site={lane}              server-sent lines
 ///
 /// There is no password: whoever reaches the routes that change things owns the data directory. Lanes stand in the path
@@ -48,7 +48,9 @@ struct OperatorRoutes: Sendable {
     }
 
     private func metrics() async throws -> Response {
-        let held = try await delivery.heldAccounts().count
+        let held = try await delivery.orders().count {
+            if case .account = $0.target { true } else { false }
+        }
         let text = MetricsPage(status: engine?.status, heldAccounts: held).text
         return Response(
             status: .ok, headers: [.contentType: PrometheusText.contentType],
@@ -57,49 +59,44 @@ struct OperatorRoutes: Sendable {
 
     // MARK: Actions
 
+    private var steering: Steering { Steering(campaigns: campaigns, delivery: delivery) }
+
     private func actOnLanes(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
         let engine = try Self.running(engine)
         let lane = try Self.parameter("lane", context)
+        let action = try Self.parameter("action", context)
         var done = Done()
-        switch try Self.parameter("action", context) {
-        case "hold":
-            let query = request.uri.queryParameters
-            let seconds = try query["seconds"].map { text in
-                guard let seconds = Double(text), (1...31_536_000).contains(seconds) else {
-                    throw HTTPError(.badRequest, message: "seconds is a number from 1 to 31536000")
-                }
-                return seconds
-            }
-            let reason = String((query["reason"].map(String.init) ?? "by the operator").prefix(200))
-            done.lanes = engine.hold(lanes: lane, seconds: seconds, reason: reason)
-        case "resume": done.lanes = engine.resume(lanes: lane)
+        switch action {
+        case "resume": done.lanes = try await engine.resume(lanes: lane)
         case "empty": done.lanes = engine.empty(lanes: lane)
-        case "fail":
-            done.failed = engine.fail(lanes: lane)
-            done.lanes = done.failed.keys.sorted()
-        default: throw HTTPError(.notFound)
+        default:
+            guard let action = OperatorOrder.Action(rawValue: action) else { throw HTTPError(.notFound) }
+            let seconds = try Self.seconds(request) ?? (action == .fail ? Self.failSeconds : nil)
+            let ended = try await engine.order(action, lanes: lane, seconds: seconds, reason: Self.reason(request))
+            done.lanes = ended.keys.sorted()
+            if action == .fail { done.failed = ended }
         }
         guard !done.lanes.isEmpty else { throw HTTPError(.notFound, message: "there is no lane \(lane) on this node") }
         return try Self.json(done)
     }
 
+    /// A lane that fails for ever would eat the mail of campaigns to come.
+    private static let failSeconds = 300.0
+
     private func actOnAccount(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
-        let engine = try Self.running(engine)
         guard let account = AccountID(try Self.parameter("id", context)) else {
             throw HTTPError(.badRequest, message: "an account is named by its number")
         }
-        switch try Self.parameter("action", context) {
-        case "hold":
-            guard try await engine.hold(account: account) else {
-                throw HTTPError(.notFound, message: "there is no account \(account)")
+        return try await steer {
+            switch try Self.parameter("action", context) {
+            case "suspend": return try await give(.suspend, .account(account), request)
+            case "drain": return try await give(.drain, .account(account), request)
+            case "resume":
+                try await steering.resume(account)
+                return Done(state: "active")
+            case "fail": return Done(state: "\(try await steering.fail(account).count) campaigns failed")
+            default: throw HTTPError(.notFound)
             }
-            return try Self.json(Done(state: "held"))
-        case "resume":
-            guard try await engine.resume(account: account) else {
-                throw HTTPError(.conflict, message: "account \(account) is not held")
-            }
-            return try Self.json(Done(state: "active"))
-        default: throw HTTPError(.notFound)
         }
     }
 
@@ -108,18 +105,53 @@ struct OperatorRoutes: Sendable {
         guard let campaign = CampaignID(text), let account = try await delivery.accounts(of: campaign).first else {
             throw HTTPError(.notFound, message: "there is no campaign \(text)")
         }
+        return try await steer {
+            let status: CampaignStatus
+            switch try Self.parameter("action", context) {
+            case "suspend": return try await give(.suspend, .campaign(account, campaign), request)
+            case "drain": return try await give(.drain, .campaign(account, campaign), request)
+            case "resume": status = try await steering.resume(account, campaign)
+            case "fail": status = try await campaigns.fail(account, campaign)
+            case "pause": status = try await campaigns.pause(account, campaign)
+            case "cancel": status = try await campaigns.cancel(account, campaign)
+            default: throw HTTPError(.notFound)
+            }
+            return Done(state: status.campaign.state.rawValue)
+        }
+    }
+
+    private func give(
+        _ action: OperatorOrder.Action, _ target: OperatorOrder.Target, _ request: Request
+    ) async throws -> Done {
+        try await steering.order(action, target, seconds: Self.seconds(request), reason: Self.reason(request))
+        return Done(state: action == .suspend ? "suspended" : "draining")
+    }
+
+    /// Runs `body`, has this node obey at once, and tells refusals.
+    private func steer(_ body: () async throws -> Done) async throws -> Response {
         do {
-            let status =
-                switch try Self.parameter("action", context) {
-                case "pause": try await campaigns.pause(account, campaign)
-                case "resume": try await campaigns.resume(account, campaign)
-                case "cancel": try await campaigns.cancel(account, campaign)
-                default: throw HTTPError(.notFound)
-                }
-            return try Self.json(Done(state: status.campaign.state.rawValue))
+            let done = try await body()
+            await engine?.refreshOrders()
+            return try Self.json(done)
         } catch let error as CampaignError {
             throw HTTPError(.conflict, message: "\(error)")
+        } catch let error as OperatorFailure {
+            throw HTTPError(.conflict, message: error.description)
         }
+    }
+
+    private static func seconds(_ request: Request) throws -> Double? {
+        try request.uri.queryParameters["seconds"].map { text in
+            guard let seconds = Double(text), Steering.seconds.contains(seconds) else {
+                throw HTTPError(.badRequest, message: "seconds is a number from 1 to 31536000")
+            }
+            return seconds
+        }
+    }
+
+    private static func reason(_ request: Request) -> String {
+        let given = request.uri.queryParameters["reason"].map(String.init) ?? Steering.defaultReason
+        return String(given.prefix(Steering.reasonLetters))
     }
 
     // MARK: Trace

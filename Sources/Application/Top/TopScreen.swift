@@ -106,7 +106,7 @@ struct TopScreen: Sendable {
         lines[0] = style.bold(lines[0])
         for (index, lane) in shown.enumerated() {
             switch lane.state {
-            case "suspended", "held": lines[index + 1] = style.red(lines[index + 1])
+            case "suspended", "held", "draining", "failing": lines[index + 1] = style.red(lines[index + 1])
             case "slowed", "probing": lines[index + 1] = style.yellow(lines[index + 1])
             default: break
             }

@@ -18,11 +18,13 @@ package enum RecipientProgress: Sendable, Hashable {
         var final: RecipientResult?
         var deferred: RecipientResult?
         var isIntended = false
+        var wasInDoubt = false
 
         mutating func apply(_ entry: JournalEntry) {
             switch entry.kind {
             case .intent: isIntended = true
-            case .withdrawn, .inDoubtResend: isIntended = false
+            case .withdrawn: isIntended = false
+            case .inDoubtResend: (isIntended, wasInDoubt) = (false, true)
             case .outcome(let outcome):
                 isIntended = false
                 final = RecipientResult(index: entry.index, outcome: outcome, reply: entry.reply)
@@ -33,9 +35,14 @@ package enum RecipientProgress: Sendable, Hashable {
         }
 
         var progress: RecipientProgress? {
-            if let final { return .finished(final) }
+            func marked(_ result: RecipientResult) -> RecipientResult {
+                var result = result
+                result.wasInDoubt = wasInDoubt
+                return result
+            }
+            if let final { return .finished(marked(final)) }
             if isIntended { return .intended }
-            return deferred.map { .deferred($0) }
+            return deferred.map { .deferred(marked($0)) }
         }
     }
 }

@@ -7,6 +7,8 @@ package struct RecipientResult: Sendable, Hashable {
     /// Nil: deferred, with the last reply.
     package let outcome: Outcome?
     package let reply: RecipientReply
+    /// A mail was sent again after the answer to an earlier one was lost.
+    package var wasInDoubt = false
 
     package var code: UInt16 { reply.code }
     package var enhanced: EnhancedStatusCode? { reply.enhanced }

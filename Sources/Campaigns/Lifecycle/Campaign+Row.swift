@@ -7,15 +7,16 @@ extension Campaign {
     static let columns = """
         campaign_id, state, from_domain, in_doubt_policy, requires_tls,
         ARRAY[expiry_seconds, batch_size, next_batch, open_batches, recipients, delivered, bounced, expired,
-            suppressed, invalid, cancelled, in_doubt, deferred, in_doubt_resent],
-        ARRAY[created_at, scheduled_at, queued_at, started_at, paused_at, expires_at, completed_at, purged_at]
+            suppressed, invalid, cancelled, in_doubt, deferred, in_doubt_resent, coalesce(rate_per_hour, 0)],
+        ARRAY[created_at, scheduled_at, queued_at, started_at, paused_at, expires_at, completed_at, purged_at,
+            failed_at]
         """
 
     init(account: AccountID, row: PostgresRow) throws {
         let (id, stateText, fromDomain, policyText, requiresTLS, numbers, times) = try row.decode(
             Int64.self, String.self, String.self, String.self, Bool.self, [Int32].self, [PostgresTimestamp?].self)
         guard let state = CampaignState(rawValue: stateText), let inDoubt = InDoubtPolicy(rawValue: policyText),
-            numbers.count == 14, times.count == 8, let createdAt = times[0]
+            numbers.count == 15, times.count == 9, let createdAt = times[0]
         else { throw OctetReader.malformed }
         var counters = CampaignCounters()
         counters.recipients = Int(numbers[4])
@@ -30,10 +31,12 @@ extension Campaign {
         counters.inDoubtResent = Int(numbers[13])
         self.init(
             account: account, id: CampaignID(rawValue: id), state: state, fromDomain: fromDomain, inDoubt: inDoubt,
-            requiresTLS: requiresTLS, expirySeconds: Int(numbers[0]), counters: counters, createdAt: createdAt.seconds,
+            requiresTLS: requiresTLS, expirySeconds: Int(numbers[0]),
+            ratePerHour: numbers[14] == 0 ? nil : Int(numbers[14]), counters: counters, createdAt: createdAt.seconds,
             scheduledAt: times[1]?.seconds, queuedAt: times[2]?.seconds, startedAt: times[3]?.seconds,
             pausedAt: times[4]?.seconds, expiresAt: times[5]?.seconds, completedAt: times[6]?.seconds,
-            purgedAt: times[7]?.seconds, batchSize: numbers[1], nextBatch: numbers[2], openBatches: numbers[3])
+            failedAt: times[8]?.seconds, purgedAt: times[7]?.seconds, batchSize: numbers[1], nextBatch: numbers[2],
+            openBatches: numbers[3])
     }
 
     /// Reads the campaign without waiting for anyone.

@@ -9,6 +9,8 @@ package struct Campaign: Sendable, Hashable {
     package let inDoubt: InDoubtPolicy
     package let requiresTLS: Bool
     package let expirySeconds: Int
+    /// Most mails in an hour, all nodes together; nil without a cap.
+    package let ratePerHour: Int?
     package let counters: CampaignCounters
     package let createdAt: Int64
     package let scheduledAt: Int64?
@@ -18,11 +20,16 @@ package struct Campaign: Sendable, Hashable {
     /// When temporary failures become final. Moves with each pause.
     package let expiresAt: Int64?
     package let completedAt: Int64?
+    /// When an operator ended it: what was not sent counts as bounced.
+    package let failedAt: Int64?
     /// When content and recipients were destroyed.
     package let purgedAt: Int64?
     let batchSize: Int32
     let nextBatch: Int32
     let openBatches: Int32
+
+    /// The outcome of recipients that a cancellation, or an operator's end, finds without one.
+    var unfinishedOutcome: Outcome { failedAt == nil ? .cancelled : .bounced }
 
     /// Whether only the purge is left to do.
     var isFinishing: Bool {

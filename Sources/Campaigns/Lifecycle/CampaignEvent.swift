@@ -9,6 +9,8 @@ package enum CampaignEvent: String, CaseIterable, Sendable, Hashable {
     case pause
     case resume
     case cancel
+    /// An operator ends it.
+    case fail
     /// The last batch is settled.
     case complete
 }

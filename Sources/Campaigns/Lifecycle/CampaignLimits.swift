@@ -5,6 +5,8 @@ package enum CampaignLimits {
     /// Seconds after which temporary failures become final.
     package static let expirySeconds: ClosedRange<Int> = 60...2_592_000
     package static let defaultExpirySeconds = 172_800
+    /// Mails in an hour that a campaign may be capped at.
+    package static let ratePerHour: ClosedRange<Int> = 1...100_000_000
     package static let batchSize: ClosedRange<Int> = 1...MailLimits.batchRecipients
     /// How far ahead a campaign may be scheduled, in seconds.
     package static let scheduleAheadSeconds: Int64 = 31_536_000

@@ -9,18 +9,22 @@ package struct CampaignRequest: Sendable {
     package var requiresTLS: Bool
     /// Within ``CampaignLimits/expirySeconds``.
     package var expirySeconds: Int
-    /// Within ``CampaignLimits/batchSize``.
+    /// Most mails in an hour, all nodes together, within ``CampaignLimits/ratePerHour``; nil without a cap.
+    package var ratePerHour: Int?
+    /// Within ``CampaignLimits/batchSize``. A capped campaign has smaller ones, of a minute's mails.
     package var batchSize: Int
 
     package init(
         content: MessageContent, inDoubt: InDoubtPolicy = .resend, requiresTLS: Bool = false,
-        expirySeconds: Int = CampaignLimits.defaultExpirySeconds, batchSize: Int = MailLimits.batchRecipients
+        expirySeconds: Int = CampaignLimits.defaultExpirySeconds, ratePerHour: Int? = nil,
+        batchSize: Int = MailLimits.batchRecipients
     ) {
         self.content = content
         self.inDoubt = inDoubt
         self.requiresTLS = requiresTLS
         self.expirySeconds = expirySeconds
-        self.batchSize = batchSize
+        self.ratePerHour = ratePerHour
+        self.batchSize = ratePerHour.map { min(batchSize, max(1, $0 / 60)) } ?? batchSize
     }
 
     func validate() throws {
@@ -29,6 +33,12 @@ package struct CampaignRequest: Sendable {
                 .invalidSetting,
                 "the expiry is between \(CampaignLimits.expirySeconds.lowerBound) and "
                     + "\(CampaignLimits.expirySeconds.upperBound) seconds")
+        }
+        guard ratePerHour.map({ CampaignLimits.ratePerHour.contains($0) }) ?? true else {
+            throw CampaignError(
+                .invalidSetting,
+                "the rate is between \(CampaignLimits.ratePerHour.lowerBound) and "
+                    + "\(CampaignLimits.ratePerHour.upperBound) mails an hour")
         }
         guard CampaignLimits.batchSize.contains(batchSize) else {
             throw CampaignError(

@@ -24,6 +24,8 @@ package enum CampaignState: String, CaseIterable, Sendable, Hashable {
         case (.paused, .resume): .sending
         case (.draft, .cancel), (.scheduled, .cancel), (.queued, .cancel), (.sending, .cancel), (.paused, .cancel):
             .cancelled
+        // A draft is the customer's alone.
+        case (.scheduled, .fail), (.queued, .fail), (.sending, .fail), (.paused, .fail): .cancelled
         // Without `start` before it where every recipient was suppressed at the import: nothing is ever claimed.
         case (.queued, .complete), (.scheduled, .complete), (.sending, .complete): .completed
         default: nil

@@ -90,6 +90,13 @@ struct CampaignPurger: Sendable {
         if locked.purgedAt != nil { return nil }
         guard locked.isFinishing, let state = locked.state.isFinal ? locked.state : locked.state.applying(.complete)
         else { throw CampaignError.illegal(.complete, in: locked.state) }
+        for table in ["campaign_paces", "operator_orders"] {
+            try await connection.query(
+                """
+                DELETE FROM \(identifier: table)
+                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+                """)
+        }
         rows["batches"] = Int64(
             try await connection.query(
                 """

@@ -13,16 +13,56 @@ extension CampaignService {
     package func cancel(
         _ account: AccountID, _ campaign: CampaignID, onCommit: CommitHook<CampaignStatus>? = nil
     ) async throws -> CampaignStatus {
+        try await end(account, campaign, isFailed: false, onCommit: onCommit)
+    }
+
+    /// Ends the campaign for the operator: as ``cancel(_:_:onCommit:)``, and what was not sent counts as bounced. Nothing
+    /// of it is charged or suppressed.
+    ///
+    /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition` for a draft, and for a campaign that has ended
+    @concurrent
+    package func fail(_ account: AccountID, _ campaign: CampaignID) async throws -> CampaignStatus {
+        try await end(account, campaign, isFailed: true, onCommit: nil)
+    }
+
+    /// Fails every campaign of the account that was sent and has not ended. Drafts stay.
+    ///
+    /// - Returns: how each of them stands then
+    @concurrent
+    package func failAll(of account: AccountID) async throws -> [CampaignStatus] {
+        let campaigns = try await records.query(
+            """
+            SELECT campaign_id FROM campaigns
+            WHERE account_id = \(account.rawValue) AND purged_at IS NULL
+                AND state IN ('scheduled', 'queued', 'sending', 'paused')
+            ORDER BY campaign_id
+            """
+        ).map { CampaignID(rawValue: try $0.decode(Int64.self)) }
+        var failed: [CampaignStatus] = []
+        for campaign in campaigns {
+            do {
+                failed.append(try await fail(account, campaign))
+            } catch let error as CampaignError where error.code == .illegalTransition {
+                // It has ended in the meantime.
+            }
+        }
+        return failed
+    }
+
+    private func end(
+        _ account: AccountID, _ campaign: CampaignID, isFailed: Bool, onCommit: CommitHook<CampaignStatus>?
+    ) async throws -> CampaignStatus {
+        let event = isFailed ? CampaignEvent.fail : .cancel
         let status = try await records.withTransaction { connection in
             let current = try await Campaign.lock(account, campaign, ledger: ledger, on: connection)
-            guard let next = current.state.applying(.cancel), !current.isFinishing else {
-                throw CampaignError.illegal(.cancel, in: current.state)
+            guard let next = current.state.applying(event), !current.isFinishing else {
+                throw CampaignError.illegal(event, in: current.state)
             }
             let batches = try await lockBatches(account, campaign, on: connection)
             let free = batches.filter { !$0.isAtWork }
             if current.state != .draft { try await settle(free, account, campaign, on: connection) }
             let inDoubt = try await countInDoubt(free, account, campaign, on: connection)
-            try await end(free, account, campaign, on: connection)
+            try await close(free, account, campaign, on: connection)
             let unfinished = free.reduce(0) { $0 + $1.recipients - $1.finished }
             let suppressed =
                 current.state == .draft ? Int32(current.counters.recipients) - free.reduce(0) { $0 + $1.recipients } : 0
@@ -31,7 +71,9 @@ extension CampaignService {
                 UPDATE campaigns
                 SET state = \(next.rawValue), completed_at = clock_timestamp(), paused_at = NULL,
                     open_batches = \(Int32(batches.count - free.count)), suppressed = suppressed + \(suppressed),
-                    cancelled = cancelled + \(unfinished - inDoubt), in_doubt = in_doubt + \(inDoubt),
+                    cancelled = cancelled + \(isFailed ? 0 : unfinished - inDoubt),
+                    bounced = bounced + \(isFailed ? unfinished - inDoubt : 0),
+                    failed_at = CASE WHEN \(isFailed) THEN clock_timestamp() END, in_doubt = in_doubt + \(inDoubt),
                     deferred = deferred - \(free.reduce(0) { $0 + $1.deferred })
                 WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
                 """)
@@ -106,7 +148,7 @@ extension CampaignService {
         return Int32(progress.values.reduce(0) { $0 + $1.values.count { $0 == .intended } })
     }
 
-    private func end(
+    private func close(
         _ free: [LockedBatch], _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
     ) async throws {
         try await connection.query(

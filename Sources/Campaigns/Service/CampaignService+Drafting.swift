@@ -81,6 +81,7 @@ extension CampaignService {
                 nextIndex: Int32(before.counters.recipients), nextBatch: before.nextBatch,
                 batchSize: Int(before.batchSize)))
         try Self.requireDraft(try await Campaign.lock(account, campaign, on: connection))
+        try Self.requireReach(before, recipients: Int(result.target.nextIndex))
         try await connection.query(
             """
             UPDATE campaigns SET recipients = \(result.target.nextIndex), next_batch = \(result.target.nextBatch)
@@ -88,6 +89,18 @@ extension CampaignService {
             """)
         try await onCommit?(connection, result)
         return result
+    }
+
+    /// A cap that leaves recipients without an attempt is a mistake: better told now than after the expiry.
+    private static func requireReach(_ campaign: Campaign, recipients: Int) throws(CampaignError) {
+        guard let rate = campaign.ratePerHour else { return }
+        let reach = max(1, rate * campaign.expirySeconds / 3_600)
+        guard recipients <= reach else {
+            throw CampaignError(
+                .invalidSetting,
+                "at \(rate) mails an hour the campaign reaches \(reach) recipients before it expires, not \(recipients)"
+            )
+        }
     }
 
     private static func requireDraft(_ campaign: Campaign) throws(CampaignError) {
@@ -126,10 +139,12 @@ extension CampaignService {
         try await connection.query(
             """
             INSERT INTO campaigns (
-                account_id, campaign_id, from_domain, in_doubt_policy, requires_tls, expiry_seconds, batch_size)
+                account_id, campaign_id, from_domain, in_doubt_policy, requires_tls, expiry_seconds, rate_per_hour,
+                batch_size)
             VALUES (
                 \(account.rawValue), \(id.rawValue), \(request.content.from.address.domain.text),
-                \(request.inDoubt.rawValue), \(request.requiresTLS), \(Int32(request.expirySeconds)), \(Int32(request.batchSize)))
+                \(request.inDoubt.rawValue), \(request.requiresTLS), \(Int32(request.expirySeconds)),
+                \(request.ratePerHour.map { Int32($0) } as Int32?), \(Int32(request.batchSize)))
             """)
         try await connection.query(
             """

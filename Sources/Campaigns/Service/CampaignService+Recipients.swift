@@ -10,13 +10,14 @@ extension CampaignService {
     ///
     /// - Parameters:
     ///   - fate: only those that stand so
+    ///   - inDoubtOnly: only those with a mail whose answer was lost, whether or not it was sent again
     ///   - after: ``RecipientPage/next`` of the page before
     ///   - limit: bounded by ``CampaignLimits/pageSize``
     /// - Throws: ``CampaignError`` `.notFound`, `.purged`
     @concurrent
     package func recipients(
-        _ account: AccountID, _ campaign: CampaignID, fate: RecipientFate? = nil, after cursor: RecipientCursor? = nil,
-        limit: Int = 100
+        _ account: AccountID, _ campaign: CampaignID, fate: RecipientFate? = nil, inDoubtOnly: Bool = false,
+        after cursor: RecipientCursor? = nil, limit: Int = 100
     ) async throws -> RecipientPage {
         let limit = min(max(limit, CampaignLimits.pageSize.lowerBound), CampaignLimits.pageSize.upperBound)
         return try await records.withConnection { connection in
@@ -29,14 +30,15 @@ extension CampaignService {
                 guard let batch = try await StoredBatch.first(from: next.batch, account, campaign, on: connection)
                 else { return RecipientPage(recipients: found, next: nil) }
                 if batch.id.number > next.batch { next = RecipientCursor(batch: batch.id.number, position: 0) }
-                let fates = try batch.fates(key)
+                let fates = try batch.fates(key, unfinished: current.unfinishedOutcome)
                 for (record, standing) in fates.dropFirst(Int(next.position)) {
                     next = RecipientCursor(batch: next.batch, position: next.position + 1)
                     guard let standing, fate == nil || fate == standing.fate else { continue }
+                    guard !inDoubtOnly || standing.wasInDoubt || standing.fate == .final(.inDoubt) else { continue }
                     found.append(
                         RecipientStatus(
                             index: record.index, email: record.address.text, fate: standing.fate,
-                            reply: standing.reply))
+                            reply: standing.reply, wasInDoubt: standing.wasInDoubt))
                     if found.count == limit { return RecipientPage(recipients: found, next: next) }
                 }
                 next = RecipientCursor(batch: next.batch + 1, position: 0)
@@ -48,7 +50,7 @@ extension CampaignService {
 
 /// All that is stored of one batch, read at one moment.
 private struct StoredBatch {
-    typealias Standing = (fate: RecipientFate, reply: RecipientReply)
+    typealias Standing = (fate: RecipientFate, reply: RecipientReply, wasInDoubt: Bool)
 
     let id: BatchID
     let state: BatchState
@@ -88,19 +90,26 @@ private struct StoredBatch {
     }
 
     /// Where each record stands; nil for one that a retry batch has taken over.
-    func fates(_ key: SealingKey) throws -> [(record: RecipientRecord, standing: Standing?)] {
+    /// - Parameter unfinished: the outcome of those that the end of the campaign found without one.
+    func fates(_ key: SealingKey, unfinished: Outcome) throws -> [(record: RecipientRecord, standing: Standing?)] {
         let records = try key.openRecipients(recipients, of: id)
         let stored = try results.map { try key.openResults($0, of: id) } ?? []
         let byIndex = Dictionary(stored.map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
         let entries = try journal.flatMap { try key.openJournal($0.sealed, epoch: $0.epoch, of: id) }
         let progress = RecipientProgress.replay(entries)
+        let resent = Set(entries.filter { $0.kind == .inDoubtResend }.map(\.index))
         return records.map { record in
-            if record.isSuppressed { return (record, (.final(.suppressed), .none)) }
-            return (record, standing(byIndex[record.index], progress[record.index]))
+            if record.isSuppressed { return (record, (.final(.suppressed), .none, false)) }
+            let stored = byIndex[record.index]
+            let standing = standing(stored, progress[record.index], unfinished)
+            let wasInDoubt = stored?.wasInDoubt == true || resent.contains(record.index)
+            return (record, standing.map { ($0.fate, $0.reply, wasInDoubt) })
         }
     }
 
-    private func standing(_ stored: RecipientResult?, _ progress: RecipientProgress?) -> Standing? {
+    private func standing(
+        _ stored: RecipientResult?, _ progress: RecipientProgress?, _ unfinished: Outcome
+    ) -> (fate: RecipientFate, reply: RecipientReply)? {
         if state == .settled { return stored.flatMap { result in result.outcome.map { (.final($0), result.reply) } } }
         switch progress {
         case .finished(let result):
@@ -108,9 +117,9 @@ private struct StoredBatch {
         case .intended where state == .cancelled:
             return (.final(.inDoubt), stored?.reply ?? .none)
         case .deferred(let result):
-            return (state == .cancelled ? .final(.cancelled) : .deferred, result.reply)
+            return (state == .cancelled ? .final(unfinished) : .deferred, result.reply)
         case .intended, nil:
-            if state == .cancelled { return (.final(.cancelled), stored?.reply ?? .none) }
+            if state == .cancelled { return (.final(unfinished), stored?.reply ?? .none) }
             return stored.map { (.deferred, $0.reply) } ?? (.pending, .none)
         }
     }

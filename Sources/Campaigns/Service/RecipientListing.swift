@@ -40,6 +40,8 @@ package struct RecipientStatus: Sendable, Hashable {
     package let fate: RecipientFate
     /// The last reply, where there was one.
     package let reply: RecipientReply
+    /// A mail was sent again after the answer to an earlier one was lost.
+    package let wasInDoubt: Bool
 
     package var outcome: Outcome? { fate.outcome }
     package var code: UInt16 { reply.code }

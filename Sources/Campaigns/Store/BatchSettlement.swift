@@ -7,10 +7,13 @@ package struct BatchSettlement: Sendable {
     package struct Retry: Sendable {
         package var records: [RecipientRecord]
         package var inSeconds: Double
+        /// They wait for a stopped lane: ``DeliveryStore/recall()`` makes them due.
+        package var awaitsResume: Bool
 
-        package init(_ records: [RecipientRecord], inSeconds: Double) {
+        package init(_ records: [RecipientRecord], inSeconds: Double, awaitsResume: Bool = false) {
             self.records = records
             self.inSeconds = inSeconds
+            self.awaitsResume = awaitsResume
         }
     }
 
@@ -39,6 +42,9 @@ package struct BatchSettlement: Sendable {
     ) {
         self.init(results: results, retries: [Retry(deferred, inSeconds: retryInSeconds)], suppress: suppress)
     }
+
+    /// Whether some wait for a stopped lane.
+    package var awaitsResume: Bool { retries.contains(where: \.awaitsResume) }
 
     var deferredIndices: [Int32] { retries.flatMap { $0.records.map(\.index) } }
 }

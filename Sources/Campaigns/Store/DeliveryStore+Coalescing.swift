@@ -15,26 +15,29 @@ extension DeliveryStore {
     package func coalesceRetries() async throws -> Int {
         let campaigns = try await records.query(
             """
-            SELECT account_id, campaign_id FROM batches
+            SELECT account_id, campaign_id, awaits_resume FROM batches
             WHERE state = 1 AND attempt > 0 AND epoch = 0 AND due_at > clock_timestamp() + interval '10 seconds'
                 AND recipients <= \(Int32(CampaignLimits.batchSize.upperBound / 2))
-            GROUP BY 1, 2 HAVING count(*) >= \(Int64(Self.leastParts)) LIMIT 100
+            GROUP BY 1, 2, 3 HAVING count(*) >= \(Int64(Self.leastParts)) LIMIT 100
             """
         ).map { row in
-            let (account, campaign) = try row.decode(Int64.self, Int64.self)
-            return (AccountID(rawValue: account), CampaignID(rawValue: campaign))
+            let (account, campaign, awaitsResume) = try row.decode(Int64.self, Int64.self, Bool.self)
+            return (AccountID(rawValue: account), CampaignID(rawValue: campaign), awaitsResume)
         }
         var joined = 0
-        for (account, campaign) in campaigns { joined += try await coalesce(account, campaign) }
+        for (account, campaign, awaitsResume) in campaigns {
+            joined += try await coalesce(account, campaign, awaitsResume: awaitsResume)
+        }
         return joined
     }
 
-    private func coalesce(_ account: AccountID, _ id: CampaignID) async throws -> Int {
+    private func coalesce(_ account: AccountID, _ id: CampaignID, awaitsResume: Bool) async throws -> Int {
         let key = try await vault.openingKey(account, id)
         return try await records.withTransaction { connection in
             let campaign = try await Campaign.lock(account, id, ledger: ledger, on: connection)
             guard campaign.state == .sending else { return 0 }
-            let parts = try await parts(account, id, size: Int32(campaign.batchSize), on: connection)
+            let parts = try await parts(
+                account, id, size: Int32(campaign.batchSize), awaitsResume: awaitsResume, on: connection)
             guard let last = parts.last, parts.count > 1 else { return 0 }
             let target = BatchID(account: account, campaign: id, number: campaign.nextBatch)
             var joined: (records: [RecipientRecord], replies: [RecipientResult]) = ([], [])
@@ -50,7 +53,7 @@ extension DeliveryStore {
             try await insertRetry(
                 RetryBatch(
                     id: target, records: joined.records, replies: joined.replies,
-                    attempt: parts.map(\.attempt).max() ?? 1, isPaused: false),
+                    attempt: parts.map(\.attempt).max() ?? 1, isPaused: false, awaitsResume: awaitsResume),
                 dueAt: last.dueAt, key, on: connection)
             return parts.count
         }
@@ -67,7 +70,8 @@ extension DeliveryStore {
 
     /// Batches that fit into one, the first due first. A worker that is about to claim one of them wins.
     private func parts(
-        _ account: AccountID, _ campaign: CampaignID, size: Int32, on connection: PostgresConnection
+        _ account: AccountID, _ campaign: CampaignID, size: Int32, awaitsResume: Bool,
+        on connection: PostgresConnection
     ) async throws -> [Part] {
         let free = try await connection.query(
             """
@@ -78,6 +82,7 @@ extension DeliveryStore {
             WHERE b.account_id = \(account.rawValue) AND b.campaign_id = \(campaign.rawValue) AND b.state = 1
                 AND b.attempt > 0 AND b.epoch = 0 AND b.due_at > clock_timestamp() + interval '10 seconds'
                 AND b.recipients <= \(Int32(CampaignLimits.batchSize.upperBound / 2))
+                AND b.awaits_resume = \(awaitsResume)
             ORDER BY b.due_at, b.batch_no LIMIT \(Int32(Self.mostParts))
             FOR NO KEY UPDATE OF b SKIP LOCKED
             """

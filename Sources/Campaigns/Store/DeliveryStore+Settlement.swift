@@ -33,21 +33,24 @@ extension DeliveryStore {
             let progress = try await JournalReplay(vault: vault).progress(of: [batch], on: connection)
             let plan = try SettlementPlan(
                 row: row.plan, indices: indices, progress: progress[batch] ?? [:], claimed: settlement.results,
-                deferred: settlement.deferredIndices)
+                deferred: settlement.deferredIndices, doubted: try await doubted(batch, row.plan, key, on: connection),
+                unfinished: campaign.unfinishedOutcome)
             let retries = row.plan.state == .cancelling ? [] : settlement.retries
             let numbered = zip(campaign.nextBatch..., retries).map { (number: $0, retry: $1) }
             try await ledger.settle(
                 batch, charged: Int64(plan.charged),
                 carried: numbered.map { ($0.number, Int64($0.retry.records.count)) }, on: connection)
             try await write(
-                plan, of: batch, retries: Int32(retries.count), wasDeferred: row.plan.deferred, key, on: connection)
+                plan, of: batch, retries: Int32(retries.count), wasDeferred: row.plan.deferred,
+                isFailed: campaign.failedAt != nil, key, on: connection)
             let replies = Dictionary(uniqueKeysWithValues: plan.deferredReplies.map { ($0.index, $0) })
             for (number, retry) in numbered {
                 try await insertRetry(
                     RetryBatch(
                         id: BatchID(account: batch.account, campaign: batch.campaign, number: number),
                         records: retry.records, replies: retry.records.compactMap { replies[$0.index] },
-                        attempt: row.plan.attempt + 1, isPaused: campaign.state == .paused),
+                        attempt: row.plan.attempt + 1, isPaused: campaign.state == .paused,
+                        awaitsResume: retry.awaitsResume),
                     dueAt: try await databaseTime(plus: retry.inSeconds, on: connection), key, on: connection)
             }
             try await suppress(settlement, batch, on: connection)
@@ -94,6 +97,21 @@ extension DeliveryStore {
             epoch: epoch, leaseNode: node, leaseHolds: holds)
     }
 
+    /// Recipients of a retry batch that were in doubt before it.
+    private func doubted(
+        _ batch: BatchID, _ row: SettlementPlan.Row, _ key: SealingKey, on connection: PostgresConnection
+    ) async throws -> Set<Int32> {
+        guard row.attempt > 0 else { return [] }
+        let rows = try await connection.query(
+            """
+            SELECT sealed FROM batch_results
+            WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)
+                AND batch_no = \(batch.number)
+            """)
+        guard let sealed = try rows.first?.decode([UInt8].self) else { return [] }
+        return Set(try key.openResults(sealed, of: batch).filter(\.wasInDoubt).map(\.index))
+    }
+
     private func indices(
         of batch: BatchID, _ key: SealingKey, on connection: PostgresConnection
     ) async throws -> [Int32] {
@@ -109,8 +127,8 @@ extension DeliveryStore {
 
     /// The batch's own rows and its campaign's counters, in one statement.
     private func write(
-        _ plan: SettlementPlan, of batch: BatchID, retries: Int32, wasDeferred: Int32, _ key: SealingKey,
-        on connection: PostgresConnection
+        _ plan: SettlementPlan, of batch: BatchID, retries: Int32, wasDeferred: Int32, isFailed: Bool,
+        _ key: SealingKey, on connection: PostgresConnection
     ) async throws {
         let results = try key.sealResults(plan.results, of: batch)
         // Deferred recipients go on being counted where there is a retry batch.
@@ -120,13 +138,14 @@ extension DeliveryStore {
             WITH counted AS (
                 UPDATE campaigns
                 SET open_batches = open_batches + \(retries - 1), next_batch = next_batch + \(retries),
-                    cancelled = cancelled + \(plan.newlyCancelled), in_doubt = in_doubt + \(plan.newlyInDoubt),
+                    cancelled = cancelled + \(isFailed ? 0 : plan.newlyEnded),
+                    bounced = bounced + \(isFailed ? plan.newlyEnded : 0), in_doubt = in_doubt + \(plan.newlyInDoubt),
                     deferred = deferred - \(noLongerDeferred)
                 WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)),
             settled AS (
                 UPDATE batches
                 SET state = 3, lease_node = NULL, lease_until = NULL, deferred = 0,
-                    finished = finished + \(plan.newlyCancelled + plan.newlyInDoubt)
+                    finished = finished + \(plan.newlyEnded + plan.newlyInDoubt)
                 WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)
                     AND batch_no = \(batch.number)),
             forgotten AS (
@@ -147,6 +166,7 @@ extension DeliveryStore {
         let replies: [RecipientResult]
         let attempt: Int32
         let isPaused: Bool
+        let awaitsResume: Bool
     }
 
     private func databaseTime(
@@ -172,10 +192,11 @@ extension DeliveryStore {
             replies AS (
                 INSERT INTO batch_results (account_id, campaign_id, batch_no, sealed)
                 VALUES (\(id.account.rawValue), \(id.campaign.rawValue), \(id.number), \(results)))
-            INSERT INTO batches (account_id, campaign_id, batch_no, state, recipients, deferred, attempt, due_at)
+            INSERT INTO batches (
+                account_id, campaign_id, batch_no, state, recipients, deferred, attempt, due_at, awaits_resume)
             VALUES (
                 \(id.account.rawValue), \(id.campaign.rawValue), \(id.number), \(state.rawValue), \(count), \(count),
-                \(retry.attempt), \(dueAt))
+                \(retry.attempt), \(dueAt), \(retry.awaitsResume))
             """)
         guard !retry.isPaused else { return }
         try await connection.query("SELECT enqueue_account(\(id.account.rawValue), \(dueAt))")

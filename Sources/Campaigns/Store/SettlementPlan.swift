@@ -20,14 +20,17 @@ struct SettlementPlan: Sendable, Hashable {
     /// One for each recipient of the retry batch: its last reply.
     let deferredReplies: [RecipientResult]
     let charged: Int32
-    /// Unfinished recipients of a cancelled campaign, and those of them whose mail may have arrived.
-    let newlyCancelled: Int32
+    /// Unfinished recipients of a campaign that was ended, and those of them whose mail may have arrived.
+    let newlyEnded: Int32
     let newlyInDoubt: Int32
 
-    /// - Parameter indices: of the batch's records.
+    /// - Parameters:
+    ///   - indices: of the batch's records.
+    ///   - doubted: those that were in doubt before this batch.
+    ///   - unfinished: what becomes of those without an outcome where the campaign was ended.
     init(
         row: Row, indices: [Int32], progress: [Int32: RecipientProgress], claimed: [RecipientResult],
-        deferred: [Int32]
+        deferred: [Int32], doubted: Set<Int32> = [], unfinished: Outcome = .cancelled
     ) throws(CampaignError) {
         let final = Self.finals(indices, progress)
         try Self.require(
@@ -39,12 +42,19 @@ struct SettlementPlan: Sendable, Hashable {
                 && final.allSatisfy { told[$0.index] == .some($0.outcome) },
             "the results are not those of the journal")
         charged = row.delivered
+        func marked(_ results: [RecipientResult]) -> [RecipientResult] {
+            results.map { result in
+                var result = result
+                result.wasInDoubt = result.wasInDoubt || doubted.contains(result.index)
+                return result
+            }
+        }
         if row.state == .cancelling {
-            let rest = Self.cancelled(indices, progress)
-            results = final + rest
+            let rest = Self.ended(indices, progress, as: unfinished)
+            results = marked(final + rest)
             deferredReplies = []
             newlyInDoubt = Int32(rest.count { $0.outcome == .inDoubt })
-            newlyCancelled = Int32(rest.count) - newlyInDoubt
+            newlyEnded = Int32(rest.count) - newlyInDoubt
         } else {
             let replies = Self.deferred(indices, progress)
             try Self.require(
@@ -54,10 +64,10 @@ struct SettlementPlan: Sendable, Hashable {
             try Self.require(
                 deferred.count == replies.count && Set(deferred) == Set(replies.map(\.index)),
                 "the deferred recipients are not those of the journal")
-            results = final
-            deferredReplies = replies
+            results = marked(final)
+            deferredReplies = marked(replies)
             newlyInDoubt = 0
-            newlyCancelled = 0
+            newlyEnded = 0
         }
     }
 
@@ -74,15 +84,17 @@ struct SettlementPlan: Sendable, Hashable {
         }
     }
 
-    /// What becomes of the unfinished recipients of a cancelled campaign: cancelled, but in doubt where a mail was
-    /// about to be sent and nothing tells whether it was.
-    static func cancelled(_ indices: [Int32], _ progress: [Int32: RecipientProgress]) -> [RecipientResult] {
+    /// What becomes of the unfinished recipients of a campaign that was ended: cancelled or failed, but in doubt where a
+    /// mail was about to be sent and nothing tells whether it was.
+    private static func ended(
+        _ indices: [Int32], _ progress: [Int32: RecipientProgress], as outcome: Outcome
+    ) -> [RecipientResult] {
         indices.compactMap { index in
             switch progress[index] {
             case .finished: nil
             case .intended: RecipientResult(index: index, outcome: .inDoubt)
-            case .deferred(let result): RecipientResult(index: index, outcome: .cancelled, reply: result.reply)
-            case nil: RecipientResult(index: index, outcome: .cancelled)
+            case .deferred(let result): RecipientResult(index: index, outcome: outcome, reply: result.reply)
+            case nil: RecipientResult(index: index, outcome: outcome)
             }
         }
     }

@@ -1,7 +1,7 @@
-import Campaigns
+package import Campaigns
 import Foundation
 import Logging
-package import MailTypes
+import MailTypes
 package import SMTPTransport
 import Synchronization
 package import TrafficShaping
@@ -10,9 +10,10 @@ package import TrafficShaping
 // provider; an action reaches all lanes so named, on this node, and is told by their names.
 extension DeliveryEngine {
     package var status: EngineStatus {
-        let (runs, activeBatches, held, isDraining) = state.withLock { state in
-            (Array(state.runs.values), state.activeBatches, state.heldAccounts, state.stopReason != nil)
+        let (runs, activeBatches, orders, isDraining) = state.withLock { state in
+            (Array(state.runs.values), state.activeBatches, state.orders, state.stopReason != nil)
         }
+        let held = orders.heldAccounts
         var accounts: [AccountID: (batches: Int, waiting: Int)] = [:]
         for account in held { accounts[account] = (0, 0) }
         for run in runs {
@@ -31,48 +32,117 @@ extension DeliveryEngine {
                 AccountReport(
                     account: account.rawValue, isHeld: held.contains(account), batches: work.batches,
                     waiting: work.waiting, counts: counts[account] ?? AccountCounts())
-            }.sorted { $0.account < $1.account })
+            }.sorted { $0.account < $1.account }, orders: orders.all.compactMap { OrderReport($0) })
     }
 
-    // MARK: Lanes
+    // MARK: Orders
 
-    /// Starts no more mail over these lanes; what is under way ends, and what waits goes back to the store unless the
-    /// hold ends soon.
+    /// Orders something of lanes, on all nodes; this one obeys at once, the others follow within seconds.
     ///
-    /// - Parameter seconds: nil until they are resumed.
-    package func hold(lanes pattern: String, seconds: Double?, reason: String) -> [String] {
-        onLanes(pattern, "lane held") { lane in
-            router.holds.hold(lane, until: seconds.map { SteadyClock.now + $0 }, reason: reason)
+    /// - Parameter seconds: after which the order ends by itself; nil until they are resumed.
+    /// - Returns: this node's lanes that are meant, with the waiting mails that were ended; empty where there is no such
+    ///   lane, and then nothing was ordered.
+    package func order(
+        _ action: OperatorOrder.Action, lanes pattern: String, seconds: Double? = nil, reason: String
+    ) async throws -> [String: Int] {
+        let names = lanes(pattern).map(\.name)
+        guard !names.isEmpty else { return [:] }
+        _ = try await store.give(action, to: .lanes(pattern), seconds: seconds, reason: reason)
+        logger.notice("lanes ordered", metadata: ["lanes": "\(pattern)", "order": "\(action.rawValue)"])
+        let ended = try await readOrders()
+        return Dictionary(uniqueKeysWithValues: names.map { ($0, ended[$0] ?? 0) })
+    }
+
+    /// Lifts every order that names one of these lanes, and ends suspensions that lanes have brought on themselves. Mail
+    /// that was given back for either is claimed again at once.
+    ///
+    /// - Returns: the lanes of this node and the orders that were meant; empty where there is neither.
+    package func resume(lanes pattern: String) async throws -> [String] {
+        let lanes = lanes(pattern)
+        var names = Set(lanes.map(\.name))
+        for order in try await store.orders() where order.action != .resume {
+            guard case .lanes(let other) = order.target else { continue }
+            let isMeant =
+                other == pattern
+                || lanes.contains { Lane.matches(name: $0.name, provider: $0.provider.name, other) }
+            guard isMeant else { continue }
+            if !lanes.contains(where: { Lane.matches(name: $0.name, provider: $0.provider.name, other) }) {
+                names.insert(other)
+            }
+            try await store.lift(order.target)
         }
+        guard !names.isEmpty else { return [] }
+        _ = try await store.give(.resume, to: .lanes(pattern), seconds: Self.resumeSeconds)
+        logger.notice("lanes resumed", metadata: ["lanes": "\(pattern)"])
+        _ = try await readOrders()
+        return names.sorted()
     }
 
-    /// Ends holds, and suspensions that the lane has brought on itself.
-    package func resume(lanes pattern: String) -> [String] {
-        onLanes(pattern, "lane resumed") { router.holds.resume($0) }
-    }
-
-    /// Sends what waits back to the store, to come again in a minute.
+    /// Sends what waits in this node's lanes back to the store, to come again in a minute.
     package func empty(lanes pattern: String) -> [String] {
-        onLanes(pattern, "lane emptied") { $0.empty() }
-    }
-
-    /// Ends what waits in these lanes as bounced. What waits in the store, or comes later, is not touched.
-    ///
-    /// - Returns: the lanes' names with the mails that were ended.
-    package func fail(lanes pattern: String) -> [String: Int] {
-        var failed: [String: Int] = [:]
-        _ = onLanes(pattern, "lane failed") { failed[$0.name] = $0.fail() }
-        return failed
-    }
-
-    private func onLanes(_ pattern: String, _ message: Logger.Message, _ action: (Lane) -> Void) -> [String] {
-        let lanes = router.allLanes.filter { Lane.matches(name: $0.name, provider: $0.provider.name, pattern) }
-        for lane in lanes {
-            action(lane)
-            logger.notice(message, metadata: ["lane": "\(lane.name)"])
-        }
+        let lanes = lanes(pattern)
+        for lane in lanes { lane.empty() }
+        if !lanes.isEmpty { logger.notice("lanes emptied", metadata: ["lanes": "\(pattern)"]) }
         return lanes.map(\.name).sorted()
     }
+
+    private func lanes(_ pattern: String) -> [Lane] {
+        router.allLanes.filter { Lane.matches(name: $0.name, provider: $0.provider.name, pattern) }
+    }
+
+    /// Another node, or a command, may have been told.
+    func followOrders() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(2))
+            await refreshOrders()
+        }
+    }
+
+    /// Obeys what was ordered elsewhere, without waiting for the next look.
+    package func refreshOrders() async {
+        do {
+            _ = try await readOrders()
+        } catch {
+            logger.warning("orders not read", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Reads what stands and obeys it.
+    ///
+    /// - Returns: how many waiting mails were ended, by lane.
+    private func readOrders() async throws -> [String: Int] {
+        let reading = state.withLock { state in
+            state.orderReadings += 1
+            return state.orderReadings
+        }
+        let orders = MailOrders(try await store.orders())
+        let now = Sender.wallClock()
+        let obeyed = state.withLock { state -> (new: [OperatorOrder], runs: [BatchRun])? in
+            // A reading that began later has seen all that this one has.
+            guard reading > state.ordersReading else { return nil }
+            state.ordersReading = reading
+            defer { state.orders = orders }
+            return (orders.new(since: state.orders), state.runs.values.filter { orders.suspend($0.batch, at: now) })
+        }
+        guard let (new, runs) = obeyed else { return [:] }
+        for run in runs { run.stop(.park) }
+        let ended = router.obey(orders)
+        var recalls = false
+        for order in new {
+            guard case .lanes(let pattern) = order.target else { continue }
+            if order.action == .resume { for lane in lanes(pattern) { lane.resume() } }
+            // Each node asks for it, since one that had not heard yet may have given the mail back once more.
+            recalls = recalls || order.action == .resume || order.action == .fail
+        }
+        if recalls {
+            state.withLock { $0.recalls += 1 }
+            try await store.recall()
+        }
+        return ended
+    }
+
+    /// Long enough for every node to hear of it.
+    private static let resumeSeconds = 10.0
 
     // MARK: Rules
 
@@ -80,49 +150,6 @@ extension DeliveryEngine {
     ///
     /// - Returns: the names of the lanes whose rules have changed.
     package func reload(providers: ProviderRules) -> [String] { router.reload(providers) }
-
-    // MARK: Accounts
-
-    /// Keeps an account's mail back, on all nodes and over restarts. Mails under way end; the rest goes back to the store.
-    ///
-    /// - Returns: false if there is no such account.
-    package func hold(account: AccountID) async throws -> Bool {
-        guard try await store.hold(account: account) else { return false }
-        logger.notice("account held", metadata: ["account": "\(account)"])
-        try await readHolds()
-        return true
-    }
-
-    /// - Returns: false if it was not held.
-    package func resume(account: AccountID) async throws -> Bool {
-        // Before the store: what is claimed a moment later must not be given back.
-        _ = state.withLock { $0.heldAccounts.remove(account) }
-        let wasHeld = try await store.resume(account: account)
-        if wasHeld { logger.notice("account resumed", metadata: ["account": "\(account)"]) }
-        try await readHolds()
-        return wasHeld
-    }
-
-    /// Another node may have been told.
-    func watchHolds() async {
-        while !Task.isCancelled {
-            do {
-                try await readHolds()
-            } catch {
-                logger.warning("held accounts not read", metadata: ["error": "\(error)"])
-            }
-            try? await Task.sleep(for: .seconds(2))
-        }
-    }
-
-    private func readHolds() async throws {
-        let held = try await store.heldAccounts()
-        let runs = state.withLock { state in
-            state.heldAccounts = held
-            return held.isEmpty ? [] : state.runs.values.filter { held.contains($0.batch.id.account) }
-        }
-        for run in runs { run.stop(.park) }
-    }
 
     // MARK: Trace
 

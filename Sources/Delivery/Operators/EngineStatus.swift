@@ -1,3 +1,4 @@
+import Campaigns
 import MailTypes
 import TrafficShaping
 
@@ -15,6 +16,29 @@ package struct EngineStatus: Sendable, Codable {
     package let lanes: [LaneReport]
     /// Those that have mail here, or are held.
     package let accounts: [AccountReport]
+    /// What operators have ordered, anywhere.
+    package let orders: [OrderReport]
+}
+
+/// An operator's order that stands.
+package struct OrderReport: Sendable, Codable, Hashable {
+    /// `lane`, `account` or `campaign`
+    package let kind: String
+    /// What it names: the lane's name, the account's number, the campaign's id.
+    package let name: String
+    /// `suspend`, `drain` or `fail`
+    package let action: String
+    package let reason: String
+    /// Nil until it is lifted.
+    package let endsInSeconds: Double?
+
+    package init(kind: String, name: String, action: String, reason: String, endsInSeconds: Double? = nil) {
+        self.kind = kind
+        self.name = name
+        self.action = action
+        self.reason = reason
+        self.endsInSeconds = endsInSeconds
+    }
 }
 
 /// A lane at one moment.
@@ -37,7 +61,7 @@ package struct LaneReport: Sendable, Codable, Hashable {
     package let provider: String
     /// What it sends from.
     package let source: String
-    /// `open`, `slowed`, `suspended`, `probing` or `held`
+    /// `open`, `slowed`, `suspended` or `probing`, by itself; `held`, `draining` or `failing`, by an operator
     package let state: String
     /// Why it is not open.
     package let reason: String?
@@ -109,7 +133,8 @@ package struct AccountReport: Sendable, Codable, Hashable {
 
 extension LaneReport {
     init(_ lane: LaneSnapshot) {
-        let (state, reason, until) = lane.standing.condition.report
+        var (state, reason, until) = lane.standing.condition.report
+        if let order = lane.order { (state, reason, until) = (order.action.state, order.reason, order.until) }
         self.init(
             name: lane.name, site: Lane.site(of: lane.name, lane.provider), provider: lane.provider,
             source: lane.source, state: state, reason: reason,
@@ -120,6 +145,22 @@ extension LaneReport {
             lastRefusal: lane.counts.lastRefusal.map {
                 Refusal(code: $0.code, enhanced: $0.enhanced?.description, secondsAgo: max(0, lane.at - $0.at))
             })
+    }
+}
+
+extension OrderReport {
+    /// Nil for what is no lasting order.
+    init?(_ order: OperatorOrder) {
+        guard order.action != .resume else { return nil }
+        let (kind, name) =
+            switch order.target {
+            case .lanes(let name): ("lane", name)
+            case .account(let account): ("account", "\(account)")
+            case .campaign(_, let campaign): ("campaign", "\(campaign)")
+            }
+        self.init(
+            kind: kind, name: name, action: order.action.rawValue, reason: order.reason,
+            endsInSeconds: order.secondsLeft)
     }
 }
 

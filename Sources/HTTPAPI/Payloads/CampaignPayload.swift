@@ -17,6 +17,7 @@ struct CampaignPayload: StrictPayload {
     let requireTLS: Bool?
     let missingVariables: String?
     let expirySeconds: WholeNumber?
+    let ratePerHour: WholeNumber?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case from, subject, html, text
@@ -26,6 +27,7 @@ struct CampaignPayload: StrictPayload {
         case requireTLS = "require_tls"
         case missingVariables = "missing_variables"
         case expirySeconds = "expiry_seconds"
+        case ratePerHour = "rate_per_hour"
     }
 
     /// - Throws: ``Problem``, which names the field where that is known.
@@ -39,7 +41,7 @@ struct CampaignPayload: StrictPayload {
             missingVariables: try missingVariablePolicy())
         return CampaignRequest(
             content: content, inDoubt: try inDoubtPolicy(), requiresTLS: requireTLS ?? false,
-            expirySeconds: try expiry())
+            expirySeconds: try expiry(), ratePerHour: try rate())
     }
 
     private func mailbox(_ text: String, field: String) throws -> Mailbox {
@@ -59,6 +61,17 @@ struct CampaignPayload: StrictPayload {
                 fields: ["expiry_seconds"])
         }
         return seconds
+    }
+
+    private func rate() throws -> Int? {
+        guard let rate = ratePerHour?.value else { return nil }
+        let range = CampaignLimits.ratePerHour
+        guard range.contains(rate) else {
+            throw Problem.invalid(
+                "invalid_field", "rate_per_hour lies between \(range.lowerBound) and \(range.upperBound).",
+                fields: ["rate_per_hour"])
+        }
+        return rate
     }
 
     private func inDoubtPolicy() throws -> InDoubtPolicy {

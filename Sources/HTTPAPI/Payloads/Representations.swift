@@ -25,6 +25,7 @@ extension Campaign {
         json.member("in_doubt", inDoubt.rawValue)
         json.member("require_tls", requiresTLS)
         json.member("expiry_seconds", Int64(expirySeconds))
+        json.member("rate_per_hour", ratePerHour.map { Int64($0) })
         json.key("counters")
         json.beginObject()
         json.member("recipients", Int64(counters.recipients))
@@ -45,6 +46,7 @@ extension Campaign {
         json.member("scheduled_at", scheduledAt.map(Timestamp.text))
         json.member("queued_at", queuedAt.map(Timestamp.text))
         json.member("started_at", startedAt.map(Timestamp.text))
+        json.member("failed_at", failedAt.map(Timestamp.text))
         json.member("completed_at", completedAt.map(Timestamp.text))
         json.member("purged_at", purgedAt.map(Timestamp.text))
         json.endObject()
@@ -101,11 +103,12 @@ extension ImportReport {
 }
 
 extension RecipientStatus {
-    var json: String {
+    package var json: String {
         var json = JSONText()
         json.beginObject()
         json.member("email", email)
         json.member("outcome", fate.name)
+        json.member("in_doubt_resent", wasInDoubt)
         json.member("code", code == 0 ? nil : Int64(code))
         json.member("enhanced", enhanced?.description)
         json.member("text", text.isEmpty ? nil : text)

@@ -153,9 +153,15 @@ struct CampaignRoutes: Sendable {
             }
             return filter
         }
+        let inDoubtOnly = try request.uri.queryParameters.get("in_doubt").map { text in
+            guard let flag = Bool(text) else {
+                throw Problem.invalid("invalid_field", "in_doubt is true or false.", fields: ["in_doubt"])
+            }
+            return flag
+        }
         let found = try await campaigns.recipients(
-            context.authenticated(), context.campaignID(), fate: outcome, after: page.cursor { RecipientCursor($0) },
-            limit: page.limit)
+            context.authenticated(), context.campaignID(), fate: outcome, inDoubtOnly: inDoubtOnly ?? false,
+            after: page.cursor { RecipientCursor($0) }, limit: page.limit)
         return PageRequest.response(found.recipients.map(\.json), next: found.next?.description)
     }
 

@@ -210,6 +210,9 @@ extension LaneGovernor {
         hold = Hold(until: until, reason: reason)
     }
 
+    /// Ends an operator's hold alone.
+    package mutating func release() { hold = nil }
+
     /// Ends an operator's hold and any suspension; the limits stay as low as they are.
     package mutating func resume(at now: SteadySeconds) {
         hold = nil

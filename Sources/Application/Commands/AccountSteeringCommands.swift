@@ -1,0 +1,65 @@
+import ArgumentParser
+import Campaigns
+import Foundation
+import MailTypes
+
+extension AccountCommand {
+    struct Suspend: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Start no more mail of an account, on any node; what waits expires as usual.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+        @OptionGroup var order: OrderOptions
+
+        func run(_ records: Records) async throws {
+            try await records.steering.order(
+                .suspend, .account(account.id), seconds: order.seconds, reason: order.reason)
+            print("suspended")
+        }
+    }
+
+    struct Drain: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send what nodes have at hand of an account and take nothing more.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+        @OptionGroup var order: OrderOptions
+
+        func run(_ records: Records) async throws {
+            try await records.steering.order(.drain, .account(account.id), seconds: order.seconds, reason: order.reason)
+            print("draining")
+        }
+    }
+
+    struct Resume: RecordsCommand {
+        static let configuration = CommandConfiguration(abstract: "Send an account's mail again.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+
+        func run(_ records: Records) async throws {
+            try await records.steering.resume(account.id)
+            print("active")
+        }
+    }
+
+    struct Fail: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "End all campaigns of an account: what was not sent bounces, not charged.",
+            discussion: "Drafts stay, and campaigns to come are not touched: suspend the account for that.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+        @OptionGroup var confirmation: Confirmation
+
+        func run(_ records: Records) async throws {
+            for status in try await records.steering.fail(account.id) { print("\(status.campaign.id) failed") }
+        }
+    }
+}
+
+extension Records {
+    var steering: Steering { Steering(campaigns: campaigns, delivery: delivery) }
+}

@@ -1,0 +1,52 @@
+import Campaigns
+import MailTypes
+
+/// What operators do to accounts and campaigns, by command or over the socket. All nodes follow within seconds.
+struct Steering: Sendable {
+    let campaigns: CampaignService
+    let delivery: DeliveryStore
+
+    /// Orders stand for at most a year, or until they are lifted.
+    static let seconds = 1.0...31_536_000
+    static let reasonLetters = 200
+    static let defaultReason = "by the operator"
+
+    /// Suspends or drains.
+    func order(
+        _ action: OperatorOrder.Action, _ target: OperatorOrder.Target, seconds: Double?, reason: String?
+    ) async throws {
+        let reason = String((reason ?? Self.defaultReason).prefix(Self.reasonLetters))
+        guard try await delivery.give(action, to: target, seconds: seconds, reason: reason) else {
+            throw OperatorFailure(description: Self.missing(target))
+        }
+    }
+
+    func resume(_ account: AccountID) async throws {
+        guard try await delivery.lift(.account(account)) else {
+            throw OperatorFailure(description: "account \(account) is neither suspended nor draining")
+        }
+    }
+
+    /// Lifts the operator's order, and ends the pause if there is one.
+    func resume(_ account: AccountID, _ campaign: CampaignID) async throws -> CampaignStatus {
+        let wasOrdered = try await delivery.lift(.campaign(account, campaign))
+        let status = try await campaigns.get(account, campaign)
+        return wasOrdered && status.state != .paused ? status : try await campaigns.resume(account, campaign)
+    }
+
+    /// Ends all that the account has sent and that has not ended.
+    func fail(_ account: AccountID) async throws -> [CampaignStatus] {
+        guard try await delivery.exists(account) else {
+            throw OperatorFailure(description: Self.missing(.account(account)))
+        }
+        return try await campaigns.failAll(of: account)
+    }
+
+    private static func missing(_ target: OperatorOrder.Target) -> String {
+        switch target {
+        case .lanes(let name): "there is no lane \(name)"
+        case .account(let account): "there is no account \(account)"
+        case .campaign(let account, let campaign): "account \(account) has no campaign \(campaign) that still has mail"
+        }
+    }
+}
