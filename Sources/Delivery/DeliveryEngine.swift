@@ -44,11 +44,14 @@ package final class DeliveryEngine: Service {
         var stopReason: BatchRun.StopReason?
         var pacer = AccountPacer()
 
-        /// How many batches may be claimed now; nil once the engine stops.
-        func appetite(_ configuration: DeliveryConfiguration) -> Int? {
+        /// How many batches may be claimed now; nil once the engine stops. What waits for the rate of its account keeps no
+        /// other account's mail away.
+        func appetite(_ configuration: DeliveryConfiguration, _ fleet: FleetState) -> Int? {
             guard stopReason == nil else { return nil }
             let opening = (activeBatches - runs.count) * MailLimits.batchRecipients
-            let waiting = runs.values.reduce(opening) { $0 + $1.waitingCount }
+            let waiting = runs.values.reduce(opening) { sum, run in
+                fleet.shaping(of: run.batch.id.account)?.rate == nil ? sum + run.waitingCount : sum
+            }
             let missing = configuration.waitingMails - waiting
             return max(
                 0,
@@ -175,7 +178,7 @@ package final class DeliveryEngine: Service {
         await withDiscardingTaskGroup { group in
             wakeUp.raise()
             await wakeUp.onEach {
-                guard let appetite = state.withLock({ $0.appetite(configuration) }) else { return .finish }
+                guard let appetite = state.withLock({ $0.appetite(configuration, fleet) }) else { return .finish }
                 // Taken before the claim, so that it cannot outlast the lease in the database.
                 let leaseEnd = leaseEndFromNow
                 for batch in await claim(upTo: appetite) {

@@ -127,7 +127,9 @@ final class Lane: Sendable {
             let opensAt = state.opensAt(now)
             share(jobs, &state)
             for job in jobs {
-                if let seconds = state.overflowSeconds(limits, opensAt: opensAt, at: now) {
+                if !waitsForItsAccount(job) || opensAt > now + limits.queueSeconds,
+                    let seconds = state.overflowSeconds(limits, opensAt: opensAt, at: now)
+                {
                     back.append(GivenBack(job: job, inSeconds: seconds, awaitsResume: opensAt > now))
                 } else {
                     state.queue.append(job, for: job.run.batch.id.account, in: job.run.batch.id.campaign)
@@ -156,6 +158,14 @@ final class Lane: Sendable {
         for job in left {
             sender.postpone(job, inSeconds: seconds.popFirst() ?? 0, awaitsResume: first.awaitsResume)
         }
+    }
+
+    /// Mail of an account with a rate is claimed at that rate, so what waits here waits for its own turn and not for the
+    /// site: sent back, it would only come later than the rate allows.
+    private func waitsForItsAccount(_ job: Job) -> Bool { fleet.shaping(of: job.run.batch.id.account)?.rate != nil }
+
+    private func hasWaitedTooLong(_ job: Job, _ limits: LaneLimits) -> Bool {
+        job.hasWaited(limits.queueSeconds) && !waitsForItsAccount(job)
     }
 
     /// Applies what the operator has set for the accounts of these mails.
@@ -189,7 +199,7 @@ final class Lane: Sendable {
             let opensAt = state.governor.opensAt(now)
             let isSuspended = opensAt > now + limits.queueSeconds
             func mustGo(_ job: Job) -> Bool {
-                isSuspended || job.hasWaited(limits.queueSeconds) || !job.run.mayStart
+                isSuspended || hasWaitedTooLong(job, limits) || !job.run.mayStart
             }
             // Taking all out and putting them back costs much more than a look, and is seldom needed.
             guard state.queue.contains(where: mustGo) else {
@@ -340,6 +350,8 @@ final class Lane: Sendable {
                 }
                 guard let job = state.queue.popFirst(at: now) else {
                     state.governor.permitUnused(at: now)
+                    // Accounts keep to their rates, which says nothing about the pace of the site.
+                    state.throughput.rest()
                     wake(in: (state.queue.nextDue ?? now) - now, &state)
                     return retire()
                 }
@@ -369,7 +381,7 @@ final class Lane: Sendable {
     }
 
     private func settlesWithoutConnection(_ job: Job) -> Bool {
-        guard sender.settlesWithoutConnection(job, waited: job.hasWaited(limits.queueSeconds)) else {
+        guard sender.settlesWithoutConnection(job, waited: hasWaitedTooLong(job, limits)) else {
             job.run.start(job.position)
             return false
         }

@@ -37,6 +37,10 @@ final class Sender: MailSender {
             job.run.finish(job.position, .untouched)
             return true
         }
+        if now() >= job.run.batch.campaignExpiresAt {
+            conclude(job.run, job.position, .expired, Diagnosis(text: "the campaign's expiry passed"))
+            return true
+        }
         if waited { postpone(job, inSeconds: Self.waitedSeconds, awaitsResume: false) }
         return waited
     }

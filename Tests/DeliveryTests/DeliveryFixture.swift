@@ -60,10 +60,12 @@ struct DeliveryFixture: Sendable {
     /// A campaign on its way to `count` recipients.
     func send(
         _ count: Int, batchSize: Int = 4, inDoubt: InDoubtPolicy = .resend, text: String = "Hello.",
-        requiresTLS: Bool = false, ratePerHour: Int? = nil
+        requiresTLS: Bool = false, ratePerHour: Int? = nil, of other: AccountID? = nil,
+        from domain: String = "shop.example"
     ) async throws -> CampaignID {
+        let account = other ?? account
         let content = MessageContent(
-            from: try Mailbox(name: "Shop", address: EmailAddress("news@shop.example")), subject: "Offer", text: text)
+            from: try Mailbox(name: "Shop", address: EmailAddress("news@\(domain)")), subject: "Offer", text: text)
         let campaign = try await service.create(
             account,
             CampaignRequest(

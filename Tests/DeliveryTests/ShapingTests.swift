@@ -1,4 +1,6 @@
 import Campaigns
+import CreditLedger
+import MailSigning
 import MailTypes
 import Postgres
 import Synchronization
@@ -152,6 +154,39 @@ struct ShapingTests {
         #expect(none.isEmpty)
         let one = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1)
         #expect(one.count == 1)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a capped account has its rate, and keeps nobody else waiting`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let other = try await fixture.records.pool.withTransaction { connection in
+            try await DeliveryStore.set(AccountShaping(rate: 10), for: fixture.account, on: connection)
+            let other = try await fixture.ledger.createAccount(name: "other", on: connection)
+            try await fixture.ledger.grant(10, to: other, key: "first", memo: "test", on: connection)
+            return other
+        }
+        _ = try await fixture.domains.add(other, DomainName("other.example"), algorithms: [.ed25519SHA256])
+        let server = MailServer()
+        // Waits longer than the lane would keep mail that waits for its site, and more than the node likes to have.
+        let capped = try await fixture.send(60, batchSize: 30)
+        let start = ContinuousClock.now
+        try await fixture.withEngine(
+            to: server,
+            {
+                $0.laneLimits = LaneLimits(connections: 2, queueSeconds: 0.5)
+                $0.waitingMails = 10
+            }
+        ) { _ in
+            try await eventually("the capped campaign is under way") { !server.mails.isEmpty }
+            let quick = try await fixture.send(8, of: other, from: "other.example")
+            try await eventually("the other account's mail has gone") {
+                try await fixture.service.get(other, quick).campaign.purgedAt != nil
+            }
+            #expect(try await fixture.counters(capped).delivered < 60)
+            let counters = try await fixture.end(of: capped).counters
+            #expect(counters.delivered == 60)
+        }
+        // Ten at once, then ten a second.
+        #expect((.seconds(4.5)...(.seconds(12))).contains(ContinuousClock.now - start))
     }
 
     @Test func `all nodes together keep to a campaign's rate`() async throws {
