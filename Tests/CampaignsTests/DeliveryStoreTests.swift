@@ -277,16 +277,13 @@ struct DeliveryStoreTests {
                         JournalEntry(index: 3, kind: .deferred),
                     ])
             ])
-        let fingerprinter = try await fixture.vault.accountKeys(fixture.account).fingerprinter
-        let gone = fingerprinter.fingerprint(batch.records[1].address)
         let retried = batch.records[2...].map { record in
             var record = record
             record.attempt = 1
             return record
         }
         let settlement = BatchSettlement(
-            results: batch.results([0: .delivered, 1: .bounced]), deferred: retried, retryInSeconds: 0,
-            suppress: [(gone, .hardBounce)])
+            results: batch.results([0: .delivered, 1: .bounced]), deferred: retried, retryInSeconds: 0)
         #expect(
             try await fixture.store.settle(batch.id, node: "n", epoch: 1, settlement) == .settled(campaignDone: false))
         // Again, as after an answer that was lost.
@@ -298,8 +295,6 @@ struct DeliveryStoreTests {
         #expect(status.credits.held == 2)
         #expect(status.counters.deferred == 2)
         #expect(status.counters.pending == 0)
-        #expect(try await fixture.suppressions.contains(batch.records[1].address, account: fixture.account))
-        #expect(try await fixture.store.suppressed(fixture.account, [gone]) == [gone])
         #expect(try await fixture.rows("journal", campaign) == 0)
 
         let retry = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 5).first)

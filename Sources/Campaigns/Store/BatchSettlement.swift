@@ -1,6 +1,3 @@
-package import Feedback
-package import Vault
-
 /// What a worker brings when every recipient of its batch has an outcome or waits for another attempt.
 package struct BatchSettlement: Sendable {
     /// Recipients that are tried again together.
@@ -22,25 +19,15 @@ package struct BatchSettlement: Sendable {
     /// Those to try again, by the time they are due: one retry batch each.
     package let retries: [Retry]
 
-    /// Addresses never to be mailed again by this account.
-    package let suppress: [(fingerprint: Fingerprint, reason: SuppressionReason)]
-
     /// - Parameter retries: empty ones are left out.
-    package init(
-        results: [RecipientResult], retries: [Retry],
-        suppress: [(fingerprint: Fingerprint, reason: SuppressionReason)] = []
-    ) {
+    package init(results: [RecipientResult], retries: [Retry]) {
         self.results = results
         self.retries = retries.filter { !$0.records.isEmpty }
-        self.suppress = suppress
     }
 
     /// With at most one retry batch.
-    package init(
-        results: [RecipientResult], deferred: [RecipientRecord] = [], retryInSeconds: Double = 0,
-        suppress: [(fingerprint: Fingerprint, reason: SuppressionReason)] = []
-    ) {
-        self.init(results: results, retries: [Retry(deferred, inSeconds: retryInSeconds)], suppress: suppress)
+    package init(results: [RecipientResult], deferred: [RecipientRecord] = [], retryInSeconds: Double = 0) {
+        self.init(results: results, retries: [Retry(deferred, inSeconds: retryInSeconds)])
     }
 
     /// Whether some wait for a stopped lane.

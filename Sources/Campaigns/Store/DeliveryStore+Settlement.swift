@@ -1,5 +1,4 @@
 import CreditLedger
-import Feedback
 package import MailTypes
 import Postgres
 import Vault
@@ -53,7 +52,6 @@ extension DeliveryStore {
                         awaitsResume: retry.awaitsResume),
                     dueAt: try await databaseTime(plus: retry.inSeconds, on: connection), key, on: connection)
             }
-            try await suppress(settlement, batch, on: connection)
             let isLast = campaign.openBatches == 1 && retries.isEmpty
             return .settled(campaignDone: isLast && campaign.state != .paused)
         }
@@ -200,14 +198,5 @@ extension DeliveryStore {
             """)
         guard !retry.isPaused else { return }
         try await connection.query("SELECT enqueue_account(\(id.account.rawValue), \(dueAt))")
-    }
-
-    private func suppress(
-        _ settlement: BatchSettlement, _ batch: BatchID, on connection: PostgresConnection
-    ) async throws {
-        guard !settlement.suppress.isEmpty else { return }
-        try await suppressions.add(
-            settlement.suppress.map { NewSuppression($0.fingerprint, $0.reason) }, account: batch.account,
-            origin: .reply, note: "campaign \(batch.campaign)", on: connection)
     }
 }

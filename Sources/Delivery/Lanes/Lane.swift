@@ -7,19 +7,6 @@ import Synchronization
 import TLSPolicies
 import TrafficShaping
 
-/// One mail waiting for a connection.
-struct Job: Sendable {
-    let run: BatchRun
-    let position: Int
-    var queuedAt: ContinuousClock.Instant
-    /// Whether it met a connection that the server had just closed for idleness, and was put back.
-    var wasRetried = false
-    /// The smarthosts that could not take it: each is asked once, so that mail does not go round in circles.
-    var declinedBy: Set<String> = []
-    /// What the recipient's domain publishes; nil where mail goes to a smarthost.
-    var tlsPolicy: DomainTLSPolicy?
-}
-
 /// One site reached from one source address: its waiting mails and the workers that carry them over its connections.
 ///
 /// Workers come with the queue and go with it; accounts take turns, and within an account its campaigns. The governor
@@ -553,102 +540,6 @@ final class Lane: Sendable {
     }
 }
 
-/// What a lane keeps to: all that changes when the rules are read anew.
-struct LaneRules: Sendable {
-    let provider: Provider
-    let limits: LaneLimits
-    /// The rate that all nodes keep together; nil where there is none.
-    private(set) var siteRate: SiteRate?
-
-    init(provider: Provider, limits: LaneLimits, siteRate: SiteRate?) {
-        self.provider = provider
-        self.limits = limits
-        self.siteRate = siteRate
-    }
-
-    /// The tokens at hand stay while the rate does.
-    fileprivate init(_ new: LaneRules, after old: LaneRules) {
-        self = new
-        if new.limits.rate == old.limits.rate { siteRate = old.siteRate }
-    }
-}
-
-extension PoolLimits {
-    init(_ limits: LaneLimits, _ policy: GovernorPolicy) {
-        self.init(
-            maximumConnections: limits.connections, maximumMessagesPerConnection: limits.messagesPerConnection,
-            idleTimeout: .milliseconds(Int64(limits.idleSeconds * 1_000)),
-            // Over before the first probe, which would meet the old failure otherwise.
-            failureBackoff: .milliseconds(Int64(min(10, policy.firstPauseSeconds / 2) * 1_000)))
-    }
-}
-
-/// What a lane looks like at one moment.
-struct LaneSnapshot: Sendable {
-    let name: String
-    let provider: String
-    let source: String
-    let standing: LaneStanding
-    /// The time that ``standing`` counts from.
-    let at: SteadySeconds
-    let queued: Int
-    let workers: Int
-    let connections: Int
-    /// Mails answered a second, over the last seconds.
-    let perSecond: Double
-    /// Mails answered since the lane was made.
-    let answered: Int
-    let counts: LaneCounts
-    let order: LaneOrder?
-}
-
-/// What the lane's governor is told of a mail.
-enum LaneAnswer: Sendable {
-    case accepted
-    case refused(ReplyAction?, code: Int, EnhancedStatusCode?)
-    /// No connection, or one that broke without an answer.
-    case broken
-    /// Not the site's doing.
-    case stopped
-    /// A smarthost refused our login, or wants one; the text says how, without credentials.
-    case notLoggedIn(String)
-}
-
-/// How sending one mail over a connection ended, for the lane.
-enum SendResult: Sendable {
-    /// The server had closed the connection before; another should carry the mail.
-    case stale
-    case answered(LaneAnswer)
-    /// The smarthost took no mail for want of a login: as if it had not been tried.
-    case notLoggedIn(LaneAnswer)
-    /// The mail did not need the connection.
-    case unused
-}
-
-/// What a lane's workers do with a mail.
-protocol MailSender: Sendable {
-    /// Ends a job that must not or need not be sent any more; true when it did.
-    ///
-    /// - Parameter waited: it has waited for too long.
-    func settlesWithoutConnection(_ job: Job, waited: Bool) -> Bool
-    /// - Parameter isSmarthost: the site passes mail on to others, and may want a login.
-    func send(_ job: Job, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool) async -> SendResult
-    /// No connection to the site could be made.
-    func fail(_ job: Job, failure: SMTPConnectFailure, provider: Provider) -> LaneAnswer
-    /// Gives the mail back to the store untried.
-    ///
-    /// - Parameter awaitsResume: the operator's resume of a lane brings it back at once.
-    func postpone(_ job: Job, inSeconds: Double, awaitsResume: Bool)
-    /// Ends the mail as bounced, untried: the operator wants no more of it.
-    func giveUp(_ job: Job)
-}
-
-extension Job {
-    func hasWaited(_ seconds: Double) -> Bool {
-        ContinuousClock.now - queuedAt > .milliseconds(Int64(seconds * 1_000))
-    }
-}
-
 extension Lane.State {
     fileprivate func readiness(at now: SteadySeconds) -> Lane.Readiness {
         if order != nil { return .rests(until: opensAt(now)) }
@@ -717,80 +608,6 @@ extension LaneGovernor {
 
     /// Without an end: looked at again before long, in case it is over.
     fileprivate static var heldSeconds: Double { 300 }
-}
-
-/// Mails answered a second, over windows of some seconds.
-struct Throughput {
-    private static let window = 5.0
-    private var windowStart: SteadySeconds?
-    private var inWindow = 0
-    private var lastRate: Double?
-    private(set) var total = 0
-
-    mutating func count(at now: SteadySeconds) {
-        roll(to: now)
-        inWindow += 1
-        total += 1
-    }
-
-    mutating func rest() {
-        windowStart = nil
-        lastRate = nil
-        inWindow = 0
-    }
-
-    mutating func perSecond(at now: SteadySeconds) -> Double {
-        roll(to: now)
-        guard let windowStart else { return 0 }
-        let elapsed = max(now - windowStart, 0.1)
-        return lastRate ?? Double(inWindow) / elapsed
-    }
-
-    /// Nil until a whole window was measured.
-    mutating func established(at now: SteadySeconds) -> Double? {
-        roll(to: now)
-        return lastRate.map { max($0, 0.1) }
-    }
-
-    private mutating func roll(to now: SteadySeconds) {
-        guard let start = windowStart else {
-            windowStart = now
-            return
-        }
-        guard now - start >= Self.window else { return }
-        lastRate = Double(inWindow) / (now - start)
-        inWindow = 0
-        windowStart = now
-    }
-}
-
-/// The connections that a node may have open, all lanes together.
-final class ConnectionBudget: Sendable {
-    private let limit: Int
-    private let used = Atomic(0)
-
-    init(_ limit: Int) { self.limit = limit }
-
-    func take() -> Bool {
-        guard used.wrappingAdd(1, ordering: .relaxed).newValue <= limit else {
-            giveBack()
-            return false
-        }
-        return true
-    }
-
-    func giveBack() { used.wrappingSubtract(1, ordering: .relaxed) }
-
-    var inUse: Int { used.load(ordering: .relaxed) }
-}
-
-/// The clock of lanes.
-enum SteadyClock {
-    private static let origin = ContinuousClock.now
-    static var now: SteadySeconds {
-        let (seconds, attoseconds) = (ContinuousClock.now - origin).components
-        return Double(seconds) + Double(attoseconds) * 1e-18
-    }
 }
 
 /// Hands one job into and out of a closure.

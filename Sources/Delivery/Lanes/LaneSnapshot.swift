@@ -1,0 +1,20 @@
+import TrafficShaping
+
+/// What a lane looks like at one moment.
+struct LaneSnapshot: Sendable {
+    let name: String
+    let provider: String
+    let source: String
+    let standing: LaneStanding
+    /// The time that ``standing`` counts from.
+    let at: SteadySeconds
+    let queued: Int
+    let workers: Int
+    let connections: Int
+    /// Mails answered a second, over the last seconds.
+    let perSecond: Double
+    /// Mails answered since the lane was made.
+    let answered: Int
+    let counts: LaneCounts
+    let order: LaneOrder?
+}
