@@ -365,6 +365,8 @@ package final class DeliveryEngine: Service {
                 from: store, node: configuration.node, aliveSeconds: Double(configuration.leaseSeconds),
                 day: Int(Sender.wallClock() / 86_400))
         } catch {
+            // A node that ends needs none.
+            guard !Task.isCancelled else { return }
             logger.warning("no news of the other nodes", metadata: ["error": "\(error)"])
         }
     }

@@ -103,6 +103,7 @@ extension DeliveryEngine {
         do {
             _ = try await readOrders()
         } catch {
+            guard !Task.isCancelled else { return }
             logger.warning("orders not read", metadata: ["error": "\(error)"])
         }
     }
