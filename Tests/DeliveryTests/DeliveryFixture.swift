@@ -175,7 +175,8 @@ struct DeliveryFixture: Sendable {
     }
 }
 
-/// Looks again and again; a test that waits for what never comes fails after a minute: other tests make databases meanwhile.
+/// Looks again and again; a test that waits for what never comes fails after a minute. Other tests make databases
+/// meanwhile.
 func eventually(
     _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ isSo: () async throws -> Bool
 ) async throws {
