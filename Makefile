@@ -15,17 +15,9 @@ help: ## List these commands
 demo: release ## Deliver 10,000 mails to a local sink and show that every credit adds up (RECIPIENTS=n)
 	@$(RELEASE) demo --recipients $(RECIPIENTS)
 
-# Target by target and few at a time: tests with deadlines starve where a hundred others make databases beside them.
-TESTS := MailTypesTests MailMessageTests SMTPProtocolTests TrafficShapingTests MailSigningTests SMTPTransportTests \
-    DNSResolutionTests TLSPoliciesTests PostgresTests CreditLedgerTests VaultTests IdentityTests FeedbackTests \
-    CampaignsTests DeliveryTests HTTPAPITests ApplicationTests
-
 test: test-packages ## Build and run all tests
 	swift build --build-tests --explicit-target-dependency-import-check error
-	for tests in $(TESTS); do \
-	    swift test --skip-build --disable-xctest --experimental-maximum-parallelization-width 4 --filter "^$$tests\."; \
-	done
-	swift test --skip-build --disable-xctest --no-parallel --filter '^SystemTests\.'
+	@.ci/test
 
 build: packages ## Debug build
 	swift build --explicit-target-dependency-import-check error

@@ -38,7 +38,7 @@ package enum APIServer {
     package static func application(
         _ services: APIServices, host: String, port: Int, tls: TLSConfiguration?,
         connections: Int = APILimits.connections,
-        group: any EventLoopGroup, logger: Logger, onStart: @escaping @Sendable (Int) async -> Void
+        group: any EventLoopGroup, logger: Logger, onStart: @escaping @Sendable (Int) -> Void
     ) throws -> some ApplicationProtocol {
         let plain = HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(APILimits.idleSeconds)))
         let server = try tls.map { try .tls(plain, tlsConfiguration: $0) } ?? plain
@@ -47,7 +47,7 @@ package enum APIServer {
             configuration: .init(
                 address: .hostname(host, port: port), serverName: "sluice",
                 availableConnectionsDelegate: MaximumAvailableConnections(connections)),
-            onServerRunning: { channel in await onStart(channel.localAddress?.port ?? port) },
+            onServerRunning: { channel in onStart(channel.localAddress?.port ?? port) },
             eventLoopGroupProvider: .shared(group), logger: logger)
     }
 }

@@ -18,6 +18,8 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var server: ServerOptions
 
     func run() async throws {
+        // A hangup says that files have changed. While the server starts it is about to read them anyway.
+        signal(SIGHUP, SIG_IGN)
         let settings = try await Settings(
             flags: data.values.merging(server.values) { $1 }, file: data.configurationFile)
         let logger = try settings.logger("sluice")

@@ -7,8 +7,10 @@ import ServiceLifecycle
 
 /// Listens for operators: on a unix socket for everything, and where it is asked for on a loopback port for monitors.
 enum OperatorServer {
+    /// - Parameter onStart: called once clients find the socket.
     static func onSocket(
-        _ socket: OperatorSocket, _ routes: OperatorRoutes, group: any EventLoopGroup, logger: Logger
+        _ socket: OperatorSocket, _ routes: OperatorRoutes, group: any EventLoopGroup, logger: Logger,
+        onStart: @escaping @Sendable (Int?) -> Void
     ) -> some Service {
         SocketService(
             application: Hummingbird.Application(
@@ -16,21 +18,27 @@ enum OperatorServer {
                 configuration: .init(
                     address: .unixDomainSocket(path: socket.bindPath), serverName: "sluice",
                     availableConnectionsDelegate: MaximumAvailableConnections(connections)),
-                onServerRunning: { _ in socket.publish(logger) }, eventLoopGroupProvider: .shared(group),
+                onServerRunning: { _ in
+                    socket.publish(logger)
+                    onStart(nil)
+                }, eventLoopGroupProvider: .shared(group),
                 logger: logger),
             socket: socket)
     }
 
     /// Reading only: a port has no file mode, and pages in a browser reach it as well.
+    ///
+    /// - Parameter onStart: called once it listens.
     static func onPort(
-        _ endpoint: Endpoint, _ routes: OperatorRoutes, group: any EventLoopGroup, logger: Logger
+        _ endpoint: Endpoint, _ routes: OperatorRoutes, group: any EventLoopGroup, logger: Logger,
+        onStart: @escaping @Sendable (Int?) -> Void
     ) -> some Service {
         Hummingbird.Application(
             router: routes.router(readOnly: true),
             configuration: .init(
                 address: .hostname(endpoint.host, port: endpoint.port), serverName: "sluice",
                 availableConnectionsDelegate: MaximumAvailableConnections(connections)),
-            eventLoopGroupProvider: .shared(group), logger: logger)
+            onServerRunning: { _ in onStart(nil) }, eventLoopGroupProvider: .shared(group), logger: logger)
     }
 
     private static let connections = 64

@@ -5,6 +5,8 @@ import UnixSignals
 
 /// Reads the provider rules anew at each SIGHUP. They are checked as a whole first: a mistake changes nothing.
 struct RulesReloader: Service {
+    /// Trapped before any part of the server runs.
+    let hangups: UnixSignalsSequence
     /// The operator's file; nil for the built-in rules alone.
     let file: String?
     /// Nil on a node that does not deliver. It takes the signal all the same, which would end it otherwise.
@@ -12,7 +14,7 @@ struct RulesReloader: Service {
     let logger: Logger
 
     func run() async throws {
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() { reload() }
+        for await _ in hangups.cancelOnGracefulShutdown() { reload() }
     }
 
     private func reload() {

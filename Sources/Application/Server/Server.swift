@@ -27,9 +27,12 @@ final class Server: Sendable {
 
     /// Runs until a signal or `stop()`; mails under way are finished first.
     ///
-    /// - Parameter onStart: told the port of the API once it listens; not called without the API.
-    func run(onStart: @escaping @Sendable (Int) async -> Void) async throws {
+    /// - Parameter onStart: told the port of the API once this node can be reached at all places where it listens; not
+    ///   called without the API.
+    func run(onStart: @escaping @Sendable (Int) -> Void) async throws {
         let roles = configuration.roles
+        let startup = Startup(onStart)
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount / 2))
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         var engine: DeliveryEngine?
@@ -44,7 +47,7 @@ final class Server: Sendable {
         if roles.contains(.api) {
             services.append(
                 .init(
-                    service: try api(group, onStart: onStart), successTerminationBehavior: .gracefullyShutdownGroup,
+                    service: try api(group, startup), successTerminationBehavior: .gracefullyShutdownGroup,
                     failureTerminationBehavior: .gracefullyShutdownGroup))
         }
         if roles.contains(.api) {
@@ -54,8 +57,10 @@ final class Server: Sendable {
                         store: records.idempotency, records: records.pool, logger: logger)))
         }
         services.append(
-            .init(service: RulesReloader(file: configuration.providersFile, engine: engine, logger: logger)))
-        services += operatorServices(engine, group)
+            .init(
+                service: RulesReloader(
+                    hangups: hangups, file: configuration.providersFile, engine: engine, logger: logger)))
+        services += operatorServices(engine, group, startup)
         var groupConfiguration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         groupConfiguration.maximumGracefulShutdownDuration = .seconds(60)
@@ -78,9 +83,7 @@ final class Server: Sendable {
 
     // MARK: API
 
-    private func api(_ group: any EventLoopGroup, onStart: @escaping @Sendable (Int) async -> Void) throws
-        -> some Service
-    {
+    private func api(_ group: any EventLoopGroup, _ startup: Startup) throws -> some Service {
         try APIServer.application(
             APIServices(
                 records: records.pool, campaigns: records.campaigns, ledger: records.ledger,
@@ -88,13 +91,13 @@ final class Server: Sendable {
                 idempotency: records.idempotency, unsubscriber: records.unsubscriber, openAPI: OpenAPIDocument.text),
             host: configuration.http.host, port: configuration.http.port, tls: configuration.tls,
             connections: min(APILimits.connections, configuration.descriptors.api), group: group, logger: logger,
-            onStart: onStart)
+            onStart: startup.listener())
     }
 
     // MARK: Operators
 
     private func operatorServices(
-        _ engine: DeliveryEngine?, _ group: any EventLoopGroup
+        _ engine: DeliveryEngine?, _ group: any EventLoopGroup, _ startup: Startup
     ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
         let routes = OperatorRoutes(engine: engine, campaigns: records.campaigns, delivery: records.delivery)
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
@@ -102,12 +105,14 @@ final class Server: Sendable {
             services.append(
                 .init(
                     service: OperatorServer.onSocket(
-                        configuration.operatorSocket, routes, group: group, logger: logger)))
+                        configuration.operatorSocket, routes, group: group, logger: logger,
+                        onStart: startup.listener())))
         }
         if let endpoint = configuration.operatorEndpoint {
             services.append(
                 .init(
-                    service: OperatorServer.onPort(endpoint, routes, group: group, logger: logger),
+                    service: OperatorServer.onPort(
+                        endpoint, routes, group: group, logger: logger, onStart: startup.listener()),
                     failureTerminationBehavior: .gracefullyShutdownGroup))
         }
         return services
