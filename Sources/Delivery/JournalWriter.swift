@@ -104,20 +104,37 @@ final class JournalWriter: Sendable {
     ///
     /// - Parameter suppress: an address that its server says does not exist, to be suppressed right after.
     func record(_ run: BatchRun, _ entries: [JournalEntry], suppress: Fingerprint? = nil) {
-        let sealed = sealedLocally(run, entries)
+        // What cannot be sealed is only in memory until its group is committed.
+        let local = entries.isEmpty ? nil : local
+        let sealed = local.flatMap { _ in
+            try? run.runtime.sealer?.seal(entries, of: run.batch.id, epoch: run.batch.epoch)
+        }
         state.withLock { state in
             state.add(entries, of: run, suppress: suppress)
             // Under the lock, so that the file and the group hold the same.
-            if let sealed { local?.append(run.batch.id, epoch: run.batch.epoch, sealed: sealed) }
+            local?.append(run.batch.id, epoch: run.batch.epoch, sealed: sealed)
         }
         signal.raise()
     }
 
-    /// Nil where nothing is to be written, or cannot be sealed: then the answer is only in memory until its group is
-    /// committed.
-    private func sealedLocally(_ run: BatchRun, _ entries: [JournalEntry]) -> [UInt8]? {
-        guard local != nil, let sealer = run.runtime.sealer, !entries.isEmpty else { return nil }
-        return try? sealer.seal(entries, of: run.batch.id, epoch: run.batch.epoch)
+    /// Where the mail now sent leaves its mark; nil without files. Free it once the answer is recorded.
+    func takeMark() -> FinalDotMarks.Place? { local?.marks.take() }
+
+    func freeMark(_ place: FinalDotMarks.Place?) {
+        if let place { local?.marks.giveBack(place) }
+    }
+
+    /// Asked right before the final dot of a mail.
+    ///
+    /// - Returns: false when it must not be written, because the batch may be another node's by now.
+    func mayEnd(_ run: BatchRun, _ position: Int, _ place: FinalDotMarks.Place?) -> Bool {
+        guard run.holdsLease else {
+            run.stop(.abandon)
+            return false
+        }
+        guard let place, let local else { return true }
+        return local.marks.mark(
+            place, run.batch.id, epoch: run.batch.epoch, index: run.batch.records[position].index)
     }
 
     /// Returns when everything recorded before is committed.

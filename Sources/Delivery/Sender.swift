@@ -111,7 +111,12 @@ final class Sender: MailSender {
             reversePath: run.runtime.reversePath(token: token), recipient: record.address,
             needsSMTPUTF8: mail.isInternationalised, is8Bit: mail.isInternationalised,
             size: mail.signature.count + mail.content.count, requiresTLS: run.runtime.requiresTLS)
-        let report = await connection.deliver(envelope, OutgoingMessage(header: mail.signature, content: mail.content))
+        let mark = journal.takeMark()
+        defer { journal.freeMark(mark) }
+        let message = OutgoingMessage(header: mail.signature, content: mail.content) { [journal] in
+            journal.mayEnd(run, position, mark)
+        }
+        let report = await connection.deliver(envelope, message)
         if report.mayRetryAtOnce && !job.wasRetried {
             journal.record(run, [JournalEntry(run, position, .withdrawn)])
             return .stale

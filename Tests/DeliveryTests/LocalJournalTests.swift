@@ -104,4 +104,152 @@ struct LocalJournalTests {
         #expect(status.counters.delivered == 20)
         #expect(try LocalJournal(directory: directory).records().isEmpty)
     }
+
+    // MARK: Marks of final dots
+
+    /// A node that registered, committed the intents of a batch and died; only the recipients in `dots` had come to their
+    /// final dot.
+    private func dieMarked(
+        _ fixture: DeliveryFixture, dots: [Int], then: (LocalJournal, BatchRun) async throws -> Void = { _, _ in }
+    ) async throws {
+        let local = try LocalJournal(directory: directory)
+        try await fixture.store.register(node: "node", recovering: local)
+        let run = try await fixture.claimRun("node")
+        let intents = run.batch.records.map { JournalEntry(index: $0.index, kind: .intent) }
+        _ = try await fixture.store.append(
+            node: "node", [JournalGroup(batch: run.batch.id, epoch: run.batch.epoch, entries: intents)])
+        let journal = JournalWriter(
+            store: fixture.store, local: local, suppressions: { _, _ in [] }, node: "node", interval: .seconds(1),
+            logger: .silent)
+        for position in dots { #expect(journal.mayEnd(run, position, journal.takeMark())) }
+        try await then(local, run)
+        await fixture.store.unregister(node: "node")
+    }
+
+    @Test func `what never came to its final dot is not in doubt`() async throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(5)
+        try await dieMarked(fixture, dots: [1, 3]) { local, run in
+            let sealer = try await fixture.store.journalSealer(fixture.account, campaign)
+            local.append(
+                run.batch.id, epoch: run.batch.epoch,
+                sealed: try sealer.seal([Self.delivered(3)], of: run.batch.id, epoch: run.batch.epoch))
+        }
+        let server = MailServer()
+        let status = try await runNext(fixture, campaign, server)
+        let once = [0, 1, 2, 4].map { (DeliveryFixture.address($0), 1) }
+        #expect(server.copies == Dictionary(uniqueKeysWithValues: once))
+        #expect((status.counters.delivered, status.counters.inDoubtResent) == (5, 1))
+        #expect(try await fixture.problemsOfBooks() == [])
+    }
+
+    enum Flaw: CaseIterable {
+        case noFile, tornHead, otherLife, otherBoot, lostAnswer
+    }
+
+    @Test(arguments: Flaw.allCases)
+    func `a file from which marks may be missing proves nothing`(_ flaw: Flaw) async throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(2)
+        let path = directory + "/final-dots"
+        try await dieMarked(fixture, dots: [0]) { local, run in
+            // Its place may be another mail's by now.
+            if flaw == .lostAnswer { local.append(run.batch.id, epoch: run.batch.epoch, sealed: nil) }
+        }
+        switch flaw {
+        case .noFile: try FileManager.default.removeItem(atPath: path)
+        case .tornHead: #expect(truncate(path, 20) == 0)
+        case .otherLife:
+            // The name ran elsewhere in between, with other files, and died as well.
+            let elsewhere = try LocalJournal(directory: directory + "/elsewhere")
+            try await fixture.store.register(node: "node", recovering: elsewhere)
+            let run = try await fixture.claimRun("node")
+            let intents = run.batch.records.flatMap { record in
+                [JournalEntry.Kind.inDoubtResend, .intent].map { JournalEntry(index: record.index, kind: $0) }
+            }
+            _ = try await fixture.store.append(
+                node: "node", [JournalGroup(batch: run.batch.id, epoch: run.batch.epoch, entries: intents)])
+            await fixture.store.unregister(node: "node")
+        case .otherBoot:
+            var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+            let end = try #require(bytes.firstIndex(of: 10))
+            bytes[end - 1] ^= 1
+            try bytes.write(to: URL(fileURLWithPath: path))
+        case .lostAnswer: break
+        }
+        let server = MailServer()
+        let status = try await runNext(fixture, campaign, server)
+        #expect((status.counters.delivered, status.counters.inDoubtResent) == (2, flaw == .otherLife ? 4 : 2))
+    }
+
+    @Test func `the doubt of an earlier claim stays`() async throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(2)
+        let other = try await fixture.claimRun("other")
+        _ = try await fixture.store.append(
+            node: "other",
+            [
+                JournalGroup(
+                    batch: other.batch.id, epoch: other.batch.epoch, entries: [JournalEntry(index: 0, kind: .intent)])
+            ])
+        try await fixture.endLeases(of: "other")
+        let local = try LocalJournal(directory: directory)
+        try await fixture.store.register(node: "node", recovering: local)
+        // It claims the batch and dies before it does anything.
+        _ = try await fixture.claimRun("node")
+        await fixture.store.unregister(node: "node")
+        let status = try await runNext(fixture, campaign, MailServer())
+        #expect((status.counters.delivered, status.counters.inDoubtResent) == (2, 1))
+    }
+
+    @Test func `a life that does nothing leaves the doubts of the one before`() async throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(3)
+        try await dieMarked(fixture, dots: [0, 1])
+        try await fixture.store.register(node: "node", recovering: try LocalJournal(directory: directory))
+        await fixture.store.unregister(node: "node")
+        let status = try await runNext(fixture, campaign, MailServer())
+        #expect((status.counters.delivered, status.counters.inDoubtResent) == (3, 2))
+    }
+
+    @Test func `places are used again, and hold the newest mark`() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let marks = try LocalJournal(directory: directory).marks
+        marks.begin("life")
+        let large = BatchID(account: AccountID(rawValue: .max), campaign: CampaignID(rawValue: .max), number: .max)
+        let small = BatchID(account: AccountID(rawValue: 1), campaign: CampaignID(rawValue: 2), number: 3)
+        let first = marks.take()
+        let second = marks.take()
+        #expect(marks.mark(first, large, epoch: .max, index: .max))
+        #expect(marks.mark(second, large, epoch: .max, index: 0))
+        marks.giveBack(first)
+        #expect(marks.mark(marks.take(), small, epoch: 4, index: 5))
+        let found = try marks.marks(of: "life")
+        #expect(
+            found == [
+                .init(batch: small, epoch: 4, index: 5), .init(batch: large, epoch: .max, index: 0),
+            ])
+        #expect(try marks.marks(of: "lif") == nil)
+        marks.begin("next")
+        #expect(try marks.marks(of: "next") == [])
+    }
+
+    @Test func `no final dot is written after the lease`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        _ = try await fixture.send(1)
+        let claimed = try await fixture.claimRun("node")
+        func run(leaseEnd: ContinuousClock.Instant) -> BatchRun {
+            BatchRun(claimed.batch, runtime: claimed.runtime, fingerprints: claimed.fingerprints, leaseEnd: leaseEnd)
+        }
+        let journal = JournalWriter(
+            store: fixture.store, suppressions: { _, _ in [] }, node: "node", interval: .seconds(1), logger: .silent)
+        let late = run(leaseEnd: .now)
+        #expect(!journal.mayEnd(late, 0, nil) && late.stopReason == .abandon)
+        let early = run(leaseEnd: .now + .seconds(600))
+        #expect(journal.mayEnd(early, 0, nil) && early.stopReason == nil)
+    }
 }

@@ -9,7 +9,8 @@ import Vault
 /// mail in doubt.
 ///
 /// There are two files. Records go into one while the group before is committed from the other, which is emptied then.
-/// Nothing is forced to the disk: the kernel keeps what was written, whatever becomes of the process.
+/// Nothing is forced to the disk: the kernel keeps what was written, whatever becomes of the process. A third file tells
+/// which mails may have been sent at all (``FinalDotMarks``).
 package final class LocalJournal: Sendable {
     /// One node's file of answers. Records of one generation belong to one journal group.
     package struct Generation: Sendable {
@@ -22,6 +23,7 @@ package final class LocalJournal: Sendable {
         let sealed: [UInt8]
     }
 
+    package let marks: FinalDotMarks
     private let descriptors: [Int32]
     private let current = Atomic(0)
 
@@ -37,15 +39,22 @@ package final class LocalJournal: Sendable {
             guard descriptor >= 0 else { throw LocalJournalError(path: path, code: errno) }
             return descriptor
         }
+        marks = try FinalDotMarks(directory: directory)
     }
 
     deinit {
         for descriptor in descriptors { close(descriptor) }
     }
 
-    /// Writes one record into the present generation. A full disk loses the record and nothing else: the answer is
-    /// still in memory, and goes to PostgreSQL with the next group.
-    package func append(_ batch: BatchID, epoch: Int64, sealed: [UInt8]) {
+    /// Writes one record into the present generation. A full disk loses the record, and with it what the marks prove; the
+    /// answer is still in memory, and goes to PostgreSQL with the next group.
+    ///
+    /// - Parameter sealed: nil for an answer that could not be sealed, and is lost to a next life.
+    package func append(_ batch: BatchID, epoch: Int64, sealed: [UInt8]?) {
+        guard let sealed else {
+            marks.spoil()
+            return
+        }
         var writer = OctetWriter(reserving: sealed.count + 36)
         writer.number(UInt64(sealed.count))
         writer.number(UInt64(bitPattern: batch.account.rawValue))
@@ -53,7 +62,10 @@ package final class LocalJournal: Sendable {
         writer.index(batch.number)
         writer.number(UInt64(bitPattern: epoch))
         let bytes = writer.bytes + sealed
-        _ = bytes.withUnsafeBytes { write(descriptors[current.load(ordering: .relaxed)], $0.baseAddress, $0.count) }
+        let written = bytes.withUnsafeBytes {
+            write(descriptors[current.load(ordering: .relaxed)], $0.baseAddress, $0.count)
+        }
+        if written != bytes.count { marks.spoil() }
     }
 
     /// Begins the next generation: records of the one returned are in the group that is committed now.
@@ -77,8 +89,12 @@ package final class LocalJournal: Sendable {
         }
     }
 
-    func forgetAll() {
+    /// Forgets what earlier lives left.
+    ///
+    /// - Parameter life: names the one that begins, unlike any other.
+    func begin(_ life: String) {
         for descriptor in descriptors { ftruncate(descriptor, 0) }
+        marks.begin(life)
     }
 
     private static func records(of bytes: [UInt8]) -> [Record] {

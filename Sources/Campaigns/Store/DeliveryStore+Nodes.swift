@@ -12,14 +12,16 @@ extension DeliveryStore {
     /// - Throws: ``NodeError/alreadyRunning`` while another process holds the name.
     package func register(node: String, recovering local: LocalJournal? = nil) async throws {
         let registration = try await NodeRegistration.take(node, records.configuration, logger: logger)
+        let life = String(UInt64.random(in: 0 ... .max), radix: 36)
         do {
             if let local { try await recover(node: node, from: local) }
             try await records.withTransaction { connection in
                 try await connection.query(
                     """
-                    INSERT INTO nodes (node, started_at, seen_at)
-                    VALUES (\(node), clock_timestamp(), clock_timestamp())
-                    ON CONFLICT (node) DO UPDATE SET started_at = excluded.started_at, seen_at = excluded.seen_at
+                    INSERT INTO nodes (node, started_at, seen_at, life)
+                    VALUES (\(node), clock_timestamp(), clock_timestamp(), \(life))
+                    ON CONFLICT (node) DO UPDATE
+                    SET started_at = excluded.started_at, seen_at = excluded.seen_at, life = excluded.life
                     """)
                 try await connection.query("SELECT free_leases(\(node))")
                 try await CampaignChannel.notifyWork(on: connection)
@@ -28,6 +30,7 @@ extension DeliveryStore {
             await registration.end()
             throw error
         }
+        local?.begin(life)
         registrations.add(registration, for: node)
     }
 
@@ -36,37 +39,51 @@ extension DeliveryStore {
         await registrations.remove(node)?.end()
     }
 
-    /// Journals what an earlier life of the node wrote into its own files and did not commit. Only batches that nobody
-    /// has claimed since, and only recipients whose intent is open: anything else is known already, or another's.
+    /// Journals what an earlier life of the node left in its own files and did not commit: answers, and that intents
+    /// without a mark were never sent. Only batches that nobody has claimed since, and only recipients whose intent is
+    /// open: anything else is known already, or another's.
     private func recover(node: String, from local: LocalJournal) async throws {
-        let found = Dictionary(grouping: try local.records()) { $0.batch }
-        let leases = found.compactMap { batch, records in records.map(\.epoch).max().map { (batch: batch, epoch: $0) } }
-        guard !leases.isEmpty else { return local.forgetAll() }
-        let keys = BatchKeys(leases.map(\.batch))
         let held = try await records.query(
-            """
-            SELECT place FROM adopt_leases(
-                \(node), \(Self.recoverySeconds), \(keys.accounts), \(keys.campaigns), \(keys.numbers),
-                \(leases.map(\.epoch)))
-            """
-        ).map { leases[Int(try $0.decode(Int32.self)) - 1] }
-        let progress = try await records.withConnection { connection in
-            try await JournalReplay(vault: vault).progress(of: held.map(\.batch), on: connection)
+            "SELECT account_id, campaign_id, batch_no, epoch FROM adopt_leases(\(node), \(Self.recoverySeconds))"
+        ).map { row in
+            let (account, campaign, number, epoch) = try row.decode(Int64.self, Int64.self, Int32.self, Int64.self)
+            return (batch: BatchID(account, campaign, number), epoch: epoch)
+        }
+        guard !held.isEmpty else { return }
+        let life = try await records.query("SELECT life FROM nodes WHERE node = \(node)").first?.decode(String.self)
+        let marks = try life.flatMap { try local.marks.marks(of: $0) }
+        let found = Dictionary(grouping: try local.records()) { $0.batch }
+        let intents = try await records.withConnection { connection in
+            try await JournalReplay(vault: vault).openIntents(of: held.map(\.batch), on: connection)
         }
         var groups: [JournalGroup] = []
+        var (answered, withdrawn) = (0, 0)
         for (batch, epoch) in held {
+            guard var open = intents[batch], !open.isEmpty else { continue }
             let key = try await vault.openingKey(batch.account, batch.campaign)
-            let entries = (found[batch] ?? []).filter { $0.epoch == epoch }
+            var entries = (found[batch] ?? []).filter { $0.epoch == epoch }
                 // A record whose end was torn off does not open.
                 .flatMap { (try? key.openJournal($0.sealed, epoch: epoch, of: batch)) ?? [] }
-                .filter { progress[batch]?[$0.index] == .intended }
+                .filter { open[$0.index] != nil }
+            answered += entries.count
+            for entry in entries { open[entry.index] = nil }
+            if let marks {
+                // Of this claim alone: of an earlier one's intents the node that had it knows more.
+                let unsent = open.filter { index, claim in
+                    claim == epoch && !marks.contains(.init(batch: batch, epoch: epoch, index: index))
+                }
+                withdrawn += unsent.count
+                entries += unsent.keys.map { JournalEntry(index: $0, kind: .withdrawn) }
+            }
             if !entries.isEmpty { groups.append(JournalGroup(batch: batch, epoch: epoch, entries: entries)) }
         }
         if !groups.isEmpty { _ = try await append(node: node, groups) }
-        local.forgetAll()
         logger.notice(
-            "answers of an earlier life taken up",
-            metadata: ["count": "\(groups.reduce(0) { $0 + $1.entries.count })"])
+            "work of an earlier life taken up",
+            metadata: [
+                "batches": "\(held.count)", "answers": "\(answered)", "never_sent": "\(withdrawn)",
+                "marks": "\(marks == nil ? "missing" : "whole")",
+            ])
     }
 
     private static let recoverySeconds: Double = 60

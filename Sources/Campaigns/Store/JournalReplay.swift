@@ -10,6 +10,26 @@ struct JournalReplay {
     func progress(
         of batches: [BatchID], on connection: PostgresConnection
     ) async throws -> [BatchID: [Int32: RecipientProgress]] {
+        try await groups(of: batches, on: connection).mapValues { RecipientProgress.replay($0.lazy.flatMap(\.entries)) }
+    }
+
+    /// By batch, the recipients whose intent is followed by nothing, each with the epoch of the intent.
+    func openIntents(
+        of batches: [BatchID], on connection: PostgresConnection
+    ) async throws -> [BatchID: [Int32: Int64]] {
+        try await groups(of: batches, on: connection).mapValues { groups in
+            var open: [Int32: Int64] = [:]
+            for (epoch, entries) in groups {
+                for entry in entries { open[entry.index] = entry.kind == .intent ? epoch : nil }
+            }
+            return open
+        }
+    }
+
+    /// In their order of commit.
+    private func groups(
+        of batches: [BatchID], on connection: PostgresConnection
+    ) async throws -> [BatchID: [(epoch: Int64, entries: [JournalEntry])]] {
         let keys = BatchKeys(batches)
         let rows = try await connection.query(
             """
@@ -18,14 +38,14 @@ struct JournalReplay {
             JOIN journal j USING (account_id, campaign_id, batch_no)
             ORDER BY j.account_id, j.campaign_id, j.batch_no, j.seq
             """)
-        var entries: [BatchID: [JournalEntry]] = [:]
+        var groups: [BatchID: [(epoch: Int64, entries: [JournalEntry])]] = [:]
         for row in rows {
             let (account, campaign, number, epoch, sealed) = try row.decode(
                 Int64.self, Int64.self, Int32.self, Int64.self, [UInt8].self)
             let batch = BatchID(account, campaign, number)
             let key = try await vault.openingKey(batch.account, batch.campaign)
-            entries[batch, default: []] += try key.openJournal(sealed, epoch: epoch, of: batch)
+            groups[batch, default: []].append((epoch, try key.openJournal(sealed, epoch: epoch, of: batch)))
         }
-        return entries.mapValues { RecipientProgress.replay($0) }
+        return groups
     }
 }

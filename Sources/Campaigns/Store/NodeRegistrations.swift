@@ -28,10 +28,14 @@ final class NodeRegistrations: Sendable {
 
 /// Holds one name, and takes it again after the server restarted.
 final class NodeRegistration: Sendable {
+    private let node: String
     private let connection: Mutex<PostgresConnection>
     private let keeper = Mutex<Task<Void, Never>?>(nil)
 
-    private init(_ connection: PostgresConnection) { self.connection = Mutex(connection) }
+    private init(_ node: String, _ connection: PostgresConnection) {
+        self.node = node
+        self.connection = Mutex(connection)
+    }
 
     deinit { keeper.withLock { $0?.cancel() } }
 
@@ -39,7 +43,7 @@ final class NodeRegistration: Sendable {
     static func take(
         _ node: String, _ configuration: PostgresConfiguration, logger: Logger
     ) async throws -> NodeRegistration {
-        let registration = NodeRegistration(try await lockedConnection(node, configuration))
+        let registration = NodeRegistration(node, try await firstConnection(node, configuration))
         let task = Task { [weak registration] in
             while !Task.isCancelled {
                 try? await Task.sleep(for: checkInterval)
@@ -53,15 +57,37 @@ final class NodeRegistration: Sendable {
 
     func end() async {
         keeper.withLock { $0?.cancel() }
-        await connection.withLock { $0 }.close()
+        let last = connection.withLock { $0 }
+        // By itself the server frees the lock a moment after the connection has gone: too late for a quick restart.
+        _ = try? await last.query("SELECT pg_advisory_unlock(hashtextextended('sluice node ' || \(node), 0))")
+        await last.close()
     }
 
     private static let checkInterval = Duration.seconds(5)
+    private static let patience = Duration.seconds(3)
+
+    /// The server needs a moment to see that a process was killed, so that a name that is taken is asked for again.
+    private static func firstConnection(
+        _ node: String, _ configuration: PostgresConfiguration
+    ) async throws -> PostgresConnection {
+        let end = ContinuousClock.now + patience
+        while true {
+            do {
+                return try await lockedConnection(node, configuration)
+            } catch NodeError.alreadyRunning where ContinuousClock.now < end {
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+    }
 
     private static func lockedConnection(
         _ node: String, _ configuration: PostgresConfiguration
     ) async throws -> PostgresConnection {
         let connection = try await PostgresConnection.connect(configuration)
+        // A machine that is lost says no farewell: its name is free after half a minute of silence.
+        for setting in ["idle = 10", "interval = 5", "count = 4"] {
+            try await connection.query("SET tcp_keepalives_\(unescaped: setting)")
+        }
         let isFree = try await connection.query(
             "SELECT pg_try_advisory_lock(hashtextextended('sluice node ' || \(node), 0))"
         ).only.decode(Bool.self)

@@ -4,10 +4,14 @@ package struct OutgoingMessage: Sendable {
     package let header: [UInt8]
     /// The rest of the message.
     package let content: [UInt8]
+    /// Asked on the event loop right before the last octets and the final dot are written, so it must be quick. False
+    /// closes the connection instead: the message was not sent.
+    let mayEnd: (@Sendable () -> Bool)?
 
-    package init(header: [UInt8] = [], content: [UInt8]) {
+    package init(header: [UInt8] = [], content: [UInt8], mayEnd: (@Sendable () -> Bool)? = nil) {
         self.header = header
         self.content = content
+        self.mayEnd = mayEnd
     }
 
     /// Octets before dot-stuffing.

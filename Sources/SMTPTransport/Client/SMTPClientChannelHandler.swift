@@ -334,6 +334,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
             upload?.writeBlock(ofOctets: Self.blockOctets, into: &output)
             if upload?.isFinished == true {
                 upload = nil
+                guard delivery?.message.mayEnd?() ?? true else { return run(machine.ended(.cancelled)) }
                 // Before the write: from here on the server may have the whole message.
                 machine.contentHandedOver()
             }

@@ -2,6 +2,7 @@ import MailTypes
 import NIOCore
 import SMTPProtocol
 import SMTPTransport
+import Synchronization
 import Testing
 
 private typealias Script = ScriptedServer.Script
@@ -245,6 +246,27 @@ private func `a delivery that is cancelled before it starts sends nothing`() asy
     #expect(await connection.deliver(makeEnvelope(), shortMessage).verdict == .accepted)
     #expect(server.seen.contents.count == 1)
     await connection.quit()
+}
+
+@Test(.timeLimit(.minutes(1)), arguments: [10, 300_000])
+private func `a message that must not end has no final dot`(size: Int) async throws {
+    let server = try await ScriptedServer(Script())
+    let connection = try await open(server)
+    let asked = Mutex(0)
+    let content = [UInt8](repeating: UInt8(ascii: "a"), count: size) + Array("\r\n".utf8)
+    func message(mayEnd: Bool) -> OutgoingMessage {
+        OutgoingMessage(content: content) {
+            asked.withLock { $0 += 1 }
+            return mayEnd
+        }
+    }
+    #expect(await connection.deliver(makeEnvelope(), message(mayEnd: true)).verdict == .accepted)
+    let report = await connection.deliver(makeEnvelope(), message(mayEnd: false))
+    #expect(report.verdict == .temporary && report.cause == .cancelled && report.phase == .content)
+    #expect(!connection.isUsable)
+    try await server.close()
+    #expect(asked.withLock { $0 } == 2)
+    #expect(server.seen.contents.count == 1)
 }
 
 @Test(.timeLimit(.minutes(1)))
