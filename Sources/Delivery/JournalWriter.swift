@@ -106,13 +106,13 @@ final class JournalWriter: Sendable {
     func record(_ run: BatchRun, _ entries: [JournalEntry], suppress: Fingerprint? = nil) {
         // What cannot be sealed is only in memory until its group is committed.
         let local = entries.isEmpty ? nil : local
-        let sealed = local.flatMap { _ in
-            try? run.runtime.sealer?.seal(entries, of: run.batch.id, epoch: run.batch.epoch)
+        let answers = local.flatMap { _ in
+            try? run.runtime.sealer?.answers(entries, of: run.batch.id, epoch: run.batch.epoch)
         }
         state.withLock { state in
             state.add(entries, of: run, suppress: suppress)
             // Under the lock, so that the file and the group hold the same.
-            local?.append(run.batch.id, epoch: run.batch.epoch, sealed: sealed)
+            local?.append(run.batch.id, epoch: run.batch.epoch, answers)
         }
         signal.raise()
     }

@@ -25,7 +25,7 @@ struct LocalJournalTests {
             if number == 1 { _ = local.turn() }
             local.append(
                 run.batch.id, epoch: run.batch.epoch,
-                sealed: try sealer.seal([entry], of: run.batch.id, epoch: run.batch.epoch))
+                try sealer.answers([entry], of: run.batch.id, epoch: run.batch.epoch))
         }
         return run
     }
@@ -62,6 +62,30 @@ struct LocalJournalTests {
         #expect(try await fixture.problemsOfBooks() == [])
         let left = try LocalJournal(directory: directory).records()
         #expect(left.isEmpty)
+    }
+
+    @Test func `replies lie in the files sealed, or not at all`() async throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(2)
+        let words = "for person at example"
+        let entries = [
+            JournalEntry(index: 0, kind: .outcome(.delivered), replyCode: 250, text: words),
+            JournalEntry(index: 1, kind: .outcome(.bounced), replyCode: 550, text: words),
+        ]
+        let run = try await die(fixture, campaign, answered: entries)
+        for number in 0..<2 {
+            let octets = try Data(contentsOf: URL(fileURLWithPath: directory + "/answers-\(number)"))
+            #expect(!octets.isEmpty && octets.range(of: Data(words.utf8)) == nil)
+        }
+        try await fixture.store.register(node: "node", recovering: try LocalJournal(directory: directory))
+        let progress = try await fixture.progress(of: run)
+        #expect(
+            progress == [
+                0: .finished(RecipientResult(index: 0, outcome: .delivered, code: 250)),
+                1: .finished(RecipientResult(index: 1, outcome: .bounced, code: 550, text: words)),
+            ])
+        await fixture.store.unregister(node: "node")
     }
 
     @Test func `a torn record is as if it had not been written`() async throws {
@@ -134,7 +158,7 @@ struct LocalJournalTests {
             let sealer = try await fixture.store.journalSealer(fixture.account, campaign)
             local.append(
                 run.batch.id, epoch: run.batch.epoch,
-                sealed: try sealer.seal([Self.delivered(3)], of: run.batch.id, epoch: run.batch.epoch))
+                try sealer.answers([Self.delivered(3)], of: run.batch.id, epoch: run.batch.epoch))
         }
         let server = MailServer()
         let status = try await runNext(fixture, campaign, server)
@@ -156,7 +180,7 @@ struct LocalJournalTests {
         let path = directory + "/final-dots"
         try await dieMarked(fixture, dots: [0]) { local, run in
             // Its place may be another mail's by now.
-            if flaw == .lostAnswer { local.append(run.batch.id, epoch: run.batch.epoch, sealed: nil) }
+            if flaw == .lostAnswer { local.append(run.batch.id, epoch: run.batch.epoch, nil) }
         }
         switch flaw {
         case .noFile: try FileManager.default.removeItem(atPath: path)

@@ -20,7 +20,21 @@ package final class LocalJournal: Sendable {
     package struct Record: Sendable {
         package let batch: BatchID
         package let epoch: Int64
-        let sealed: [UInt8]
+        let answers: Answers
+
+        /// - Parameter key: of the campaign.
+        /// - Throws: for a record whose end was torn off.
+        func entries(_ key: SealingKey) throws -> [JournalEntry] {
+            answers.isSealed
+                ? try key.openJournal(answers.octets, epoch: epoch, of: batch)
+                : try JournalGroup.entries(decoding: answers.octets, epoch: epoch)
+        }
+    }
+
+    /// Entries as they lie in a file.
+    package struct Answers: Sendable {
+        let octets: [UInt8]
+        let isSealed: Bool
     }
 
     package let marks: FinalDotMarks
@@ -49,19 +63,19 @@ package final class LocalJournal: Sendable {
     /// Writes one record into the present generation. A full disk loses the record, and with it what the marks prove; the
     /// answer is still in memory, and goes to PostgreSQL with the next group.
     ///
-    /// - Parameter sealed: nil for an answer that could not be sealed, and is lost to a next life.
-    package func append(_ batch: BatchID, epoch: Int64, sealed: [UInt8]?) {
-        guard let sealed else {
+    /// - Parameter answers: nil for some that could not be sealed, and are lost to a next life.
+    package func append(_ batch: BatchID, epoch: Int64, _ answers: Answers?) {
+        guard let answers else {
             marks.spoil()
             return
         }
-        var writer = OctetWriter(reserving: sealed.count + 36)
-        writer.number(UInt64(sealed.count))
+        var writer = OctetWriter(reserving: answers.octets.count + 36)
+        writer.number(UInt64(answers.octets.count) << 1 | (answers.isSealed ? 1 : 0))
         writer.number(UInt64(bitPattern: batch.account.rawValue))
         writer.number(UInt64(bitPattern: batch.campaign.rawValue))
         writer.index(batch.number)
         writer.number(UInt64(bitPattern: epoch))
-        let bytes = writer.bytes + sealed
+        let bytes = writer.bytes + answers.octets
         let written = bytes.withUnsafeBytes {
             write(descriptors[current.load(ordering: .relaxed)], $0.baseAddress, $0.count)
         }
@@ -102,7 +116,7 @@ package final class LocalJournal: Sendable {
         var records: [Record] = []
         while !reader.isAtEnd {
             do throws(CampaignError) {
-                let length = try reader.number(Int.self)
+                let head = try reader.number(Int.self)
                 let account = Int64(bitPattern: try reader.number(UInt64.self))
                 let campaign = Int64(bitPattern: try reader.number(UInt64.self))
                 let number = try reader.index()
@@ -110,7 +124,7 @@ package final class LocalJournal: Sendable {
                 records.append(
                     Record(
                         batch: BatchID(account, campaign, number), epoch: epoch,
-                        sealed: try reader.octets(length)))
+                        answers: Answers(octets: try reader.octets(head >> 1), isSealed: head & 1 == 1)))
             } catch {
                 break
             }
@@ -126,11 +140,25 @@ package struct LocalJournalError: Error, CustomStringConvertible {
     package var description: String { "the file \(path) cannot be opened: \(String(cString: strerror(code)))" }
 }
 
-/// Seals the journal entries of one campaign.
+/// Prepares the answers of one campaign for the node's own files.
 package struct JournalSealer: Sendable {
     let key: SealingKey
 
-    package func seal(_ entries: [JournalEntry], of batch: BatchID, epoch: Int64) throws -> [UInt8] {
-        try key.sealJournal(JournalGroup(batch: batch, epoch: epoch, entries: entries))
+    /// Seals what may be personal: replies quote addresses. Most answers say that a mail was taken. Those are written open,
+    /// as numbers and without the words of the reply, because to seal each by itself costs more than to write it.
+    package func answers(
+        _ entries: [JournalEntry], of batch: BatchID, epoch: Int64
+    ) throws -> LocalJournal.Answers {
+        guard entries.allSatisfy({ $0.kind == .outcome(.delivered) }) else {
+            let group = JournalGroup(batch: batch, epoch: epoch, entries: entries)
+            return LocalJournal.Answers(octets: try key.sealJournal(group), isSealed: true)
+        }
+        let wordless = entries.map { entry in
+            JournalEntry(
+                index: entry.index, kind: entry.kind, replyCode: entry.replyCode, enhanced: entry.enhanced,
+                wasDeferred: entry.wasDeferred)
+        }
+        let group = JournalGroup(batch: batch, epoch: epoch, entries: wordless)
+        return LocalJournal.Answers(octets: group.encoded(), isSealed: false)
     }
 }

@@ -62,8 +62,7 @@ extension DeliveryStore {
             guard var open = intents[batch], !open.isEmpty else { continue }
             let key = try await vault.openingKey(batch.account, batch.campaign)
             var entries = (found[batch] ?? []).filter { $0.epoch == epoch }
-                // A record whose end was torn off does not open.
-                .flatMap { (try? key.openJournal($0.sealed, epoch: epoch, of: batch)) ?? [] }
+                .flatMap { (try? $0.entries(key)) ?? [] }
                 .filter { open[$0.index] != nil }
             answered += entries.count
             for entry in entries { open[entry.index] = nil }
