@@ -1,6 +1,7 @@
 import Foundation
 import MailTypes
 import Testing
+import Vault
 
 @testable import Campaigns
 @testable import Delivery
@@ -238,6 +239,28 @@ struct LocalJournalTests {
         await fixture.store.unregister(node: "node")
         let status = try await runNext(fixture, campaign, MailServer())
         #expect((status.counters.delivered, status.counters.inDoubtResent) == (3, 2))
+    }
+
+    @Test func `a batch that cannot be opened keeps no other from being taken up`() async throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let fixture = try await DeliveryFixture.make()
+        let local = try LocalJournal(directory: directory)
+        try await fixture.store.register(node: "node", recovering: local)
+        var campaigns: [CampaignID] = []
+        var runs: [BatchRun] = []
+        for _ in 0..<2 {
+            campaigns.append(try await fixture.send(1))
+            runs.append(try await fixture.claimRun("node"))
+        }
+        let groups = runs.map {
+            JournalGroup(batch: $0.batch.id, epoch: $0.batch.epoch, entries: [JournalEntry(index: 0, kind: .intent)])
+        }
+        _ = try await fixture.store.append(node: "node", groups)
+        await fixture.store.unregister(node: "node")
+        _ = try await fixture.vault.destroyCampaignKey(fixture.account, campaigns[0])
+        try await fixture.store.register(node: "node", recovering: local)
+        await fixture.store.unregister(node: "node")
+        #expect(try await fixture.progress(of: runs[1]) == [:])
     }
 
     @Test func `places are used again, and hold the newest mark`() throws {

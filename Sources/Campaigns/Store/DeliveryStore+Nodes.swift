@@ -51,30 +51,21 @@ extension DeliveryStore {
         }
         guard !held.isEmpty else { return }
         let life = try await records.query("SELECT life FROM nodes WHERE node = \(node)").first?.decode(String.self)
-        let marks = try life.flatMap { try local.marks.marks(of: $0) }
+        let marks = life.flatMap { try? local.marks.marks(of: $0) }
         let found = Dictionary(grouping: try local.records()) { $0.batch }
-        let intents = try await records.withConnection { connection in
-            try await JournalReplay(vault: vault).openIntents(of: held.map(\.batch), on: connection)
-        }
         var groups: [JournalGroup] = []
         var (answered, withdrawn) = (0, 0)
         for (batch, epoch) in held {
-            guard var open = intents[batch], !open.isEmpty else { continue }
-            let key = try await vault.openingKey(batch.account, batch.campaign)
-            var entries = (found[batch] ?? []).filter { $0.epoch == epoch }
-                .flatMap { (try? $0.entries(key)) ?? [] }
-                .filter { open[$0.index] != nil }
-            answered += entries.count
-            for entry in entries { open[entry.index] = nil }
-            if let marks {
-                // Of this claim alone: of an earlier one's intents the node that had it knows more.
-                let unsent = open.filter { index, claim in
-                    claim == epoch && !marks.contains(.init(batch: batch, epoch: epoch, index: index))
-                }
-                withdrawn += unsent.count
-                entries += unsent.keys.map { JournalEntry(index: $0, kind: .withdrawn) }
+            do {
+                let known = try await known(of: batch, epoch, from: found[batch] ?? [], marks)
+                answered += known.answers.count
+                withdrawn += known.neverSent.count
+                let entries = known.answers + known.neverSent.map { JournalEntry(index: $0, kind: .withdrawn) }
+                if !entries.isEmpty { groups.append(JournalGroup(batch: batch, epoch: epoch, entries: entries)) }
+            } catch let error where error is VaultError || error is CampaignError {
+                // One batch that nobody can open must not keep the node from its other work.
+                logger.error("batch not taken up", metadata: ["batch": "\(batch)", "error": "\(error)"])
             }
-            if !entries.isEmpty { groups.append(JournalGroup(batch: batch, epoch: epoch, entries: entries)) }
         }
         if !groups.isEmpty { _ = try await append(node: node, groups) }
         logger.notice(
@@ -83,6 +74,28 @@ extension DeliveryStore {
                 "batches": "\(held.count)", "answers": "\(answered)", "never_sent": "\(withdrawn)",
                 "marks": "\(marks == nil ? "missing" : "whole")",
             ])
+    }
+
+    /// What the node's files tell of the open intents of a batch.
+    ///
+    /// - Parameter marks: nil where some may be missing.
+    private func known(
+        of batch: BatchID, _ epoch: Int64, from found: [LocalJournal.Record], _ marks: Set<FinalDotMarks.Mark>?
+    ) async throws -> (answers: [JournalEntry], neverSent: [Int32]) {
+        var open = try await records.withConnection { connection in
+            try await JournalReplay(vault: vault).openIntents(of: batch, on: connection)
+        }
+        guard !open.isEmpty else { return ([], []) }
+        let key = try await vault.openingKey(batch.account, batch.campaign)
+        let answers = found.filter { $0.epoch == epoch }.flatMap { (try? $0.entries(key)) ?? [] }
+            .filter { open[$0.index] != nil }
+        for answer in answers { open[answer.index] = nil }
+        guard let marks else { return (answers, []) }
+        // Of this claim alone: of an earlier one's intents the node that had it knows more.
+        let neverSent = open.filter { index, claim in
+            claim == epoch && !marks.contains(.init(batch: batch, epoch: epoch, index: index))
+        }
+        return (answers, Array(neverSent.keys))
     }
 
     private static let recoverySeconds: Double = 60

@@ -13,17 +13,13 @@ struct JournalReplay {
         try await groups(of: batches, on: connection).mapValues { RecipientProgress.replay($0.lazy.flatMap(\.entries)) }
     }
 
-    /// By batch, the recipients whose intent is followed by nothing, each with the epoch of the intent.
-    func openIntents(
-        of batches: [BatchID], on connection: PostgresConnection
-    ) async throws -> [BatchID: [Int32: Int64]] {
-        try await groups(of: batches, on: connection).mapValues { groups in
-            var open: [Int32: Int64] = [:]
-            for (epoch, entries) in groups {
-                for entry in entries { open[entry.index] = entry.kind == .intent ? epoch : nil }
-            }
-            return open
+    /// The recipients whose intent is followed by nothing, each with the epoch of the intent.
+    func openIntents(of batch: BatchID, on connection: PostgresConnection) async throws -> [Int32: Int64] {
+        var open: [Int32: Int64] = [:]
+        for (epoch, entries) in try await groups(of: [batch], on: connection)[batch] ?? [] {
+            for entry in entries { open[entry.index] = entry.kind == .intent ? epoch : nil }
         }
+        return open
     }
 
     /// In their order of commit.
