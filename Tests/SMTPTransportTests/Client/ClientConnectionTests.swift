@@ -284,7 +284,10 @@ private func `a cancelled connection attempt`() async throws {
 @Test(.timeLimit(.minutes(1)))
 private func `a connection that is dropped is closed`() async throws {
     let server = try await ScriptedServer(Script())
-    do { _ = try await open(server) }
+    do {
+        _ = try await open(server)
+        #expect(server.seen.closed == 0)
+    }
     try await server.wait { $0.closed == 1 }
 }
 
