@@ -20,7 +20,8 @@ package struct TLSPolicyResolver: Sendable {
         >
 
     private let tlsa: TLSALookup?
-    private let policies: MTASTSPolicies?
+    /// Nil: MTA-STS is left out.
+    package let policies: MTASTSPolicies?
 
     /// - Parameters:
     ///   - tlsa: nil to leave DANE out.
