@@ -47,6 +47,7 @@ package struct DeliveryReport: Sendable, Hashable {
         case tlsaUnavailable = "the server's TLSA records could not be had securely"
         case daneRequired = "DANE is required and the server has no secure TLSA records"
         case mailHostNotInPolicy = "the MTA-STS policy of the domain does not name the server"
+        case mtaSTSPolicyUnavailable = "the domain's MTA-STS policy could not be had"
         case requireTLSNotOffered = "REQUIRETLS is needed and not offered over verified TLS"
         case authNotOffered = "no usable AUTH mechanism is offered"
         case authOnPlaintext = "credentials are not sent without TLS"
