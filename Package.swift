@@ -167,7 +167,8 @@ let package = Package(
             dependencies: [
                 "Delivery", "Campaigns", "CreditLedger", "Vault", "Feedback", "TLSPolicies", "SMTPTransport",
                 "SMTPProtocol", "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "Postgres",
-                "MailTypes", nio, nioPosix, nioSSL, logging, lifecycle, crypto, x509, asn1,
+                "MailTypes", nio, nioPosix, nioConcurrency, nioHTTP1, nioSSL, logging, lifecycle, crypto, x509,
+                asn1,
             ]),
         .testTarget(
             name: "HTTPAPITests",

@@ -17,8 +17,29 @@ package enum CampaignSchema {
         Migration(
             version: 421, name: "campaigns may require TLS",
             sql: "ALTER TABLE campaigns ADD COLUMN requires_tls boolean NOT NULL DEFAULT false"),
+        Migration(version: 422, name: "MTA-STS policies", sql: mtaSTSPolicies),
         Migration(version: 430, name: "lives of nodes", sql: lives),
     ]
+
+    /// What the domains of receivers have published of their TLS, so that it outlives the nodes that fetched it. No account
+    /// and no recipient. Times are the database's.
+    private static let mtaSTSPolicies = """
+        CREATE TABLE mta_sts_policies (
+            domain text PRIMARY KEY,
+            -- Of the TXT record that announced the policy.
+            id text NOT NULL,
+            mode text NOT NULL,
+            -- Patterns of mail hosts.
+            mx text[] NOT NULL,
+            max_age_seconds integer NOT NULL,
+            fetched_at timestamptz NOT NULL,
+            expires_at timestamptz NOT NULL,
+            -- When this row was written: nodes read what is new. One in use is fetched and written every day.
+            kept_at timestamptz NOT NULL);
+        CREATE INDEX mta_sts_policies_kept ON mta_sts_policies (kept_at);
+        CREATE INDEX mta_sts_policies_expiring ON mta_sts_policies (expires_at);
+        GRANT SELECT, INSERT, UPDATE, DELETE ON mta_sts_policies TO sluice_app;
+        """
 
     /// What receivers are told of their TLS. Names their domains and mail hosts; no account and no recipient. Times are
     /// seconds since 1970 by the nodes' clocks.

@@ -25,6 +25,7 @@ package final class DeliveryEngine: Service {
     private let local: LocalJournal?
     private let fleet = FleetState()
     private let tlsReporter: TLSReporter?
+    private let mtaSTSPolicies: MTASTSPolicies?
     let metrics = DeliveryMetrics()
     let startedAt = Date()
     let logger: Logger
@@ -105,6 +106,7 @@ package final class DeliveryEngine: Service {
             sender: Sender(journal: journal, retry: configuration.retry, metrics: metrics, logger: logger),
             suppressions: check, now: Sender.wallClock)
         self.router = router
+        mtaSTSPolicies = tlsPolicies?.policies
         if let reports, let tlsResults, let resolver {
             tlsReporter = TLSReporter(
                 reports, tlsResults, store: store,
@@ -143,6 +145,7 @@ package final class DeliveryEngine: Service {
             group.addTask { await self.followFleet() }
             group.addTask { await self.followOrders() }
             group.addTask { await self.tlsReporter?.run() }
+            group.addTask { await self.sharePolicies() }
             await claimUntilDrained()
             await journal.flush()
             await tlsReporter?.flush(looksUp: false)
@@ -368,6 +371,21 @@ package final class DeliveryEngine: Service {
             // A node that ends needs none.
             guard !Task.isCancelled else { return }
             logger.warning("no news of the other nodes", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Takes up the MTA-STS policies that other nodes have fetched. What this one fetches is shared at once; what failed
+    /// then, here.
+    private func sharePolicies() async {
+        guard let mtaSTSPolicies else { return }
+        while !Task.isCancelled {
+            do {
+                try await mtaSTSPolicies.exchange()
+            } catch {
+                guard !Task.isCancelled else { return }
+                logger.warning("MTA-STS policies not shared", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: .seconds(15))
         }
     }
 

@@ -20,7 +20,8 @@ package struct TLSPolicyResolver: Sendable {
         >
 
     private let tlsa: TLSALookup?
-    private let policies: MTASTSPolicies?
+    /// Nil: MTA-STS is left out.
+    package let policies: MTASTSPolicies?
 
     /// - Parameters:
     ///   - tlsa: nil to leave DANE out.
@@ -115,8 +116,12 @@ package struct TLSPolicyResolver: Sendable {
         }
         if minimum == .dane { return decided(.refused(.daneRequired), .none, .daneRequired) }
         guard let policy = sts.policy else {
-            let source = sts.fault == nil ? TLSPolicySource.none : .sts(nil)
-            return decided(raised(.opportunistic, to: minimum, host: host), source, sts.fault?.type)
+            guard let fault = sts.fault else { return decided(raised(.opportunistic, to: minimum, host: host), .none) }
+            // The policy may prove the way once it can be had: no reason to refuse the mail for good.
+            let mayBeProven = minimum == .requireTLS && !host.isRouteSecure
+            let policy: SMTPTLSPolicy =
+                mayBeProven ? .refused(.mtaSTSPolicyUnavailable) : raised(.opportunistic, to: minimum, host: host)
+            return decided(policy, .sts(nil), fault.type)
         }
         switch (policy.mode, policy.names(host.name)) {
         case (.enforce, true): return decided(.required(verify: true), .sts(policy))

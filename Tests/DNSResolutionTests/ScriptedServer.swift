@@ -1,6 +1,5 @@
 import DNSResolution
 import Foundation
-import MailTypes
 import Synchronization
 
 /// A name server that answers as it is told, wrongly or not at all.
@@ -73,22 +72,5 @@ final class ScriptedServer: Sendable {
                     [0xC0, 0x0C, 0, UInt8(type), 0, 1, 0, 0, 0, 60, UInt8($0.count >> 8), UInt8($0.count & 255)] + $0
                 }
         }
-    }
-}
-
-/// Record data in wire form.
-enum Wire {
-    static func name(_ text: String) -> [UInt8] {
-        text.split(separator: ".").flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) } + [0]
-    }
-
-    static func mx(_ preference: Int, _ host: String) -> [UInt8] {
-        [UInt8(preference >> 8), UInt8(preference & 255)] + name(host)
-    }
-
-    static func address(_ text: String) -> [UInt8] { IPAddress(text)!.bytes }
-
-    static func text(_ strings: String...) -> [UInt8] {
-        strings.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
     }
 }

@@ -35,6 +35,17 @@ struct OperatorTests {
 
     // MARK: Lanes
 
+    @Test func `a lane goes by each of its hosts, whatever its mail demands`() {
+        let name = "acme a.example,b.example (REQUIRETLS a.example=verified b.example=verified) from 192.0.2.1"
+        for pattern in [name, String(name.dropFirst(5)), "acme", "a.example", "b.example"] {
+            #expect(Lane.matches(name: name, provider: "acme", pattern), "\(pattern)")
+        }
+        for pattern in ["example", "(REQUIRETLS", "192.0.2.1", "b.example=verified"] {
+            #expect(!Lane.matches(name: name, provider: "acme", pattern), "\(pattern)")
+        }
+        #expect(Lane.matches(name: "route mx.example:25 from 192.0.2.1", provider: "route", "mx.example"))
+    }
+
     @Test func `a suspended lane's mail waits and goes after the resume`() async throws {
         let fixture = try await DeliveryFixture.make()
         let server = MailServer()

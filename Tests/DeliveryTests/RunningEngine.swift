@@ -5,6 +5,7 @@ import MailTypes
 import NIOPosix
 import ServiceLifecycle
 import Synchronization
+import TLSPolicies
 import TrafficShaping
 
 /// An engine in a service group, as the server runs it.
@@ -41,8 +42,8 @@ final class RunningEngine: Sendable {
 
 extension DeliveryFixture {
     func engine(
-        _ node: String = "node", port: Int, local: LocalJournal? = nil, logger: Logger = .silent,
-        _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
+        _ node: String = "node", port: Int, local: LocalJournal? = nil, tlsPolicies: TLSPolicyResolver? = nil,
+        logger: Logger = .silent, _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
     ) -> DeliveryEngine {
         var configuration = DeliveryConfiguration(node: node, heloName: "out.example.net")
         configuration.routes = [.init(host: "127.0.0.1", port: port)]
@@ -52,7 +53,7 @@ extension DeliveryFixture {
         adjust(&configuration)
         return DeliveryEngine(
             configuration: configuration, store: store, local: local, vault: vault, domains: domains, resolver: nil,
-            group: MultiThreadedEventLoopGroup.singleton, logger: logger)
+            tlsPolicies: tlsPolicies, group: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }
 
     /// Runs `body` beside an engine that delivers to the server and is drained afterwards.
@@ -75,10 +76,10 @@ extension DeliveryFixture {
 
     /// Runs `body` beside an engine that is drained afterwards.
     func withEngine(
-        _ node: String = "node", port: Int, _ adjust: (inout DeliveryConfiguration) -> Void = { _ in },
-        _ body: (RunningEngine) async throws -> Void
+        _ node: String = "node", port: Int, tlsPolicies: TLSPolicyResolver? = nil,
+        _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }, _ body: (RunningEngine) async throws -> Void
     ) async throws {
-        let running = RunningEngine(engine(node, port: port, adjust))
+        let running = RunningEngine(engine(node, port: port, tlsPolicies: tlsPolicies, adjust))
         do {
             try await body(running)
         } catch {

@@ -140,15 +140,23 @@ final class DNSServerProcess {
     let port: Int
     private let program: RunningProgram
     private let pidFile: String
+    /// The DS records to validate from, if the zone is signed.
+    let trustAnchorFile: String?
 
-    /// - Parameter reverse: the zone `9.9.9.in-addr.arpa`.
-    init(_ nsd: String, zone: String, reverse: String? = nil, _ directory: TemporaryDirectory) throws {
+    /// - Parameters:
+    ///   - reverse: the zone `9.9.9.in-addr.arpa`.
+    ///   - signer: signs the zone.
+    init(
+        _ nsd: String, zone: String, reverse: String? = nil, signer: ZoneSigner? = nil,
+        _ directory: TemporaryDirectory
+    ) throws {
         let port = Int.random(in: 20_000..<60_000)
         self.port = port
         let folder = directory.path + "/dns"
         pidFile = folder + "/pid"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         try zone.write(toFile: folder + "/example.zone", atomically: false, encoding: .utf8)
+        trustAnchorFile = try signer?.sign(URL(fileURLWithPath: folder + "/example.zone"), name: "example")
         try reverse?.write(toFile: folder + "/reverse.zone", atomically: false, encoding: .utf8)
         try
             ("""

@@ -113,11 +113,12 @@ final class Installation {
     /// Submits a campaign with `sluice send` and gives its id.
     func send(
         subject: String, html: String? = nil, text: String? = nil, recipients: String, from: String? = nil,
-        csv: Bool = false
+        csv: Bool = false, options: [String] = []
     ) throws -> String {
         var arguments = [
             "send", "--detach", "--subject", subject, "--from", from ?? "City Library <library@\(domain)>",
         ]
+        arguments += options
         let unique = String(UInt32.random(in: 0 ..< .max), radix: 36)
         func file(_ name: String, _ content: String) throws -> String {
             let path = "\(directory.path)/\(unique)-\(name)"

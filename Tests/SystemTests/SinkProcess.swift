@@ -6,14 +6,19 @@ final class SinkProcess {
     let logPath: String
     private let program: RunningProgram
 
-    init(_ directory: TemporaryDirectory, _ arguments: [String] = []) throws {
-        logPath = directory.path + "/sink.log"
+    /// - Parameters:
+    ///   - name: of its files.
+    ///   - port: 0 for any.
+    init(
+        _ directory: TemporaryDirectory, _ arguments: [String] = [], name: String = "sink", port: Int = 0
+    ) throws {
+        logPath = directory.path + "/\(name).log"
         program = try RunningProgram(
             Programs.sluice,
-            ["sink", "--port", "0", "--json", "--with-parent", "--log", logPath, "--log-recipients", "plain"]
+            ["sink", "--port", "\(port)", "--json", "--with-parent", "--log", logPath, "--log-recipients", "plain"]
                 + arguments,
-            log: directory.path + "/sink.err")
-        port = try program.readPort()
+            log: directory.path + "/\(name).err")
+        self.port = try program.readPort()
     }
 
     /// How often each recipient's mail was taken.

@@ -25,7 +25,7 @@ import Testing
 
     private static let fault = MTASTSFault(.stsPolicyFetchError, "no")
 
-    private func policies(domains: Int = 10) -> MTASTSPolicies {
+    private func policies(domains: Int = 10, store: Shelf? = nil, spread: Double = 1) -> MTASTSPolicies {
         var limits = MTASTSPolicies.Limits()
         limits.domains = domains
         let world = world
@@ -39,18 +39,12 @@ import Testing
                 }
                 if delay > .zero { try? await Task.sleep(for: delay) }
                 return try policy.get()
-            },
-            now: { world.withLockedValue { $0.now } })
+            }, store: store,
+            now: { world.withLockedValue { $0.now } }, spread: { spread })
     }
 
     private func change(_ body: (inout World) -> Void) { world.withLockedValue { body(&$0) } }
     private var fetches: Int { world.withLockedValue { $0.fetches } }
-
-    /// Lets a refresh that nobody waits for come to its end.
-    private func settle(_ policies: MTASTSPolicies, fetches wanted: Int) async throws {
-        while fetches < wanted { try await Task.sleep(for: .milliseconds(2)) }
-        try await Task.sleep(for: .milliseconds(50))
-    }
 
     @Test func `a policy is fetched once and again when its record changes`() async {
         let policies = policies()
@@ -124,8 +118,9 @@ import Testing
             $0.policy = .success(Self.enforcing("b.example"))
         }
         #expect(await policies.finding(for: domain).policy == Self.enforcing("a.example"))
-        try await settle(policies, fetches: 2)
-        #expect(await policies.finding(for: domain).policy == Self.enforcing("b.example"))
+        while await policies.finding(for: domain).policy != Self.enforcing("b.example") {
+            try await Task.sleep(for: .milliseconds(2))
+        }
         #expect(fetches == 2)
     }
 
@@ -161,5 +156,158 @@ import Testing
             #expect(policies.count <= 10)
         }
         #expect(fetches == 101)
+    }
+
+    /// Nodes draw different parts, so that one of them is the first.
+    @Test(arguments: [0.75, 1]) func `a policy that holds for less than two days is refreshed half-way`(
+        part: Double
+    ) async throws {
+        change { $0.policy = .success(Self.enforcing("a.example", maxAge: 100_000)) }
+        let policies = policies(spread: part)
+        _ = await policies.finding(for: domain)
+        change { $0.now += 50_000 * part - 1 }
+        _ = await policies.finding(for: domain)
+        #expect(fetches == 1)
+        change { $0.now += 1 }
+        _ = await policies.finding(for: domain)
+        try await eventually { fetches == 2 }
+    }
+
+    // MARK: Store
+
+    /// A store in memory, on the clock of the world.
+    private final class Shelf: MTASTSPolicyStore {
+        struct Away: Error {}
+
+        private struct State {
+            var policies: [DomainName: (kept: KeptMTASTSPolicy, fetchedAt: Date)] = [:]
+            var isAway = false
+            var calls = 0
+        }
+
+        private let state = NIOLockedValueBox(State())
+        private let now: @Sendable () -> Date
+
+        init(now: @escaping @Sendable () -> Date) { self.now = now }
+
+        var domains: Set<DomainName> { state.withLockedValue { Set($0.policies.keys) } }
+        var calls: Int { state.withLockedValue { $0.calls } }
+        func setAway(_ isAway: Bool) { state.withLockedValue { $0.isAway = isAway } }
+
+        func keep(_ policies: [KeptMTASTSPolicy]) async throws {
+            let now = now()
+            try state.withLockedValue { state in
+                state.calls += 1
+                if state.isAway { throw Away() }
+                for kept in policies {
+                    let fetchedAt = now - kept.age
+                    if let present = state.policies[kept.domain], present.fetchedAt >= fetchedAt { continue }
+                    state.policies[kept.domain] = (kept, fetchedAt)
+                }
+            }
+        }
+
+        func kept(since reading: Int64?) async throws -> (policies: [KeptMTASTSPolicy], reading: Int64) {
+            let now = now()
+            return try state.withLockedValue { state in
+                state.calls += 1
+                if state.isAway { throw Away() }
+                let policies = state.policies.values.map { kept, fetchedAt in
+                    KeptMTASTSPolicy(
+                        domain: kept.domain, id: kept.id, policy: kept.policy,
+                        age: now.timeIntervalSince(fetchedAt))
+                }
+                return (policies, 1)
+            }
+        }
+    }
+
+    private func shelf() -> Shelf {
+        let world = world
+        return Shelf { world.withLockedValue { $0.now } }
+    }
+
+    private func loseEverything() {
+        change {
+            $0.record = .failure(.permanent(.noSuchDomain))
+            $0.policy = .failure(Self.fault)
+        }
+    }
+
+    /// Waits for what nobody is made to wait for.
+    private func eventually(_ isSo: () -> Bool) async throws {
+        while !isSo() { try await Task.sleep(for: .milliseconds(2)) }
+    }
+
+    @Test func `a policy outlives the process that fetched it, until it expires`() async throws {
+        let shelf = shelf()
+        let policy = Self.enforcing("a.example")
+        _ = await policies(store: shelf).finding(for: domain)
+        try await eventually { shelf.domains == [domain] }
+        loseEverything()
+        change { $0.now += 1_000 }
+        #expect(await policies(store: shelf).finding(for: domain) == .init(policy: policy))
+        // Somebody changes the record only: the fetch fails, and what was kept holds.
+        change { $0.record = .success(["v=STSv1; id=2"]) }
+        #expect(await policies(store: shelf).finding(for: domain) == .init(policy: policy, fault: Self.fault))
+        loseEverything()
+        change { $0.now += 863_000 - 1 }
+        #expect(await policies(store: shelf).finding(for: domain) == .init(policy: policy))
+        change { $0.now += 1 }
+        #expect(await policies(store: shelf).finding(for: domain) == .init())
+    }
+
+    @Test func `a node uses what another has fetched`() async throws {
+        let shelf = shelf()
+        let (first, second) = (policies(store: shelf), policies(store: shelf))
+        _ = await second.finding(for: try DomainName("other.example"))
+        let before = fetches
+        let policy = await first.finding(for: domain).policy
+        try await eventually { shelf.domains.contains(domain) }
+        #expect(await second.finding(for: domain) == .init(policy: policy))
+        #expect(fetches == before + 1, "the second node fetched it again")
+        // A later version, and its end.
+        change {
+            $0.record = .success(["v=STSv1; id=2"])
+            $0.policy = .success(MTASTSPolicy(mode: .none, maxAge: 100_000, patterns: []))
+            $0.now += 10
+        }
+        #expect(await second.finding(for: domain) == .init())
+        try await eventually { shelf.domains.contains(domain) }
+        loseEverything()
+        try await first.exchange()
+        #expect(await first.finding(for: domain) == .init(), "the older policy came back")
+        #expect(fetches == before + 2)
+    }
+
+    @Test func `without the store a node knows what it fetched, and tells it when the store is back`() async throws {
+        let shelf = shelf()
+        shelf.setAway(true)
+        let policies = policies(store: shelf)
+        let policy = Self.enforcing("a.example")
+        #expect(await policies.finding(for: domain) == .init(policy: policy))
+        await #expect(throws: Shelf.Away.self) { try await policies.exchange() }
+        loseEverything()
+        #expect(await policies.finding(for: domain) == .init(policy: policy))
+        #expect(shelf.domains == [])
+        shelf.setAway(false)
+        change { $0.now += 500 }
+        try await policies.exchange()
+        #expect(await self.policies(store: shelf).finding(for: domain) == .init(policy: policy))
+        change { $0.now += 863_500 }
+        #expect(await self.policies(store: shelf).finding(for: domain) == .init(), "its time began anew")
+    }
+
+    @Test func `the store is not asked for mail to domains that are known or publish nothing`() async throws {
+        let shelf = shelf()
+        let policies = policies(store: shelf)
+        _ = await policies.finding(for: domain)
+        try await eventually { shelf.domains == [domain] }
+        try await policies.exchange()
+        let calls = shelf.calls
+        for _ in 0..<10 { _ = await policies.finding(for: domain) }
+        change { $0.record = .failure(.permanent(.noSuchDomain)) }
+        for number in 0..<10 { _ = await policies.finding(for: try DomainName("d\(number).example")) }
+        #expect(shelf.calls == calls)
     }
 }

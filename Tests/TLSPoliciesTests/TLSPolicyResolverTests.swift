@@ -173,6 +173,18 @@ import Testing
         #expect(text == [expected])
     }
 
+    /// REQUIRETLS waits for a policy that is announced, where nothing else proves the way.
+    @Test func `a policy that could not be had proves nothing yet`() async {
+        let hosts = [host("a.example", route: false), host("b.example")]
+        #expect(
+            await describe(resolver(fault: Self.fault), hosts, .requireTLS) == [
+                "refused(mtaSTSPolicyUnavailable) (sts-webpki-invalid)", "required(verify: true) (sts-webpki-invalid)",
+            ])
+        #expect(
+            await describe(resolver(fault: Self.fault), hosts, .encrypted)
+                == Array(repeating: "required(verify: false) (sts-webpki-invalid)", count: 2))
+    }
+
     @Test func `connections are shared where the protection is the same`() async throws {
         let other = try DomainName("e.example")
         let hosts = [host(), host("b.example")]

@@ -139,7 +139,7 @@ import Testing
         for cause in [
             DeliveryReport.Cause.tlsNotOffered, .tlsFailed, .inputBeforeTLS, .certificateNameMismatch,
             .certificateExpired, .certificateNotTrusted, .tlsaMismatch, .tlsaUnusable, .tlsaUnavailable, .daneRequired,
-            .mailHostNotInPolicy,
+            .mailHostNotInPolicy, .mtaSTSPolicyUnavailable,
         ] {
             #expect(TLSResultType(cause) != nil, "\(cause)")
         }

@@ -15,6 +15,10 @@ struct SendCommand: AsyncParsableCommand {
     @Option(help: "HTML template file.") var html: String?
     @Option(help: "Plain text template file.") var text: String?
     @Option(help: "Recipients: NDJSON, or CSV with a header row when the name ends in .csv.") var recipients: String
+    @Flag(
+        name: .customLong("require-tls"),
+        help: "Send only where verified TLS is promised for the whole way (REQUIRETLS); other mails bounce, uncharged.")
+    var requireTLS = false
     @Option(help: "RFC 3339 time to send at.") var at: String?
     @Option(help: "Server address. [SLUICE_URL]") var url: String?
     @Option(help: "File that holds the API key.") var keyFile: String?
@@ -48,10 +52,16 @@ struct SendCommand: AsyncParsableCommand {
     }
 
     private func requestJSON() throws -> String {
-        var members = ["from": from, "subject": subject]
-        members["html"] = try html.map(Self.read)
-        members["text"] = try text.map(Self.read)
-        return String(decoding: try JSONEncoder().encode(members), as: UTF8.self)
+        let draft = Draft(
+            from: from, subject: subject, html: try html.map(Self.read), text: try text.map(Self.read),
+            require_tls: requireTLS ? true : nil)
+        return String(decoding: try JSONEncoder().encode(draft), as: UTF8.self)
+    }
+
+    private struct Draft: Encodable {
+        let from, subject: String
+        let html, text: String?
+        let require_tls: Bool?
     }
 
     private static func read(_ path: String) throws -> String {

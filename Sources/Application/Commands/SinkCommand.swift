@@ -30,6 +30,9 @@ struct SinkCommand: AsyncParsableCommand {
     @Flag(help: "Offer STARTTLS, with a self-signed certificate unless one is named.")
     var starttls = false
 
+    @Flag(help: "Offer REQUIRETLS after STARTTLS; needs --starttls or --certificate.")
+    var requiretls = false
+
     @Option(help: "PEM file with the certificate chain for STARTTLS.")
     var certificate: String?
 
@@ -110,6 +113,9 @@ struct SinkCommand: AsyncParsableCommand {
         guard (certificate == nil) == (privateKey == nil) else {
             throw ValidationError("--certificate and --private-key go together.")
         }
+        guard !requiretls || starttls || certificate != nil else {
+            throw ValidationError("--requiretls needs --starttls or --certificate.")
+        }
         guard keys != nil || !verify && (verifyShare ?? 0) == 0 else {
             throw ValidationError("Checking signatures needs --keys.")
         }
@@ -141,6 +147,7 @@ struct SinkCommand: AsyncParsableCommand {
         } else if starttls {
             configuration.identity = try SelfSignedCertificate.make(hostname: hostname)
         }
+        configuration.offersRequireTLS = requiretls
         configuration.policy.bounceShare = bounceShare
         configuration.policy.deferShare = deferShare
         configuration.policy.contentShare = contentShare

@@ -138,6 +138,8 @@ final class Server: Sendable {
         TLSPolicyResolver(
             resolver: resolver, usesDANE: configuration.resolver.trustAnchorFile != nil,
             policies: configuration.usesMTASTS
-                ? MTASTSPolicies(resolver: resolver, fetcher: MTASTSFetcher(group: group, resolver: resolver)) : nil)
+                ? MTASTSPolicies(
+                    resolver: resolver, fetcher: MTASTSFetcher(group: group, resolver: resolver),
+                    store: MTASTSPolicyRecords(records.delivery)) : nil)
     }
 }

@@ -10,6 +10,8 @@ final class SinkCapture: Sendable {
         let recipients: [String]
         let octets: Int
         let tls: Bool
+        /// Whether MAIL asked for REQUIRETLS.
+        let requiretls: Bool
         /// Whether the final dot got no reply.
         let dropped: Bool
         /// Milliseconds since 1970.

@@ -15,6 +15,7 @@ final class SinkSession: SMTPServerSession {
     private let eventLoop: any EventLoop
     private var isSecured = false
     private var sender = SMTPPath.null
+    private var requiresTLS = false
     private var recipients: [Recipient] = []
     /// What to do after the content, if not simply to accept. Such a recipient is alone in its transaction.
     private var special: SinkPolicy.Verdict?
@@ -37,6 +38,7 @@ final class SinkSession: SMTPServerSession {
 
     func mail(_ mail: SMTPReceivedMail) -> SMTPServerAction {
         sender = mail.reversePath
+        requiresTLS = mail.requiresTLS
         recipients.removeAll(keepingCapacity: true)
         special = nil
         return .reply(Self.senderOK)
@@ -82,7 +84,7 @@ final class SinkSession: SMTPServerSession {
         }
         let envelope = SinkCapture.Envelope(
             sender: sender.text, recipients: recipients.map(\.path.text), octets: message.octets, tls: isSecured,
-            dropped: special == .dropAfterDot, received_at: SinkLog.milliseconds())
+            requiretls: requiresTLS, dropped: special == .dropAfterDot, received_at: SinkLog.milliseconds())
         let captured = sink.threads.runIfActive(eventLoop: eventLoop) {
             try capture.write(message.content, envelope)
         }

@@ -45,6 +45,7 @@ package final class SmartSink: Sendable {
         listening.host = configuration.host
         listening.port = configuration.port
         listening.identity = configuration.identity
+        listening.profile.offersRequireTLS = configuration.offersRequireTLS
         listening.profile.maximumMessageOctets = configuration.maximumMessageOctets
         let listener = SMTPListener(configuration: listening, handler: works, group: group, logger: logger)
         do {

@@ -27,6 +27,8 @@ package struct SmartSinkConfiguration: Sendable {
     package var hostname = "sink.example.net"
     /// Offers STARTTLS where there is one.
     package var identity: TLSIdentity?
+    /// Offers REQUIRETLS under TLS (RFC 8689), without keeping its promise to anybody: no mail goes on from here.
+    package var offersRequireTLS = false
     package var maximumMessageOctets = 50 << 20
     package var eventLoops = 1
 

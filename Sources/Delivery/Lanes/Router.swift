@@ -80,6 +80,8 @@ final class Router: Sendable {
         let targets: [SMTPTarget]
         /// What the recipients' domain publishes of it.
         var tlsPolicy: DomainTLSPolicy?
+        /// For mails that ask for REQUIRETLS, which only some of the hosts may take.
+        var requiresTLS = false
         /// The smarthost; nil for the recipients' own servers.
         var route: DeliveryConfiguration.Route?
     }
@@ -89,9 +91,7 @@ final class Router: Sendable {
     /// - Parameter requiresTLS: the mail asks for REQUIRETLS.
     func sites(of domain: DomainName, requiresTLS: Bool) async throws(Failure) -> [Site] {
         guard smarthosts.isEmpty else { return smarthosts }
-        return [
-            try await site(of: domain, Self.leastTLS(configuration.tlsRequirement, requiresTLS: requiresTLS))
-        ]
+        return [try await site(of: domain, requiresTLS: requiresTLS)]
     }
 
     /// REQUIRETLS asks for more than every other setting but DANE, which proves both the way and the host.
@@ -120,17 +120,21 @@ final class Router: Sendable {
             ? .relay(limits: configuration.laneLimits ?? found.limits) : found
     }
 
-    private func site(of domain: DomainName, _ least: TLSRequirement) async throws(Failure) -> Site {
+    private func site(of domain: DomainName, requiresTLS: Bool) async throws(Failure) -> Site {
         let hosts = try withoutOurselves(try await mailHosts(of: domain))
         let policy = await tlsPolicies?.policy(
-            for: domain, hosts: hosts, minimum: least, port: configuration.smtpPort)
+            for: domain, hosts: hosts, minimum: Self.leastTLS(configuration.tlsRequirement, requiresTLS: requiresTLS),
+            port: configuration.smtpPort)
         let targets = try allowedTargets(hosts, policy)
-        // Domains of one site that demand different things of it must not share connections.
-        let demands = policy.map(\.laneKey) ?? ""
+        // Mails that demand different things of one site must not share connections.
+        let demands = ([requiresTLS ? "REQUIRETLS" : "", policy?.laneKey ?? ""].filter { !$0.isEmpty })
+            .joined(separator: " ")
         let names = hosts.map(\.name).sorted().joined(separator: ",") + (demands.isEmpty ? "" : " (\(demands))")
         // Hosts in order of preference decide, and a domain may belong to a provider by its own name.
         let provider = providers.withLock { $0.provider(forMX: hosts.map(\.name), domain: domain.text) }
-        return Site(name: provider.name + " " + names, provider: provider, targets: targets, tlsPolicy: policy)
+        return Site(
+            name: provider.name + " " + names, provider: provider, targets: targets, tlsPolicy: policy,
+            requiresTLS: requiresTLS)
     }
 
     /// Where the node's own mail to a domain goes, which no lane carries and no policy of the domain keeps back.
@@ -331,6 +335,7 @@ final class Router: Sendable {
             var client = SMTPClientConfiguration(heloName: source?.heloName ?? configuration.heloName)
             client.localAddress = local
             client.tls = configuration.tls
+            client.requiresTLS = site.requiresTLS
             client.trustRootsFile = configuration.trustRootsFile
             client.timeouts = configuration.timeouts
             client.credentials = site.route?.credentials

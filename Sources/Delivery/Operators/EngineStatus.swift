@@ -193,7 +193,9 @@ extension Lane {
     /// provider.
     static func matches(name: String, provider: String, _ pattern: String) -> Bool {
         let site = site(of: name, provider)
+        // What follows the hosts is what their mail demands, and the source.
+        let hosts = site.prefix { $0 != " " }
         return [name, site, provider].contains(pattern)
-            || site.split(separator: ",").contains { $0 == pattern || $0.hasPrefix(pattern + ":") }
+            || hosts.split(separator: ",").contains { $0 == pattern || $0.hasPrefix(pattern + ":") }
     }
 }

@@ -47,6 +47,7 @@ package struct DeliveryReport: Sendable, Hashable {
         case tlsaUnavailable = "the server's TLSA records could not be had securely"
         case daneRequired = "DANE is required and the server has no secure TLSA records"
         case mailHostNotInPolicy = "the MTA-STS policy of the domain does not name the server"
+        case mtaSTSPolicyUnavailable = "the domain's MTA-STS policy could not be had"
         case requireTLSNotOffered = "REQUIRETLS is needed and not offered over verified TLS"
         case authNotOffered = "no usable AUTH mechanism is offered"
         case authOnPlaintext = "credentials are not sent without TLS"
@@ -106,9 +107,18 @@ package struct DeliveryReport: Sendable, Hashable {
     }
 
     /// The verdict on a connection that did not come about. Never permanent: another host, or this one tomorrow,
-    /// may take the mail, even where the greeting is `554` (RFC 5321 §3.1).
+    /// may take the mail, even where the greeting is `554` (RFC 5321 §3.1). The exception is
+    /// ``requireTLSNotOffered(in:)``.
     static func failedOpening(_ cause: Cause, in phase: SMTPPhase, reply: SMTPReply? = nil) -> DeliveryReport {
         DeliveryReport(.temporary, cause, in: phase, blame: .connection, reply: reply)
+    }
+
+    /// The verdict on a host that does not promise verified TLS for the whole way, for a mail that needs that
+    /// (RFC 8689 §4.2.1).
+    package static func requireTLSNotOffered(in phase: SMTPPhase) -> DeliveryReport {
+        DeliveryReport(
+            .permanent, .requireTLSNotOffered, in: phase, blame: .message,
+            enhanced: EnhancedStatusCode(statusClass: 5, subject: 7, detail: 30))
     }
 
     private static func blame(for reply: SMTPReply, in phase: SMTPPhase) -> Blame {

@@ -26,6 +26,9 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         package let heloName: String
         package var tls: TLS = .whenOffered
         package var credentials: SMTPCredentials?
+        /// The session is for mails that ask for REQUIRETLS: a server that does not offer it, or has not proven over TLS who
+        /// it is, is left again.
+        package var requiresTLS = false
         package var limits = SMTPLimits.standard
 
         /// - Parameter heloName: this host's name, or an address literal in brackets. Other characters than visible
@@ -72,11 +75,13 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
     private var answeredCount = 0
     /// The server proved over TLS who it is.
     private var isVerified = false
+    private let requiresTLS: Bool
     /// Offered in the newest answer to EHLO; nothing before.
     package private(set) var extensions = SMTPExtensions()
 
     package init(_ configuration: Configuration) {
         parser = SMTPReplyParser(limits: configuration.limits)
+        requiresTLS = configuration.requiresTLS
         state = .opening(SMTPClientOpening(configuration))
     }
 
@@ -161,6 +166,10 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
             return .wait
         case .opened(let offered):
             extensions = offered
+            guard !requiresTLS || canRequireTLS else {
+                state = .closed
+                return .fail(.requireTLSNotOffered(in: .ehlo), quitting: true)
+            }
             state = .idle
             return .opened(offered)
         case .failed(let cause, let reply, let quitting):
@@ -224,10 +233,12 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         let needsUTF8 = envelope.needsSMTPUTF8 || !envelope.reversePath.utf8.allSatisfy { $0 < 0x80 }
         if needsUTF8, !extensions.smtpUTF8 { return refuse(.smtpUTF8NotOffered, 6, 7) }
         if envelope.is8Bit, !extensions.eightBitMIME { return refuse(.eightBitNotOffered, 6, 3) }
-        // RFC 8689 §4.2.1. An offer counts only from a server that is known to be the right one.
-        if envelope.requiresTLS, !(isVerified && extensions.requireTLS) { return refuse(.requireTLSNotOffered, 7, 30) }
+        if envelope.requiresTLS, !canRequireTLS { return .requireTLSNotOffered(in: .mail) }
         return nil
     }
+
+    /// RFC 8689 §4.2.1. An offer counts only from a server that is known to be the right one.
+    private var canRequireTLS: Bool { isVerified && extensions.requireTLS }
 
     // MARK: Ending
 

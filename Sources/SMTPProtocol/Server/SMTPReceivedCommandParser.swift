@@ -26,8 +26,8 @@ enum SMTPReceivedCommandParser {
     /// Upper-cased, or empty where it is longer than any verb or keyword. Written straight into a small string, since
     /// every command passes here.
     private static func verb(_ bytes: ArraySlice<UInt8>) -> String {
-        guard bytes.count <= 8 else { return "" }
-        return String(unsafeUninitializedCapacity: 8) { text in
+        guard bytes.count <= 10 else { return "" }
+        return String(unsafeUninitializedCapacity: 10) { text in
             for (offset, byte) in bytes.enumerated() {
                 text[offset] = (0x61...0x7A).contains(byte) ? byte & 0xDF : byte
             }
@@ -92,6 +92,8 @@ enum SMTPReceivedCommandParser {
             command.body = body
         case ("SMTPUTF8", nil):
             command.smtpUTF8 = true
+        case ("REQUIRETLS", nil):
+            command.requiresTLS = true
         default:
             throw .unsupportedParameter
         }

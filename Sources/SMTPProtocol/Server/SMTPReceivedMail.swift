@@ -13,11 +13,17 @@ package struct SMTPReceivedMail: Sendable, Hashable {
     package var body: Body = .sevenBit
     /// RFC 6531 §3.4
     package var smtpUTF8 = false
+    /// RFC 8689 §2
+    package var requiresTLS = false
 
-    package init(reversePath: SMTPPath, size: Int? = nil, body: Body = .sevenBit, smtpUTF8: Bool = false) {
+    package init(
+        reversePath: SMTPPath, size: Int? = nil, body: Body = .sevenBit, smtpUTF8: Bool = false,
+        requiresTLS: Bool = false
+    ) {
         self.reversePath = reversePath
         self.size = size
         self.body = body
         self.smtpUTF8 = smtpUTF8
+        self.requiresTLS = requiresTLS
     }
 }

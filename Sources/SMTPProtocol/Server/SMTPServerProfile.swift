@@ -6,6 +6,8 @@ package struct SMTPServerProfile: Sendable, Hashable {
     package var maximumMessageOctets = 50 << 20
     /// Whether STARTTLS is offered (RFC 3207).
     package var offersTLS = false
+    /// Whether REQUIRETLS is offered, which it is only where TLS is on (RFC 8689 §2).
+    package var offersRequireTLS = false
     package var limits = SMTPLimits.standard
     /// Malformed, unknown and misplaced commands in one session before it is closed.
     package var maximumErrors = 10
@@ -23,6 +25,7 @@ package struct SMTPServerProfile: Sendable, Hashable {
         extensions.smtpUTF8 = true
         extensions.enhancedStatusCodes = true
         extensions.startTLS = offersTLS && !secured
+        extensions.requireTLS = offersRequireTLS && secured
         return extensions
     }
 }

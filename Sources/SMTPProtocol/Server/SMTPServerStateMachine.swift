@@ -196,6 +196,8 @@ package struct SMTPServerStateMachine: Sendable {
     private mutating func begin(_ mail: SMTPReceivedMail) -> SMTPServerStep {
         guard hello != nil else { return fail(Self.helloFirst) }
         guard transaction == nil else { return fail(SMTPReply(503, Self.outOfOrder, "Sender already given")) }
+        let offered = profile.extensions(secured: isSecured)
+        guard !mail.requiresTLS || offered.requireTLS else { return refuse(.unsupportedParameter) }
         if let size = mail.size, size > profile.maximumMessageOctets {
             return .reply(SMTPContentFault.messageTooLarge.reply)
         }

@@ -15,6 +15,9 @@ package struct SMTPClientConfiguration: Sendable {
     /// demands TLS.
     package var startsWithTLS = false
     package var credentials: SMTPCredentials?
+    /// Connections are for mails that ask for REQUIRETLS (RFC 8689 §4.2.1): only to hosts whose policy verifies them, and
+    /// that offer it.
+    package var requiresTLS = false
     package var timeouts: SMTPTimeouts
     package var limits = SMTPLimits.standard
     /// PEM file of certificates to trust instead of the system's, where the policy verifies.
@@ -38,6 +41,7 @@ package struct SMTPClientConfiguration: Sendable {
         var configuration = SMTPClientStateMachine.Configuration(heloName: heloName)
         configuration.tls = startsWithTLS ? .implicit : policy.machine
         configuration.credentials = credentials
+        configuration.requiresTLS = requiresTLS
         configuration.limits = limits
         return configuration
     }

@@ -74,6 +74,10 @@ package final class SMTPConnection: Sendable {
             tellOutcome(nil, fault: cause)
             throw SMTPConnectFailure(cause, in: .startTLS, host: target.host)
         }
+        // Whatever the session would be, it would prove nothing.
+        guard !configuration.requiresTLS || policy.verifiesServer else {
+            throw SMTPConnectFailure(host: target.host, report: .requireTLSNotOffered(in: .connect))
+        }
         let verification: ServerVerification?
         let context: NIOSSLContext?
         let address: SocketAddress

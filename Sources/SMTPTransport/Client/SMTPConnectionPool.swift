@@ -161,7 +161,7 @@ package final class SMTPConnectionPool: Sendable {
     }
 
     private func connectToAnyTarget() async -> Result<SMTPConnection, SMTPConnectFailure> {
-        var last = SMTPConnectFailure(.unreachable)
+        var decisive: SMTPConnectFailure?
         for target in state.withLock({ $0.targets.order(at: now()) }) {
             do {
                 let connection = try await SMTPConnection.connect(
@@ -169,7 +169,8 @@ package final class SMTPConnectionPool: Sendable {
                 state.withLock { $0.targets.connected(target) }
                 return .success(connection)
             } catch {
-                last = error
+                // The last speaks for all, but what one host cannot do for now is not given up because others never can.
+                if error.verdict == .temporary || decisive?.verdict != .temporary { decisive = error }
                 if Task.isCancelled { break }
                 state.withLock { $0.targets.failed(target, at: now()) }
                 logger.debug(
@@ -180,7 +181,7 @@ package final class SMTPConnectionPool: Sendable {
                     ])
             }
         }
-        return .failure(last)
+        return .failure(decisive ?? SMTPConnectFailure(.unreachable))
     }
 
     private func closed(_ id: Machine.ConnectionID) {

@@ -26,6 +26,7 @@ package enum TLSResultType: String, Sendable, Hashable, CaseIterable {
         case .tlsaUnusable: self = .tlsaInvalid
         case .tlsaUnavailable: self = .dnssecInvalid
         case .daneRequired: self = .daneRequired
+        case .mtaSTSPolicyUnavailable: self = .stsPolicyFetchError
         case .accepted, .refused, .unreachable, .connectionClosed, .timedOut, .cancelled, .poolClosed,
             .protocolViolation, .malformedReply, .authNotOffered, .authOnPlaintext, .messageTooBig,
             .smtpUTF8NotOffered, .eightBitNotOffered, .unsafeReversePath, .requireTLSNotOffered:

@@ -14,6 +14,8 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
     let text: String
     let tls: SMTPClientStateMachine.Configuration.TLS
     let credentials: SMTPCredentials?
+    /// The session is for mails with REQUIRETLS.
+    let requiresTLS: Bool
     let envelope: SMTPEnvelope
     /// Content is being written until the event `> handed over`.
     let holdsContent: Bool
@@ -22,13 +24,14 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
 
     init(
         _ name: String, tls: SMTPClientStateMachine.Configuration.TLS = .whenOffered,
-        credentials: SMTPCredentials? = nil, envelope: SMTPEnvelope = makeEnvelope(), holdsContent: Bool = false,
-        needsWholePackets: Bool = false, _ text: String
+        credentials: SMTPCredentials? = nil, requiresTLS: Bool = false, envelope: SMTPEnvelope = makeEnvelope(),
+        holdsContent: Bool = false, needsWholePackets: Bool = false, _ text: String
     ) {
         self.name = name
         self.text = text
         self.tls = tls
         self.credentials = credentials
+        self.requiresTLS = requiresTLS
         self.envelope = envelope
         self.holdsContent = holdsContent
         self.needsWholePackets = needsWholePackets
@@ -62,6 +65,7 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
             var configuration = SMTPClientStateMachine.Configuration(heloName: "client.example")
             configuration.tls = conversation.tls
             configuration.credentials = conversation.credentials
+            configuration.requiresTLS = conversation.requiresTLS
             machine = SMTPClientStateMachine(configuration)
         }
 

@@ -784,6 +784,10 @@ private func offering(_ keywords: String...) -> String {
 }
 
 private func encrypted(_ event: String, _ keyword: String) -> String {
+    handshake(event, keyword) + "= opened\n> deliver\n"
+}
+
+private func handshake(_ event: String, _ keyword: String) -> String {
     """
     S: 220 mx.example
     C: EHLO client.example
@@ -797,8 +801,6 @@ private func encrypted(_ event: String, _ keyword: String) -> String {
     C: EHLO client.example
     S: 250-mx.example
     S: 250 \(keyword)
-    = opened
-    > deliver
 
     """
 }
@@ -854,6 +856,17 @@ private let extensionsAndLimits: [ClientConversation] = [
     ClientConversation(
         "REQUIRETLS offered and not needed", envelope: makeEnvelope(),
         encrypted("> verified TLS", "REQUIRETLS") + "C: MAIL FROM:<b-1@bounce.example>"),
+    ClientConversation(
+        "a session for REQUIRETLS", requiresTLS: true, envelope: makeEnvelope(requiresTLS: true),
+        encrypted("> verified TLS", "REQUIRETLS") + "C: MAIL FROM:<b-1@bounce.example> REQUIRETLS"),
+    ClientConversation(
+        "a session for REQUIRETLS that does not offer it", requiresTLS: true,
+        handshake("> verified TLS", "SIZE")
+            + "= failed: permanent in ehlo by message requireTLSNotOffered (5.7.30), quitting"),
+    ClientConversation(
+        "a session for REQUIRETLS that proves nothing", requiresTLS: true,
+        handshake("> TLS", "REQUIRETLS")
+            + "= failed: permanent in ehlo by message requireTLSNotOffered (5.7.30), quitting"),
     ClientConversation(
         "a return path that would be a command", envelope: makeEnvelope(from: "a@b.example>\r\nRCPT TO:<c@d.example"),
         offering("SIZE") + "= permanent in mail by message unsafeReversePath (5.1.7)"),

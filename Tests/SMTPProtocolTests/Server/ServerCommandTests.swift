@@ -90,6 +90,22 @@ import Testing
         #expect(dialog.codes == [220, 250, 502])
     }
 
+    @Test func `REQUIRETLS is offered and taken under TLS only`() {
+        let command = "MAIL FROM:<a@example.org> REQUIRETLS"
+        for isOffered in [true, false] {
+            var profile = ServerDialog.profile
+            profile.offersRequireTLS = isOffered
+            var dialog = ServerDialog(profile)
+            dialog.sendLines("EHLO client.example", command)
+            #expect(!dialog.text.contains("REQUIRETLS"))
+            dialog.sendLines("STARTTLS")
+            dialog.machine.tlsEstablished()
+            dialog.sendLines("EHLO client.example", command + "=1", command)
+            #expect(dialog.text.contains("250 REQUIRETLS\r\n") == isOffered)
+            #expect(dialog.codes == [220, 250, 555, 220, 250, 555, isOffered ? 250 : 555])
+        }
+    }
+
     @Test func `nothing but greetings works before EHLO`() {
         var dialog = ServerDialog()
         dialog.sendLines("MAIL FROM:<a@example.org>", "STARTTLS", "DATA", "NOOP", "HELO old.example", "STARTTLS")

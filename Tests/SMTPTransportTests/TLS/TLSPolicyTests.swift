@@ -330,6 +330,76 @@ import X509
         }
     }
 
+    /// A host that has `keywords` after TLS.
+    private func host(
+        _ keywords: [String], _ identity: TestAuthority.Identity? = nil, tls: SMTPTLSPolicy = .required(verify: true)
+    ) async throws -> (server: ScriptedServer, target: SMTPTarget) {
+        var script = ScriptedServer.Script(keywords: ["STARTTLS"] + keywords)
+        script.identity = try (identity ?? authority.identity()).serverContext()
+        let server = try await ScriptedServer(script)
+        return (
+            server, SMTPTarget(host: "mx.example", address: server.target.address, port: server.port, tls: tls)
+        )
+    }
+
+    private func requireTLSPool(_ targets: [SMTPTarget]) -> SMTPConnectionPool {
+        var configuration = clientConfiguration()
+        configuration.trustRootsFile = authority.rootsFile
+        configuration.requiresTLS = true
+        return SMTPConnectionPool(
+            targets: targets, configuration: configuration, limits: PoolLimits(),
+            group: .singletonMultiThreadedEventLoopGroup, logger: quietLogger)
+    }
+
+    private func requireTLSEnvelope() throws -> SMTPEnvelope {
+        SMTPEnvelope(
+            reversePath: "b@bounce.example", recipient: try EmailAddress("ann@example.net"), needsSMTPUTF8: false,
+            is8Bit: false, size: 10, requiresTLS: true)
+    }
+
+    @Test func `a mail that requires TLS goes to the first host that is fit for it`() async throws {
+        let silent = try await host(["SIZE"])
+        let unproven = try await host(["REQUIRETLS"], tls: .opportunistic)
+        let untrusted = try await host(["REQUIRETLS"], try TestAuthority.selfSigned())
+        let fit = try await host(["REQUIRETLS"])
+        let pool = requireTLSPool([silent, unproven, untrusted, fit].map(\.target))
+        for _ in 0..<2 {
+            #expect(try await pool.deliver(requireTLSEnvelope(), shortMessage).verdict == .accepted)
+        }
+        #expect(
+            fit.server.seen.commands.filter { $0.hasPrefix("MAIL") }
+                == Array(repeating: "MAIL FROM:<b@bounce.example> REQUIRETLS", count: 2))
+        for server in [silent, unproven, untrusted].map(\.server) {
+            #expect(!server.seen.commands.contains { $0.hasPrefix("MAIL") })
+        }
+        #expect(silent.server.seen.commands.last == "QUIT")
+        #expect(unproven.server.seen.connections == 0, "a host that nothing vouches for was dialled")
+        #expect(untrusted.server.seen.connections == 1)
+        await pool.shutdown()
+    }
+
+    @Test func `a mail that requires TLS is refused for good only where no host may ever take it`() async throws {
+        let silent = try await host(["SIZE"]).target
+        let unproven = try await host(["REQUIRETLS"], tls: .opportunistic).target
+        let untrusted = try await host(["REQUIRETLS"], try TestAuthority.selfSigned()).target
+        for (targets, expected) in [
+            ([silent], "permanent requireTLSNotOffered 5.7.30"),
+            ([unproven], "permanent requireTLSNotOffered 5.7.30"),
+            ([silent, unproven], "permanent requireTLSNotOffered 5.7.30"),
+            ([silent, untrusted], "temporary certificateNotTrusted "),
+            ([untrusted, silent, unproven], "temporary certificateNotTrusted "),
+        ] {
+            let pool = requireTLSPool(targets)
+            let failure = await failure { () async throws(SMTPConnectFailure) in
+                try await pool.withConnection { _ in }
+            }
+            let report = failure?.report
+            let text = report.map { "\($0.verdict) \($0.cause) \($0.enhanced?.description ?? "")" }
+            #expect(text == expected)
+            await pool.shutdown()
+        }
+    }
+
     // MARK: Pools
 
     @Test func `a pool goes on to the host whose policy can be met`() async throws {

@@ -1,0 +1,1 @@
+../TLSPoliciesTests/PolicyServer.swift

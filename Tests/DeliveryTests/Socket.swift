@@ -1,0 +1,1 @@
+../DNSResolutionTests/Socket.swift
