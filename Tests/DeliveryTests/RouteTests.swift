@@ -1,6 +1,6 @@
 import Campaigns
 import CreditLedger
-import Delivery
+import Foundation
 import Logging
 import MailTypes
 import Postgres
@@ -9,6 +9,8 @@ import SMTPTransport
 import Synchronization
 import Testing
 import TrafficShaping
+
+@testable import Delivery
 
 /// Several smarthosts: shares, failover, and logins that fail.
 struct RouteTests {
@@ -53,6 +55,10 @@ struct RouteTests {
 
     private static func lane(_ engine: DeliveryEngine, _ port: Int) -> LaneReport? {
         engine.status.lanes.first { $0.site.hasSuffix(":\(port)") || $0.site == "route" }
+    }
+
+    private static func lane(_ engine: DeliveryEngine, _ port: Int, from source: MailSource) -> LaneReport? {
+        engine.status.lanes.first { $0.site.contains(":\(port) ") && $0.source == source.address }
     }
 
     private static func onceEach(_ count: Int) -> [String: Int] {
@@ -177,6 +183,44 @@ struct RouteTests {
         }
         let copies = servers[0].copies.merging(servers[1].copies, uniquingKeysWith: +)
         #expect(copies == Self.onceEach(24))
+    }
+
+    @Test func `a mail that is handed over counts once for a source that warms up`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let today = Int(Sender.wallClock() / 86_400)
+        let new = MailSource(
+            address: "127.0.0.7", heloName: "new.example.net", pool: "default",
+            warmUp: WarmUpSchedule(startDay: today, dailyAllowances: [30, 30, 30]))
+        let (slow, good) = (MailServer { _, _ in .held }, MailServer())
+        try await slow.run { slowPort in
+            try await good.run { goodPort in
+                var narrow = Self.route(slowPort, weight: 1_000)
+                narrow.connections = 1
+                try await withEngine(
+                    fixture, [narrow, Self.route(goodPort)],
+                    { $0.sources = ["default": SourcePool(name: "default", sources: [new])] }
+                ) { engine in
+                    let campaign = try await fixture.send(30, batchSize: 30)
+                    try await eventually("mail waits") {
+                        slow.heldCount == 1 && Self.lane(engine, slowPort, from: new)?.queued ?? 0 > 10
+                    }
+                    _ = try await engine.order(.suspend, lanes: "127.0.0.1:\(slowPort)", reason: "test")
+                    // With a place for each: mail that waits takes one, and gives it back where it goes elsewhere.
+                    try await eventually("the other has the rest") { good.copies.count == 29 }
+                    slow.release()
+                    #expect(try await fixture.end(of: campaign).counters.delivered == 30)
+                    // The day's allowance is used up.
+                    let late = try await fixture.send(3)
+                    try await eventually("it waits for tomorrow") { try await fixture.counters(late).deferred == 3 }
+                    try await eventually("the database knows what was sent") {
+                        try await fixture.store.countUsage([:], onDay: today).values.reduce(0, +) >= 30
+                    }
+                }
+            }
+        }
+        let sent = try await fixture.store.countUsage([:], onDay: today)
+        #expect(sent == [SourceUsage(source: "127.0.0.7", provider: "route"): 30])
+        #expect(slow.copies.merging(good.copies, uniquingKeysWith: +) == Self.onceEach(30))
     }
 
     // MARK: Logins

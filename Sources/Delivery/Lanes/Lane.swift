@@ -395,7 +395,9 @@ final class Lane: Sendable {
                         again.wasRetried = true
                         holder.put(again)
                         return
-                    case .answered(let answer): learn(answer)
+                    case .answered(let answer):
+                        job.warmUp?.use()
+                        learn(answer)
                     case .unused: permitUnused()
                     }
                     guard connection.isUsable else { return }

@@ -161,9 +161,13 @@ final class Router: Sendable {
             job.declinedBy.insert(site)
             byAccount[job.run.batch.id.account, default: []].append(job)
         }
-        return byAccount.flatMap { spread($1, over: smarthosts, $0, sender) }
+        let left = byAccount.flatMap { spread($1, over: smarthosts, $0, sender) }
+        for job in left { job.warmUp?.takeAgain() }
+        return left
     }
 
+            // The source may be the same at the other.
+            job.warmUp?.giveBack()
     /// Spreads mails by weight over the sites that are open, and gives one to each that is to be probed.
     ///
     /// - Returns: those for which there is no site now.
@@ -235,18 +239,18 @@ final class Router: Sendable {
         var generator = SystemRandomNumberGenerator()
         let now = SteadyClock.now
         let wallClock = Sender.wallClock()
-        for job in jobs {
+        for var job in jobs {
+            job.warmUp = nil
+            let usage = { SourceUsage(source: $0, provider: site.provider.name) }
             let choice = pool.choose(
                 onDay: Int(wallClock / 86_400),
-                sentToday: { fleet.sentToday(SourceUsage(source: $0.address, provider: site.provider.name)) },
+                sentToday: { fleet.sentToday(usage($0.address)) },
                 restsUntil: { restsUntil(site, $0, at: now) }, using: &generator)
             switch choice {
             case .source(let source):
                 byAddress[source.address, default: (source, [])].jobs.append(job)
-                if source.warmUp != nil {
-                    fleet.count(SourceUsage(source: source.address, provider: site.provider.name))
-                }
             case .laterAt(let time):
+                if source.warmUp != nil { job.warmUp = WarmUpPlace(usage(source.address), of: fleet) }
                 sender.postpone(job, inSeconds: time - now, awaitsResume: false)
             case .laterThanToday:
                 sender.postpone(job, inSeconds: Double(86_400 - wallClock % 86_400), awaitsResume: false)
