@@ -114,7 +114,7 @@ final class Lane: Sendable {
             let opensAt = state.opensAt(now)
             share(jobs, &state)
             for job in jobs {
-                if !waitsForItsAccount(job) || opensAt > now + limits.queueSeconds,
+                if !waitsForItsAccount(job) || state.order?.action == .drain || opensAt > now + limits.queueSeconds,
                     let seconds = state.overflowSeconds(limits, opensAt: opensAt, at: now)
                 {
                     back.append(GivenBack(job: job, inSeconds: seconds, awaitsResume: opensAt > now))
