@@ -13,7 +13,7 @@ import Testing
     @Test(.timeLimit(.minutes(10))) func twoNodesObey() async throws {
         let database = try ExternalPostgres()
         // One node takes 8,000 at once: there is enough for the other, and slow enough that both are busy for a while.
-        let recipients = 12_000
+        let recipients = 10_500
         let run = try FaultRun(recipients: recipients, seed: 91, database: database, sink: ["--slow-ms", "100"])
         let installation = run.installation
         let account = ["--account", installation.account]
@@ -47,7 +47,7 @@ import Testing
         }
         try command("account", "resume")
         try await run.wait("both deliver", seconds: 120) {
-            try lanes().allSatisfy { $0.accepted > 50 }
+            try lanes().allSatisfy { $0.accepted > 20 }
                 && run.checker.console.number("SELECT count(DISTINCT lease_node) FROM batches") == 2
         }
 
