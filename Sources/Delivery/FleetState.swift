@@ -6,13 +6,15 @@ import TrafficShaping
 /// What this node last heard of the others and of the operator's settings: read by lanes at any time, refreshed by the
 /// engine every few seconds. While the database is away the last news stands.
 final class FleetState: Sendable {
-    private struct State {
+    fileprivate struct State {
         var nodes = 1
         var accounts: [AccountID: AccountShaping] = [:]
         /// What all nodes have sent today, as far as the database knew.
         var sentToday: [SourceUsage: Int] = [:]
         /// What this node has sent since it told the database last.
         var untold: [SourceUsage: Int] = [:]
+        /// Mails that wait in lanes of sources that warm up. A source belongs to one node, so no other needs to know.
+        var places: [SourceUsage: Int] = [:]
     }
 
     private let state = Mutex(State())
@@ -22,13 +24,22 @@ final class FleetState: Sendable {
 
     func shaping(of account: AccountID) -> AccountShaping? { state.withLock { $0.accounts[account] } }
 
-    /// Mails that a source has sent to a provider today.
+    /// Mails that a source has sent to a provider today, and those that wait to be sent.
     func sentToday(_ usage: SourceUsage) -> Int {
-        state.withLock { $0.sentToday[usage, default: 0] + $0.untold[usage, default: 0] }
+        state.withLock {
+            $0.sentToday[usage, default: 0] + $0.untold[usage, default: 0] + $0.places[usage, default: 0]
+        }
     }
 
-    func count(_ usage: SourceUsage) {
-        state.withLock { $0.untold[usage, default: 0] += 1 }
+    func takePlace(_ usage: SourceUsage) { state.withLock { $0.changePlaces(of: usage, by: 1) } }
+    func giveBackPlace(_ usage: SourceUsage) { state.withLock { $0.changePlaces(of: usage, by: -1) } }
+
+    /// A mail that had a place was sent.
+    func usePlace(_ usage: SourceUsage) {
+        state.withLock { state in
+            state.changePlaces(of: usage, by: -1)
+            state.untold[usage, default: 0] += 1
+        }
     }
 
     func refresh(from store: DeliveryStore, node: String, aliveSeconds: Double, day: Int) async throws {
@@ -45,6 +56,13 @@ final class FleetState: Sendable {
             for (usage, count) in untold { state.untold[usage, default: 0] -= count }
             state.untold = state.untold.filter { $0.value > 0 }
         }
+    }
+}
+
+extension FleetState.State {
+    fileprivate mutating func changePlaces(of usage: SourceUsage, by change: Int) {
+        let count = places[usage, default: 0] + change
+        places[usage] = count == 0 ? nil : count
     }
 }
 

@@ -101,7 +101,9 @@ struct OperatorTests {
         #expect(try await fixture.problemsOfBooks() == [])
     }
 
-    @Test func `a draining lane sends what it has and takes nothing new`() async throws {
+    /// Also where the drain ends before the mail would have waited too long.
+    @Test(arguments: [nil, 240.0], [nil, 1e6])
+    func `a draining lane sends what it has and takes nothing new`(seconds: Double?, rate: Double?) async throws {
         let fixture = try await DeliveryFixture.make()
         let isFirst = Mutex(true)
         let server = MailServer { _, _ in
@@ -110,10 +112,15 @@ struct OperatorTests {
                 return isFirst ? .held : .accept
             }
         }
-        try await withEngine(fixture, server, { $0.laneLimits = LaneLimits(connections: 1) }) { engine in
+        try await fixture.records.pool.withConnection { connection in
+            try await DeliveryStore.set(AccountShaping(rate: rate), for: fixture.account, on: connection)
+        }
+        let limits = LaneLimits(connections: 1, queueSeconds: seconds == nil ? 60 : 3_600)
+        try await withEngine(fixture, server, { $0.laneLimits = limits }) { engine in
             let first = try await fixture.send(5, batchSize: 5)
             try await eventually("a mail is under way") { server.heldCount == 1 }
-            #expect(try await engine.order(.drain, lanes: "route", reason: "leaving") == ["route": 0])
+            let drained = try await engine.order(.drain, lanes: "route", seconds: seconds, reason: "leaving")
+            #expect(drained == ["route": 0])
             #expect(engine.status.lanes.first?.state == "draining")
             let second = try await fixture.send(3)
             try await eventually("new mail goes back") { try await fixture.counters(second).deferred == 3 }

@@ -1,6 +1,6 @@
 import Campaigns
 import CreditLedger
-import Delivery
+import Foundation
 import Logging
 import MailTypes
 import Postgres
@@ -9,6 +9,8 @@ import SMTPTransport
 import Synchronization
 import Testing
 import TrafficShaping
+
+@testable import Delivery
 
 /// Several smarthosts: shares, failover, and logins that fail.
 struct RouteTests {
@@ -53,6 +55,10 @@ struct RouteTests {
 
     private static func lane(_ engine: DeliveryEngine, _ port: Int) -> LaneReport? {
         engine.status.lanes.first { $0.site.hasSuffix(":\(port)") || $0.site == "route" }
+    }
+
+    private static func lane(_ engine: DeliveryEngine, _ port: Int, from source: MailSource) -> LaneReport? {
+        engine.status.lanes.first { $0.site.contains(":\(port) ") && $0.source == source.address }
     }
 
     private static func onceEach(_ count: Int) -> [String: Int] {
@@ -177,6 +183,149 @@ struct RouteTests {
         }
         let copies = servers[0].copies.merging(servers[1].copies, uniquingKeysWith: +)
         #expect(copies == Self.onceEach(24))
+    }
+
+    @Test func `a mail that is handed over counts once for a source that warms up`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let today = Int(Sender.wallClock() / 86_400)
+        let new = MailSource(
+            address: "127.0.0.7", heloName: "new.example.net", pool: "default",
+            warmUp: WarmUpSchedule(startDay: today, dailyAllowances: [30, 30, 30]))
+        let (slow, good) = (MailServer { _, _ in .held }, MailServer())
+        try await slow.run { slowPort in
+            try await good.run { goodPort in
+                var narrow = Self.route(slowPort, weight: 1_000)
+                narrow.connections = 1
+                try await withEngine(
+                    fixture, [narrow, Self.route(goodPort)],
+                    { $0.sources = ["default": SourcePool(name: "default", sources: [new])] }
+                ) { engine in
+                    let campaign = try await fixture.send(30, batchSize: 30)
+                    try await eventually("mail waits") {
+                        slow.heldCount == 1 && Self.lane(engine, slowPort, from: new)?.queued ?? 0 > 10
+                    }
+                    _ = try await engine.order(.suspend, lanes: "127.0.0.1:\(slowPort)", reason: "test")
+                    // With a place for each: mail that waits takes one, and gives it back where it goes elsewhere.
+                    try await eventually("the other has the rest") { good.copies.count == 29 }
+                    slow.release()
+                    #expect(try await fixture.end(of: campaign).counters.delivered == 30)
+                    // The day's allowance is used up.
+                    let late = try await fixture.send(3)
+                    try await eventually("it waits for tomorrow") { try await fixture.counters(late).deferred == 3 }
+                    try await eventually("the database knows what was sent") {
+                        try await fixture.store.countUsage([:], onDay: today).values.reduce(0, +) >= 30
+                    }
+                }
+            }
+        }
+        let sent = try await fixture.store.countUsage([:], onDay: today)
+        #expect(sent == [SourceUsage(source: "127.0.0.7", provider: "route"): 30])
+        #expect(slow.copies.merging(good.copies, uniquingKeysWith: +) == Self.onceEach(30))
+    }
+
+    // MARK: Read anew
+
+    /// - Parameter seconds: that mail waits in the lane before it goes back to the store.
+    @Test(arguments: [30.0, 7_200])
+    func `a login that is read anew is tried at once`(queueSeconds seconds: Double) async throws {
+        let fixture = try await DeliveryFixture.make()
+        let right = Data("\u{0}sluice\u{0}\(Self.password)".utf8).base64EncodedString().uppercased()
+        let server = try HostileServer { session in
+            session.behave(offering: ["AUTH PLAIN"]) { command in
+                guard command.hasPrefix("AUTH") else { return nil }
+                return command.hasSuffix(right) ? "235 2.7.0 welcome" : "535 5.7.8 wrong"
+            }
+        }
+        defer { server.stop() }
+        var old = Self.route(server.port)
+        old.credentials = SMTPCredentials(username: "sluice", password: "old", allowsPlaintext: true)
+        try await withEngine(
+            fixture, [old],
+            { configuration in
+                configuration.laneLimits = LaneLimits(connections: 8, queueSeconds: seconds)
+                // Nothing but the new login can end this rest while the test runs.
+                configuration.governor.firstPauseSeconds = 3_600
+                configuration.governor.maximumPauseSeconds = 3_600
+            }
+        ) { engine in
+            let campaign = try await fixture.send(24, batchSize: 24)
+            try await eventually("the login fails") { Self.lane(engine, server.port)?.isLoginFailing == true }
+            try await eventually("mail waits") {
+                seconds < 3_600
+                    ? try await fixture.counters(campaign).deferred == 24
+                    : Self.lane(engine, server.port)?.queued == 24
+            }
+            #expect(try await engine.reload(routes: [old]) == [])
+            let added = await #expect(throws: RoutesAddedOrRemoved.self) {
+                try await engine.reload(routes: [Self.route(server.port, login: true), Self.route(1)])
+            }
+            #expect(added == RoutesAddedOrRemoved(added: ["127.0.0.1:1"], removed: []))
+            #expect(server.connections == 1)
+            let changed = try await engine.reload(routes: [Self.route(server.port, login: true)])
+            #expect(changed == ["127.0.0.1:\(server.port)"])
+            #expect(try await fixture.end(of: campaign).counters.delivered == 24)
+            #expect(Self.lane(engine, server.port)?.state == "open")
+        }
+        #expect(server.copies == Self.onceEach(24))
+    }
+
+    @Test func `shares and limits that are read anew hold for lanes at work`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let (first, second) = (MailServer { _, _ in .held }, MailServer())
+        try await first.run { firstPort in
+            try await second.run { secondPort in
+                func routes(_ firstWeight: Int, _ secondWeight: Int, connections: Int) -> [Route] {
+                    var routes = [
+                        Self.route(firstPort, weight: firstWeight), Self.route(secondPort, weight: secondWeight),
+                    ]
+                    routes[0].connections = connections
+                    return routes
+                }
+                try await withEngine(fixture, routes(1_000, 1, connections: 1)) { engine in
+                    let campaign = try await fixture.send(40, batchSize: 40)
+                    try await eventually("one is busy") { first.heldCount == 1 }
+                    let changed = try await engine.reload(routes: routes(1, 1_000, connections: 3))
+                    #expect(changed.count == 2)
+                    try await eventually("it is busier") { first.heldCount == 3 }
+                    let before = second.copies.count
+                    let next = try await fixture.send(40, batchSize: 40)
+                    // 39.96 on average.
+                    try await eventually("nearly all went there") {
+                        try await fixture.counters(next).delivered >= 34
+                    }
+                    #expect(second.mails.count - before >= 34)
+                    first.release()
+                    try await fixture.end(of: campaign)
+                    try await fixture.end(of: next)
+                }
+            }
+        }
+    }
+
+    @Test func `a mail under way ends over its connection, and the next goes over a new one`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let goesOn = Switch()
+        let server = try HostileServer { session in
+            session.behave { command in
+                while session.number == 1, command == "DATA", !goesOn.value { usleep(10_000) }
+                return nil
+            }
+        }
+        defer { server.stop() }
+        defer { goesOn.set(true) }
+        try await withEngine(fixture, [Self.route(server.port)], { $0.laneLimits = LaneLimits(connections: 1) }) {
+            engine in
+            let campaign = try await fixture.send(5, batchSize: 5)
+            try await eventually("a mail is under way") { Self.lane(engine, server.port)?.queued == 4 }
+            var changed = Self.route(server.port)
+            changed.tls = .opportunistic
+            #expect(try await engine.reload(routes: [changed]).count == 1)
+            goesOn.set(true)
+            #expect(try await fixture.end(of: campaign).counters.delivered == 5)
+            #expect(engine.status.counts.deferred == 0)
+        }
+        #expect(server.connections == 2)
+        #expect(server.copies == Self.onceEach(5))
     }
 
     // MARK: Logins

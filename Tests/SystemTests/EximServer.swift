@@ -9,10 +9,13 @@ final class EximServer: MailServer {
     let port: Int
     let maildir: String
     private let log: String
+    private let passwordFile: String
     private let script: HeldScript
 
     /// Nil, after printing why the test is skipped, where Exim was not unpacked or does not start.
-    init?(_ directory: TemporaryDirectory) throws {
+    ///
+    /// - Parameter password: of the user `sluice`; mail is taken only from whoever logs in. Nil: from everybody.
+    init?(_ directory: TemporaryDirectory, password: String? = nil) throws {
         let unpacked = Programs.root.appendingPathComponent(".run/exim/usr").path
         guard FileManager.default.isExecutableFile(atPath: unpacked + "/sbin/exim4") else {
             print("skipped: Exim is not in .run/exim; .ci/peers unpacks it there")
@@ -22,13 +25,16 @@ final class EximServer: MailServer {
         let folder = directory.path + "/exim"
         maildir = folder + "/home/mail"
         log = folder + "/home/mainlog"
+        passwordFile = folder + "/home/password"
         try FileManager.default.createDirectory(atPath: folder + "/home/spool", withIntermediateDirectories: true)
         // The repository may lie where Exim's user cannot reach it.
         try Programs.run("/bin/cp", ["-R", unpacked, folder + "/usr"])
         let user: (id: uid_t, group: gid_t) = geteuid() == 0 ? (8, 8) : (geteuid(), getegid())
         let program = try Self.writeProgram(folder, user: user.id, group: user.group)
         let certificate = try ServerCertificate(in: folder + "/home")
-        try Self.settings(folder, program, certificate).write(
+        if let password { try password.write(toFile: passwordFile, atomically: false, encoding: .utf8) }
+        let login = password == nil ? nil : passwordFile
+        try Self.settings(folder, program, certificate, login: login).write(
             toFile: folder + "/exim.conf", atomically: false, encoding: .utf8)
         if geteuid() == 0 { try Programs.run("/bin/chown", ["-R", "\(user.id):\(user.group)", folder + "/home"]) }
 
@@ -44,6 +50,11 @@ final class EximServer: MailServer {
     }
 
     func stop() { script.end() }
+
+    /// Logins need this password from now on.
+    func change(password: String) throws {
+        try password.write(toFile: passwordFile, atomically: false, encoding: .utf8)
+    }
 
     func acceptedCount() throws -> Int {
         try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").count { $0.contains(" <= ") }
@@ -72,8 +83,12 @@ final class EximServer: MailServer {
         return folder + "/exim"
     }
 
-    /// Chapter 14 of Exim's specification. Only what comes over TLS for our domains is taken.
-    private static func settings(_ folder: String, _ program: String, _ certificate: ServerCertificate) -> String {
+    /// Chapters 14 and 34 of Exim's specification. Only what comes over TLS for our domains is taken.
+    ///
+    /// - Parameter login: file of the password that is asked for; nil to ask for none.
+    private static func settings(
+        _ folder: String, _ program: String, _ certificate: ServerCertificate, login: String?
+    ) -> String {
         """
         exim_path = \(program)
         spool_directory = \(folder)/home/spool
@@ -96,6 +111,7 @@ final class EximServer: MailServer {
         recipients:
           accept domains = +ours
                  encrypted = *
+        \(login == nil ? "" : "         authenticated = *")
           deny
         begin routers
         boxes:
@@ -114,7 +130,22 @@ final class EximServer: MailServer {
           group = mail
         begin retry
         * * F,1h,1s
+        \(authenticators(login))
 
         """
+    }
+
+    private static func authenticators(_ login: String?) -> String {
+        guard let login else { return "" }
+        return #"""
+            begin authenticators
+            plain:
+              driver = plaintext
+              public_name = PLAIN
+              server_prompts = :
+              server_advertise_condition = ${if def:tls_in_cipher}
+              server_condition = ${if and{{eq{$auth2}{sluice}}{eq{$auth3}{${readfile{\#(login)}{}}}}}}
+              server_set_id = $auth2
+            """#
     }
 }

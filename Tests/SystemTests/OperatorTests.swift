@@ -66,6 +66,16 @@ import Testing
         #expect(try installation.status(second)["pending"] == 20)
         #expect(try installation.sluice("top", "--once").contains("held"))
         #expect(try installation.sluice("lane", "list").contains(/suspend +account +1 .* by the operator/))
+        #expect(try installation.sluice("account", "list").contains(/tester .* suspended\n/))
+        #expect(
+            try installation.sluice("account", "list", "--json").contains(
+                /"order" : \{\s*"action" : "suspend",\s*"kind" : "account",\s*"reason" : "by the operator"\s*\}/))
+        func campaigns(_ more: String...) throws -> String {
+            try Programs.run(
+                Programs.sluice, ["campaign", "list", "--data", directory.path + "/data"] + account + more)
+        }
+        #expect(try campaigns().contains(/account suspended\n/))
+        #expect(try campaigns().contains(/completed .* 0\n/))
         try installation.sluice("account", "resume", "--account", installation.account)
         _ = try await installation.wait(for: second, seconds: 60)
 
@@ -88,11 +98,18 @@ import Testing
                 ["campaign", action, campaign, "--data", directory.path + "/data"] + account + more)
         }
         let fourth = try installation.send(subject: "Four", text: "Hello.", recipients: Self.recipients(5))
-        #expect(try steer("suspend", fourth) == "suspended\n")
+        #expect(try steer("suspend", fourth, "--for", "3600", "--reason", "a \"word\"") == "suspended\n")
         try installation.sluice("account", "resume", "--account", installation.account)
         try await Task.sleep(for: .milliseconds(1_500))
         #expect(try installation.status(fourth)["pending"] == 5)
+        #expect(try campaigns().contains(/\ suspended until 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ\n/))
+        #expect(
+            try campaigns("--json").contains(
+                /"order":\{"kind":"campaign","action":"suspend","reason":"a \\"word\\"","ends_at":"20[^"]*Z"\}\}/))
+        #expect(try campaigns("--json").contains(#""order":null}"#))
+        #expect(try !installation.get("/v1/campaigns").contains("order"))
         #expect(try steer("drain", fourth) == "draining\n")
+        #expect(try campaigns().contains(/\ draining\n/))
         let resumed = try JSONDecoder().decode(Installation.Status.self, from: Data(steer("resume", fourth).utf8))
         #expect(["queued", "sending", "completed"].contains(resumed.state))
         _ = try await installation.wait(for: fourth, seconds: 60)

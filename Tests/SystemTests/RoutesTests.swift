@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A server whose file names two smarthosts.
+/// A server whose file names its smarthosts.
 @Suite(.serialized) struct RoutesTests {
     @Test(.timeLimit(.minutes(5))) func twoSmarthostsAndThenOne() async throws {
         let (first, second) = (try TemporaryDirectory(), try TemporaryDirectory())
@@ -33,5 +33,86 @@ import Testing
         _ = try one.stop()
         #expect(try await send(200..<300) == 100)
         #expect(try two.copies().filter { $0.key.hasPrefix("r2") && $0.key.count == 16 }.count == 100)
+    }
+
+    /// The password of a real server changes, and the server that sends through it is told by SIGHUP.
+    @Test(.timeLimit(.minutes(5))) func aPasswordChanges() async throws {
+        let directory = try TemporaryDirectory()
+        guard let exim = try EximServer(directory, password: "first") else { return }
+        defer { exim.stop() }
+        let (file, secret) = (directory.path + "/routes.yaml", directory.path + "/password")
+        func write(_ text: String, to path: String) throws {
+            try text.write(toFile: path, atomically: false, encoding: .utf8)
+        }
+        func writeRoutes(weight: String = "1", _ more: String = "") throws {
+            try write(
+                """
+                routes:
+                  - url: smtp://127.0.0.1:\(exim.port)
+                    user: sluice
+                    password_file: \(secret)
+                    tls: encrypted
+                    weight: \(weight)
+                \(more)
+                """, to: file)
+        }
+        try write("wrong\n", to: secret)
+        try writeRoutes()
+        let installation = try Installation(
+            directory: directory, route: nil, credits: 100, serve: ["--routes", file])
+        defer { installation.killWithDatabase() }
+        func log() -> String {
+            (try? String(contentsOfFile: directory.path + "/serve.log", encoding: .utf8)) ?? ""
+        }
+        func reload(until words: String) async throws {
+            let before = log().utf8.count
+            kill(installation.server.identifier, SIGHUP)
+            try await eventually(words) {
+                String(decoding: log().utf8.dropFirst(before), as: UTF8.self).contains(words)
+            }
+        }
+        func send(_ range: Range<Int>) throws -> String {
+            try installation.send(
+                subject: "Hello", text: "Hello",
+                recipients: range.map { #"{"email":"r\#($0)@example.net"}"# }.joined(separator: "\n"))
+        }
+
+        let first = try send(0..<20)
+        try await eventually("the login fails") {
+            try installation.sluice("lane", "list").contains("login failed: reply 535")
+        }
+        // Mistakes change nothing and are named with their place.
+        try writeRoutes(weight: "0")
+        try await reload(until: "\(file):6: weight is 1 to 1000")
+        try writeRoutes("    paswort: x")
+        try await reload(until: "\(file):7: paswort is an unknown key")
+        try writeRoutes("  - url: smtp://127.0.0.1:1")
+        try await reload(until: "127.0.0.1:1 is new: to add or remove smarthosts, restart the node")
+        #expect(try installation.status(first)["delivered"] == 0)
+        #expect(try exim.acceptedCount() == 0)
+
+        try writeRoutes()
+        try write("first\n", to: secret)
+        try await reload(until: "smarthosts reloaded")
+        #expect(try await installation.wait(for: first, seconds: 120)["delivered"] == 20)
+
+        // From one good password to the next: no login fails in between.
+        try exim.change(password: "second")
+        try write("second\n", to: secret)
+        try writeRoutes(weight: "7")
+        try await reload(until: "changed=127.0.0.1:\(exim.port)")
+        let second = try send(20..<60)
+        #expect(try await installation.wait(for: second, seconds: 120)["delivered"] == 40)
+        #expect(try exim.acceptedCount() == 60)
+        #expect(log().split(separator: "\n").count { $0.contains("login at the smarthost failed") } == 1)
+        for word in ["wrong", "first", "second"] { #expect(!log().contains(word), "\(word)") }
+    }
+
+    private func eventually(_ what: String, _ isSo: () throws -> Bool) async throws {
+        let end = ContinuousClock.now + .seconds(60)
+        while try !isSo() {
+            try #require(ContinuousClock.now < end, "waited in vain: \(what)")
+            try await Task.sleep(for: .milliseconds(100))
+        }
     }
 }

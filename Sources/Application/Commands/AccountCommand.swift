@@ -1,4 +1,5 @@
 import ArgumentParser
+import Campaigns
 import CreditLedger
 import Foundation
 import Identity
@@ -57,7 +58,8 @@ struct AccountCommand: AsyncParsableCommand {
     }
 
     struct List: RecordsCommand {
-        static let configuration = CommandConfiguration(abstract: "List accounts and their credits.")
+        static let configuration = CommandConfiguration(
+            abstract: "List accounts, their credits, and what operators have ordered.")
 
         @OptionGroup var data: DataOptions
         @Flag(help: "Print JSON.") var json = false
@@ -70,19 +72,22 @@ struct AccountCommand: AsyncParsableCommand {
                 let account: Int64
                 let name: String
                 let posted, held, limit, available: Int64
+                let order: StandingOrders.Order?
             }
+            let orders = StandingOrders(try await records.delivery.orders())
             let rows = accounts.map {
                 Row(
                     account: $0.id.rawValue, name: $0.name, posted: $0.balance.posted, held: $0.balance.held,
-                    limit: $0.balance.limit, available: $0.balance.available)
+                    limit: $0.balance.limit, available: $0.balance.available, order: orders.order(for: $0.id))
             }
             try printResult(rows, asJSON: json) {
                 var table = TextTable(
-                    header: ["account", "name", "posted", "held", "limit", "available"], rightAligned: [0, 2, 3, 4, 5])
+                    header: ["account", "name", "posted", "held", "limit", "available", "order"],
+                    rightAligned: [0, 2, 3, 4, 5])
                 for row in rows {
                     table.add(
                         "\(row.account)", row.name, grouped(row.posted), grouped(row.held), grouped(row.limit),
-                        grouped(row.available))
+                        grouped(row.available), row.order?.text ?? "")
                 }
                 return table.text
             }

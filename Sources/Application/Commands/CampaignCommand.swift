@@ -17,7 +17,8 @@ struct CampaignCommand: AsyncParsableCommand {
         ])
 
     struct List: RecordsCommand {
-        static let configuration = CommandConfiguration(abstract: "List an account's campaigns, newest first.")
+        static let configuration = CommandConfiguration(
+            abstract: "List an account's campaigns, newest first, with what operators have ordered.")
 
         @OptionGroup var data: DataOptions
         @OptionGroup var account: AccountOption
@@ -26,16 +27,24 @@ struct CampaignCommand: AsyncParsableCommand {
 
         func run(_ records: Records) async throws {
             let found = try await records.campaigns.list(account.id, before: nil, limit: max(1, min(limit, 1_000)))
-            if json { return found.forEach { print($0.json(credits: nil)) } }
+            let orders = StandingOrders(try await records.delivery.orders())
+            func order(_ campaign: Campaign) -> StandingOrders.Order? { orders.order(for: campaign, of: account.id) }
+            if json {
+                for campaign in found {
+                    print(campaign.json(credits: nil, order: StandingOrders.Order.json(order(campaign))))
+                }
+                return
+            }
             var table = TextTable(
-                header: ["campaign", "state", "recipients", "delivered", "bounced", "waiting"],
+                header: ["campaign", "state", "recipients", "delivered", "bounced", "waiting", "order"],
                 rightAligned: [2, 3, 4, 5])
             for campaign in found {
                 let counters = campaign.counters
                 table.add(
                     campaign.id.description, campaign.state.rawValue, grouped(counters.recipients),
                     grouped(counters.delivered), grouped(counters.bounced),
-                    grouped(counters.pending + counters.deferred))
+                    grouped(counters.pending + counters.deferred),
+                    order(campaign).map { ($0.kind == "account" ? "account " : "") + $0.text } ?? "")
             }
             print(table.text)
         }

@@ -12,8 +12,12 @@ import SMTPTransport
 ///         password_file: /etc/sluice/first.password
 ///         weight: 3
 ///       - {url: "smtps://smtp.example.net", user: us, password_variable: SECOND_PASSWORD, connections: 10}
-enum RoutesFile {
+struct RoutesFile: Sendable {
     static let maximumRoutes = 64
+
+    let path: String
+    /// The operator's general setting, nil if there is none.
+    let tls: SMTPTLSPolicy?
 
     private struct Content: Decodable {
         let routes: [Entry]
@@ -23,12 +27,14 @@ enum RoutesFile {
         }
 
         init(from decoder: any Decoder) throws {
-            try StrictYAML.refuseUnknownKeys(decoder, CodingKeys.self)
+            try decoder.refuseUnknownKeys(CodingKeys.self)
             routes = try decoder.container(keyedBy: CodingKeys.self).decode([Entry].self, forKey: .routes)
         }
     }
 
     private struct Entry: Decodable {
+        /// Where it stands in the file.
+        let place: [any CodingKey]
         let url: String
         let user: String?
         let passwordFile: String?
@@ -44,8 +50,9 @@ enum RoutesFile {
         }
 
         init(from decoder: any Decoder) throws {
-            try StrictYAML.refuseUnknownKeys(decoder, CodingKeys.self)
+            try decoder.refuseUnknownKeys(CodingKeys.self)
             let values = try decoder.container(keyedBy: CodingKeys.self)
+            place = decoder.codingPath
             url = try values.decode(String.self, forKey: .url)
             user = try values.decodeIfPresent(String.self, forKey: .user)
             passwordFile = try values.decodeIfPresent(String.self, forKey: .passwordFile)
@@ -56,38 +63,61 @@ enum RoutesFile {
         }
     }
 
-    /// - Parameters:
-    ///   - tls: the operator's general setting, nil if there is none.
-    ///   - environment: where passwords may stand.
-    static func read(
-        _ file: String, tls: SMTPTLSPolicy?, environment: [String: String] = ProcessInfo.processInfo.environment
-    ) throws -> [DeliveryConfiguration.Route] {
-        let entries = try StrictYAML.read(Content.self, file, setting: "routes").routes
-        guard (1...maximumRoutes).contains(entries.count) else { throw error("there are 1 to \(maximumRoutes) routes") }
-        let routes = try entries.map { try route($0, tls: tls, environment) }
-        var seen: Set<String> = []
-        for route in routes where !seen.insert(route.name).inserted { throw error("\(route.name) is given twice") }
-        return routes
+    /// What is wrong with one key of an entry.
+    private struct Mistake: Error {
+        let key: Entry.CodingKeys
+        let problem: String
+
+        init(_ key: Entry.CodingKeys, _ problem: String) {
+            self.key = key
+            self.problem = problem
+        }
     }
 
-    private static func route(
-        _ entry: Entry, tls: SMTPTLSPolicy?, _ environment: [String: String]
-    ) throws -> DeliveryConfiguration.Route {
-        let url = try SmarthostURL(entry.url, setting: "routes")
-        let name = url.host
-        guard url.credentials == nil else {
-            throw error("\(name): the login stands in user and password_file or password_variable, not in the URL")
+    /// - Parameter environment: where passwords may stand.
+    func read(
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws -> [DeliveryConfiguration.Route] {
+        let file = try StrictYAML<Content>(path, setting: "routes")
+        let entries = file.content.routes
+        guard (1...Self.maximumRoutes).contains(entries.count) else {
+            throw file.error(at: [Content.CodingKeys.routes], "has 1 to \(Self.maximumRoutes) entries")
         }
-        let own = try entry.tls.map { text in
-            guard let policy = policies[text] else {
-                throw error("\(name): tls is opportunistic, encrypted or verified")
+        var seen: Set<String> = []
+        return try entries.map { entry in
+            do throws(Mistake) {
+                let route = try route(entry, environment)
+                guard seen.insert(route.name).inserted else { throw Mistake(.url, "is given twice: \(route.name)") }
+                return route
+            } catch {
+                throw file.error(at: entry.place + [error.key], error.problem)
             }
-            return policy
         }
-        guard (1...1_000).contains(entry.weight ?? 1) else { throw error("\(name): a weight is 1 to 1000") }
-        guard (1...10_000).contains(entry.connections ?? 1) else { throw error("\(name): connections are 1 to 10000") }
-        var route = try url.route(
-            credentials: try credentials(entry, name, environment), tls: own ?? tls, setting: "routes")
+    }
+
+    private func route(
+        _ entry: Entry, _ environment: [String: String]
+    ) throws(Mistake) -> DeliveryConfiguration.Route {
+        let url: SmarthostURL
+        do throws(SettingError) {
+            url = try SmarthostURL(entry.url, setting: "routes")
+        } catch {
+            throw Mistake(.url, "is wrong: \(error.problem)")
+        }
+        guard url.credentials == nil else {
+            throw Mistake(.url, "has no login: it stands in user and password_file or password_variable")
+        }
+        let own = entry.tls.map { Self.policies[$0] }
+        if case .some(nil) = own { throw Mistake(.tls, "is opportunistic, encrypted or verified") }
+        guard (1...1_000).contains(entry.weight ?? 1) else { throw Mistake(.weight, "is 1 to 1000") }
+        guard (1...10_000).contains(entry.connections ?? 1) else { throw Mistake(.connections, "is 1 to 10000") }
+        let credentials = try Self.credentials(entry, environment)
+        var route: DeliveryConfiguration.Route
+        do throws(SettingError) {
+            route = try url.route(credentials: credentials, tls: (own ?? nil) ?? tls, setting: "routes")
+        } catch {
+            throw Mistake(.tls, "is too little: \(error.problem)")
+        }
         route.weight = entry.weight ?? 1
         route.connections = entry.connections
         return route
@@ -98,28 +128,25 @@ enum RoutesFile {
     ]
 
     private static func credentials(
-        _ entry: Entry, _ name: String, _ environment: [String: String]
-    ) throws -> SMTPCredentials? {
+        _ entry: Entry, _ environment: [String: String]
+    ) throws(Mistake) -> SMTPCredentials? {
+        let key = entry.passwordFile == nil ? Entry.CodingKeys.passwordVariable : .passwordFile
         guard let user = entry.user else {
             guard entry.passwordFile == nil, entry.passwordVariable == nil else {
-                throw error("\(name): a password needs a user")
+                throw Mistake(key, "needs a user")
             }
             return nil
         }
         let password: String?
         switch (entry.passwordFile, entry.passwordVariable) {
-        case (let file?, nil): password = StrictYAML.secret(file)
+        case (let file?, nil): password = YAMLText.secret(file)
         case (nil, let variable?): password = environment[variable]
-        default: throw error("\(name): a user needs password_file or password_variable, one of them")
+        default: throw Mistake(.user, "needs password_file or password_variable, one of them")
         }
         guard let password, !password.isEmpty else {
-            throw error("\(name): there is no password in \(entry.passwordFile ?? entry.passwordVariable ?? "")")
+            throw Mistake(key, "has no password: \(entry.passwordFile ?? entry.passwordVariable ?? "")")
         }
         return SMTPCredentials(username: user, password: password)
-    }
-
-    private static func error(_ problem: String) -> SettingError {
-        SettingError(setting: "routes", problem: problem)
     }
 }
 
@@ -131,7 +158,7 @@ struct SmarthostURL {
     let isImplicitTLS: Bool
     let credentials: SMTPCredentials?
 
-    init(_ text: String, setting: String) throws {
+    init(_ text: String, setting: String) throws(SettingError) {
         guard let url = URLComponents(string: text), let scheme = url.scheme, ["smtp", "smtps"].contains(scheme),
             let host = url.host, !host.isEmpty, (1...65_535).contains(url.port ?? 25),
             url.path.isEmpty || url.path == "/", url.query == nil, url.fragment == nil
@@ -157,7 +184,7 @@ struct SmarthostURL {
     /// - Parameter tls: as asked for; nil for what is sensible.
     func route(
         credentials: SMTPCredentials?, tls: SMTPTLSPolicy?, setting: String
-    ) throws -> DeliveryConfiguration.Route {
+    ) throws(SettingError) -> DeliveryConfiguration.Route {
         var route = DeliveryConfiguration.Route(host: host, port: port, credentials: credentials)
         let needsTLS = credentials != nil || isImplicitTLS
         route.tls = tls ?? (needsTLS ? .required(verify: true) : nil)
@@ -171,8 +198,9 @@ struct SmarthostURL {
 }
 
 extension DeliveryConfiguration.Route {
-    /// The route is the operator's own word, so private addresses are fine; it is resolved once, at the start.
-    func resolved(setting: String) throws -> DeliveryConfiguration.Route {
+    /// The route is the operator's own word, so private addresses are fine. They are looked up at the start and at each
+    /// reload; the thread waits for the answer.
+    func resolved(setting: String) throws(SettingError) -> DeliveryConfiguration.Route {
         guard addresses.isEmpty else { return self }
         var route = self
         route.addresses = Self.addresses(of: host)

@@ -23,6 +23,8 @@ struct ServerConfiguration: Sendable {
     let delivery: DeliveryConfiguration
     /// The operator's file of provider rules; nil for the built-in rules alone.
     let providersFile: String?
+    /// The operator's file of smarthosts, if there is one.
+    let routesFile: RoutesFile?
     let resolver: ResolverConfiguration
     /// Whether receivers' MTA-STS policies are fetched and obeyed.
     let usesMTASTS: Bool
@@ -38,7 +40,7 @@ struct ServerConfiguration: Sendable {
         roles = try Self.roles(settings)
         http = try settings.endpoint("http", default: "127.0.0.1:8025")
         tls = try Self.tls(settings)
-        delivery = try Self.delivery(settings, http: http, descriptors: descriptors, logger: logger)
+        (delivery, routesFile) = try Self.delivery(settings, http: http, descriptors: descriptors, logger: logger)
         providersFile = settings.text("providers")
         resolver = try Self.resolver(settings)
         let folder = delivery.node.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? String($0) : "_" }.joined()
@@ -86,7 +88,7 @@ struct ServerConfiguration: Sendable {
 
     private static func delivery(
         _ settings: Settings, http: Endpoint, descriptors: FileDescriptorBudget, logger: Logger
-    ) throws -> DeliveryConfiguration {
+    ) throws -> (DeliveryConfiguration, RoutesFile?) {
         let host = ProcessInfo.processInfo.hostName
         let helo = settings.text("helo", default: host)
         guard (1...255).contains(helo.utf8.count), helo.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
@@ -131,7 +133,9 @@ struct ServerConfiguration: Sendable {
         configuration.tlsReports = try tlsReports(settings)
         // DANE speaks of recipients' own servers.
         let isSaid = settings.text("tls") != nil && least != .dane
-        configuration.routes = try routes(settings, tls: isSaid ? configuration.tls : nil)
+        let tls = isSaid ? configuration.tls : nil
+        let routesFile = settings.text("routes").map { RoutesFile(path: $0, tls: tls) }
+        configuration.routes = try routes(settings, routesFile, tls: tls)
         configuration.providers = try providers(settings.text("providers"))
         if let file = settings.text("sources") {
             configuration.sources = try SourcesFile.read(file, ownAddresses: SourcesFile.ownAddresses())
@@ -149,7 +153,7 @@ struct ServerConfiguration: Sendable {
                 metadata: ["connections": "\(configuration.connections)", "setting": "\(connections)"])
         }
         configuration.leaseSeconds = try settings.number("lease", default: 30, in: 3...600)
-        return configuration
+        return (configuration, routesFile)
     }
 
     private static func tlsReports(_ settings: Settings) throws -> TLSReportSettings? {
@@ -161,8 +165,10 @@ struct ServerConfiguration: Sendable {
     }
 
     /// - Parameter tls: what the operator demands of all connections; nil if nothing was said.
-    private static func routes(_ settings: Settings, tls: SMTPTLSPolicy?) throws -> [DeliveryConfiguration.Route] {
-        guard let file = settings.text("routes") else {
+    private static func routes(
+        _ settings: Settings, _ file: RoutesFile?, tls: SMTPTLSPolicy?
+    ) throws -> [DeliveryConfiguration.Route] {
+        guard let file else {
             guard let text = settings.text("route") else { return [] }
             let url = try SmarthostURL(text, setting: "route")
             return [try url.route(credentials: url.credentials, tls: tls, setting: "route")]
@@ -170,7 +176,7 @@ struct ServerConfiguration: Sendable {
         guard settings.text("route") == nil else {
             throw SettingError(setting: "routes", problem: "route and routes exclude each other")
         }
-        return try RoutesFile.read(file, tls: tls)
+        return try file.read()
     }
 
     /// The built-in rules with the operator's file over them, where there is one.

@@ -28,7 +28,7 @@ enum SourcesFile {
         }
 
         init(from decoder: any Decoder) throws {
-            try StrictYAML.refuseUnknownKeys(decoder, CodingKeys.self)
+            try decoder.refuseUnknownKeys(CodingKeys.self)
             let values = try decoder.container(keyedBy: CodingKeys.self)
             address = try values.decode(String.self, forKey: .address)
             helo = try values.decode(String.self, forKey: .helo)
@@ -39,7 +39,7 @@ enum SourcesFile {
 
     /// - Parameter ownAddresses: of this machine; a source must be one of them.
     static func read(_ file: String, ownAddresses: Set<IPAddress>) throws -> [String: SourcePool] {
-        let content = try StrictYAML.read(Content.self, file, setting: "sources")
+        let content = try StrictYAML<Content>(file, setting: "sources").content
         var seen: Set<String> = []
         return try content.pools.reduce(into: [:]) { pools, entry in
             guard !entry.value.isEmpty else { throw error("pool \(entry.key) has no source") }

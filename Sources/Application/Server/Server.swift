@@ -58,8 +58,9 @@ final class Server: Sendable {
         }
         services.append(
             .init(
-                service: RulesReloader(
-                    hangups: hangups, file: configuration.providersFile, engine: engine, logger: logger)))
+                service: Reloader(
+                    hangups: hangups, providersFile: configuration.providersFile,
+                    routesFile: configuration.routesFile, engine: engine, logger: logger)))
         services += operatorServices(engine, group, startup)
         var groupConfiguration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)

@@ -10,6 +10,8 @@ struct Job: Sendable {
     var wasRetried = false
     /// The smarthosts that could not take it: each is asked once, so that mail does not go round in circles.
     var declinedBy: Set<String> = []
+    /// Its place in the day's allowance of a source that warms up.
+    var warmUp: WarmUpPlace?
     /// What the recipient's domain publishes; nil where mail goes to a smarthost.
     var tlsPolicy: DomainTLSPolicy?
 }

@@ -29,6 +29,9 @@ final class Lane: Sendable {
         var order: LaneOrder?
         /// When the mail that was sent back to the store last is to come back.
         var overflowUntil: SteadySeconds = 0
+        /// How often the way to connect has changed. What an older way led to says nothing about the present one.
+        var way = 0
+        var needsLogin: Bool
         /// Before the first login one connection is enough: a server that sees many logins fail may lock the account.
         var isLoggedIn: Bool
         /// Operators are told of a failing login once, until it works again.
@@ -37,7 +40,6 @@ final class Lane: Sendable {
 
     /// What a lane to a smarthost knows beyond other lanes.
     struct Smarthost: Sendable {
-        let needsLogin: Bool
         /// Gives mails to other smarthosts; returns those that none takes at present.
         let handOver: @Sendable ([Job]) -> [Job]
     }
@@ -59,7 +61,7 @@ final class Lane: Sendable {
 
     init(
         name: String, source: String = "default", rules: LaneRules, policy: GovernorPolicy, pool: SMTPConnectionPool,
-        budget: ConnectionBudget, fleet: FleetState, isShared: Bool, smarthost: Smarthost?,
+        budget: ConnectionBudget, fleet: FleetState, isShared: Bool, smarthost: Smarthost?, needsLogin: Bool,
         tlsResults: LaneTLSResults?, sender: any MailSender, logger: Logger
     ) {
         self.name = name
@@ -76,8 +78,8 @@ final class Lane: Sendable {
         self.logger = logger
         state = Mutex(
             State(
-                governor: LaneGovernor(limits: rules.limits, policy: policy),
-                isLoggedIn: !(smarthost?.needsLogin ?? false)))
+                governor: LaneGovernor(limits: rules.limits, policy: policy), needsLogin: needsLogin,
+                isLoggedIn: !needsLogin))
     }
 
     // MARK: Rules
@@ -103,6 +105,24 @@ final class Lane: Sendable {
         return true
     }
 
+    /// Connects to these targets and in this way from now on; mails under way end over the connections they have. A rest
+    /// for want of a connection or a login gives way to a probe.
+    func reconnect(to targets: [SMTPTarget], _ client: SMTPClientConfiguration, needsLogin: Bool) {
+        // First, so that no answer of an old connection passes for one of a new one.
+        pool.reconnect(to: targets, client, PoolLimits(limits, policy))
+        let now = SteadyClock.now
+        state.withLock { state in
+            state.way += 1
+            state.needsLogin = needsLogin
+            state.isLoggedIn = !needsLogin
+            state.toldOfLogin = false
+            state.governor.reconnects(at: now)
+            startWorkers(&state, at: now)
+        }
+    }
+
+    private func isPresent(_ way: Int) -> Bool { state.withLock { $0.way == way } }
+
     // MARK: Queue
 
     func enqueue(_ jobs: [Job]) {
@@ -114,7 +134,7 @@ final class Lane: Sendable {
             let opensAt = state.opensAt(now)
             share(jobs, &state)
             for job in jobs {
-                if !waitsForItsAccount(job) || opensAt > now + limits.queueSeconds,
+                if !waitsForItsAccount(job) || state.order?.action == .drain || opensAt > now + limits.queueSeconds,
                     let seconds = state.overflowSeconds(limits, opensAt: opensAt, at: now)
                 {
                     back.append(GivenBack(job: job, inSeconds: seconds, awaitsResume: opensAt > now))
@@ -379,59 +399,70 @@ final class Lane: Sendable {
     /// Sends `first` and then what waits, as long as the connection is good.
     private func carry(_ first: Job, _ worker: Int) async {
         let holder = JobHolder(first)
+        let way = state.withLock(\.way)
         do throws(SMTPConnectFailure) {
             try await pool.withConnection { connection in
-                loggedIn()
+                loggedIn(way)
                 while let job = holder.take() {
                     tlsResults?.count(job, over: connection)
                     switch await sender.send(
                         job, over: connection, provider: provider, isSmarthost: smarthost != nil)
                     {
                     case .notLoggedIn(let answer):
-                        learn(answer)
-                        giveUpHere(job)
+                        giveUpHere(job, answer, way)
                     case .stale:
                         var again = job
                         again.wasRetried = true
                         holder.put(again)
                         return
-                    case .answered(let answer): learn(answer)
+                    case .answered(let answer):
+                        job.warmUp?.use()
+                        learn(answer)
                     case .unused: permitUnused()
                     }
-                    guard connection.isUsable else { return }
+                    guard connection.isUsable, isPresent(way) else { return }
                     holder.put(takeNext(worker))
                 }
             }
         } catch {
-            if let job = holder.take() { failed(job, error) }
+            if let job = holder.take() { failed(job, error, way) }
         }
         if let job = holder.take() { await carry(job, worker) }
     }
 
-    private func loggedIn() {
+    private func loggedIn(_ way: Int) {
         let now = SteadyClock.now
         state.withLock { state in
-            guard !state.isLoggedIn else { return }
+            guard !state.isLoggedIn, state.way == way else { return }
             state.isLoggedIn = true
             startWorkers(&state, at: now)
         }
     }
 
     /// No connection came about for the mail.
-    private func failed(_ job: Job, _ failure: SMTPConnectFailure) {
+    private func failed(_ job: Job, _ failure: SMTPConnectFailure, _ way: Int) {
         tlsResults?.count(job, over: nil)
         let answer = failure.report.answer(provider)
         guard let smarthost, job.run.mayStart, !answer.isOurDoing else {
             return learn(sender.fail(job, failure: failure, provider: provider))
         }
+        if case .notLoggedIn = answer { return giveUpHere(job, answer, way) }
+        guard isPresent(way) else { return tryAnew(job) }
         learn(answer)
-        if case .notLoggedIn = answer { return giveUpHere(job) }
         for job in smarthost.handOver([job]) { _ = sender.fail(job, failure: failure, provider: provider) }
     }
 
     /// The smarthost does not let us log in, which is not the mail's fault: another takes it, or it waits untried.
-    private func giveUpHere(_ job: Job) {
+    private func giveUpHere(_ job: Job, _ answer: LaneAnswer, _ way: Int) {
+        guard isPresent(way) else { return tryAnew(job) }
+        learn(answer)
         putBack(smarthost?.handOver([job]) ?? [job])
+    }
+
+    /// The way to connect has changed since: the mail takes the new one.
+    private func tryAnew(_ job: Job) {
+        permitUnused()
+        putBack([job])
     }
 
     /// The next mail that needs a connection, without retiring.
@@ -460,7 +491,7 @@ final class Lane: Sendable {
             case .stopped: state.governor.permitUnused(at: now)
             case .notLoggedIn(let problem):
                 state.governor.loginFailed(problem, at: now)
-                state.isLoggedIn = !(smarthost?.needsLogin ?? false)
+                state.isLoggedIn = !state.needsLogin
                 defer { state.toldOfLogin = true }
                 return state.toldOfLogin ? nil : problem
             }

@@ -24,9 +24,9 @@ final class Router: Sendable {
 
     private struct KnownLane {
         let lane: Lane
-        let site: Site
+        var site: Site
         let source: MailSource?
-        let targets: Set<SMTPTarget>
+        var targets: Set<SMTPTarget>
         var askedFor: ContinuousClock.Instant
     }
 
@@ -43,8 +43,9 @@ final class Router: Sendable {
     private let tlsPolicies: TLSPolicyResolver?
     private let tlsResults: TLSResults?
     private let ownAddresses: Set<IPAddress>
-    /// Each smarthost; empty where mail goes to the recipients' own servers.
-    private let smarthosts: [Site]
+    /// Each smarthost as it was read last; empty where mail goes to the recipients' own servers. Taken alone or inside the
+    /// lock of the lanes.
+    private let smarthosts: Mutex<[Site]>
     private let group: any EventLoopGroup
     private let logger: Logger
 
@@ -68,7 +69,7 @@ final class Router: Sendable {
         self.tlsPolicies = tlsPolicies
         self.tlsResults = tlsResults
         self.ownAddresses = ownAddresses
-        smarthosts = configuration.routes.map { Self.site($0, configuration) }
+        smarthosts = Mutex(configuration.routes.map { Self.site($0, configuration) })
         self.group = group
         self.logger = logger
     }
@@ -77,7 +78,7 @@ final class Router: Sendable {
     struct Site: Sendable {
         let name: String
         let provider: Provider
-        let targets: [SMTPTarget]
+        var targets: [SMTPTarget]
         /// What the recipients' domain publishes of it.
         var tlsPolicy: DomainTLSPolicy?
         /// For mails that ask for REQUIRETLS, which only some of the hosts may take.
@@ -90,6 +91,7 @@ final class Router: Sendable {
     ///
     /// - Parameter requiresTLS: the mail asks for REQUIRETLS.
     func sites(of domain: DomainName, requiresTLS: Bool) async throws(Failure) -> [Site] {
+        let smarthosts = smarthosts.withLock(\.self)
         guard smarthosts.isEmpty else { return smarthosts }
         return [try await site(of: domain, requiresTLS: requiresTLS)]
     }
@@ -106,9 +108,11 @@ final class Router: Sendable {
         let provider = provider(of: route, configuration.providers, configuration)
         return Site(
             name: configuration.routes.count == 1 ? "route" : "\(provider.name) \(route.name)", provider: provider,
-            targets: route.addresses.map {
-                SMTPTarget(host: route.host, address: $0, port: route.port, tls: route.tls)
-            }, route: route)
+            targets: targets(of: route), route: route)
+    }
+
+    fileprivate static func targets(of route: DeliveryConfiguration.Route) -> [SMTPTarget] {
+        route.addresses.map { SMTPTarget(host: route.host, address: $0, port: route.port, tls: route.tls) }
     }
 
     /// Rules apply to a relay only where they name it.
@@ -159,13 +163,18 @@ final class Router: Sendable {
     ///
     /// - Returns: those that no other takes at present.
     private func handOver(_ jobs: [Job], from site: String, sender: any MailSender) -> [Job] {
+        let smarthosts = smarthosts.withLock(\.self)
         guard smarthosts.count > 1 else { return jobs }
         var byAccount: [AccountID: [Job]] = [:]
         for var job in jobs {
             job.declinedBy.insert(site)
+            // The source may be the same at the other.
+            job.warmUp?.giveBack()
             byAccount[job.run.batch.id.account, default: []].append(job)
         }
-        return byAccount.flatMap { spread($1, over: smarthosts, $0, sender) }
+        let left = byAccount.flatMap { spread($1, over: smarthosts, $0, sender) }
+        for job in left { job.warmUp?.takeAgain() }
+        return left
     }
 
     /// Spreads mails by weight over the sites that are open, and gives one to each that is to be probed.
@@ -239,17 +248,17 @@ final class Router: Sendable {
         var generator = SystemRandomNumberGenerator()
         let now = SteadyClock.now
         let wallClock = Sender.wallClock()
-        for job in jobs {
+        for var job in jobs {
+            job.warmUp = nil
+            let usage = { SourceUsage(source: $0, provider: site.provider.name) }
             let choice = pool.choose(
                 onDay: Int(wallClock / 86_400),
-                sentToday: { fleet.sentToday(SourceUsage(source: $0.address, provider: site.provider.name)) },
+                sentToday: { fleet.sentToday(usage($0.address)) },
                 restsUntil: { restsUntil(site, $0, at: now) }, using: &generator)
             switch choice {
             case .source(let source):
+                if source.warmUp != nil { job.warmUp = WarmUpPlace(usage(source.address), of: fleet) }
                 byAddress[source.address, default: (source, [])].jobs.append(job)
-                if source.warmUp != nil {
-                    fleet.count(SourceUsage(source: source.address, provider: site.provider.name))
-                }
             case .laterAt(let time):
                 sender.postpone(job, inSeconds: time - now, awaitsResume: false)
             case .laterThanToday:
@@ -322,25 +331,15 @@ final class Router: Sendable {
 
     private func lane(to site: Site, from source: MailSource?, sender: any MailSender) -> Lane {
         let name = Self.laneName(site, source)
-        let local = source.flatMap { IPAddress($0.address) }
-        // A source reaches the hosts of its own family.
-        let reachable = site.targets.filter { local == nil || $0.address.isVersion6 == local?.isVersion6 }
-        let targets = reachable.isEmpty ? site.targets : reachable
         return lanes.withLock { lanes in
+            let site = present(site)
+            let targets = Self.targets(of: site, from: source)
             // New addresses of a site get a new lane; the old one ends with its queue.
             if let known = lanes[name], known.targets == Set(targets) {
                 lanes[name]?.askedFor = .now
                 return known.lane
             }
-            var client = SMTPClientConfiguration(heloName: source?.heloName ?? configuration.heloName)
-            client.localAddress = local
-            client.tls = configuration.tls
-            client.requiresTLS = site.requiresTLS
-            client.trustRootsFile = configuration.trustRootsFile
-            client.timeouts = configuration.timeouts
-            client.credentials = site.route?.credentials
-            client.startsWithTLS = site.route?.startsWithTLS ?? false
-            client.trace = SMTPTrace(hub: traces, lane: name)
+            var client = client(of: name, to: site, from: source)
             let laneResults = tlsResults.map { LaneTLSResults($0, now: { Date() }) }
             if let laneResults { client.onTLSOutcome = { laneResults.ended($0) } }
             let rules = rules(of: name, to: site, from: source, provider: provider(of: site) ?? site.provider)
@@ -350,12 +349,76 @@ final class Router: Sendable {
             let lane = Lane(
                 name: name, source: source?.address ?? "default", rules: rules, policy: configuration.governor,
                 pool: pool, budget: budget, fleet: fleet, isShared: source == nil && site.route == nil,
-                smarthost: site.route.map { smarthost($0, site.name, sender) }, tlsResults: laneResults,
-                sender: sender, logger: logger)
+                smarthost: site.route.map { _ in smarthost(site.name, sender) },
+                needsLogin: site.route?.credentials != nil, tlsResults: laneResults, sender: sender, logger: logger)
             _ = lane.obey(order(for: lane))
             lanes[name] = KnownLane(lane: lane, site: site, source: source, targets: Set(targets), askedFor: .now)
             return lane
         }
+    }
+
+    /// Smarthosts may have been read anew since the caller asked for them.
+    private func present(_ site: Site) -> Site {
+        guard site.route != nil else { return site }
+        return smarthosts.withLock { $0.first { $0.name == site.name } } ?? site
+    }
+
+    /// A source reaches the hosts of its own family.
+    private static func targets(of site: Site, from source: MailSource?) -> [SMTPTarget] {
+        guard let local = source.flatMap({ IPAddress($0.address) }) else { return site.targets }
+        let reachable = site.targets.filter { $0.address.isVersion6 == local.isVersion6 }
+        return reachable.isEmpty ? site.targets : reachable
+    }
+
+    private func client(of lane: String, to site: Site, from source: MailSource?) -> SMTPClientConfiguration {
+        var client = SMTPClientConfiguration(heloName: source?.heloName ?? configuration.heloName)
+        client.localAddress = source.flatMap { IPAddress($0.address) }
+        client.tls = configuration.tls
+        client.requiresTLS = site.requiresTLS
+        client.trustRootsFile = configuration.trustRootsFile
+        client.timeouts = configuration.timeouts
+        client.credentials = site.route?.credentials
+        client.startsWithTLS = site.route?.startsWithTLS ?? false
+        client.trace = SMTPTrace(hub: traces, lane: lane)
+        return client
+    }
+
+    // MARK: Smarthosts
+
+    /// The names of the smarthosts, such as `smtp.example.net:587`.
+    var routeNames: Set<String> { Set(smarthosts.withLock { $0.compactMap(\.route?.name) }) }
+
+    /// Applies smarthosts that were read anew, at once and to lanes still to be made. Lanes at work connect in the new way
+    /// from now on, and keep what they have learnt of the site.
+    ///
+    /// - Parameter routes: with the names that there are, and with their addresses.
+    /// - Returns: the names of those that differ from before.
+    func reload(_ routes: [DeliveryConfiguration.Route]) -> [String] {
+        let routes = Dictionary(routes.map { ($0.name, $0) }) { $1 }
+        return lanes.withLock { lanes in
+            let (before, after) = smarthosts.withLock { sites in
+                let before = sites
+                sites = sites.map { $0.following($0.route.flatMap { routes[$0.name] }) }
+                return (before, sites)
+            }
+            for (name, known) in lanes {
+                guard let site = after.first(where: { $0.name == known.site.name }) else { continue }
+                follow(site, in: &lanes[name, default: known], name)
+            }
+            return zip(before, after).filter { $0.route != $1.route }.compactMap { $1.route?.name }
+        }
+    }
+
+    private func follow(_ site: Site, in known: inout KnownLane, _ name: String) {
+        guard let old = known.site.route, let new = site.route, old != new else { return }
+        let targets = Self.targets(of: site, from: known.source)
+        known.site = site
+        known.targets = Set(targets)
+        let provider = provider(of: site) ?? site.provider
+        _ = known.lane.follow(rules(of: name, to: site, from: known.source, provider: provider))
+        guard !new.connectsLike(old) else { return }
+        known.lane.reconnect(
+            to: targets, client(of: name, to: site, from: known.source), needsLogin: new.credentials != nil)
     }
 
     // MARK: Rules
@@ -410,12 +473,8 @@ final class Router: Sendable {
         return SiteRate(site: name, rate: rate, fleet: fleet, lease: leaseTokens)
     }
 
-    private func smarthost(
-        _ route: DeliveryConfiguration.Route, _ site: String, _ sender: any MailSender
-    ) -> Lane.Smarthost {
-        Lane.Smarthost(
-            needsLogin: route.credentials != nil,
-            handOver: { [weak self] in self?.handOver($0, from: site, sender: sender) ?? $0 })
+    private func smarthost(_ site: String, _ sender: any MailSender) -> Lane.Smarthost {
+        Lane.Smarthost { [weak self] in self?.handOver($0, from: site, sender: sender) ?? $0 }
     }
 
     /// Has every lane send back what waits in vain.
@@ -445,6 +504,28 @@ final class Router: Sendable {
             return lanes.values
         }
         for known in all { await known.lane.shutdown() }
+    }
+}
+
+extension Router.Site {
+    /// The same smarthost as it was read anew.
+    fileprivate func following(_ new: DeliveryConfiguration.Route?) -> Self {
+        guard var new, let route else { return self }
+        // Name servers turn their answers round.
+        if Set(new.addresses) == Set(route.addresses) { new.addresses = route.addresses }
+        var site = self
+        site.route = new
+        site.targets = Router.targets(of: new)
+        return site
+    }
+}
+
+extension DeliveryConfiguration.Route {
+    /// Whether connections are made in the same way; shares and limits may differ.
+    fileprivate func connectsLike(_ other: Self) -> Bool {
+        var alike = self
+        (alike.weight, alike.connections) = (other.weight, other.connections)
+        return alike == other
     }
 }
 

@@ -10,6 +10,8 @@ struct Throughput {
 
     mutating func count(at now: SteadySeconds) {
         roll(to: now)
+        // Not before: a lane at which somebody only looks would be taken for a site that takes nothing.
+        if windowStart == nil { windowStart = now }
         inWindow += 1
         total += 1
     }
@@ -34,11 +36,7 @@ struct Throughput {
     }
 
     private mutating func roll(to now: SteadySeconds) {
-        guard let start = windowStart else {
-            windowStart = now
-            return
-        }
-        guard now - start >= Self.window else { return }
+        guard let start = windowStart, now - start >= Self.window else { return }
         lastRate = Double(inWindow) / (now - start)
         inWindow = 0
         windowStart = now

@@ -135,11 +135,14 @@ extension DeliveryEngine {
             // Each node asks for it, since one that had not heard yet may have given the mail back once more.
             recalls = recalls || order.action == .resume || order.action == .fail
         }
-        if recalls {
-            state.withLock { $0.recalls += 1 }
-            try await store.recall()
-        }
+        if recalls { try await recall() }
         return ended
+    }
+
+    /// Has mail claimed at once that was given back because its lane stood still.
+    private func recall() async throws {
+        state.withLock { $0.recalls += 1 }
+        try await store.recall()
     }
 
     /// Long enough for every node to hear of it.
@@ -152,6 +155,32 @@ extension DeliveryEngine {
     /// - Returns: the names of the lanes whose rules have changed.
     package func reload(providers: ProviderRules) -> [String] { router.reload(providers) }
 
+    // MARK: Smarthosts
+
+    /// Applies smarthosts that were read anew, at once and to lanes still to be made. Connections that are open end the
+    /// mails they have; what waited for want of a login is tried at once.
+    ///
+    /// - Parameter routes: with their addresses.
+    /// - Returns: the names of those that differ from before.
+    /// - Throws: ``RoutesAddedOrRemoved``, and then nothing has changed.
+    package func reload(routes: [DeliveryConfiguration.Route]) async throws(RoutesAddedOrRemoved) -> [String] {
+        let (names, present) = (Set(routes.map(\.name)), router.routeNames)
+        guard names == present else {
+            throw RoutesAddedOrRemoved(
+                added: names.subtracting(present).sorted(), removed: present.subtracting(names).sorted())
+        }
+        let changed = router.reload(routes)
+        if !changed.isEmpty {
+            do {
+                try await recall()
+            } catch {
+                // It comes back by itself, only later.
+                logger.warning("waiting mail not called back", metadata: ["error": "\(error)"])
+            }
+        }
+        return changed
+    }
+
     // MARK: Trace
 
     /// What is said over the connections of these lanes from now on, also of lanes still to be made.
@@ -160,5 +189,16 @@ extension DeliveryEngine {
             let provider = lane.split(separator: " ", maxSplits: 1).first.map(String.init) ?? ""
             return Lane.matches(name: lane, provider: provider, pattern)
         }
+    }
+}
+
+/// Smarthosts came or went, by name. Lanes at work follow only changes of those that stay.
+package struct RoutesAddedOrRemoved: Error, Hashable, CustomStringConvertible {
+    package let added: [String]
+    package let removed: [String]
+
+    package var description: String {
+        let changes = added.map { "\($0) is new" } + removed.map { "\($0) is gone" }
+        return changes.joined(separator: ", ") + ": to add or remove smarthosts, restart the node"
     }
 }

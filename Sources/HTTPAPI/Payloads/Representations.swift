@@ -15,8 +15,10 @@ extension CampaignStatus {
 }
 
 extension Campaign {
-    /// - Parameter credits: nil leaves them out, as lists do.
-    package func json(credits: CampaignCredits?) -> String {
+    /// - Parameters:
+    ///   - credits: nil leaves them out, as lists do.
+    ///   - order: the operator's order, as JSON, for the operator's own lists; nil leaves it out.
+    package func json(credits: CampaignCredits?, order: String? = nil) -> String {
         var json = JSONText()
         json.beginObject()
         json.member("id", id.description)
@@ -49,6 +51,7 @@ extension Campaign {
         json.member("failed_at", failedAt.map(Timestamp.text))
         json.member("completed_at", completedAt.map(Timestamp.text))
         json.member("purged_at", purgedAt.map(Timestamp.text))
+        if let order { json.member("order", raw: order) }
         json.endObject()
         return json.text
     }

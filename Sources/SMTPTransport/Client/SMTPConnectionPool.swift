@@ -17,6 +17,7 @@ package final class SMTPConnectionPool: Sendable {
 
     private struct State {
         var machine: Machine
+        var configuration: SMTPClientConfiguration
         var targets: SMTPTargetOrder
         var connections: [Machine.ConnectionID: SMTPConnection] = [:]
         var connecting: [Machine.ConnectionID: Task<Void, Never>] = [:]
@@ -34,7 +35,6 @@ package final class SMTPConnectionPool: Sendable {
         case finishDraining(CheckedContinuation<Void, Never>)
     }
 
-    private let configuration: SMTPClientConfiguration
     private let group: any EventLoopGroup
     private let timerLoop: any EventLoop
     private let logger: Logger
@@ -49,14 +49,13 @@ package final class SMTPConnectionPool: Sendable {
         group: any EventLoopGroup, logger: Logger, now: @escaping @Sendable () -> NIODeadline = { .now() }
     ) {
         precondition(!targets.isEmpty, "a pool needs a target")
-        self.configuration = configuration
         self.group = group
         self.logger = logger
         self.now = now
         timerLoop = group.next()
         state = Mutex(
             State(
-                machine: Machine(limits: limits),
+                machine: Machine(limits: limits), configuration: configuration,
                 targets: SMTPTargetOrder(targets, backoff: limits.failureBackoff)))
     }
 
@@ -67,6 +66,18 @@ package final class SMTPConnectionPool: Sendable {
     /// Connections and waiting mails follow the new limits; those in use end their delivery first.
     package func setLimits(_ limits: PoolLimits) {
         update { $0.machine.setLimits(limits, at: now()) }
+    }
+
+    /// Connects to these targets and in this way from now on. Deliveries under way end over the connections they have,
+    /// which are closed then; connections that are being opened are given up.
+    package func reconnect(to targets: [SMTPTarget], _ configuration: SMTPClientConfiguration, _ limits: PoolLimits) {
+        precondition(!targets.isEmpty, "a pool needs a target")
+        update { state in
+            state.configuration = configuration
+            state.targets = SMTPTargetOrder(targets, backoff: limits.failureBackoff)
+            for task in state.connecting.values { task.cancel() }
+            return state.machine.outdateConnections(at: now())
+        }
     }
 
     /// Lends a connection to `body`, for one delivery or several; waits for a free one in turn.
@@ -162,7 +173,8 @@ package final class SMTPConnectionPool: Sendable {
 
     private func connectToAnyTarget() async -> Result<SMTPConnection, SMTPConnectFailure> {
         var decisive: SMTPConnectFailure?
-        for target in state.withLock({ $0.targets.order(at: now()) }) {
+        let (targets, configuration) = state.withLock { ($0.targets.order(at: now()), $0.configuration) }
+        for target in targets {
             do {
                 let connection = try await SMTPConnection.connect(
                     to: target, configuration: configuration, group: group, logger: logger)

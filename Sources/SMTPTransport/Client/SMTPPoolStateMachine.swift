@@ -30,8 +30,12 @@ package struct SMTPPoolStateMachine: Sendable {
 
     private enum Use: Sendable, Hashable {
         case connecting
+        /// Being opened, and out of date: closed, if it comes about.
+        case abandoned
         case idle
         case lent
+        /// Lent, and out of date: closed when it comes back.
+        case lentLast
         /// Closed by the peer while somebody uses it.
         case lentAndClosed
         case closing
@@ -82,6 +86,7 @@ package struct SMTPPoolStateMachine: Sendable {
     }
 
     package mutating func connected(_ connection: ConnectionID, at now: NIODeadline) -> [Action] {
+        if connections[connection] == .abandoned { return close(connection) }
         guard connections[connection] == .connecting else { return [] }
         connectingCount -= 1
         failure = nil
@@ -93,6 +98,10 @@ package struct SMTPPoolStateMachine: Sendable {
     package mutating func connectFailed(
         _ connection: ConnectionID, _ cause: SMTPConnectFailure, at now: NIODeadline
     ) -> [Action] {
+        if connections[connection] == .abandoned {
+            connections[connection] = nil
+            return serve(at: now)
+        }
         guard connections[connection] == .connecting else { return [] }
         connectingCount -= 1
         connections[connection] = nil
@@ -106,13 +115,13 @@ package struct SMTPPoolStateMachine: Sendable {
     package mutating func released(
         _ connection: ConnectionID, isUsable: Bool, deliveries: Int, at now: NIODeadline
     ) -> [Action] {
-        guard let use = connections[connection], use == .lent || use == .lentAndClosed else { return [] }
+        guard let use = connections[connection], [.lent, .lentLast, .lentAndClosed].contains(use) else { return [] }
         lentCount -= 1
         if use == .lentAndClosed {
             connections[connection] = nil
             return serve(at: now)
         }
-        guard isUsable, deliveries < limits.maximumMessagesPerConnection, !isShutDown,
+        guard use == .lent, isUsable, deliveries < limits.maximumMessagesPerConnection, !isShutDown,
             connections.count <= limits.maximumConnections
         else {
             return close(connection)
@@ -129,9 +138,9 @@ package struct SMTPPoolStateMachine: Sendable {
             connections[connection] = nil
         case .closing:
             connections[connection] = nil
-        case .lent:
+        case .lent, .lentLast:
             connections[connection] = .lentAndClosed
-        case .connecting, .lentAndClosed, nil:
+        case .connecting, .abandoned, .lentAndClosed, nil:
             break
         }
         return serve(at: now)
@@ -141,6 +150,25 @@ package struct SMTPPoolStateMachine: Sendable {
     package mutating func forgetFailure() -> [Action] {
         failure = nil
         return []
+    }
+
+    /// Connections are made in another way from now on. Those that exist serve nobody new, and what failed before says
+    /// nothing.
+    package mutating func outdateConnections(at now: NIODeadline) -> [Action] {
+        failure = nil
+        var actions: [Action] = []
+        for entry in idle { actions += close(entry.connection) }
+        idle.removeAll()
+        for (connection, use) in connections {
+            switch use {
+            case .connecting:
+                connections[connection] = .abandoned
+                connectingCount -= 1
+            case .lent: connections[connection] = .lentLast
+            case .abandoned, .idle, .lentLast, .lentAndClosed, .closing: break
+            }
+        }
+        return isShutDown ? actions : actions + serve(at: now)
     }
 
     /// Closes what was idle for too long.

@@ -219,6 +219,20 @@ extension LaneGovernor {
         open()
     }
 
+    /// Connections are made in another way from now on. A rest for want of a connection or a login is over: a single mail
+    /// finds out whether the new way is better.
+    package mutating func reconnects(at now: SteadySeconds) {
+        tick(at: now)
+        connectFailures = 0
+        switch state {
+        case .suspended(let suspension) where suspension.reason.isAboutConnecting:
+            state = .probing(Probe(reason: suspension.reason))
+            pauses = 0
+        case .probing(let probe) where probe.reason.isAboutConnecting: pauses = 0
+        case .open, .suspended, .probing: break
+        }
+    }
+
     /// The rules were read anew.
     package mutating func setLimits(_ limits: LaneLimits, at now: SteadySeconds) {
         self.limits = limits

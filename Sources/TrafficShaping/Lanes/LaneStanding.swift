@@ -30,6 +30,13 @@ package enum SuspensionReason: Sendable, Hashable, CustomStringConvertible {
     /// The smarthost refuses our login, or wants one. The text says how, without credentials.
     case login(String)
 
+    var isAboutConnecting: Bool {
+        switch self {
+        case .unreachable, .login: true
+        case .reply, .refusing: false
+        }
+    }
+
     package var description: String {
         switch self {
         case .reply(let code, let enhanced): "reply \(code)\(enhanced.map { " \($0)" } ?? "")"

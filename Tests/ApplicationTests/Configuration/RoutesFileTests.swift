@@ -19,7 +19,7 @@ struct RoutesFileTests {
         }
         let file = folder.appending(path: "routes.yaml")
         try text.replacing("FOLDER", with: folder.path).write(to: file, atomically: false, encoding: .utf8)
-        return try RoutesFile.read(file.path, tls: tls, environment: environment)
+        return try RoutesFile(path: file.path, tls: tls).read(environment: environment)
     }
 
     @Test func `routes with logins from a file and from the environment`() throws {
@@ -50,33 +50,47 @@ struct RoutesFileTests {
     }
 
     @Test(arguments: [
-        ("routes: []", "1 to 64 routes"),
+        ("routes: []", "yaml:1: routes has 1 to 64 entries"),
         ("routes: [{url: \"http://a.example\"}]", "smtp://host:port"),
         ("routes: [{url: \"smtp://a.example/path\"}]", "smtp://host:port"),
         ("routes: [{url: \"smtp://a.example:0\"}]", "smtp://host:port"),
-        ("routes: [{url: \"smtp://u:topsecret@a.example\"}]", "not in the URL"),
+        ("routes: [{url: \"smtp://u:topsecret@a.example\"}]", "url has no login"),
         ("routes: [{url: \"smtp://a.example\", user: u}]", "password_file or password_variable"),
-        ("routes: [{url: \"smtp://a.example\", password_variable: P}]", "a password needs a user"),
-        ("routes: [{url: \"smtp://a.example\", user: u, password_variable: MISSING}]", "no password in MISSING"),
-        ("routes: [{url: \"smtp://a.example\", user: u, password_file: /none}]", "no password in /none"),
+        ("routes: [{url: \"smtp://a.example\", password_variable: P}]", "password_variable needs a user"),
+        (
+            "routes: [{url: \"smtp://a.example\", user: u, password_variable: MISSING}]",
+            "password_variable has no password: MISSING"
+        ),
+        (
+            "routes: [{url: \"smtp://a.example\", user: u, password_file: /none}]",
+            "password_file has no password: /none"
+        ),
         (
             "routes: [{url: \"smtp://a.example\", user: u, password_file: /none, password_variable: P}]",
             "one of them"
         ),
         ("routes: [{url: \"smtp://a.example\", weight: 0}]", "weight is 1 to 1000"),
-        ("routes: [{url: \"smtp://a.example\", connections: 0}]", "connections are 1 to 10000"),
+        (
+            "routes:\n  - url: smtp://a.example\n  - url: smtp://b.example\n    weight: 1001",
+            "routes.yaml:4: weight is 1 to 1000"
+        ),
+        ("routes:\n  - url: smtp://a.example\n    conections: 3", "routes.yaml:3: conections is an unknown key"),
+        ("routes:\n  - url: smtp://a.example\n  - weight: 3", "routes.yaml:3: the entry lacks url"),
+        ("routes:\n  - url: smtp://a.example\n    weight: x", "routes.yaml:3: weight has the wrong form"),
+        ("routes: [{url: \"smtp://a.example\", connections: 0}]", "connections is 1 to 10000"),
         ("routes: [{url: \"smtp://a.example\", connections: many}]", "wrong form"),
         ("routes: [{url: \"smtp://a.example\", tls: none}]", "opportunistic, encrypted or verified"),
         ("routes: [{url: \"smtps://a.example\", tls: opportunistic}]", "need TLS"),
         (
             "routes: [{url: \"smtp://a.example\", user: u, password_variable: P, tls: opportunistic}]", "need TLS"
         ),
-        ("routes: [{url: \"smtp://a.example\", wieght: 2}]", "unknown key: wieght"),
-        ("routes: [{url: \"smtp://a.example\"}]\nroute: x", "unknown key: route"),
-        ("routes: [{host: a.example}]", "unknown key: host"),
+        ("routes: [{url: \"smtp://a.example\", wieght: 2}]", "wieght is an unknown key"),
+        ("routes: [{url: \"smtp://a.example\"}]\nroute: x", "yaml:2: route is an unknown key"),
+        ("routes: [{host: a.example}]", "host is an unknown key"),
         ("routes: [{weight: 2}]", "lacks url"),
-        ("routes: [{url: \"smtp://a.example\"}, {url: \"smtp://a.example:25\"}]", "given twice"),
-        ("routes: [{url: \"topsecret", "is not the YAML"),
+        ("routes: [{url: \"smtp://a.example\"}, {url: \"smtp://a.example:25\"}]", "url is given twice: a.example:25"),
+        ("routes:\n  - url: \"topsecret", "not the YAML"),
+        ("routes: []\nroutes: []", "not the YAML"),
     ])
     func `mistakes are named`(_ text: String, _ words: String) throws {
         let error = #expect(throws: SettingError.self) { try read(text, environment: ["P": "topsecret"]) }

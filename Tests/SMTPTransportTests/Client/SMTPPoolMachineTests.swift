@@ -126,6 +126,39 @@ private func `after the end nobody is served`() {
     #expect(pool.isDrained)
 }
 
+@Test
+private func `connections that are out of date serve nobody new`() {
+    var pool = machine(4)
+    for number in 1...3 { _ = pool.acquire(WaiterID(number), at: at(0)) }
+    for number in 1...2 { _ = pool.connected(ConnectionID(number), at: at(0)) }
+    // 1 and 2 are lent, 3 is being opened.
+    #expect(pool.outdateConnections(at: at(1)) == [.connect(ConnectionID(4))])
+    #expect(pool.connectFailed(ConnectionID(3), unreachable, at: at(2)) == [], "nobody is told of it")
+    #expect(pool.connected(ConnectionID(4), at: at(3)) == [.lend(ConnectionID(4), to: WaiterID(3))])
+    for number in 1...2 {
+        #expect(
+            pool.released(ConnectionID(number), isUsable: true, deliveries: 3, at: at(4))
+                == [.close(ConnectionID(number))])
+    }
+    #expect(pool.released(ConnectionID(4), isUsable: true, deliveries: 1, at: at(4)) == [])
+    #expect(pool.outdateConnections(at: at(5)) == [.close(ConnectionID(4))], "it was idle")
+}
+
+@Test
+private func `a failure before a new way to connect says nothing about it`() {
+    var pool = machine(1)
+    _ = pool.acquire(WaiterID(1), at: at(0))
+    _ = pool.connectFailed(ConnectionID(1), unreachable, at: at(0))
+    #expect(pool.acquire(WaiterID(2), at: at(1)) == [.fail(WaiterID(2), unreachable)])
+    #expect(pool.outdateConnections(at: at(1)) == [])
+    #expect(pool.acquire(WaiterID(3), at: at(1)) == [.connect(ConnectionID(2))])
+    // One that comes about after all is closed; the waiter gets the next.
+    #expect(pool.outdateConnections(at: at(2)) == [])
+    #expect(pool.connected(ConnectionID(2), at: at(2)) == [.close(ConnectionID(2))])
+    #expect(pool.closed(ConnectionID(2), at: at(2)) == [.connect(ConnectionID(3))])
+    #expect(pool.connected(ConnectionID(3), at: at(3)) == [.lend(ConnectionID(3), to: WaiterID(3))])
+}
+
 // MARK: Against a simpler model
 
 /// What may be true of a pool, kept by somebody who only sees what goes in and what comes out.
@@ -140,6 +173,8 @@ private struct PoolModel {
     var answered: Set<WaiterID> = []
     /// Closed by the peer while lent.
     var dead: Set<ConnectionID> = []
+    /// Opened, or begun, before the last change of the way to connect.
+    var outdated: Set<ConnectionID> = []
     var failedUntil: NIODeadline?
 
     mutating func carryOut(_ actions: [Action], at now: NIODeadline) {
@@ -148,6 +183,7 @@ private struct PoolModel {
             case .lend(let connection, let waiter):
                 #expect(queue.first == waiter, "first come, first served")
                 #expect(connections[connection] == .ready)
+                #expect(!outdated.contains(connection))
                 #expect(deliveries[connection, default: 0] < messages)
                 queue.removeFirst()
                 connections[connection] = .lent
@@ -189,13 +225,14 @@ private func `a simpler model agrees`(seed: Int) {
 
     func connectEnds(_ succeeds: Bool) {
         guard let connection = model.any(.connecting, using: &random) else { return }
+        let isOutdated = model.outdated.contains(connection)
         if succeeds {
             model.connections[connection] = .ready
-            model.failedUntil = nil
+            if !isOutdated { model.failedUntil = nil }
             model.carryOut(pool.connected(connection, at: at(seconds)), at: at(seconds))
         } else {
             model.connections[connection] = nil
-            model.failedUntil = at(seconds + 10)
+            if !isOutdated { model.failedUntil = at(seconds + 10) }
             model.carryOut(pool.connectFailed(connection, unreachable, at: at(seconds)), at: at(seconds))
         }
     }
@@ -209,7 +246,7 @@ private func `a simpler model agrees`(seed: Int) {
         if isDead {
             model.connections[connection] = nil
         } else if !actions.contains(.close(connection)) {
-            #expect(isUsable && count < messages)
+            #expect(isUsable && count < messages && !model.outdated.contains(connection))
             model.connections[connection] = .ready
         }
         model.carryOut(actions, at: at(seconds))
@@ -224,8 +261,15 @@ private func `a simpler model agrees`(seed: Int) {
         model.carryOut(pool.closed(connection, at: at(seconds)), at: at(seconds))
     }
 
+    func outdate() {
+        model.outdated.formUnion(model.connections.keys)
+        model.failedUntil = nil
+        model.carryOut(pool.outdateConnections(at: at(seconds)), at: at(seconds))
+        #expect(!model.connections.values.contains(.ready), "what is idle is closed")
+    }
+
     for _ in 0..<300 {
-        switch Int.random(in: 0..<14, using: &random) {
+        switch Int.random(in: 0..<15, using: &random) {
         case 0...3:
             waiters += 1
             model.queue.append(WaiterID(waiters))
@@ -239,6 +283,7 @@ private func `a simpler model agrees`(seed: Int) {
         case 12:
             seconds += Int64.random(in: 0...6, using: &random)
             model.carryOut(pool.expire(at: at(seconds)), at: at(seconds))
+        case 13: outdate()
         default:
             let waiter = WaiterID(Int.random(in: 1...max(waiters, 1), using: &random))
             let wasWaiting = model.queue.contains(waiter)

@@ -16,6 +16,7 @@ import TrafficShaping
         case unused
         case hold(until: Double?)
         case resume
+        case reconnects
         case tick
     }
 
@@ -131,6 +132,15 @@ import TrafficShaping
         Story(
             "and for longer each time", [(0, .loginFails()), (30, .loginFails()), (90, .loginFails())], at: 91,
             .suspended(until: 210), wanted: 0),
+        Story("a new login is tried at once", [(0, .loginFails()), (1, .reconnects)], at: 1, .probing, wanted: 1),
+        Story(
+            "and rests from the beginning if it fails",
+            [(0, .loginFails()), (30, .loginFails()), (31, .reconnects), (31, .loginFails())], at: 31,
+            .suspended(until: 61), wanted: 0),
+        Story("so is a new address", [(0, .connectFails(3)), (1, .reconnects)], at: 1, .probing, wanted: 1),
+        Story(
+            "a site that refuses mail is left alone", [(0, .refused(.suspend(seconds: 600))), (1, .reconnects)], at: 1,
+            .suspended(until: 600), connections: 7, wanted: 0),
         Story("an operator holds the lane", [(0, .hold(until: nil))], at: 1e6, .held, wanted: 0),
         Story("for a time", [(0, .hold(until: 100))], at: 100, .open, wanted: 20),
         Story("and lets it go", [(0, .hold(until: nil)), (1, .resume)], at: 1, .open, wanted: 20),
@@ -170,6 +180,7 @@ import TrafficShaping
         case .unused: eachPermitted(1) { $0.permitUnused(at: start) }
         case .hold(let until): governor.hold(until: until, reason: "test")
         case .resume: governor.resume(at: start)
+        case .reconnects: governor.reconnects(at: start)
         case .tick: governor.tick(at: start)
         }
     }
