@@ -88,7 +88,7 @@ import Testing
         func reload(_ rules: String, lines: Int) async throws {
             try write(rules)
             kill(installation.server.identifier, SIGHUP)
-            for _ in 0..<200 where try log().count < lines { try await Task.sleep(for: .milliseconds(50)) }
+            for _ in 0..<600 where try log().count < lines { try await Task.sleep(for: .milliseconds(50)) }
             #expect(try log().count == lines)
         }
         let first = try installation.send(

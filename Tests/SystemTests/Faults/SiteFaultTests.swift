@@ -44,8 +44,12 @@ import Testing
         let copies = try sink.copies()
         #expect(copies.count == 300 && copies.allSatisfy { $0.key.hasSuffix("@fine.example") && $0.value == 1 })
         #expect(tarpit.connections > 0, "the tarpit was at work meanwhile")
-        try await Task.sleep(for: .milliseconds(300))
-        let status = try installation.status(campaign)
+        // The last answers are on their way into the database.
+        var status = try installation.status(campaign)
+        while status["delivered"] < 300, ContinuousClock.now < end {
+            try await Task.sleep(for: .milliseconds(100))
+            status = try installation.status(campaign)
+        }
         #expect(status["delivered"] == 300 && status["bounced"] == 0 && status.sum == 900)
     }
 
@@ -72,7 +76,8 @@ import Testing
         dns.signal(SIGCONT)
         let end = ContinuousClock.now + .seconds(60)
         var status = try installation.status(campaign)
-        while status["delivered"] + status["bounced"] + status["deferred"] < 3, ContinuousClock.now < end {
+        // Those that were put off during the silence come again.
+        while status["delivered"] + status["bounced"] < 2, ContinuousClock.now < end {
             try await Task.sleep(for: .milliseconds(200))
             status = try installation.status(campaign)
         }
