@@ -10,7 +10,6 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
-let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
@@ -26,7 +25,6 @@ let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "as
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let nioFoundation = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
@@ -46,8 +44,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -71,19 +68,18 @@ let package = Package(
             resources: [.embedInCode("providers.yaml")]),
 
         // Floor 2: one outside thing each.
-        .target(name: "Postgres", dependencies: ["CPostgres", logging, nioConcurrency]),
-        .target(name: "DNSResolution", dependencies: ["CUnbound", "MailTypes", nioConcurrency]),
-        .target(name: "MailSigning", dependencies: ["COpenSSL", "COpenDKIM", "MailTypes", nioConcurrency]),
+        .target(name: "Postgres", dependencies: ["CPostgres", logging]),
+        .target(name: "DNSResolution", dependencies: ["CUnbound", "MailTypes"]),
+        .target(name: "MailSigning", dependencies: ["COpenSSL", "COpenDKIM", "MailTypes"]),
         .target(
             name: "SMTPTransport",
             dependencies: [
-                "SMTPProtocol", "MailTypes", nio, nioPosix, nioConcurrency, nioTLS, nioSSL, logging, deque, crypto,
-                x509, asn1,
+                "SMTPProtocol", "MailTypes", nio, nioPosix, nioTLS, nioSSL, logging, deque, crypto, x509, asn1,
             ]),
 
         // Floor 3: records.
         .target(name: "CreditLedger", dependencies: ["Postgres", "MailTypes", crypto]),
-        .target(name: "Vault", dependencies: ["Postgres", "MailTypes", crypto, nioConcurrency]),
+        .target(name: "Vault", dependencies: ["Postgres", "MailTypes", crypto]),
         .target(
             name: "TLSPolicies",
             dependencies: [
@@ -103,9 +99,8 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "Campaigns", "CreditLedger", "Feedback", "Vault", "TLSPolicies", "SMTPTransport", "SMTPProtocol",
-                "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "Postgres", "MailTypes", nio, nioPosix,
-                nioConcurrency, logging, lifecycle, deque,
+                "Campaigns", "Feedback", "Vault", "TLSPolicies", "SMTPTransport", "SMTPProtocol", "DNSResolution",
+                "MailSigning", "MailMessage", "TrafficShaping", "MailTypes", nio, logging, lifecycle,
             ]),
         .target(
             name: "HTTPAPI",
@@ -123,10 +118,8 @@ let package = Package(
             dependencies: [
                 "Delivery", "HTTPAPI", "Campaigns", "Feedback", "Identity", "Vault", "CreditLedger", "SMTPTransport",
                 "SMTPProtocol", "MailSigning", "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres",
-                "MailMessage",
                 "MailTypes", arguments, configuration, lifecycle, unixSignals, logging, httpClient, histogram, crypto,
-                nio, nioPosix, nioConcurrency, nioSSL, nioFoundation, nioHTTP1, systemPackage, hummingbird, yams,
-                hummingbirdCore, httpTypes,
+                nio, nioPosix, nioSSL, nioFoundation, nioHTTP1, hummingbird, yams, hummingbirdCore, httpTypes,
             ]),
         .executableTarget(name: "sluice", dependencies: ["Application"]),
 
@@ -134,14 +127,14 @@ let package = Package(
         .testTarget(name: "MailMessageTests", dependencies: ["MailMessage", "MailTypes"]),
         .testTarget(name: "SMTPProtocolTests", dependencies: ["SMTPProtocol", "MailTypes", nio]),
         .testTarget(name: "TrafficShapingTests", dependencies: ["TrafficShaping", "MailTypes"]),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", logging, nioConcurrency]),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", logging]),
         .testTarget(name: "DNSResolutionTests", dependencies: ["DNSResolution", "MailTypes"]),
         .testTarget(name: "MailSigningTests", dependencies: ["MailSigning", "MailTypes"]),
         .testTarget(
             name: "SMTPTransportTests",
             dependencies: [
-                "SMTPTransport", "SMTPProtocol", "MailTypes", nio, nioPosix, nioEmbedded, nioConcurrency, nioSSL,
-                logging, crypto, x509, asn1,
+                "SMTPTransport", "SMTPProtocol", "MailTypes", nio, nioPosix, nioConcurrency, nioSSL, logging, crypto,
+                x509, asn1,
             ]),
         .testTarget(
             name: "TLSPoliciesTests",
@@ -150,12 +143,10 @@ let package = Package(
                 nioConcurrency, nioSSL, crypto, x509, asn1,
             ]),
         .testTarget(name: "CreditLedgerTests", dependencies: ["CreditLedger", "Postgres", "MailTypes", logging]),
-        .testTarget(name: "VaultTests", dependencies: ["Vault", "Postgres", "MailTypes", logging]),
+        .testTarget(name: "VaultTests", dependencies: ["Vault", "Postgres", "MailTypes"]),
+        .testTarget(name: "IdentityTests", dependencies: ["Identity", "CreditLedger", "Postgres", "MailTypes"]),
         .testTarget(
-            name: "IdentityTests", dependencies: ["Identity", "CreditLedger", "Postgres", "MailTypes", logging]),
-        .testTarget(
-            name: "FeedbackTests",
-            dependencies: ["Feedback", "Vault", "CreditLedger", "Postgres", "MailTypes", logging]),
+            name: "FeedbackTests", dependencies: ["Feedback", "Vault", "CreditLedger", "Postgres", "MailTypes"]),
         .testTarget(
             name: "CampaignsTests",
             dependencies: [
@@ -174,16 +165,16 @@ let package = Package(
             name: "HTTPAPITests",
             dependencies: [
                 "HTTPAPI", "Campaigns", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres", "MailTypes",
-                httpTypes, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), nio, logging,
+                httpTypes, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(
             name: "ApplicationTests",
             dependencies: [
-                "Application", "Delivery", "Feedback", "MailSigning", "SMTPTransport", "SMTPProtocol", "MailTypes",
-                "DNSResolution", "TrafficShaping", nio, logging,
+                "Application", "Delivery", "Feedback", "MailSigning", "SMTPTransport", "SMTPProtocol", "MailTypes", nio,
+                logging,
             ]),
         // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.
-        .testTarget(name: "SystemTests", dependencies: ["sluice", "MailTypes"]),
+        .testTarget(name: "SystemTests", dependencies: ["sluice"]),
     ]
 )
 
