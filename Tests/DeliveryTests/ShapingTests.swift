@@ -53,6 +53,20 @@ struct ShapingTests {
         #expect(throughput.total == 20)
     }
 
+    @Test func `a connection carries so many mails and no more, also while others wait`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let server = try HostileServer { $0.behave() }
+        defer { server.stop() }
+        let campaign = try await fixture.send(12, batchSize: 12)
+        try await fixture.withEngine(
+            port: server.port, { $0.laneLimits = LaneLimits(connections: 1, messagesPerConnection: 5) }
+        ) { _ in
+            try await fixture.end(of: campaign)
+        }
+        #expect(server.connections == 3)
+        #expect(server.copies.count == 12 && server.copies.values.max() == 1)
+    }
+
     @Test func `mail leaves from the sources of its account's pool`() async throws {
         let fixture = try await DeliveryFixture.make()
         try await fixture.records.pool.withConnection { connection in

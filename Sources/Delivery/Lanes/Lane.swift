@@ -420,7 +420,10 @@ final class Lane: Sendable {
                         learn(answer)
                     case .unused: permitUnused()
                     }
-                    guard connection.isUsable, isPresent(way) else { return }
+                    // What goes back to the pool worn, or made in an older way, is closed there.
+                    guard connection.isUsable, isPresent(way),
+                        connection.deliveredCount < limits.messagesPerConnection
+                    else { return }
                     holder.put(takeNext(worker))
                 }
             }
