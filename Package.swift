@@ -197,6 +197,20 @@ for target in package.targets where target.type != .system {
     }
 }
 
+// `SLUICE_TESTS=MailMessageTests,DeliveryTests` leaves these tests and what they need: a change in one room is then
+// built and tested without the others (`make test T=…`).
+if let names = Context.environment["SLUICE_TESTS"], !names.isEmpty {
+    let targets = Dictionary(uniqueKeysWithValues: package.targets.map { ($0.name, $0) })
+    var needed: Set<String> = []
+    var open = names.split(separator: ",").map(String.init)
+    while let name = open.popLast() {
+        guard let target = targets[name], needed.insert(name).inserted else { continue }
+        for case .byNameItem(let dependency, _) in target.dependencies { open.append(dependency) }
+    }
+    package.targets.removeAll { !needed.contains($0.name) }
+    if !needed.contains("sluice") { package.products = [] }
+}
+
 // Benchmarks live in this package, because a nested one could not see `package` declarations; they are left out unless
 // asked for, so that users never resolve their dependencies.
 if Context.environment["SLUICE_BENCHMARKS"] != nil {
