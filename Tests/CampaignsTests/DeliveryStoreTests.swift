@@ -147,6 +147,19 @@ struct DeliveryStoreTests {
         await second.unregister(node: "m")
     }
 
+    @Test func `a name that comes free in a moment is waited for`() async throws {
+        let fixture = try await CampaignFixture.make()
+        try await fixture.store.register(node: "n")
+        let next = DeliveryStore(
+            records: fixture.records.pool, vault: fixture.vault, ledger: fixture.ledger,
+            suppressions: fixture.suppressions, logger: Logger(label: "test"))
+        async let registered: Void = next.register(node: "n")
+        try await Task.sleep(for: .milliseconds(300))
+        await fixture.store.unregister(node: "n")
+        try await registered
+        await next.unregister(node: "n")
+    }
+
     // MARK: Journal
 
     @Test func `intents and outcomes may come in different groups`() async throws {

@@ -285,6 +285,20 @@ struct LocalJournalTests {
         #expect(try marks.marks(of: "next") == [])
     }
 
+    @Test func `no final dot without a mark, unless the file is not believed`() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        // It can be opened, neither written nor emptied.
+        try FileManager.default.createSymbolicLink(
+            atPath: directory + "/final-dots", withDestinationPath: "/dev/full")
+        let marks = try LocalJournal(directory: directory).marks
+        let batch = BatchID(account: AccountID(rawValue: 1), campaign: CampaignID(rawValue: 2), number: 3)
+        for _ in 0..<2 { #expect(!marks.mark(marks.take(), batch, epoch: 1, index: 0)) }
+        // This life's name is not in it.
+        marks.begin("life")
+        #expect(marks.mark(marks.take(), batch, epoch: 1, index: 0))
+    }
+
     @Test func `no final dot is written after the lease`() async throws {
         let fixture = try await DeliveryFixture.make()
         _ = try await fixture.send(1)

@@ -71,8 +71,10 @@ package final class FinalDotMarks: Sendable {
     /// An answer could not be kept in a file, or a mark not be written: this file proves nothing any more.
     @discardableResult
     func spoil() -> Bool {
+        // What cannot be emptied may still be believed, so that no mark may be missing from it.
+        guard ftruncate(descriptor, 0) == 0 else { return false }
         state.withLock { $0.isSpoiled = true }
-        return ftruncate(descriptor, 0) == 0
+        return true
     }
 
     // MARK: Between lives
@@ -81,11 +83,9 @@ package final class FinalDotMarks: Sendable {
     ///
     /// - Parameter life: names it, unlike any other.
     func begin(_ life: String) {
-        state.withLock { $0 = State() }
-        guard ftruncate(descriptor, 0) == 0, let boot = Self.boot, write(Self.head(life, boot), at: 0) else {
-            spoil()
-            return
-        }
+        let isBegun = ftruncate(descriptor, 0) == 0 && Self.boot.map { write(Self.head(life, $0), at: 0) } ?? false
+        // A file that names no life, or an older one, proves nothing whatever is in it.
+        state.withLock { $0 = State(isSpoiled: !isBegun) }
     }
 
     /// The marks of the life named; nil where some may be missing.
