@@ -220,7 +220,7 @@ extension LaneAnswer {
     }
 
     var givesUp: Bool {
-        if case .refused(.giveUp, _, _) = self { true } else { false }
+        if case .refused(.bounce, _, _) = self { true } else { false }
     }
 }
 

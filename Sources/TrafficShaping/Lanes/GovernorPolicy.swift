@@ -27,6 +27,11 @@ package struct GovernorPolicy: Sendable, Hashable {
     package var firstPauseSeconds = 30.0
     /// The longest of them, in seconds.
     package var maximumPauseSeconds = 900.0
+    /// Seconds of the first rest after refusals that are about the sender; the next ones double. Lists and filters change
+    /// their mind in minutes at best.
+    package var firstBlockPauseSeconds = 300.0
+    /// The longest of them, in seconds.
+    package var maximumBlockPauseSeconds = 3_600.0
     /// Seconds after which a probe that brought no answer is given up and sent anew.
     package var probeSeconds = 120.0
 

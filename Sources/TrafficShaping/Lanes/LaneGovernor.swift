@@ -56,6 +56,8 @@ package struct LaneGovernor: Sendable {
     private var connectFailures = 0
     /// Refusals for the pace since the last mail accepted.
     private var refusals = 0
+    /// Refusals about the sender since the last mail accepted.
+    private var blocks = 0
     /// Suspensions for trouble since the last mail answered well.
     private var pauses = 0
 
@@ -141,6 +143,7 @@ extension LaneGovernor {
         answered()
         pace.answered(at: now)
         refusals = 0
+        blocks = 0
         siteIsWell(at: now)
         guard case .open = state else { return }
         if cohort.accepted(size: connections.count, seconds: policy.cohortSeconds, at: now) {
@@ -254,7 +257,8 @@ extension LaneGovernor {
         case .suspend(let seconds), .rotateSource(let seconds):
             decrease(at: now)
             suspend(until: now + seconds, .reply(code: code, enhanced))
-        case .giveUp, .markMailbox, .ignore, nil:
+        case .block: blocked(.blocked(code: code, enhanced), at: now)
+        case .bounce, .retry, .markMailbox, .ignore, nil:
             if isAboutMail { siteIsWell(at: now) }
         }
     }
@@ -268,6 +272,18 @@ extension LaneGovernor {
             decrease(at: now)
             if refusals >= max(policy.refusalsBeforePause, 2 * connections.count) { pause(.refusing, at: now) }
         }
+    }
+
+    /// A block says nothing of the pace, so the limits stay as they are.
+    private mutating func blocked(_ reason: SuspensionReason, at now: SteadySeconds) {
+        blocks += 1
+        switch state {
+        case .suspended: return
+        case .probing: break
+        case .open: guard blocks >= limits.blocksBeforePause else { return }
+        }
+        pause(
+            reason, first: policy.firstBlockPauseSeconds, longest: policy.maximumBlockPauseSeconds, at: now)
     }
 
     /// Once for all mails that were under way at the last decrease: they all went at the old pace.
@@ -295,11 +311,18 @@ extension LaneGovernor {
         state = .open
         pauses = 0
         refusals = 0
+        blocks = 0
         connectFailures = 0
     }
 
     private mutating func pause(_ reason: SuspensionReason, at now: SteadySeconds) {
-        let seconds = min(policy.maximumPauseSeconds, policy.firstPauseSeconds * Double(1 << min(pauses, 20)))
+        pause(reason, first: policy.firstPauseSeconds, longest: policy.maximumPauseSeconds, at: now)
+    }
+
+    private mutating func pause(
+        _ reason: SuspensionReason, first: Double, longest: Double, at now: SteadySeconds
+    ) {
+        let seconds = min(longest, first * Double(1 << min(pauses, 20)))
         pauses += 1
         suspend(until: now + seconds, reason)
     }

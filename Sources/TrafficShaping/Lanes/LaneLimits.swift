@@ -11,10 +11,13 @@ package struct LaneLimits: Sendable, Hashable {
     package var idleSeconds: Double
     /// Nil where only the connections limit the pace.
     package var rate: MessageRate?
+    /// Refusals that are about the sender, without a mail accepted between, after which the lane rests: what a block may
+    /// cost before it is believed.
+    package var blocksBeforePause: Int
 
     package init(
         connections: Int = 20, messagesPerConnection: Int = 100, queueSeconds: Double = 15, idleSeconds: Double = 5,
-        rate: MessageRate? = nil
+        rate: MessageRate? = nil, blocksBeforePause: Int = 3
     ) {
         precondition(connections >= 1 && messagesPerConnection >= 1, "a lane that may not send is not a lane")
         self.connections = connections
@@ -22,6 +25,7 @@ package struct LaneLimits: Sendable, Hashable {
         self.queueSeconds = queueSeconds
         self.idleSeconds = idleSeconds
         self.rate = rate
+        self.blocksBeforePause = blocksBeforePause
     }
 
     /// Connections worth having for a queue of this length: they grow with it, one for every four mails.

@@ -25,6 +25,8 @@ package enum SuspensionReason: Sendable, Hashable, CustomStringConvertible {
     case reply(code: Int, EnhancedStatusCode?)
     /// No connection could be made several times in a row.
     case unreachable
+    /// Mail was refused for what the sender is, does or sends.
+    case blocked(code: Int, EnhancedStatusCode?)
     /// Every mail was refused for its pace several times in a row.
     case refusing
     /// The smarthost refuses our login, or wants one. The text says how, without credentials.
@@ -33,13 +35,14 @@ package enum SuspensionReason: Sendable, Hashable, CustomStringConvertible {
     var isAboutConnecting: Bool {
         switch self {
         case .unreachable, .login: true
-        case .reply, .refusing: false
+        case .reply, .refusing, .blocked: false
         }
     }
 
     package var description: String {
         switch self {
         case .reply(let code, let enhanced): "reply \(code)\(enhanced.map { " \($0)" } ?? "")"
+        case .blocked(let code, let enhanced): "blocked: reply \(code)\(enhanced.map { " \($0)" } ?? "")"
         case .unreachable: "no connection"
         case .refusing: "every mail refused"
         case .login(let problem): "login failed: \(problem)"

@@ -2,7 +2,21 @@ package import MailTypes
 
 /// A mail provider as the rules describe it, with what it takes over from `default`.
 package struct Provider: Sendable, Hashable {
+    /// What the limits of a provider, and what it says of its pace, hold for.
+    package enum Scope: String, Sendable, Hashable {
+        /// Each site by itself: the set of mail hosts that serves a domain.
+        case site
+        /// All sites of the provider together, for providers that name the hosts of each customer differently.
+        case provider
+    }
+
     package let name: String
+    package var scope = Scope.site
+    /// EHLO keywords that are passed over, in upper case: what the provider offers and does not bear.
+    package var leftOutExtensions: Set<String> = []
+    static let extensionsThatCanBeLeftOut: Set<String> = [
+        "PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "STARTTLS", "ENHANCEDSTATUSCODES",
+    ]
     /// Ends of the names of its mail hosts, without a leading dot.
     package let mx: [String]
     /// Recipient domains that belong to it whatever their mail hosts are.

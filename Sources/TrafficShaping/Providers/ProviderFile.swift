@@ -8,6 +8,9 @@ struct ProviderFile: Sendable {
         var messagesPerConnection: Int?
         /// The inner nil is `none`: no limit, whatever another file says.
         var rate: MessageRate??
+        var blocksBeforePause: Int?
+        var scope: Provider.Scope?
+        var leftOutExtensions: Set<String>?
         var replies: [ReplyPattern] = []
     }
 

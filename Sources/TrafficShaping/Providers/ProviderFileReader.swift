@@ -55,6 +55,9 @@ struct ProviderFileReader {
             case "connections": entry.connections = try number(value, 1...10_000)
             case "messages_per_connection": entry.messagesPerConnection = try number(value, 1...1_000_000)
             case "rate": entry.rate = .some(try rate(value))
+            case "blocks_before_pause": entry.blocksBeforePause = try number(value, 1...1_000)
+            case "scope": entry.scope = try scope(value, of: entry.name)
+            case "leave_out": entry.leftOutExtensions = try extensions(value)
             case "replies":
                 for item in try list(value) { entry.replies.append(try reply(item)) }
             default: throw error(.unknownKey, at: name, "unknown key")
@@ -136,16 +139,17 @@ struct ProviderFileReader {
         case ("suspend", nil), ("rotate_source", nil):
             throw error(.missingKey, at: node, "\(name) needs `for`, such as `for: 10m`")
         case ("slow_down", nil): return .slowDown
-        case ("give_up", nil): return .giveUp
+        case ("bounce", nil): return .bounce
+        case ("retry", nil): return .retry
         case ("mark_mailbox", nil): return .markMailbox
         case ("ignore", nil): return .ignore
-        case ("slow_down", _?), ("give_up", _?), ("mark_mailbox", _?), ("ignore", _?):
+        case ("slow_down", _?), ("bounce", _?), ("retry", _?), ("mark_mailbox", _?), ("ignore", _?):
             key = "replies: for"
             throw error(.invalidValue, at: pause!.node, "\(name) takes no time")
         default:
             throw error(
                 .invalidValue, at: node,
-                "\(name) is not one of slow_down, suspend, rotate_source, give_up, mark_mailbox, ignore")
+                "\(name) is not one of slow_down, suspend, rotate_source, bounce, retry, mark_mailbox, ignore")
         }
     }
 
@@ -179,6 +183,32 @@ struct ProviderFileReader {
             Int(count) * unit <= 30 * 86_400
         else { throw error(.invalidValue, at: value, "\(text) is not a time such as 30s, 10m, 2h or 1d, up to 30d") }
         return Double(Int(count) * unit)
+    }
+
+    private func scope(_ value: Node, of name: String) throws(ProviderRulesError) -> Provider.Scope {
+        let text = try word(value)
+        guard let scope = Provider.Scope(rawValue: text) else {
+            throw error(.invalidValue, at: value, "\(text) is neither site nor provider")
+        }
+        guard scope == .site || name != ProviderFile.defaultName else {
+            throw error(.invalidValue, at: value, "what no provider is found for has nothing to share")
+        }
+        return scope
+    }
+
+    /// EHLO keywords (RFC 5321 §4.1.1.1) that have a command or a parameter which can be left out.
+    private func extensions(_ value: Node) throws(ProviderRulesError) -> Set<String> {
+        var keywords: Set<String> = []
+        for item in try list(value) {
+            let keyword = try word(item).uppercased()
+            guard Provider.extensionsThatCanBeLeftOut.contains(keyword) else {
+                throw error(
+                    .invalidValue, at: item,
+                    "\(keyword) is not one of \(Provider.extensionsThatCanBeLeftOut.sorted().joined(separator: ", "))")
+            }
+            keywords.insert(keyword)
+        }
+        return keywords
     }
 
     private func number(_ value: Node, _ range: ClosedRange<Int>) throws(ProviderRulesError) -> Int {

@@ -87,6 +87,8 @@ package struct ProviderRules: Sendable {
             "connections \(limits.connections)",
             "messages per connection \(limits.messagesPerConnection)",
             "rate \(limits.rate?.description ?? "unlimited")",
+            "pause after \(limits.blocksBeforePause) blocks",
+            "limits of \(provider.scope == .site ? "each site" : "all its sites together")",
         ] + provider.replies.map { "reply \($0) [\($0.origin)]" }
     }
 
@@ -127,6 +129,9 @@ extension Provider {
         limits = LaneLimits(
             connections: all.lazy.compactMap(\.connections).first ?? plain.connections,
             messagesPerConnection: all.lazy.compactMap(\.messagesPerConnection).first ?? plain.messagesPerConnection,
-            rate: all.lazy.compactMap(\.rate).first ?? nil)
+            rate: all.lazy.compactMap(\.rate).first ?? nil,
+            blocksBeforePause: all.lazy.compactMap(\.blocksBeforePause).first ?? plain.blocksBeforePause)
+        scope = all.lazy.compactMap(\.scope).first ?? .site
+        leftOutExtensions = all.lazy.compactMap(\.leftOutExtensions).first ?? []
     }
 }

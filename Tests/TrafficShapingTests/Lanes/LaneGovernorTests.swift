@@ -64,7 +64,7 @@ import TrafficShaping
             "one mailbox does not slow a lane", [(0, .refused(.markMailbox, 200)), (1, .refused(nil, 200))], at: 2,
             .open, wanted: 20),
         Story("nor does usual business", [(0, .refused(.ignore)), (0, .closed(.ignore))], at: 1, .open, wanted: 20),
-        Story("nor does one mail given up", [(0, .refused(.giveUp))], at: 1, .open, wanted: 20),
+        Story("nor does one mail given up", [(0, .refused(.bounce))], at: 1, .open, wanted: 20),
         Story(
             "a refusal of a single mail halves and takes three tenths", [(0, .refused(.slowDown))], at: 0, .slowed,
             connections: 7, wanted: 7),
@@ -84,6 +84,22 @@ import TrafficShaping
             "a mail accepted between prevents that",
             [(0, .refused(.slowDown, 13)), (20, .accepted()), (40, .refused(.slowDown))], at: 40, .slowed,
             connections: 2, wanted: 2),
+        Story("two refusals of the sender are borne", [(0, .refused(.block, 2))], at: 1, .open, wanted: 20),
+        Story(
+            "the third makes the lane rest, at its old pace", [(0, .refused(.block, 3))], at: 1, .suspended(until: 300),
+            wanted: 0),
+        Story(
+            "a mail accepted between them clears the sender",
+            [(0, .refused(.block, 2)), (1, .accepted()), (2, .refused(.block, 2))], at: 3, .open, wanted: 20),
+        Story(
+            "a mailbox unknown between them does not",
+            [(0, .refused(.block, 2)), (1, .refused(nil)), (2, .refused(.block))], at: 3, .suspended(until: 302),
+            wanted: 0),
+        Story(
+            "a block of the probe doubles the rest", [(0, .refused(.block, 3)), (300, .refused(.block))], at: 301,
+            .suspended(until: 900), wanted: 0),
+        Story(
+            "what a rule has tried again does not", [(0, .refused(.retry, 30))], at: 1, .open, wanted: 20),
         Story(
             "a rule suspends, and lowers the limits for afterwards", [(5, .refused(.suspend(seconds: 600)))], at: 6,
             .suspended(until: 605), connections: 7, wanted: 0),
@@ -285,8 +301,9 @@ import TrafficShaping
         var now = 0.0
         var underWay = 0
         let actions: [ReplyAction?] = [
-            .slowDown, .slowDown, .suspend(seconds: 60), .rotateSource(seconds: 30), .giveUp, .markMailbox, .ignore,
-            nil,
+            .slowDown, .slowDown, .suspend(seconds: 60), .rotateSource(seconds: 30), .bounce, .retry, .block,
+            .markMailbox,
+            .ignore, nil,
         ]
         for _ in 0..<1_000 {
             now += Double.random(in: 0...2, using: &generator)

@@ -68,9 +68,9 @@ import TrafficShaping
             named: "shaping.yaml")
         let lines = rules.explain(forMX: ["mta5.am0.yahoodns.net"], domain: "example.org")
         #expect(
-            lines.prefix(5) == [
+            lines.prefix(7) == [
                 "provider yahoo: mail host mta5.am0.yahoodns.net is of yahoodns.net", "connections 5",
-                "messages per connection 20", "rate 10/s",
+                "messages per connection 20", "rate 10/s", "pause after 3 blocks", "limits of all its sites together",
                 "reply 451: suspend for 3600 s [yahoo, shaping.yaml]",
             ])
         #expect(lines.last?.hasSuffix("[default, built-in]") == true)
@@ -132,7 +132,7 @@ import TrafficShaping
             (
                 "providers:\n  gmail:\n    replies:\n      - {code: 421, action: slowdown}", .invalidValue,
                 "shaping.yaml:4: gmail: replies: action: slowdown is not one of slow_down, suspend, rotate_source, "
-                    + "give_up, mark_mailbox, ignore"
+                    + "bounce, retry, mark_mailbox, ignore"
             ),
             (
                 "providers:\n  gmail:\n    replies:\n      - {code: 421, action: suspend}", .missingKey,
@@ -167,6 +167,23 @@ import TrafficShaping
                 "shaping.yaml:4: gmail: replies: contains: 4.7.1 holds nothing to search for; use `code` or `enhanced`"
             ),
             (
+                "providers:\n  gmail:\n    scope: tenant", .invalidValue,
+                "shaping.yaml:3: gmail: scope: tenant is neither site nor provider"
+            ),
+            (
+                "providers:\n  default:\n    scope: provider", .invalidValue,
+                "shaping.yaml:3: default: scope: what no provider is found for has nothing to share"
+            ),
+            (
+                "providers:\n  gmail:\n    leave_out: [chunking]", .invalidValue,
+                "shaping.yaml:3: gmail: leave_out: CHUNKING is not one of 8BITMIME, ENHANCEDSTATUSCODES, PIPELINING, "
+                    + "SIZE, SMTPUTF8, STARTTLS"
+            ),
+            (
+                "providers:\n  gmail:\n    blocks_before_pause: 0", .invalidValue,
+                "shaping.yaml:3: gmail: blocks_before_pause: 0 is not a number from 1 to 1000"
+            ),
+            (
                 "providers:\n  gmail:\n    replies:\n      - {code: 421}", .missingKey,
                 "shaping.yaml:4: gmail: replies: action: missing"
             ),
@@ -177,6 +194,37 @@ import TrafficShaping
         }
         #expect(error?.code == code)
         #expect(error?.description == description)
+    }
+
+    @Test func `what a provider shares, bears and leaves out`() throws {
+        let rules = try ProviderRules(
+            operatorFile: """
+                providers:
+                  filter:
+                    mx: [filter.example]
+                    scope: provider
+                    blocks_before_pause: 1
+                    leave_out: [pipelining]
+                    replies:
+                      - {code: 550, contains: [come back tomorrow], action: retry}
+                      - {code: 450, contains: [never come back], action: bounce}
+                """, named: "shaping.yaml")
+        let provider = rules.provider(forMX: ["tenant7.filter.example"], domain: nil)
+        #expect(provider.scope == .provider)
+        #expect(provider.limits.blocksBeforePause == 1)
+        #expect(provider.leftOutExtensions == ["PIPELINING"])
+        #expect(provider.action(for: 550, enhanced: nil, text: "Come back tomorrow") == .retry)
+        #expect(provider.action(for: 450, enhanced: nil, text: "never come back") == .bounce)
+        #expect(rules.fallback.scope == .site)
+        #expect(rules.fallback.leftOutExtensions.isEmpty)
+    }
+
+    @Test(arguments: [
+        "tenant-example.mail.protection.outlook.com", "aspmx.l.google.com", "mxa-00012345.gslb.pphosted.com",
+        "eu-smtp-inbound-1.mimecast.com", "d1234.a.ess.barracudanetworks.com",
+    ])
+    func `providers that name the hosts of each customer share their limits`(host: String) {
+        #expect(ProviderRules.builtIn.provider(forMX: [host], domain: "customer.example").scope == .provider)
     }
 
     @Test func filesAreBounded() {
@@ -193,7 +241,7 @@ import TrafficShaping
             ),
             ("gmail", 450, "4.2.1", "The user you are trying to contact is receiving mail at a rate", .markMailbox),
             ("gmail", 452, "4.2.2", "The recipient's inbox is out of storage space", .markMailbox),
-            ("gmail", 421, "5.7.32", "the From: header isn't aligned", .giveUp),
+            ("gmail", 421, "5.7.32", "the From: header isn't aligned", .bounce),
             ("gmail", 550, "5.1.1", "The email account that you tried to reach does not exist", nil),
             ("yahoo", 421, "4.7.0", "[TSS04] Messages from 192.0.2.1 temporarily deferred", .suspend(seconds: 7_200)),
             ("yahoo", 421, nil, "Max message per connection reached closing transmission channel", .ignore),
@@ -221,7 +269,7 @@ import TrafficShaping
             let aboutMailbox = ["hard:bad-mailbox", "hard:inactive", "soft:mailbox-full", "soft:greylist"]
             for provider in rules.providers where row.classes.allSatisfy(aboutMailbox.contains) {
                 let action = provider.action(for: row.code, enhanced: row.enhanced, text: row.text)
-                #expect([.markMailbox, .ignore, .giveUp, nil].contains(action), "\(provider.name): \(row.text)")
+                #expect([.markMailbox, .ignore, .bounce, nil].contains(action), "\(provider.name): \(row.text)")
             }
             guard row.isTemporary, row.classes[0] == "soft:rate-limited" else { continue }
             paced += 1
