@@ -123,40 +123,50 @@ let package = Package(
             ]),
         .executableTarget(name: "sluice", dependencies: ["Application"]),
 
-        .testTarget(name: "MailTypesTests", dependencies: ["MailTypes"]),
-        .testTarget(name: "MailMessageTests", dependencies: ["MailMessage", "MailTypes"]),
-        .testTarget(name: "SMTPProtocolTests", dependencies: ["SMTPProtocol", "MailTypes", nio]),
-        .testTarget(name: "TrafficShapingTests", dependencies: ["TrafficShaping", "MailTypes"]),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", logging]),
-        .testTarget(name: "DNSResolutionTests", dependencies: ["DNSResolution", "MailTypes"]),
-        .testTarget(name: "MailSigningTests", dependencies: ["MailSigning", "MailTypes"]),
+        // What tests of several rooms use; no product holds it.
+        .target(name: "TestSupport", path: "Tests/TestSupport/General"),
+
+        .testTarget(name: "MailTypesTests", dependencies: ["TestSupport", "MailTypes"]),
+        .testTarget(name: "MailMessageTests", dependencies: ["TestSupport", "MailMessage", "MailTypes"]),
+        .testTarget(name: "SMTPProtocolTests", dependencies: ["TestSupport", "SMTPProtocol", "MailTypes", nio]),
+        .testTarget(name: "TrafficShapingTests", dependencies: ["TestSupport", "TrafficShaping", "MailTypes"]),
+        .testTarget(name: "PostgresTests", dependencies: ["TestSupport", "Postgres", logging]),
+        .testTarget(name: "DNSResolutionTests", dependencies: ["TestSupport", "DNSResolution", "MailTypes"]),
+        .testTarget(name: "MailSigningTests", dependencies: ["TestSupport", "MailSigning", "MailTypes"]),
         .testTarget(
             name: "SMTPTransportTests",
             dependencies: [
-                "SMTPTransport", "SMTPProtocol", "MailTypes", nio, nioPosix, nioConcurrency, nioSSL, logging, crypto,
+                "TestSupport", "SMTPTransport", "SMTPProtocol", "MailTypes", nio, nioPosix, nioConcurrency, nioSSL,
+                logging, crypto,
                 x509, asn1,
             ]),
         .testTarget(
             name: "TLSPoliciesTests",
             dependencies: [
-                "TLSPolicies", "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailTypes", nio, nioPosix, nioHTTP1,
+                "TestSupport", "TLSPolicies", "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailTypes", nio,
+                nioPosix, nioHTTP1,
                 nioConcurrency, nioSSL, crypto, x509, asn1,
             ]),
-        .testTarget(name: "CreditLedgerTests", dependencies: ["CreditLedger", "Postgres", "MailTypes", logging]),
-        .testTarget(name: "VaultTests", dependencies: ["Vault", "Postgres", "MailTypes"]),
-        .testTarget(name: "IdentityTests", dependencies: ["Identity", "CreditLedger", "Postgres", "MailTypes"]),
         .testTarget(
-            name: "FeedbackTests", dependencies: ["Feedback", "Vault", "CreditLedger", "Postgres", "MailTypes"]),
+            name: "CreditLedgerTests", dependencies: ["TestSupport", "CreditLedger", "Postgres", "MailTypes", logging]),
+        .testTarget(name: "VaultTests", dependencies: ["TestSupport", "Vault", "Postgres", "MailTypes"]),
+        .testTarget(
+            name: "IdentityTests", dependencies: ["TestSupport", "Identity", "CreditLedger", "Postgres", "MailTypes"]),
+        .testTarget(
+            name: "FeedbackTests",
+            dependencies: ["TestSupport", "Feedback", "Vault", "CreditLedger", "Postgres", "MailTypes"]),
         .testTarget(
             name: "CampaignsTests",
             dependencies: [
-                "Campaigns", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailSigning", "MailTypes",
+                "TestSupport", "Campaigns", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage",
+                "MailSigning", "MailTypes",
                 logging,
             ]),
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "Delivery", "Campaigns", "CreditLedger", "Vault", "Feedback", "TLSPolicies", "SMTPTransport",
+                "TestSupport", "Delivery", "Campaigns", "CreditLedger", "Vault", "Feedback", "TLSPolicies",
+                "SMTPTransport",
                 "SMTPProtocol", "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "Postgres",
                 "MailTypes", nio, nioPosix, nioConcurrency, nioHTTP1, nioSSL, logging, lifecycle, crypto, x509,
                 asn1,
@@ -164,17 +174,19 @@ let package = Package(
         .testTarget(
             name: "HTTPAPITests",
             dependencies: [
-                "HTTPAPI", "Campaigns", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres", "MailTypes",
+                "TestSupport", "HTTPAPI", "Campaigns", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres",
+                "MailTypes",
                 httpTypes, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(
             name: "ApplicationTests",
             dependencies: [
-                "Application", "Delivery", "Feedback", "MailSigning", "SMTPTransport", "SMTPProtocol", "MailTypes", nio,
+                "TestSupport", "Application", "Delivery", "Feedback", "MailSigning", "SMTPTransport", "SMTPProtocol",
+                "MailTypes", nio,
                 logging,
             ]),
         // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.
-        .testTarget(name: "SystemTests", dependencies: ["sluice"]),
+        .testTarget(name: "SystemTests", dependencies: ["TestSupport", "sluice"]),
     ]
 )
 

@@ -1,6 +1,7 @@
 import CreditLedger
 import MailTypes
 import Postgres
+import TestSupport
 import Testing
 
 /// Random operations on the ledger, judged by ``LedgerModel``. A failing seed can be run again by itself.

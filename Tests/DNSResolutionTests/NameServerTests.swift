@@ -1,5 +1,6 @@
 import DNSResolution
 import MailTypes
+import TestSupport
 import Testing
 
 /// The resolver against a real name server.

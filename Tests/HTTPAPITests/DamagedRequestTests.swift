@@ -1,4 +1,5 @@
 import HTTPTypes
+import TestSupport
 import Testing
 
 /// Requests that were right once and then had some octets changed. Whatever comes of them, it is not the server's fault.

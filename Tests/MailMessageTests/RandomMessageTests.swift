@@ -1,5 +1,6 @@
 import MailMessage
 import MailTypes
+import TestSupport
 import Testing
 
 /// Random templates and values against the plainest evaluation of them. `ReadMessage` and `SimpleDecoders` check the

@@ -1,5 +1,6 @@
 import MailSigning
 import MailTypes
+import TestSupport
 import Testing
 
 @Suite struct DKIMVerifierTests {

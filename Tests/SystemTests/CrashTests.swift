@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The server is killed over and over in the middle of a campaign. A checker that reads only the sink's log and the

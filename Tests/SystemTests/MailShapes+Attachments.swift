@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 extension MailShapes {
     /// The smallest GIF there is.

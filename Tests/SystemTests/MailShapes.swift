@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// The forms of mail that have gone wrong in one mailer or another.
 enum MailShapes {

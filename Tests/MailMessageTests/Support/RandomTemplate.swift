@@ -1,4 +1,5 @@
 import MailMessage
+import TestSupport
 
 /// A template as a tree, with its source and the plainest possible evaluation: the model that judges compiler,
 /// interpreter and encoders together.

@@ -1,5 +1,6 @@
 import NIOCore
 import SMTPProtocol
+import TestSupport
 import Testing
 
 private func stuff(_ pieces: [[UInt8]]) -> [UInt8] {

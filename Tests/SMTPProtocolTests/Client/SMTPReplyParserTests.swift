@@ -1,6 +1,7 @@
 import MailTypes
 import NIOCore
 import SMTPProtocol
+import TestSupport
 import Testing
 
 private struct ReplyFixture: CustomTestStringConvertible, Sendable {

@@ -1,5 +1,6 @@
 import NIOCore
 import SMTPProtocol
+import TestSupport
 import Testing
 
 @Suite struct DataDecoderTests {

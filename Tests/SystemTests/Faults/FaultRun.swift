@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// One campaign under faults: an installation, a sink, a seeded source of chance, and the checker of its end.
