@@ -36,6 +36,8 @@ final class Lane: Sendable {
         var isLoggedIn: Bool
         /// Operators are told of a failing login once, until it works again.
         var toldOfLogin = false
+        /// Nothing is taken any more.
+        var isClosed = false
     }
 
     /// What a lane to a smarthost knows beyond other lanes.
@@ -82,6 +84,11 @@ final class Lane: Sendable {
                 isLoggedIn: !needsLogin))
     }
 
+    deinit {
+        let isEmpty = state.withLock(\.queue.isEmpty)
+        precondition(isEmpty, "a lane went with mail in it, of which nobody would hear again")
+    }
+
     // MARK: Rules
 
     var provider: Provider { rules.withLock(\.provider) }
@@ -121,6 +128,10 @@ final class Lane: Sendable {
         }
     }
 
+    /// New connections lead to these targets: the hosts are the same, and the DNS gives them other addresses. What is
+    /// known of the site stays, a rest included, and so do good connections.
+    func setTargets(_ targets: [SMTPTarget]) { pool.setTargets(targets) }
+
     private func isPresent(_ way: Int) -> Bool { state.withLock { $0.way == way } }
 
     // MARK: Queue
@@ -129,6 +140,7 @@ final class Lane: Sendable {
         let now = SteadyClock.now
         let limits = limits
         let (back, isFailing) = state.withLock { state -> ([GivenBack], Bool) in
+            if state.isClosed { return (jobs.map { GivenBack(job: $0, inSeconds: 0, awaitsResume: false) }, false) }
             guard state.order?.action != .fail else { return ([], true) }
             var back: [GivenBack] = []
             let opensAt = state.opensAt(now)
@@ -255,10 +267,13 @@ final class Lane: Sendable {
     private func putBack(_ jobs: [Job]) {
         guard !jobs.isEmpty else { return }
         let now = SteadyClock.now
-        state.withLock { state in
+        let isClosed = state.withLock { state in
+            guard !state.isClosed else { return true }
             for job in jobs { state.queue.append(job, for: job.run.batch.id.account, in: job.run.batch.id.campaign) }
             startWorkers(&state, at: now)
+            return false
         }
+        if isClosed { giveBack(jobs) }
     }
 
     /// Whether a smarthost may be given mail.
@@ -280,11 +295,20 @@ final class Lane: Sendable {
 
     var isIdle: Bool { state.withLock { $0.queue.isEmpty && $0.workers.isEmpty } }
 
-    /// Cuts off the mails under way and closes all connections.
+    /// Cuts off the mails under way, gives back what waits and closes all connections.
     func shutdown() async {
-        let workers = state.withLock { Array($0.workers.values) }
+        let (workers, waiting) = state.withLock { state in
+            state.isClosed = true
+            return (Array(state.workers.values), state.takeAll())
+        }
         for worker in workers { worker.cancel() }
+        giveBack(waiting)
         await pool.shutdown()
+    }
+
+    /// Mail that the lane no longer sends.
+    private func giveBack(_ jobs: [Job]) {
+        for job in jobs { sender.postpone(job, inSeconds: 0, awaitsResume: false) }
     }
 
     // MARK: Workers

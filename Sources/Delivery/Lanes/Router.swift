@@ -334,8 +334,12 @@ final class Router: Sendable {
         return lanes.withLock { lanes in
             let site = present(site)
             let targets = Self.targets(of: site, from: source)
-            // New addresses of a site get a new lane; the old one ends with its queue.
-            if let known = lanes[name], known.targets == Set(targets) {
+            if let known = lanes[name] {
+                // The lane keeps its place and what it has learnt; name servers turn their answers round.
+                let newTargets = Set(targets)
+                if known.targets != newTargets { known.lane.setTargets(targets) }
+                lanes[name]?.targets = newTargets
+                lanes[name]?.site = site
                 lanes[name]?.askedFor = .now
                 return known.lane
             }

@@ -68,6 +68,15 @@ package final class SMTPConnectionPool: Sendable {
         update { $0.machine.setLimits(limits, at: now()) }
     }
 
+    /// New connections lead to these targets; those that are open, or being opened, are as good as before.
+    package func setTargets(_ targets: [SMTPTarget]) {
+        precondition(!targets.isEmpty, "a pool needs a target")
+        update { state in
+            state.targets.follow(targets)
+            return state.machine.forgetFailure()
+        }
+    }
+
     /// Connects to these targets and in this way from now on. Deliveries under way end over the connections they have,
     /// which are closed then; connections that are being opened are given up.
     package func reconnect(to targets: [SMTPTarget], _ configuration: SMTPClientConfiguration, _ limits: PoolLimits) {

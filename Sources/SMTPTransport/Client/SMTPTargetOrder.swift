@@ -3,13 +3,20 @@ import NIOCore
 /// In which order to try the hosts of a destination: as preferred, but those that failed lately come last, so that a
 /// dead first host costs its time-out once and not for every connection.
 struct SMTPTargetOrder: Sendable {
-    private let targets: [SMTPTarget]
+    private var targets: [SMTPTarget]
     private let backoff: Duration
     private var failedUntil: [SMTPTarget: NIODeadline] = [:]
 
     init(_ targets: [SMTPTarget], backoff: Duration) {
         self.targets = targets
         self.backoff = backoff
+    }
+
+    /// Other targets; what is known of those that stay stays known.
+    mutating func follow(_ targets: [SMTPTarget]) {
+        self.targets = targets
+        let present = Set(targets)
+        failedUntil = failedUntil.filter { present.contains($0.key) }
     }
 
     mutating func failed(_ target: SMTPTarget, at now: NIODeadline) {
