@@ -19,6 +19,9 @@ package enum CampaignSchema {
             sql: "ALTER TABLE campaigns ADD COLUMN requires_tls boolean NOT NULL DEFAULT false"),
         Migration(version: 422, name: "MTA-STS policies", sql: mtaSTSPolicies),
         Migration(version: 430, name: "lives of nodes", sql: lives),
+        Migration(
+            version: 440, name: "campaigns say why they are paused",
+            sql: "ALTER TABLE campaigns ADD COLUMN pause_reason text"),
     ]
 
     /// What the domains of receivers have published of their TLS, so that it outlives the nodes that fetched it. No account

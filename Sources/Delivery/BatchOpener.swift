@@ -87,7 +87,7 @@ struct BatchOpener: Sendable {
             router.enqueue(jobs, to: sites, account: run.batch.id.account, sender: sender)
         } catch {
             let diagnosis = Diagnosis(enhanced: error.enhanced, text: error.reason)
-            for position in positions { sender.conclude(run, position, error.report, diagnosis) }
+            for position in positions { sender.conclude(run, position, error.report, nil, diagnosis) }
         }
     }
 

@@ -37,6 +37,8 @@ package struct DeliveryConfiguration: Sendable {
     /// How lanes slow down, pause and recover.
     package var governor = GovernorPolicy()
     package var retry = RetrySchedule()
+    /// What becomes of mail that is refused for good.
+    package var refusals = RefusalPolicy()
     /// The most that an intent waits for company in its journal commit. Longer groups cost the database less and each
     /// mail a little latency.
     package var journalInterval: Duration = .milliseconds(15)

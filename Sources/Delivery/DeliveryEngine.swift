@@ -85,13 +85,14 @@ package final class DeliveryEngine: Service {
         journal = JournalWriter(
             store: store, local: local, suppressions: check, node: configuration.node,
             interval: configuration.journalInterval, underWay: { budget.inUse }, metrics: metrics, logger: logger)
-        runtimes = CampaignRuntimes { [publicURL = configuration.publicURL, local] account, campaign in
+        runtimes = CampaignRuntimes { [publicURL = configuration.publicURL, configuration, local] account, campaign in
             let sendable = try await store.sendable(account, campaign)
             return try CampaignRuntime(
                 account: account, campaign: campaign, sendable: sendable,
                 signer: try await domains.signer(account, sendable.fromDomain),
                 keys: try await vault.accountKeys(account),
-                sealer: local == nil ? nil : try await store.journalSealer(account, campaign), publicURL: publicURL)
+                sealer: local == nil ? nil : try await store.journalSealer(account, campaign), publicURL: publicURL,
+                brakeShare: configuration.refusals.brakeShare)
         }
         // With smarthosts in between there is nothing to tell of receivers.
         let reports = resolver == nil || !configuration.routes.isEmpty ? nil : configuration.tlsReports
@@ -103,7 +104,10 @@ package final class DeliveryEngine: Service {
             group: group, logger: logger)
         opener = BatchOpener(
             journal: journal, router: router,
-            sender: Sender(journal: journal, retry: configuration.retry, metrics: metrics, logger: logger),
+            sender: Sender(
+                journal: journal, retry: configuration.retry, refusals: configuration.refusals,
+                onBrake: BlockedCampaigns(store: store, runtimes: runtimes, metrics: metrics, logger: logger).pause,
+                metrics: metrics, logger: logger),
             suppressions: check, now: Sender.wallClock)
         self.router = router
         mtaSTSPolicies = tlsPolicies?.policies

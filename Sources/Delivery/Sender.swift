@@ -13,17 +13,25 @@ import Vault
 final class Sender: MailSender {
     private let journal: JournalWriter
     private let retry: RetrySchedule
+    private let refusals: RefusalPolicy
+    private let onBrake: BrakeHandler
     let metrics: DeliveryMetrics
     private let now: @Sendable () -> Int64
     private let logger: Logger
 
+    /// Told when a campaign is to be paused, with the refusal that decided.
+    typealias BrakeHandler = @Sendable (AccountID, CampaignID, Diagnosis) -> Void
+
     /// - Parameter now: the wall clock in seconds since 1970.
     init(
-        journal: JournalWriter, retry: RetrySchedule, metrics: DeliveryMetrics = DeliveryMetrics(),
+        journal: JournalWriter, retry: RetrySchedule, refusals: RefusalPolicy = RefusalPolicy(),
+        onBrake: @escaping BrakeHandler = { _, _, _ in }, metrics: DeliveryMetrics = DeliveryMetrics(),
         now: @escaping @Sendable () -> Int64 = Sender.wallClock, logger: Logger
     ) {
         self.journal = journal
         self.retry = retry
+        self.refusals = refusals
+        self.onBrake = onBrake
         self.metrics = metrics
         self.now = now
         self.logger = logger
@@ -69,8 +77,9 @@ final class Sender: MailSender {
             job.run.finish(job.position, .untouched)
             return .stopped
         }
-        conclude(job.run, job.position, failure.report)
-        return failure.report.answer(provider)
+        let refusal = Refusal(failure.report, provider)
+        conclude(job.run, job.position, failure.report, refusal)
+        return failure.report.answer(refusal)
     }
 
     func send(
@@ -126,23 +135,26 @@ final class Sender: MailSender {
             return .notLoggedIn(.notLoggedIn(report.loginProblem))
         }
         if report.verdict == .accepted { metrics.accepted(over: connection) }
-        let answer = report.answer(provider)
-        conclude(run, position, report, givesUp: answer.givesUp)
-        return .answered(answer)
+        let refusal = Refusal(report, provider)
+        conclude(run, position, report, refusal)
+        return .answered(report.answer(isSmarthost ? refusal?.ofRelay : refusal))
     }
 
     /// Ends the attempt as the report of the transaction says.
     ///
-    /// - Parameter diagnosis: what to keep of it, where that is more than the report tells.
-    /// - Parameter givesUp: the provider's rules say that trying again will not help.
+    /// - Parameters:
+    ///   - refusal: what the server's refusal means, where it refused.
+    ///   - diagnosis: what to keep of it, where that is more than the report tells.
     func conclude(
-        _ run: BatchRun, _ position: Int, _ report: DeliveryReport, _ diagnosis: Diagnosis? = nil,
-        givesUp: Bool = false
+        _ run: BatchRun, _ position: Int, _ report: DeliveryReport, _ refusal: Refusal? = nil,
+        _ diagnosis: Diagnosis? = nil
     ) {
         let diagnosis = diagnosis ?? Diagnosis(report)
+        let attempts = Int(run.batch.records[position].attempt) + 1
         let verdict = Verdict(
             report.verdict, isExpired: now() >= run.batch.campaignExpiresAt,
-            resendsInDoubt: run.runtime.resendsInDoubt, givesUp: givesUp)
+            resendsInDoubt: run.runtime.resendsInDoubt, bounces: refusal?.bounces(refusals, attempts: attempts))
+        watch(run, report, refusal, diagnosis)
         switch verdict {
         case .final(let outcome):
             conclude(run, position, outcome, diagnosis, suppresses: diagnosis.suppresses(report))
@@ -151,8 +163,15 @@ final class Sender: MailSender {
                 metrics.count(\.inDoubtResent)
                 journal.record(run, [JournalEntry(run, position, .inDoubtResend)])
             }
-            postpone(run, position, diagnosis)
+            postpone(run, position, diagnosis, leavesAtOnce: refusal?.action?.rotatesSource ?? false)
         }
+    }
+
+    /// Tells once when too much of a campaign's mail is refused for its sender.
+    private func watch(_ run: BatchRun, _ report: DeliveryReport, _ refusal: Refusal?, _ diagnosis: Diagnosis) {
+        guard report.verdict == .accepted || refusal != nil else { return }
+        guard run.runtime.answered(isBlock: refusal?.isBlock ?? false) else { return }
+        onBrake(run.batch.id.account, run.batch.id.campaign, diagnosis)
     }
 
     func conclude(
@@ -172,10 +191,13 @@ final class Sender: MailSender {
     }
 
     /// An attempt failed for now.
-    func postpone(_ run: BatchRun, _ position: Int, _ diagnosis: Diagnosis) {
+    ///
+    /// - Parameter leavesAtOnce: by another source, which the next attempt finds.
+    func postpone(_ run: BatchRun, _ position: Int, _ diagnosis: Diagnosis, leavesAtOnce: Bool = false) {
         metrics.deferred(of: run.batch.id.account)
         journal.record(run, [JournalEntry(run, position, .deferred, diagnosis)])
-        run.finish(position, .deferred(inSeconds: retrySeconds(run, position, diagnosis)))
+        run.finish(
+            position, .deferred(inSeconds: leavesAtOnce ? 1 : retrySeconds(run, position, diagnosis)))
     }
 
     /// When a recipient that was refused for now is due again.
@@ -183,22 +205,20 @@ final class Sender: MailSender {
         var generator = SystemRandomNumberGenerator()
         return retry.delay(
             afterAttempt: Int(run.batch.records[position].attempt) + 1,
-            for: RetryClass(code: Int(diagnosis.code), enhanced: diagnosis.enhanced, text: diagnosis.text),
+            for: diagnosis.code >= 500
+                ? .blocked
+                : RetryClass(code: Int(diagnosis.code), enhanced: diagnosis.enhanced, text: diagnosis.text),
             using: &generator)
     }
 }
 
 extension DeliveryReport {
     /// What the lane learns from it.
-    func answer(_ provider: Provider) -> LaneAnswer {
+    func answer(_ refusal: Refusal?) -> LaneAnswer {
         if verdict == .accepted { return .accepted }
         // Only who has credentials comes to this phase.
         if phase == .auth && isLoginFailure { return .notLoggedIn(loginProblem) }
-        if let reply {
-            let action = provider.action(
-                for: reply.code, enhanced: reply.enhanced, text: reply.lines.joined(separator: " "))
-            return .refused(action, code: reply.code, reply.enhanced)
-        }
+        if let reply { return .refused(refusal?.action, code: reply.code, reply.enhanced) }
         switch cause {
         case .messageTooBig, .smtpUTF8NotOffered, .eightBitNotOffered, .unsafeReversePath, .requireTLSNotOffered:
             return .refused(nil, code: 0, nil)
@@ -213,14 +233,16 @@ extension DeliveryReport {
     }
 }
 
+extension ReplyAction {
+    fileprivate var rotatesSource: Bool {
+        if case .rotateSource = self { true } else { false }
+    }
+}
+
 extension LaneAnswer {
     /// Says nothing about the site.
     var isOurDoing: Bool {
         if case .stopped = self { true } else { false }
-    }
-
-    var givesUp: Bool {
-        if case .refused(.bounce, _, _) = self { true } else { false }
     }
 }
 

@@ -13,13 +13,13 @@ enum Verdict: Equatable {
     /// - Parameters:
     ///   - isExpired: the campaign gives up on recipients that were not reached by now.
     ///   - resendsInDoubt: the campaign's choice for answers that were lost.
-    ///   - givesUp: the provider's rules say that trying again will not help.
-    init(_ verdict: DeliveryReport.Verdict, isExpired: Bool, resendsInDoubt: Bool, givesUp: Bool = false) {
+    ///   - bounces: what a refusal means for its mail; nil where the verdict says it.
+    init(_ verdict: DeliveryReport.Verdict, isExpired: Bool, resendsInDoubt: Bool, bounces: Bool? = nil) {
         self =
             switch verdict {
             case .accepted: .final(.delivered)
-            case .permanent: .final(.bounced)
-            case .temporary where givesUp: .final(.bounced)
+            case .permanent: bounces ?? true || isExpired ? .final(.bounced) : .later(countsAsInDoubt: false)
+            case .temporary where bounces == true: .final(.bounced)
             case .temporary: isExpired ? .final(.expired) : .later(countsAsInDoubt: false)
             case .inDoubt: resendsInDoubt && !isExpired ? .later(countsAsInDoubt: true) : .final(.inDoubt)
             }

@@ -80,9 +80,9 @@ struct OutcomeTests {
 
     @Test(
         arguments: [
-            ("a refused sender", [SMTPReply(550, EnhancedStatusCode("5.7.1"), "Go away")], MailServer.Answer.accept),
-            ("a policy", [], .recipient(SMTPReply(550, EnhancedStatusCode("5.7.1"), "Your IP is on our blocklist"))),
-            ("a refused message", [], .content(SMTPReply(554, EnhancedStatusCode("5.7.1"), "Looks like spam"))),
+            ("a sender", [SMTPReply(552, nil, "Message size exceeds fixed limit")], MailServer.Answer.accept),
+            ("an unclear refusal", [], .recipient(SMTPReply(550, nil, "Go away"))),
+            ("a large message", [], .content(SMTPReply(552, EnhancedStatusCode("5.3.4"), "Too big for us"))),
         ])
     func `a refusal that is not about the mailbox bounces without suppressing`(
         _ name: String, _ senderReplies: [SMTPReply], _ answer: MailServer.Answer

@@ -158,7 +158,7 @@ struct ReceiverFaultTests {
             return switch number % 5 {
             case 0: .recipient(SMTPReply(550, EnhancedStatusCode("5.1.1"), "No such user"))
             case 1 where attempt == 1: .recipient(SMTPReply(451, EnhancedStatusCode("4.7.1"), "Come back"))
-            case 2: .content(SMTPReply(554, EnhancedStatusCode("5.6.0"), "Not like this"))
+            case 2: .content(SMTPReply(552, EnhancedStatusCode("5.3.4"), "Too big for us"))
             case 3 where attempt == 1: .content(SMTPReply(452, EnhancedStatusCode("4.3.1"), "Full"))
             default: .accept
             }

@@ -39,14 +39,14 @@ struct VerdictTests {
         }
         let report = DeliveryReport(
             .permanent, .requireTLSNotOffered, in: .mail, blame: .message, enhanced: EnhancedStatusCode("5.7.30"))
-        guard case .refused(nil, code: 0, nil) = report.answer(.relay(limits: LaneLimits())) else {
+        guard case .refused(nil, code: 0, nil) = report.answer(nil) else {
             Issue.record("the lane would slow down")
             return
         }
         #expect(Diagnosis(report).enhanced == EnhancedStatusCode("5.7.30"))
     }
 
-    struct Refusal: Sendable, CustomTestStringConvertible {
+    struct RefusedMail: Sendable, CustomTestStringConvertible {
         let report: DeliveryReport
         let suppresses: Bool
         let testDescription: String
@@ -65,23 +65,23 @@ struct VerdictTests {
     }
 
     @Test(arguments: [
-        Refusal(true, .permanent, .recipient, 550, "5.1.1", "No such user"),
-        Refusal(true, .permanent, .recipient, 550, nil, "No such user here"),
-        Refusal(true, .permanent, .recipient, 550, "5.1.1", ""),
+        RefusedMail(true, .permanent, .recipient, 550, "5.1.1", "No such user"),
+        RefusedMail(true, .permanent, .recipient, 550, nil, "No such user here"),
+        RefusedMail(true, .permanent, .recipient, 550, "5.1.1", ""),
         // The address is good; something else is not.
-        Refusal(false, .permanent, .recipient, 550, "5.7.1", "Your IP is listed at Spamhaus"),
-        Refusal(false, .permanent, .recipient, 552, "5.2.2", "The mailbox is full"),
-        Refusal(false, .permanent, .recipient, 554, "5.7.1", "Relay access denied"),
+        RefusedMail(false, .permanent, .recipient, 550, "5.7.1", "Your IP is listed at Spamhaus"),
+        RefusedMail(false, .permanent, .recipient, 552, "5.2.2", "The mailbox is full"),
+        RefusedMail(false, .permanent, .recipient, 554, "5.7.1", "Relay access denied"),
         // The reply was not about the address.
-        Refusal(false, .permanent, .message, 550, "5.1.1", "No such user"),
-        Refusal(false, .permanent, .connection, 550, "5.1.1", "No such user"),
+        RefusedMail(false, .permanent, .message, 550, "5.1.1", "No such user"),
+        RefusedMail(false, .permanent, .connection, 550, "5.1.1", "No such user"),
         // Not for good, or not known.
-        Refusal(false, .temporary, .recipient, 450, "4.1.1", "No such user"),
-        Refusal(false, .inDoubt, .recipient, nil, nil, ""),
+        RefusedMail(false, .temporary, .recipient, 450, "4.1.1", "No such user"),
+        RefusedMail(false, .inDoubt, .recipient, nil, nil, ""),
         // A domain that cannot be reached says nothing about its mailboxes.
-        Refusal(false, .permanent, .recipient, nil, "5.1.1", ""),
+        RefusedMail(false, .permanent, .recipient, nil, "5.1.1", ""),
     ])
-    func `only a permanent reply about the mailbox suppresses`(_ refusal: Refusal) {
+    func `only a permanent reply about the mailbox suppresses`(_ refusal: RefusedMail) {
         #expect(Diagnosis(refusal.report).suppresses(refusal.report) == refusal.suppresses)
     }
 

@@ -113,6 +113,10 @@ struct ServerConfiguration: Sendable {
         let base = try settings.number("retryBase", default: 600, in: 1...86_400)
         let longest = try settings.number("retryMaximum", default: max(base, 14_400), in: base...86_400)
         configuration.retry = RetrySchedule(baseSeconds: Double(base), maximumSeconds: Double(longest))
+        configuration.refusals.isSoft = try settings.flag("softBounce")
+        configuration.refusals.mostAttempts = try settings.number("blockAttempts", default: 10, in: 1...1_000)
+        let share = try settings.number("blockShare", default: 30, in: 0...100)
+        configuration.refusals.brakeShare = share == 0 ? nil : Double(share) / 100
         let requirement = settings.text("tls", default: TLSRequirement.opportunistic.rawValue)
         guard let least = TLSRequirement(rawValue: requirement), least != .requireTLS else {
             throw SettingError(

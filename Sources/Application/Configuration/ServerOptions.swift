@@ -102,6 +102,21 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "Longest wait before a retry, in seconds. [SLUICE_RETRY_MAXIMUM, 14400]")
     var retryMaximum: Int?
 
+    @Flag(help: "Bounce nothing: permanent refusals are tried again, for the first day. [SLUICE_SOFT_BOUNCE]")
+    var softBounce = false
+
+    @Option(
+        help:
+            "Attempts after which a refusal that is about the sender bounces its recipient. [SLUICE_BLOCK_ATTEMPTS, 10]"
+    )
+    var blockAttempts: Int?
+
+    @Option(
+        help:
+            "Percentage of a campaign's answers that are refusals about its sender and pause it; 0: never. [SLUICE_BLOCK_SHARE, 30]"
+    )
+    var blockShare: Int?
+
     @Option(
         help: "Connections to each route at once; for recipients' own servers see --providers. [SLUICE_CONNECTIONS, 64]"
     )
@@ -155,7 +170,8 @@ struct ServerOptions: ParsableArguments {
             "smtpPort": smtpPort.map(String.init), "allowPrivateDestinations": allowPrivateDestinations ? "true" : nil,
             "force": force ? "true" : nil, "publicUrl": publicURL, "retryBase": retryBase.map(String.init),
             "retryMaximum": retryMaximum.map(String.init),
-            "connections": connections.map(String.init),
+            "softBounce": softBounce ? "true" : nil, "blockAttempts": blockAttempts.map(String.init),
+            "blockShare": blockShare.map(String.init), "connections": connections.map(String.init),
             "maxConnections": maxConnections.map(String.init), "lease": lease.map(String.init), "providers": providers,
             "sources": sources, "tls": tls,
             "trustAnchor": trustAnchor, "trustRoots": trustRoots,

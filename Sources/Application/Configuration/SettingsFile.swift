@@ -7,9 +7,11 @@ import Yams
 enum SettingsFile {
     /// Every setting, as flags, environment variables and this file name it. See docs/operators/configuration.md.
     static let keys: Set<String> = [
-        "allowPrivateDestinations", "connections", "data", "databaseUrl", "dns", "force", "helo", "http", "lease",
+        "allowPrivateDestinations", "blockAttempts", "blockShare", "connections", "data", "databaseUrl", "dns", "force",
+        "helo", "http", "lease",
         "logLevel", "masterKey", "masterKeyFile", "maxConnections", "mtaSts", "node", "operator", "operatorSocket",
-        "providers", "publicUrl", "retryBase", "retryMaximum", "roles", "route", "routes", "smtpPort", "sources", "tls",
+        "providers", "publicUrl", "retryBase", "retryMaximum", "roles", "route", "routes", "smtpPort", "softBounce",
+        "sources", "tls",
         "tlsCertificate", "tlsKey", "tlsReportFrom", "trustAnchor", "trustRoots", "vaultDatabaseUrl",
     ]
 

@@ -84,6 +84,11 @@ struct MetricsPage {
             $0.add(counts.batchesAbandoned, ["event": "abandoned"])
             $0.add(counts.batchesFailed, ["event": "failed"])
         }
+        text.family(
+            "sluice_campaigns_blocked_total", .counter, "Campaigns paused because receivers refuse their sender."
+        ) {
+            $0.add(counts.campaignsBlocked)
+        }
         text.family("sluice_batches_active", .gauge, "Batches in work.") { $0.add(status.activeBatches) }
         text.family("sluice_mails_waiting", .gauge, "Mails of these batches that have not started.") {
             $0.add(status.waitingMails)

@@ -9,12 +9,14 @@ extension Campaign {
         ARRAY[expiry_seconds, batch_size, next_batch, open_batches, recipients, delivered, bounced, expired,
             suppressed, invalid, cancelled, in_doubt, deferred, in_doubt_resent, coalesce(rate_per_hour, 0)],
         ARRAY[created_at, scheduled_at, queued_at, started_at, paused_at, expires_at, completed_at, purged_at,
-            failed_at]
+            failed_at],
+        pause_reason
         """
 
     init(account: AccountID, row: PostgresRow) throws {
-        let (id, stateText, fromDomain, policyText, requiresTLS, numbers, times) = try row.decode(
-            Int64.self, String.self, String.self, String.self, Bool.self, [Int32].self, [PostgresTimestamp?].self)
+        let (id, stateText, fromDomain, policyText, requiresTLS, numbers, times, pauseReason) = try row.decode(
+            Int64.self, String.self, String.self, String.self, Bool.self, [Int32].self, [PostgresTimestamp?].self,
+            String?.self)
         guard let state = CampaignState(rawValue: stateText), let inDoubt = InDoubtPolicy(rawValue: policyText),
             numbers.count == 15, times.count == 9, let createdAt = times[0]
         else { throw OctetReader.malformed }
@@ -34,7 +36,8 @@ extension Campaign {
             requiresTLS: requiresTLS, expirySeconds: Int(numbers[0]),
             ratePerHour: numbers[14] == 0 ? nil : Int(numbers[14]), counters: counters, createdAt: createdAt.seconds,
             scheduledAt: times[1]?.seconds, queuedAt: times[2]?.seconds, startedAt: times[3]?.seconds,
-            pausedAt: times[4]?.seconds, expiresAt: times[5]?.seconds, completedAt: times[6]?.seconds,
+            pausedAt: times[4]?.seconds, pauseReason: pauseReason, expiresAt: times[5]?.seconds,
+            completedAt: times[6]?.seconds,
             failedAt: times[8]?.seconds, purgedAt: times[7]?.seconds, batchSize: numbers[1], nextBatch: numbers[2],
             openBatches: numbers[3])
     }

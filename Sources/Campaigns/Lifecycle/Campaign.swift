@@ -17,6 +17,8 @@ package struct Campaign: Sendable, Hashable {
     package let queuedAt: Int64?
     package let startedAt: Int64?
     package let pausedAt: Int64?
+    /// What paused it, where nobody asked for that: a share of its mail was refused for its sender.
+    package let pauseReason: String?
     /// When temporary failures become final. Moves with each pause.
     package let expiresAt: Int64?
     package let completedAt: Int64?

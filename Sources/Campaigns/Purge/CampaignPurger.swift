@@ -113,7 +113,8 @@ struct CampaignPurger: Sendable {
         try await connection.query(
             """
             UPDATE campaigns
-            SET state = \(state.rawValue), completed_at = \(now), purged_at = \(now), certificate = \(certificate.json)
+            SET state = \(state.rawValue), completed_at = \(now), purged_at = \(now), certificate = \(certificate.json),
+                pause_reason = NULL
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """)
         try await CampaignChannel.notifyProgress(account, campaign, on: connection)

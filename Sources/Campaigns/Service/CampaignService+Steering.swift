@@ -9,17 +9,7 @@ extension CampaignService {
         _ account: AccountID, _ campaign: CampaignID, onCommit: CommitHook<CampaignStatus>? = nil
     ) async throws -> CampaignStatus {
         try await records.withTransaction { connection in
-            let current = try await Campaign.lock(account, campaign, on: connection)
-            guard let next = current.state.applying(.pause), !current.isFinishing else {
-                throw CampaignError.illegal(.pause, in: current.state)
-            }
-            try await connection.query(
-                """
-                UPDATE campaigns SET state = \(next.rawValue), paused_at = clock_timestamp()
-                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
-                """)
-            try await move(account, campaign, from: .open, to: .paused, on: connection)
-            try await CampaignChannel.notifyProgress(account, campaign, on: connection)
+            try await Campaign.pause(account, campaign, reason: nil, on: connection)
             let status = try await self.status(account, campaign, on: connection)
             try await onCommit?(connection, status)
             return status
@@ -41,10 +31,10 @@ extension CampaignService {
                 """
                 UPDATE campaigns
                 SET state = \(next.rawValue), expires_at = expires_at + (clock_timestamp() - paused_at),
-                    paused_at = NULL, started_at = coalesce(started_at, clock_timestamp())
+                    paused_at = NULL, pause_reason = NULL, started_at = coalesce(started_at, clock_timestamp())
                 WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
                 """)
-            try await move(account, campaign, from: .paused, to: .open, on: connection)
+            try await Campaign.moveBatches(of: account, campaign, from: .paused, to: .open, on: connection)
             try await connection.query("SELECT enqueue_account(\(account.rawValue), clock_timestamp())")
             try await CampaignChannel.notifyWork(on: connection)
             try await CampaignChannel.notifyProgress(account, campaign, on: connection)
@@ -55,26 +45,5 @@ extension CampaignService {
         // The last batch may have been settled during the pause.
         await completeIfDone(account, status.campaign)
         return status
-    }
-
-    /// Moves all batches of one state to another. Their rows are locked in order first, as everywhere.
-    private func move(
-        _ account: AccountID, _ campaign: CampaignID, from: BatchState, to: BatchState,
-        on connection: PostgresConnection
-    ) async throws {
-        try await connection.query(
-            """
-            SELECT count(*) FROM (
-                SELECT FROM batches
-                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
-                    AND state = \(from.rawValue)
-                ORDER BY batch_no FOR NO KEY UPDATE) AS locked
-            """)
-        try await connection.query(
-            """
-            UPDATE batches SET state = \(to.rawValue)
-            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
-                AND state = \(from.rawValue)
-            """)
     }
 }

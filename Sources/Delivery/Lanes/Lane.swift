@@ -469,7 +469,7 @@ final class Lane: Sendable {
     /// No connection came about for the mail.
     private func failed(_ job: Job, _ failure: SMTPConnectFailure, _ way: Int) {
         tlsResults?.count(job, over: nil)
-        let answer = failure.report.answer(provider)
+        let answer = failure.report.answer(Refusal(failure.report, provider)?.ofRelay)
         guard let smarthost, job.run.mayStart, !answer.isOurDoing else {
             return learn(sender.fail(job, failure: failure, provider: provider))
         }

@@ -94,6 +94,9 @@ package struct DeliveryCounts: Sendable, Hashable, Codable {
     package var acceptedEncrypted = 0
     package var acceptedVerified = 0
 
+    /// Campaigns paused because their mail was refused for its sender.
+    package var campaignsBlocked = 0
+
     package var journalEntries = 0
     package var journalFailures = 0
     package var journal = Latencies()

@@ -20,6 +20,16 @@ package enum ReplyClass: String, CaseIterable, Sendable, Hashable {
     case relayConfig = "relay-config"
     case tls
     case other
+
+    /// Whether the refusal is about the sender: its addresses, its domain and their set-up, its volume, what it sends.
+    /// The recipient is not to blame, and once the cause is mended the same mail may be taken.
+    package var isAboutSender: Bool {
+        switch self {
+        case .blockSpamPolicy, .blockReputation, .blockAuth, .messageContent, .relayConfig, .softRateLimited, .tls: true
+        case .hardBadMailbox, .hardBadDomain, .hardInactive, .softMailboxFull, .softGreylist, .messageTooLarge, .other:
+            false
+        }
+    }
 }
 
 /// A reply, understood.

@@ -48,6 +48,8 @@ extension Campaign {
         json.member("scheduled_at", scheduledAt.map(Timestamp.text))
         json.member("queued_at", queuedAt.map(Timestamp.text))
         json.member("started_at", startedAt.map(Timestamp.text))
+        json.member("paused_at", pausedAt.map(Timestamp.text))
+        json.member("pause_reason", pauseReason)
         json.member("failed_at", failedAt.map(Timestamp.text))
         json.member("completed_at", completedAt.map(Timestamp.text))
         json.member("purged_at", purgedAt.map(Timestamp.text))

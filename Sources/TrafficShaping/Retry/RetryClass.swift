@@ -8,6 +8,10 @@ package enum RetryClass: String, CaseIterable, Sendable, Hashable {
     case mailboxFull
     /// Too much, too fast, or the sender's standing is low for the moment. Lane and rules do the waiting.
     case throttled
+    /// Refused for good, and yet tried again: for what the sender is, does or sends, or because the operator believes no
+    /// permanent refusal. Never what ``init(code:enhanced:text:)`` makes of a reply. Lists and records change in an hour at
+    /// best.
+    case blocked
     /// No reply: no connection, or none that lasted; or the receiver could not reach somebody it needs.
     case unreachable
     case other

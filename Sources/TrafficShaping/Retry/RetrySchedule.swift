@@ -9,6 +9,7 @@
 /// | greylisting | ½ base | ¾ base | ¼ maximum |
 /// | mailbox full | 6 base | 12 base | maximum |
 /// | throttled | 1/20 base | ⅕ base | 1/16 maximum |
+/// | blocked | 1½ base | 3 base | maximum |
 /// | unreachable | 1/10 base | ½ base | maximum |
 /// | other | 1/10 base | base | maximum |
 ///
@@ -56,6 +57,7 @@ extension RetryClass {
         case .greylisting: (1 / 2, 3 / 4, 1 / 4)
         case .mailboxFull: (6, 12, 1)
         case .throttled: (1 / 20, 1 / 5, 1 / 16)
+        case .blocked: (3 / 2, 3, 1)
         case .unreachable: (1 / 10, 1 / 2, 1)
         case .other: (1 / 10, 1, 1)
         }

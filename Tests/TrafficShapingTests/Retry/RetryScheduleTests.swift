@@ -8,6 +8,7 @@ import TrafficShaping
         (RetryClass.greylisting, 1, 300.0, 450.0), (.greylisting, 2, 300, 900), (.greylisting, 40, 300, 3_600),
         (.mailboxFull, 1, 3_600, 7_200), (.mailboxFull, 2, 3_600, 14_400), (.mailboxFull, 9, 3_600, 14_400),
         (.throttled, 1, 30, 120), (.throttled, 3, 30, 480), (.throttled, 1_000, 30, 900),
+        (.blocked, 1, 900, 1_800), (.blocked, 2, 900, 3_600), (.blocked, 9, 900, 14_400),
         (.unreachable, 1, 60, 300), (.unreachable, 5, 60, 4_800), (.unreachable, 7, 60, 14_400),
         (.other, 1, 60, 600), (.other, 5, 60, 9_600), (.other, 6, 60, 14_400), (.other, 1_000, 60, 14_400),
     ])
