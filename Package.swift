@@ -124,48 +124,72 @@ let package = Package(
         .executableTarget(name: "sluice", dependencies: ["Application"]),
 
         // What tests of several rooms use; no product holds it.
-        .target(name: "TestSupport", path: "Tests/TestSupport/General"),
+        .target(name: "TestSupport", dependencies: ["MailTypes", logging], path: "Tests/TestSupport/General"),
+        .target(
+            name: "TestPeers",
+            dependencies: [
+                "DNSResolution", "MailTypes", nio, nioPosix, nioHTTP1, nioConcurrency, nioSSL, crypto, x509, asn1,
+            ], path: "Tests/TestSupport/Peers"),
+        .target(
+            name: "TestDatabases", dependencies: ["TestSupport", "Postgres", logging],
+            path: "Tests/TestSupport/Databases"),
+        .target(
+            name: "TestStores",
+            dependencies: [
+                "TestDatabases", "TestSupport", "Campaigns", "CreditLedger", "Feedback", "Vault", "Postgres",
+                "MailTypes",
+            ], path: "Tests/TestSupport/Stores"),
 
         .testTarget(name: "MailTypesTests", dependencies: ["TestSupport", "MailTypes"]),
         .testTarget(name: "MailMessageTests", dependencies: ["TestSupport", "MailMessage", "MailTypes"]),
         .testTarget(name: "SMTPProtocolTests", dependencies: ["TestSupport", "SMTPProtocol", "MailTypes", nio]),
         .testTarget(name: "TrafficShapingTests", dependencies: ["TestSupport", "TrafficShaping", "MailTypes"]),
-        .testTarget(name: "PostgresTests", dependencies: ["TestSupport", "Postgres", logging]),
-        .testTarget(name: "DNSResolutionTests", dependencies: ["TestSupport", "DNSResolution", "MailTypes"]),
+        .testTarget(name: "PostgresTests", dependencies: ["TestSupport", "TestDatabases", "Postgres", logging]),
+        .testTarget(
+            name: "DNSResolutionTests", dependencies: ["TestSupport", "TestPeers", "DNSResolution", "MailTypes"]),
         .testTarget(name: "MailSigningTests", dependencies: ["TestSupport", "MailSigning", "MailTypes"]),
         .testTarget(
             name: "SMTPTransportTests",
             dependencies: [
-                "TestSupport", "SMTPTransport", "SMTPProtocol", "MailTypes", nio, nioPosix, nioConcurrency, nioSSL,
+                "TestSupport", "TestPeers", "SMTPTransport", "SMTPProtocol", "MailTypes", nio, nioPosix, nioConcurrency,
+                nioSSL,
                 logging, crypto,
                 x509, asn1,
             ]),
         .testTarget(
             name: "TLSPoliciesTests",
             dependencies: [
-                "TestSupport", "TLSPolicies", "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailTypes", nio,
+                "TestSupport", "TestPeers", "TLSPolicies", "SMTPTransport", "SMTPProtocol", "DNSResolution",
+                "MailTypes", nio,
                 nioPosix, nioHTTP1,
                 nioConcurrency, nioSSL, crypto, x509, asn1,
             ]),
         .testTarget(
-            name: "CreditLedgerTests", dependencies: ["TestSupport", "CreditLedger", "Postgres", "MailTypes", logging]),
-        .testTarget(name: "VaultTests", dependencies: ["TestSupport", "Vault", "Postgres", "MailTypes"]),
+            name: "CreditLedgerTests",
+            dependencies: ["TestSupport", "TestDatabases", "CreditLedger", "Postgres", "MailTypes", logging]),
         .testTarget(
-            name: "IdentityTests", dependencies: ["TestSupport", "Identity", "CreditLedger", "Postgres", "MailTypes"]),
+            name: "VaultTests", dependencies: ["TestSupport", "TestDatabases", "Vault", "Postgres", "MailTypes"]),
+        .testTarget(
+            name: "IdentityTests",
+            dependencies: ["TestSupport", "TestDatabases", "Identity", "CreditLedger", "Postgres", "MailTypes"]),
         .testTarget(
             name: "FeedbackTests",
-            dependencies: ["TestSupport", "Feedback", "Vault", "CreditLedger", "Postgres", "MailTypes"]),
+            dependencies: [
+                "TestSupport", "TestDatabases", "Feedback", "Vault", "CreditLedger", "Postgres", "MailTypes",
+            ]),
         .testTarget(
             name: "CampaignsTests",
             dependencies: [
-                "TestSupport", "Campaigns", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage",
+                "TestSupport", "TestStores", "TestDatabases", "Campaigns", "CreditLedger", "Vault", "Feedback",
+                "Postgres", "MailMessage",
                 "MailSigning", "MailTypes",
                 logging,
             ]),
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "TestSupport", "Delivery", "Campaigns", "CreditLedger", "Vault", "Feedback", "TLSPolicies",
+                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "Delivery", "Campaigns", "CreditLedger",
+                "Vault", "Feedback", "TLSPolicies",
                 "SMTPTransport",
                 "SMTPProtocol", "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "Postgres",
                 "MailTypes", nio, nioPosix, nioConcurrency, nioHTTP1, nioSSL, logging, lifecycle, crypto, x509,
@@ -174,7 +198,8 @@ let package = Package(
         .testTarget(
             name: "HTTPAPITests",
             dependencies: [
-                "TestSupport", "HTTPAPI", "Campaigns", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres",
+                "TestSupport", "TestStores", "TestDatabases", "HTTPAPI", "Campaigns", "CreditLedger", "Feedback",
+                "Identity", "Vault", "Postgres",
                 "MailTypes",
                 httpTypes, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
@@ -186,12 +211,12 @@ let package = Package(
                 logging,
             ]),
         // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.
-        .testTarget(name: "SystemTests", dependencies: ["TestSupport", "sluice"]),
+        .testTarget(name: "SystemTests", dependencies: ["TestSupport", "TestPeers", "sluice"]),
     ]
 )
 
 /// Targets that touch C pointers: each use of one must say `unsafe`.
-let pointerTargets: Set = ["Postgres", "DNSResolution", "MailSigning", "TLSPolicies"]
+let pointerTargets: Set = ["Postgres", "TestDatabases", "DNSResolution", "MailSigning", "TLSPolicies"]
 
 for target in package.targets where target.type != .system {
     target.swiftSettings = [

@@ -5,57 +5,32 @@ import Logging
 import MailMessage
 import MailTypes
 import Postgres
+import TestDatabases
+import TestStores
 import Vault
 
 /// A whole set of record keepers over fresh databases, with one account that has a domain and credits.
 struct CampaignFixture: Sendable {
-    let records: TestDatabase
-    let vaultDatabase: TestDatabase
-    let vault: Vault
-    let ledger: CreditLedger
-    let suppressions: SuppressionList
-    let domains: SendingDomains
-    let service: CampaignService
-    let store: DeliveryStore
+    let stores: Stores
     let account: AccountID
 
+    var records: TestDatabase { stores.records }
+    var vaultDatabase: TestDatabase { stores.vaultDatabase }
+    var vault: Vault { stores.vault }
+    var ledger: CreditLedger { stores.ledger }
+    var suppressions: SuppressionList { stores.suppressions }
+    var domains: SendingDomains { stores.domains }
+    var service: CampaignService { stores.campaigns }
+    var store: DeliveryStore { stores.delivery }
+
     static func make(credits: Int64 = 1_000) async throws -> CampaignFixture {
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let records = try await TestDatabase.make(
-            migrations: CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations, logger: logger)
-        let vaultDatabase = try await TestDatabase.make(migrations: Vault.migrations, logger: logger)
-        let vault = Vault(pool: vaultDatabase.pool, masterKey: MasterKey())
-        let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
-        let suppressions = SuppressionList(records: records.pool, vault: vault)
-        let domains = SendingDomains(records: records.pool, vault: vault)
-        let service = CampaignService(
-            records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
-            logger: logger)
-        let store = DeliveryStore(
-            records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: logger)
-        let account = try await Self.account(credits, "first", records: records, ledger: ledger)
+        let stores = try await Stores.open()
         return CampaignFixture(
-            records: records, vaultDatabase: vaultDatabase, vault: vault, ledger: ledger, suppressions: suppressions,
-            domains: domains, service: service, store: store, account: account)
+            stores: stores, account: try await stores.accountWithDomain("first", credits: credits))
     }
 
     func account(_ name: String, credits: Int64) async throws -> AccountID {
-        try await Self.account(credits, name, records: records, ledger: ledger)
-    }
-
-    /// The domain comes without keys, which take long to make and are not needed to keep records.
-    private static func account(
-        _ credits: Int64, _ name: String, records: TestDatabase, ledger: CreditLedger
-    ) async throws -> AccountID {
-        try await records.pool.withTransaction { connection in
-            let account = try await ledger.createAccount(name: name, on: connection)
-            if credits > 0 {
-                try await ledger.grant(credits, to: account, key: "first", memo: "test", on: connection)
-            }
-            try await connection.query(
-                "INSERT INTO domains (account_id, domain) VALUES (\(account.rawValue), 'shop.example')")
-            return account
-        }
+        try await stores.accountWithDomain(name, credits: credits)
     }
 
     static func content(from domain: String = "shop.example") throws -> MessageContent {

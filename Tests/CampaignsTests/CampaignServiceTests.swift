@@ -4,6 +4,7 @@ import Feedback
 import MailMessage
 import MailTypes
 import Postgres
+import TestDatabases
 import Testing
 import Vault
 

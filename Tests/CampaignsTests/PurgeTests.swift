@@ -2,6 +2,7 @@ import Campaigns
 import CreditLedger
 import MailTypes
 import Postgres
+import TestDatabases
 import Testing
 import Vault
 

@@ -2,6 +2,7 @@ import Campaigns
 import MailSigning
 import MailTypes
 import Postgres
+import TestDatabases
 import Testing
 import Vault
 

@@ -2,6 +2,7 @@ import CreditLedger
 import Logging
 import MailTypes
 import Postgres
+import TestDatabases
 
 /// A database with one account, and the calls of the ledger each in a transaction of its own.
 struct Books {

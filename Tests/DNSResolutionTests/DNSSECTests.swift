@@ -1,5 +1,6 @@
 import DNSResolution
 import MailTypes
+import TestPeers
 import Testing
 
 /// What the resolver says about proof, against a real name server with a zone that `ldns-signzone` signed.

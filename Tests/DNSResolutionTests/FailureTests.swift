@@ -1,5 +1,6 @@
 import DNSResolution
 import MailTypes
+import TestPeers
 import Testing
 
 /// The resolver against a server that fails.

@@ -1,5 +1,6 @@
 import DNSResolution
 import MailTypes
+import TestPeers
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import DNSResolution
 import Foundation
 import Synchronization
+import TestPeers
 
 /// A name server that answers as it is told, wrongly or not at all.
 final class ScriptedServer: Sendable {

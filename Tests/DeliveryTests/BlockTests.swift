@@ -2,6 +2,7 @@ import Campaigns
 import MailTypes
 import SMTPProtocol
 import Synchronization
+import TestSupport
 import Testing
 import TrafficShaping
 

@@ -6,6 +6,9 @@ import MailMessage
 import MailSigning
 import MailTypes
 import Postgres
+import TestDatabases
+import TestStores
+import TestSupport
 import Testing
 import TrafficShaping
 import Vault
@@ -14,41 +17,24 @@ import Vault
 
 /// The real services over fresh databases, with one account that has credits and a sending domain.
 struct DeliveryFixture: Sendable {
-    let records: TestDatabase
-    let vault: Vault
-    let ledger: CreditLedger
-    let suppressions: SuppressionList
-    let domains: SendingDomains
-    let service: CampaignService
-    let store: DeliveryStore
+    let stores: Stores
     let account: AccountID
+
+    var records: TestDatabase { stores.records }
+    var vault: Vault { stores.vault }
+    var ledger: CreditLedger { stores.ledger }
+    var suppressions: SuppressionList { stores.suppressions }
+    var domains: SendingDomains { stores.domains }
+    var service: CampaignService { stores.campaigns }
+    var store: DeliveryStore { stores.delivery }
 
     static let credits: Int64 = 1_000
 
     static func make() async throws -> DeliveryFixture {
-        let records = try await TestDatabase.make(
-            migrations: CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations,
-            logger: .silent)
-        let vault = Vault(
-            pool: try await TestDatabase.make(migrations: Vault.migrations, logger: .silent).pool,
-            masterKey: MasterKey())
-        let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
-        let suppressions = SuppressionList(records: records.pool, vault: vault)
-        let domains = SendingDomains(records: records.pool, vault: vault)
-        let account = try await records.pool.withTransaction { connection in
-            let account = try await ledger.createAccount(name: "shop", on: connection)
-            try await ledger.grant(credits, to: account, key: "first", memo: "test", on: connection)
-            return account
-        }
-        _ = try await domains.add(account, DomainName("shop.example"), algorithms: [.ed25519SHA256])
-        return DeliveryFixture(
-            records: records, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
-            service: CampaignService(
-                records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
-                logger: .silent),
-            store: DeliveryStore(
-                records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: .silent),
-            account: account)
+        let stores = try await Stores.open()
+        let account = try await stores.account("shop", credits: credits)
+        _ = try await stores.domains.add(account, DomainName("shop.example"), algorithms: [.ed25519SHA256])
+        return DeliveryFixture(stores: stores, account: account)
     }
 
     // MARK: Campaigns
@@ -172,18 +158,5 @@ struct DeliveryFixture: Sendable {
             try await connection.query("SELECT FROM batches FOR UPDATE")
             try await body(connection)
         }
-    }
-}
-
-/// Looks again and again; a test that waits for what never comes fails after a minute. Other tests make databases
-/// meanwhile.
-func eventually(
-    _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ isSo: () async throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + .seconds(60)
-    while try await !isSo() {
-        try #require(
-            ContinuousClock.now < deadline, "waited in vain until \(what)", sourceLocation: sourceLocation)
-        try await Task.sleep(for: .milliseconds(25))
     }
 }

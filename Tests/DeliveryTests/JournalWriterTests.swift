@@ -3,6 +3,8 @@ import Logging
 import MailTypes
 import Postgres
 import Synchronization
+import TestDatabases
+import TestSupport
 import Testing
 import Vault
 

@@ -1,5 +1,6 @@
 import Foundation
 import MailTypes
+import TestSupport
 import Testing
 import Vault
 

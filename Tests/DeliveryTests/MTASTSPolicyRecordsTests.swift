@@ -6,6 +6,9 @@ import NIOPosix
 import Postgres
 import SMTPTransport
 import TLSPolicies
+import TestDatabases
+import TestPeers
+import TestSupport
 import Testing
 
 /// Policies in a real database, found in a real DNS and fetched from a real HTTPS server.

@@ -4,6 +4,7 @@ import NIOPosix
 import SMTPProtocol
 import SMTPTransport
 import Synchronization
+import TestSupport
 
 /// An SMTP server that answers each mail as its test says, and keeps what came.
 final class MailServer: SMTPSessionHandler {
@@ -169,8 +170,4 @@ final class MailServer: SMTPSessionHandler {
             }
         }
     }
-}
-
-extension Logger {
-    static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 }

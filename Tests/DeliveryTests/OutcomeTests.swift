@@ -6,6 +6,8 @@ import MailTypes
 import Postgres
 import SMTPProtocol
 import Synchronization
+import TestDatabases
+import TestSupport
 import Testing
 import TrafficShaping
 

@@ -1,5 +1,6 @@
 import MailTypes
 import SMTPProtocol
+import TestSupport
 import Testing
 import TrafficShaping
 

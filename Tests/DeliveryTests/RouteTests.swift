@@ -7,6 +7,8 @@ import Postgres
 import SMTPProtocol
 import SMTPTransport
 import Synchronization
+import TestDatabases
+import TestSupport
 import Testing
 import TrafficShaping
 

@@ -6,6 +6,7 @@ import NIOPosix
 import ServiceLifecycle
 import Synchronization
 import TLSPolicies
+import TestSupport
 import TrafficShaping
 
 /// An engine in a service group, as the server runs it.

@@ -4,6 +4,8 @@ import MailSigning
 import MailTypes
 import Postgres
 import Synchronization
+import TestDatabases
+import TestSupport
 import Testing
 import TrafficShaping
 

@@ -4,6 +4,8 @@ import Delivery
 import MailTypes
 import Postgres
 import SMTPProtocol
+import TestDatabases
+import TestSupport
 import Testing
 import TrafficShaping
 

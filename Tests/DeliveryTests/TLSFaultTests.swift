@@ -6,6 +6,8 @@ import MailTypes
 import SMTPProtocol
 import SMTPTransport
 import SwiftASN1
+import TestPeers
+import TestSupport
 import Testing
 import TrafficShaping
 import X509

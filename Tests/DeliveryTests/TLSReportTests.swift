@@ -10,6 +10,8 @@ import SMTPProtocol
 import SMTPTransport
 import Synchronization
 import TLSPolicies
+import TestDatabases
+import TestSupport
 import Testing
 
 @testable import Delivery

@@ -4,6 +4,7 @@ import Delivery
 import Feedback
 import MailTypes
 import SMTPProtocol
+import TestSupport
 import Testing
 import TrafficShaping
 

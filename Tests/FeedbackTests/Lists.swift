@@ -2,6 +2,7 @@ import CreditLedger
 import Feedback
 import MailTypes
 import Postgres
+import TestDatabases
 import Vault
 
 /// A suppression list and two accounts. Records and keys share one database here.

@@ -1,12 +1,10 @@
 import Feedback
+import TestSupport
 import Testing
 
 @Suite struct ReplyCorpusTests {
     @Test func most_replies_of_real_receivers_are_understood() throws {
-        guard let corpus = ReplyCorpus() else {
-            print("skipped: the corpus is not beside the repository")
-            return
-        }
+        guard let corpus = ReplyCorpus() else { return }
         try #require(corpus.rows.count > 200 && corpus.rows.allSatisfy { !$0.accepted.isEmpty })
         var accepted = 0
         var preferred = 0
@@ -35,10 +33,7 @@ import Testing
 
     /// The codes alone, as a client without the words would have them, must not condemn addresses.
     @Test func without_words_no_blocked_or_temporary_reply_condemns_an_address() throws {
-        guard let corpus = ReplyCorpus() else {
-            print("skipped: the corpus is not beside the repository")
-            return
-        }
+        guard let corpus = ReplyCorpus() else { return }
         for row in corpus.rows {
             let found = ReplyClassifier.classify(code: row.code, enhanced: row.enhanced, text: "")
             if found.suppresses { #expect(row.accepted.contains(.hardBadMailbox), "\(row.text)") }

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Postgres
+import TestDatabases
 import Testing
 
 /// What is not about campaigns but about HTTP.

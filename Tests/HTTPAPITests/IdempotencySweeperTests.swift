@@ -3,6 +3,8 @@ import Hummingbird
 import HummingbirdTesting
 import MailTypes
 import Postgres
+import TestDatabases
+import TestSupport
 import Testing
 
 @Suite struct IdempotencySweeperTests {
@@ -18,9 +20,9 @@ import Testing
                 WHERE account_id = \(customer.account.rawValue) AND key = 'old'
                 """)
             let sweeper = IdempotencySweeper(
-                store: fixture.services.idempotency, records: fixture.records.pool, logger: APIFixture.logger)
+                store: fixture.services.idempotency, records: fixture.records.pool, logger: .silent)
             let application = Application(
-                router: Router(context: BasicRequestContext.self), services: [sweeper], logger: APIFixture.logger)
+                router: Router(context: BasicRequestContext.self), services: [sweeper], logger: .silent)
             // Its services run while the closure does, and are shut down after it.
             try await application.test(.router) { _ in
                 while try await fixture.count("idempotency_keys", customer.account) > 1 {
@@ -42,7 +44,7 @@ import Testing
             "UPDATE idempotency_keys SET created_at = created_at - interval '49 hours'")
         try await fixture.records.owner.query("ALTER TABLE idempotency_keys RENAME TO hidden")
         let sweeper = IdempotencySweeper(
-            store: fixture.services.idempotency, records: fixture.records.pool, logger: APIFixture.logger,
+            store: fixture.services.idempotency, records: fixture.records.pool, logger: .silent,
             interval: .milliseconds(10))
         let task = Task { try await sweeper.run() }
         try await Task.sleep(for: .milliseconds(100))

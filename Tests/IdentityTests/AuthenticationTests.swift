@@ -2,6 +2,7 @@ import CreditLedger
 import Identity
 import MailTypes
 import Postgres
+import TestDatabases
 import Testing
 
 @Suite struct AuthenticationTests {

@@ -3,6 +3,7 @@ import Identity
 import MailTypes
 import Postgres
 import Synchronization
+import TestDatabases
 
 /// A database with one account, and a clock that the test turns.
 struct Directory {

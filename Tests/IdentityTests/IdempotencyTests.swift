@@ -1,6 +1,7 @@
 import Identity
 import MailTypes
 import Postgres
+import TestDatabases
 import Testing
 
 @Suite struct IdempotencyTests {

@@ -1,6 +1,8 @@
 import Glibc
 import Logging
 import Synchronization
+import TestDatabases
+import TestSupport
 import Testing
 
 @testable import Postgres

@@ -1,4 +1,6 @@
 import Logging
+import TestDatabases
+import TestSupport
 import Testing
 
 @testable import Postgres
@@ -131,15 +133,4 @@ struct PoolTests {
         #expect(error?.sqlState == .queryCanceled)
         #expect(error?.kind == .server)
     }
-}
-
-/// Waits until something holds; fails after two minutes or more.
-func eventually(
-    _ condition: () async throws -> Bool, sourceLocation: SourceLocation = #_sourceLocation
-) async throws {
-    for _ in 0..<24_000 {
-        if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-    Issue.record("it did not happen in time", sourceLocation: sourceLocation)
 }

@@ -1,4 +1,6 @@
 import Logging
+import TestDatabases
+import TestSupport
 import Testing
 
 @testable import Postgres

@@ -1,4 +1,5 @@
 import Foundation
+import TestPeers
 import Testing
 
 /// Mail to the recipients' own hosts, found in a real DNS.

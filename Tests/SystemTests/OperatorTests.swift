@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What operators see and do, over the socket of a running server.

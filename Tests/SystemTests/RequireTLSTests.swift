@@ -1,4 +1,5 @@
 import Foundation
+import TestPeers
 import Testing
 
 /// Mail that goes only where verified TLS is promised for the whole way (REQUIRETLS, RFC 8689), to hosts found in a real DNS.

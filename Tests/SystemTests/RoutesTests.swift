@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A server whose file names its smarthosts.
@@ -108,11 +109,4 @@ import Testing
         for word in ["wrong", "first", "second"] { #expect(!log().contains(word), "\(word)") }
     }
 
-    private func eventually(_ what: String, _ isSo: () throws -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(60)
-        while try !isSo() {
-            try #require(ContinuousClock.now < end, "waited in vain: \(what)")
-            try await Task.sleep(for: .milliseconds(100))
-        }
-    }
 }

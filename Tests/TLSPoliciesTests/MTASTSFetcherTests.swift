@@ -7,6 +7,7 @@ import NIOPosix
 import NIOSSL
 import SMTPTransport
 import TLSPolicies
+import TestPeers
 import Testing
 
 /// Fetching from a real HTTPS server, with everything that may be wrong about it.

@@ -4,6 +4,7 @@ import MailTypes
 import NIOConcurrencyHelpers
 import SMTPTransport
 import TLSPolicies
+import TestSupport
 import Testing
 
 /// The cache, on a clock of its own and with records and fetches as the test says.
@@ -232,11 +233,6 @@ import Testing
             $0.record = .failure(.permanent(.noSuchDomain))
             $0.policy = .failure(Self.fault)
         }
-    }
-
-    /// Waits for what nobody is made to wait for.
-    private func eventually(_ isSo: () -> Bool) async throws {
-        while !isSo() { try await Task.sleep(for: .milliseconds(2)) }
     }
 
     @Test func `a policy outlives the process that fetched it, until it expires`() async throws {

@@ -4,6 +4,7 @@ import MailTypes
 import NIOHTTP1
 import NIOPosix
 import TLSPolicies
+import TestPeers
 import Testing
 
 /// Posting to a real HTTPS server, with everything that may be wrong about it.

@@ -1,5 +1,6 @@
 import MailTypes
 import Postgres
+import TestDatabases
 import Testing
 
 @testable import Vault

@@ -129,7 +129,7 @@ private final class JobQueue: TaskExecutor {
 }
 
 /// Runs blocking work on a thread made for it.
-func offCooperativeThreads<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value {
+package func offCooperativeThreads<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value {
     await withCheckedContinuation { continuation in
         let isStarted = startThread { continuation.resume(returning: work()) }
         // With no thread to be had, doing the work late for others is better than not at all.

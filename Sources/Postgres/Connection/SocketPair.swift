@@ -2,12 +2,12 @@ import Glibc
 
 /// Two connected descriptors, closed in child processes from the first moment on (which `pipe` cannot promise where
 /// other threads start processes).
-struct SocketPair {
-    let reader: Int32
-    let writer: Int32
+package struct SocketPair {
+    package let reader: Int32
+    package let writer: Int32
 
     /// Nil if no descriptor is free.
-    init?() {
+    package init?() {
         var ends: [Int32] = [-1, -1]
         let type = Int32(bitPattern: SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         let status = unsafe socketpair(AF_UNIX, type, 0, &ends)

@@ -2,20 +2,26 @@ import CPostgres
 import Glibc
 
 /// Starting other programs. Blocks; call it off Swift's cooperative threads, unless the program is brief.
-enum ChildProcess {
+package enum ChildProcess {
     /// What a child gets for its standard streams; nil is the null device.
-    struct Streams {
+    package struct Streams {
         var input: Int32?
         var output: Int32?
         var error: Int32?
+
+        package init(input: Int32? = nil, output: Int32? = nil, error: Int32? = nil) {
+            self.input = input
+            self.output = output
+            self.error = error
+        }
     }
 
     /// Starts a program in a session of its own, so that the terminal's Ctrl-C does not reach it. No descriptor of
     /// this process is open in it, but for the given ones.
     /// - Returns: its process ID, or nil if it cannot be started.
-    static func start(
+    package static func start(
         _ arguments: [String], streams: Streams = Streams(), environment: [String]? = nil
-    ) -> pid_t? {
+    ) -> Int32? {
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe posix_spawnattr_destroy(&attributes) }
@@ -78,7 +84,7 @@ enum ChildProcess {
     }
 
     /// - Returns: the exit status of a child that has ended, which is then forgotten; nil while it runs.
-    static func poll(_ process: pid_t) -> Int32? {
+    package static func poll(_ process: Int32) -> Int32? {
         var status: Int32 = 0
         let answer = unsafe waitpid(process, &status, WNOHANG)
         if answer == 0 { return nil }

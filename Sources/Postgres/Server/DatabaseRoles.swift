@@ -1,6 +1,6 @@
 /// The two roles of a database, and the steps that create them. Each step can be run again.
-enum DatabaseRoles {
-    static func createRole(_ name: String, canLogIn: Bool, on connection: PostgresConnection) async throws {
+package enum DatabaseRoles {
+    package static func createRole(_ name: String, canLogIn: Bool, on connection: PostgresConnection) async throws {
         let found = try await connection.query("SELECT FROM pg_roles WHERE rolname = \(name)")
         guard found.isEmpty else { return }
         let login = canLogIn ? "LOGIN" : "NOLOGIN"
@@ -15,7 +15,7 @@ enum DatabaseRoles {
     }
 
     /// - Parameter owner: the role that is to own the database; nil for the one that is connected.
-    static func createDatabase(_ name: String, owner: String?, on connection: PostgresConnection) async throws {
+    package static func createDatabase(_ name: String, owner: String?, on connection: PostgresConnection) async throws {
         let found = try await connection.query("SELECT FROM pg_database WHERE datname = \(name)")
         guard found.isEmpty else { return }
         let ownership = owner.map { " OWNER " + SQL.quoted(identifier: $0) } ?? ""

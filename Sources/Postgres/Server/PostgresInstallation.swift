@@ -1,20 +1,20 @@
 import Glibc
 
 /// The programs of an installed PostgreSQL server.
-struct PostgresInstallation: Hashable, Sendable {
+package struct PostgresInstallation: Hashable, Sendable {
     static let minimumVersion = 15
 
     /// Folder with `postgres` and `initdb`.
     let binaries: String
     let majorVersion: Int
 
-    var server: String { binaries + "/postgres" }
-    var initdb: String { binaries + "/initdb" }
+    package var server: String { binaries + "/postgres" }
+    package var initdb: String { binaries + "/initdb" }
 
     /// Finds the programs: in `SLUICE_POSTGRES_BIN` if set, else in Debian's folders and in the one that `pg_config`
     /// names, the newest first.
     /// - Parameter majorVersion: the version of an existing cluster, which no other can run.
-    static func find(
+    package static func find(
         environment: [String: String], majorVersion: Int? = nil
     ) throws(EmbeddedPostgresError) -> PostgresInstallation {
         let fits = { (found: PostgresInstallation) in majorVersion == nil || found.majorVersion == majorVersion }

@@ -1,7 +1,7 @@
 import Glibc
 
 /// The system user that a server runs as: PostgreSQL refuses to run as root.
-struct ServerAccount: Hashable, Sendable {
+package struct ServerAccount: Hashable, Sendable {
     let userID: uid_t
     let groupID: gid_t
     let name: String
@@ -9,7 +9,7 @@ struct ServerAccount: Hashable, Sendable {
     let mustSwitch: Bool
 
     /// The user of this process; for root the user `postgres`, or the one in `SLUICE_POSTGRES_USER`.
-    static func current(environment: [String: String]) throws(EmbeddedPostgresError) -> ServerAccount {
+    package static func current(environment: [String: String]) throws(EmbeddedPostgresError) -> ServerAccount {
         guard geteuid() == 0 else {
             return ServerAccount(userID: geteuid(), groupID: getegid(), name: "", mustSwitch: false)
         }
@@ -39,7 +39,7 @@ struct ServerAccount: Hashable, Sendable {
     }
 
     /// A command line that runs another as this user.
-    func command(_ arguments: [String]) -> [String] {
+    package func command(_ arguments: [String]) -> [String] {
         // The root is always there; the folder that we happen to be in may not be open to the other user.
         let command = ["sh", "-c", #"cd / && exec "$@""#, "sh"] + arguments
         guard mustSwitch else { return command }
@@ -47,7 +47,7 @@ struct ServerAccount: Hashable, Sendable {
     }
 
     /// Makes the user the owner of a file or folder, if this process may.
-    func own(_ path: String) throws(EmbeddedPostgresError) {
+    package func own(_ path: String) throws(EmbeddedPostgresError) {
         guard mustSwitch else { return }
         guard unsafe lchown(path, userID, groupID) == 0 else {
             throw FileSystem.failure("cannot give \(path) to the user \(name)")

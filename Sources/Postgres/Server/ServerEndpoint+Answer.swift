@@ -1,7 +1,7 @@
 import CPostgres
 
 extension ServerEndpoint {
-    enum Answer: Hashable {
+    package enum Answer: Hashable {
         case accepting
         /// Starting, recovering, or shutting down.
         case rejecting
@@ -9,7 +9,7 @@ extension ServerEndpoint {
     }
 
     /// Asks the server whether it takes connections; blocks, for two seconds at most.
-    var answer: Answer {
+    package var answer: Answer {
         let parameters = "host='\(Self.escaped(socketDirectory))' port=\(Self.port) connect_timeout=2"
         return switch unsafe PQping(parameters) {
         case PQPING_OK: .accepting

@@ -6,6 +6,8 @@ package struct ServerEndpoint: Hashable, Sendable {
 
     package let socketDirectory: String
 
+    package init(socketDirectory: String) { self.socketDirectory = socketDirectory }
+
     package func parameters(database: String, user: String) -> ConnectionParameters {
         ConnectionParameters([
             "host": socketDirectory, "port": "\(Self.port)", "dbname": database, "user": user,

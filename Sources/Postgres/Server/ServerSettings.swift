@@ -1,16 +1,22 @@
 /// The text of `postgresql.conf`.
-struct ServerSettings {
+package struct ServerSettings {
     /// False only for tests: a crash may then lose or spoil everything.
     let isDurable: Bool
     let maximumConnections: Int
     let socketDirectory: String
+
+    package init(isDurable: Bool, maximumConnections: Int, socketDirectory: String) {
+        self.isDurable = isDurable
+        self.maximumConnections = maximumConnections
+        self.socketDirectory = socketDirectory
+    }
 
     /// A value in the syntax of the file: quoted, with quotes doubled.
     static func quoted(_ value: String) -> String {
         "'" + value.replacing("\\", with: "\\\\").replacing("'", with: "''") + "'"
     }
 
-    var text: String {
+    package var text: String {
         let durability = isDurable ? "on" : "off"
         // Some containers come without the system's place for shared memory.
         let sharedMemory = FileSystem.isDirectory("/dev/shm") ? "posix" : "mmap"

@@ -3,6 +3,7 @@ import MailSigning
 import MailTypes
 import NIOCore
 import SMTPTransport
+import TestSupport
 import Testing
 
 @testable import Application
@@ -10,15 +11,15 @@ import Testing
 @Suite struct SmartSinkTests {
     @Test func `magic local parts do what they say`() async throws {
         let totals = try await withSink({ $0.slowness = .milliseconds(10) }) { port, sink in
-            var dialog = try #require(SinkDialog(port: port))
+            var dialog = try #require(SMTPDialog.greeted(port: port))
             #expect(dialog.deliver(to: "plain@example.net") == 250)
             #expect(dialog.deliver(to: "bounce+1@example.net").map { $0 / 100 } == 5)
             #expect(dialog.deliver(to: "reject-data+1@example.net").map { $0 / 100 } == 5)
             #expect(dialog.deliver(to: "slow+1@example.net") == 250)
             #expect(dialog.deliver(to: "close+1@example.net") == nil)
-            dialog = try #require(SinkDialog(port: port))
+            dialog = try #require(SMTPDialog.greeted(port: port))
             #expect(dialog.deliver(to: "drop-after-dot+1@example.net") == nil)
-            dialog = try #require(SinkDialog(port: port))
+            dialog = try #require(SMTPDialog.greeted(port: port))
             #expect(dialog.deliver(to: "Drop-After-Dot+1@example.net") == 250)
             #expect(sink.copies(of: "DROP-after-dot+1@example.net") == 2)
             #expect(sink.copies(of: "bounce+1@example.net") == 0)
@@ -35,7 +36,7 @@ import Testing
 
     @Test func `who is put off once is taken later`() async throws {
         let totals = try await withSink({ $0.policy.busyShare = 0 }) { port, _ in
-            let dialog = try #require(SinkDialog(port: port))
+            let dialog = try #require(SMTPDialog.greeted(port: port))
             #expect(dialog.deliver(to: "defer+1@example.net").map { $0 / 100 } == 4)
             #expect(dialog.deliver(to: "defer+1@example.net") == 250)
             for _ in 1...3 { #expect(dialog.deliver(to: "deferalways+1@example.net").map { $0 / 100 } == 4) }
@@ -46,11 +47,11 @@ import Testing
 
     @Test func `all that is put off succeeds at the retry`() async throws {
         let totals = try await withSink({ $0.policy.deferShare = 0.5 }) { port, _ in
-            var dialog = try #require(SinkDialog(port: port))
+            var dialog = try #require(SMTPDialog.greeted(port: port))
             for number in 0..<60 {
                 for attempt in 1...2 {
                     let code = dialog.deliver(to: "u\(number)@example.net")
-                    if code == 421 || code == nil { dialog = try #require(SinkDialog(port: port)) }
+                    if code == 421 || code == nil { dialog = try #require(SMTPDialog.greeted(port: port)) }
                     if code == 250 { break }
                     #expect(attempt == 1)
                 }
@@ -63,7 +64,7 @@ import Testing
 
     @Test func `a recipient with a fate of its own gets a transaction of its own`() async throws {
         let totals = try await withSink { port, _ in
-            let dialog = try #require(SinkDialog(port: port))
+            let dialog = try #require(SMTPDialog.greeted(port: port))
             #expect(dialog.deliver(to: "a@example.net", "b@example.net") == 250)
             #expect(dialog.deliver(to: "a@example.net", "reject-data+1@example.net") == 452)
             #expect(dialog.deliver(to: "reject-data+1@example.net", "a@example.net") == 452)
@@ -75,7 +76,7 @@ import Testing
 
     @Test func `malformed content is counted, not taken`() async throws {
         let totals = try await withSink { port, _ in
-            let dialog = try #require(SinkDialog(port: port))
+            let dialog = try #require(SMTPDialog.greeted(port: port))
             #expect(dialog.deliver(to: "a@example.net", message: "Subject: x\r\n\r\nbare\nfeed") == 550)
             #expect(dialog.deliver(to: "a@example.net", message: String(repeating: "x", count: 999)) == 550)
         }
@@ -90,7 +91,7 @@ import Testing
                 $0.log = SmartSinkConfiguration.Log(path: path, recipient: .plain)
                 $0.policy.busyShare = 0
             }) { port, _ in
-                let dialog = try #require(SinkDialog(port: port))
+                let dialog = try #require(SMTPDialog.greeted(port: port))
                 func columns() throws -> [[String]] {
                     try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map {
                         Array($0.split(separator: "\t").map(String.init).dropFirst())
@@ -125,7 +126,7 @@ import Testing
         try await withTemporaryFolder { folder in
             let path = folder + "/sink.log"
             _ = try await withSink({ $0.log = SmartSinkConfiguration.Log(path: path, isBuffered: true) }) { port, _ in
-                let dialog = try #require(SinkDialog(port: port))
+                let dialog = try #require(SMTPDialog.greeted(port: port))
                 #expect(dialog.deliver(to: "A@x.org") == 250)
             }
             let text = try String(contentsOfFile: path, encoding: .utf8)
@@ -147,7 +148,7 @@ import Testing
         try await withTemporaryFolder { folder in
             for round in 1...2 {
                 _ = try await withSink({ $0.captureDirectory = folder + "/mails" }) { port, _ in
-                    let dialog = try #require(SinkDialog(port: port))
+                    let dialog = try #require(SMTPDialog.greeted(port: port))
                     #expect(dialog.deliver(to: "a@x.org", "b@x.org", message: "Subject: x\r\n\r\n..dot") == 250)
                     let name = folder + "/mails/0000000\(round)"
                     #expect(try String(contentsOfFile: name + ".eml", encoding: .utf8) == "Subject: x\r\n\r\n.dot\r\n")
@@ -177,7 +178,7 @@ import Testing
             $0.keys = ["s1._domainkey.example.org": key.dnsRecord]
             $0.verifyShare = 1
         }) { port, _ in
-            let dialog = try #require(SinkDialog(port: port))
+            let dialog = try #require(SMTPDialog.greeted(port: port))
             for _ in 0..<300 { #expect(dialog.deliver(to: "a@x.org", message: signed) == 250) }
             #expect(dialog.deliver(to: "a@x.org", message: signed + "!") == 250)
             #expect(dialog.deliver(to: "a@x.org") == 250)

@@ -1,6 +1,7 @@
 import Feedback
 import MailTypes
 import Postgres
+import TestDatabases
 import Testing
 import Vault
 

@@ -8,6 +8,9 @@ import Identity
 import Logging
 import MailTypes
 import Postgres
+import TestDatabases
+import TestStores
+import TestSupport
 import Vault
 
 /// A customer with credits, a sending domain and a key.
@@ -20,61 +23,41 @@ struct Customer: Sendable {
 /// The API over fresh databases. Tests share one and make customers of their own, since accounts see nothing of each
 /// other.
 struct APIFixture: Sendable {
-    let records: TestDatabase
-    let vaultDatabase: TestDatabase
-    let vault: Vault
-    let ledger: CreditLedger
-    let store: DeliveryStore
+    let stores: Stores
     let services: APIServices
+
+    var records: TestDatabase { stores.records }
+    var vaultDatabase: TestDatabase { stores.vaultDatabase }
+    var vault: Vault { stores.vault }
+    var ledger: CreditLedger { stores.ledger }
+    var store: DeliveryStore { stores.delivery }
 
     static func shared() async throws -> APIFixture { try await task.value }
     private static let task = Task { try await make() }
 
-    static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
     static func make() async throws -> APIFixture {
-        let records = try await TestDatabase.make(
-            migrations: CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations
-                + CampaignSchema.migrations,
-            logger: logger)
-        let vaultDatabase = try await TestDatabase.make(migrations: Vault.migrations, logger: logger)
-        let vault = Vault(pool: vaultDatabase.pool, masterKey: MasterKey())
-        let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
-        let suppressions = SuppressionList(records: records.pool, vault: vault)
-        let domains = SendingDomains(records: records.pool, vault: vault)
-        let campaigns = CampaignService(
-            records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
-            logger: logger)
+        let stores = try await Stores.open(adding: IdentitySchema.migrations)
         return APIFixture(
-            records: records, vaultDatabase: vaultDatabase, vault: vault, ledger: ledger,
-            store: DeliveryStore(
-                records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: logger),
+            stores: stores,
             services: APIServices(
-                records: records.pool, campaigns: campaigns, ledger: ledger, suppressions: suppressions,
-                domains: domains, keys: APIKeys(pool: records.pool), idempotency: IdempotencyStore(),
-                unsubscriber: Unsubscriber(records: records.pool, vault: vault, suppressions: suppressions),
+                records: stores.records.pool, campaigns: stores.campaigns, ledger: stores.ledger,
+                suppressions: stores.suppressions, domains: stores.domains, keys: APIKeys(pool: stores.records.pool),
+                idempotency: IdempotencyStore(),
+                unsubscriber: Unsubscriber(
+                    records: stores.records.pool, vault: stores.vault, suppressions: stores.suppressions),
                 openAPI: OpenAPIDocument.text))
     }
 
-    /// The domain comes without keys, which take long to make and are not needed to keep records.
     func customer(credits: Int64 = 1_000) async throws -> Customer {
         let name = "customer \(UInt64.random(in: .min ... .max))"
-        let account = try await records.pool.withTransaction { connection in
-            let account = try await ledger.createAccount(name: name, on: connection)
-            if credits > 0 {
-                try await ledger.grant(credits, to: account, key: "first", memo: "test", on: connection)
-            }
-            try await connection.query(
-                "INSERT INTO domains (account_id, domain) VALUES (\(account.rawValue), 'shop.example')")
-            return account
-        }
+        let account = try await stores.accountWithDomain(name, credits: credits)
         let (key, id) = try await services.keys.create(account: account, name: "test")
         return Customer(account: account, key: key.exposed, keyID: id)
     }
 
     /// Requests that go to the router without a socket.
     func withAPI<Value>(_ key: String? = nil, _ body: @Sendable (API) async throws -> Value) async throws -> Value {
-        let application = Application(router: APIServer.router(services), logger: Self.logger)
+        let application = Application(router: APIServer.router(services), logger: .silent)
         return try await application.test(.router) { client in try await body(API(client: client, key: key)) }
     }
 
@@ -103,7 +86,7 @@ struct APIFixture: Sendable {
     func withServer<Value>(_ body: @Sendable (Int) async throws -> Value) async throws -> Value {
         let application = try APIServer.application(
             services, host: "localhost", port: 0, tls: nil, group: EventLoopGroupProvider.singleton.eventLoopGroup,
-            logger: Self.logger, onStart: { _ in })
+            logger: .silent, onStart: { _ in })
         return try await application.test(.live) { client in
             guard let port = client.port else { throw NoPort() }
             return try await body(port)

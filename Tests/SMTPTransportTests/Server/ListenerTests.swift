@@ -3,15 +3,16 @@ import NIOConcurrencyHelpers
 import NIOCore
 import SMTPProtocol
 import SMTPTransport
+import TestSupport
 import Testing
 
 @Suite struct ListenerTests {
     @Test func `a session over a socket`() async throws {
         let handler = RecordingHandler()
         try await withListener(handler) { port, _ in
-            let client = try #require(RawClient(port: port))
+            let client = try #require(SMTPDialog(port: port))
             #expect(client.code() == 220)
-            #expect(client.ask("EHLO x") == [250])
+            #expect(client.askEach("EHLO x") == [250])
             client.send("MAIL FROM:<a@x.org>\r\nRCPT TO:<b@x.org>\r\nDATA\r\n")
             #expect(client.codes(3) == [250, 250, 354])
             client.send("Subject: x\r\n\r\n..\r\n.\r\nQUIT\r\n")
@@ -25,16 +26,18 @@ import Testing
         let handler = RecordingHandler()
         let body = String(repeating: String(repeating: "x", count: 70) + "\r\n", count: 10_000)
         try await withListener(handler) { port, listener in
-            let clients = try (0..<20).map { _ in try #require(RawClient(port: port)) }
+            let clients = try (0..<20).map { _ in try #require(SMTPDialog(port: port)) }
             for client in clients {
                 #expect(client.code() == 220)
                 #expect(
-                    client.ask("EHLO x", "MAIL FROM:<a@x.org>", "RCPT TO:<b@x.org>", "DATA") == [250, 250, 250, 354])
+                    client.askEach("EHLO x", "MAIL FROM:<a@x.org>", "RCPT TO:<b@x.org>", "DATA") == [
+                        250, 250, 250, 354,
+                    ])
             }
             #expect(listener.connectionCount == 20)
             for client in clients {
                 client.send(body)
-                #expect(client.ask(".", "QUIT") == [250, 221])
+                #expect(client.askEach(".", "QUIT") == [250, 221])
             }
         }
         #expect(
@@ -53,18 +56,18 @@ import Testing
             "busy": { _ in .reply(SMTPReply(421, nil, "Busy")) },
         ])
         try await withListener(handler) { port, _ in
-            var client = try #require(RawClient(port: port))
+            var client = try #require(SMTPDialog(port: port))
             #expect(client.code() == 220)
-            #expect(client.ask("EHLO x") == [250])
+            #expect(client.askEach("EHLO x") == [250])
             // Replies keep their order even where the first is the latest.
             client.send("MAIL FROM:<a@x.org>\r\nRCPT TO:<late@x.org>\r\nRCPT TO:<future@x.org>\r\nNOOP\r\n")
             #expect(client.codes(4) == [250, 250, 550, 250])
-            #expect(client.ask("RCPT TO:<failing@x.org>", "NOOP") == [451, nil])
+            #expect(client.askEach("RCPT TO:<failing@x.org>", "NOOP") == [451, nil])
             for (recipient, code) in [("drop", nil), ("busy", 421)] {
-                client = try #require(RawClient(port: port))
+                client = try #require(SMTPDialog(port: port))
                 #expect(client.code() == 220)
                 #expect(
-                    client.ask("EHLO x", "MAIL FROM:<a@x.org>", "RCPT TO:<\(recipient)@x.org>") == [250, 250, code])
+                    client.askEach("EHLO x", "MAIL FROM:<a@x.org>", "RCPT TO:<\(recipient)@x.org>") == [250, 250, code])
                 #expect(client.code() == nil)
             }
         }
@@ -72,11 +75,11 @@ import Testing
 
     @Test func `too many connections are told so`() async throws {
         try await withListener(RecordingHandler(), { $0.maximumConnections = 2 }) { port, _ in
-            let first = try #require(RawClient(port: port))
-            let second = try #require(RawClient(port: port))
+            let first = try #require(SMTPDialog(port: port))
+            let second = try #require(SMTPDialog(port: port))
             #expect(first.code() == 220)
             #expect(second.code() == 220)
-            let third = try #require(RawClient(port: port))
+            let third = try #require(SMTPDialog(port: port))
             #expect(third.code() == 421)
             #expect(third.code() == nil)
         }
@@ -84,7 +87,7 @@ import Testing
 
     @Test func `a client that is silent is let go`() async throws {
         try await withListener(RecordingHandler(), { $0.timeouts.command = .milliseconds(50) }) { port, _ in
-            let client = try #require(RawClient(port: port))
+            let client = try #require(SMTPDialog(port: port))
             #expect(client.code() == 220)
             #expect(client.code() == 421)
             #expect(client.code() == nil)
@@ -99,9 +102,10 @@ import Testing
                 $0.contentTimeout = .milliseconds(200)
             }
         ) { port, _ in
-            let client = try #require(RawClient(port: port))
+            let client = try #require(SMTPDialog(port: port))
             #expect(client.code() == 220)
-            #expect(client.ask("EHLO x", "MAIL FROM:<a@x.org>", "RCPT TO:<b@x.org>", "DATA") == [250, 250, 250, 354])
+            #expect(
+                client.askEach("EHLO x", "MAIL FROM:<a@x.org>", "RCPT TO:<b@x.org>", "DATA") == [250, 250, 250, 354])
             for _ in 0..<200 {
                 client.send("x")
                 try await Task.sleep(for: .milliseconds(5))
@@ -112,12 +116,12 @@ import Testing
 
     @Test func `shutting down says so to idle clients and frees the port`() async throws {
         try await withListener { port, listener in
-            let client = try #require(RawClient(port: port))
+            let client = try #require(SMTPDialog(port: port))
             #expect(client.code() == 220)
             await listener.shutdown()
             #expect(client.code() == 421)
             #expect(client.code() == nil)
-            #expect(RawClient(port: port) == nil)
+            #expect(SMTPDialog(port: port) == nil)
             #expect(listener.connectionCount == 0)
         }
     }

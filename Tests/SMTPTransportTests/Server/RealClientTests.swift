@@ -3,6 +3,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import SMTPProtocol
 import SMTPTransport
+import TestSupport
 import Testing
 
 /// Programs that others wrote, against our listener.
@@ -54,9 +55,9 @@ import Testing
         let identity = try TLSIdentity(certificateFile: made.certificate, privateKeyFile: made.key)
         let handler = RecordingHandler()
         try await withListener(handler, { $0.identity = identity }) { port, _ in
-            let client = try #require(RawClient(port: port))
+            let client = try #require(SMTPDialog(port: port))
             #expect(client.code() == 220)
-            #expect(client.ask("EHLO x") == [250])
+            #expect(client.askEach("EHLO x") == [250])
             client.send("STARTTLS\r\nEHLO evil\r\nMAIL FROM:<evil@x.org>\r\nNOOP\r\n")
             #expect(client.code() == 220)
             // What comes now is no handshake, so that the connection ends without another word.

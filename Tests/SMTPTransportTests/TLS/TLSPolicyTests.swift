@@ -5,6 +5,7 @@ import NIOPosix
 import NIOSSL
 import SMTPProtocol
 import SMTPTransport
+import TestPeers
 import Testing
 import X509
 

@@ -1,4 +1,5 @@
 import MailTypes
+import TestSupport
 import Testing
 import TrafficShaping
 

@@ -1,4 +1,5 @@
 package import Logging
+package import Postgres
 import Synchronization
 
 /// A fresh database for one test, on a server that all tests of the process share.

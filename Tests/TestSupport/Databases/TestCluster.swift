@@ -1,8 +1,10 @@
-import Glibc
+import Foundation
+import Postgres
 import Synchronization
 
 /// The server that the tests of one process share. Not durable, and gone with the process, however that ends: a shell
 /// waits for the end of file on a socket that only this process holds, then stops the server and removes its folder.
+/// The server's log stays, for a day: `.build/test-logs/postgres-PID.log`.
 final class TestCluster: Sendable {
     let endpoint: ServerEndpoint
     /// Keeps the shell waiting as long as this process lives.
@@ -22,9 +24,7 @@ final class TestCluster: Sendable {
         let task = starting.withLock { task in
             if let task { return task }
             let new = Task {
-                let cluster = try await offCooperativeThreads {
-                    Result { () throws(EmbeddedPostgresError) in try start() }
-                }.get()
+                let cluster = try await offCooperativeThreads { Result { try start() } }.get()
                 let administrator = try await PostgresConnection.connect(cluster.endpoint.administration())
                 for role in [Databases.ownerRole, Databases.appRole] {
                     try await DatabaseRoles.createRole(role, canLogIn: true, on: administrator)
@@ -39,24 +39,23 @@ final class TestCluster: Sendable {
     }
 
     /// Creates and starts the server; blocks for a second or two.
-    private static func start() throws(EmbeddedPostgresError) -> TestCluster {
+    private static func start() throws -> TestCluster {
         let environment = ProcessEnvironment.current
         let installation = try PostgresInstallation.find(environment: environment)
         let account = try ServerAccount.current(environment: environment)
         let directory = try makeDirectory(account)
-        let data = directory + "/data"
-        let log = directory + "/log"
+        let log = try TestLog.make()
+        defer { log.close() }
         let endpoint = ServerEndpoint(socketDirectory: directory)
         let settings = ServerSettings(isDurable: false, maximumConnections: 400, socketDirectory: directory)
 
-        guard let pair = SocketPair() else { throw FileSystem.failure("cannot make a socket") }
-        defer { Glibc.close(pair.reader) }
+        guard let pair = SocketPair() else { throw EmbeddedPostgresError(.start, "cannot make a socket") }
+        defer { close(pair.reader) }
         let script = """
-            initdb=$1; server=$2; data=$3; log=$4; directory=$5; settings=$6
-            "$initdb" -D "$data" -U postgres -E UTF8 --locale=C.UTF-8 --auth=trust --no-sync --no-instructions \
-                >"$log" 2>&1 || exit 1
+            initdb=$1; server=$2; data=$3; directory=$4; settings=$5
+            "$initdb" -D "$data" -U postgres -E UTF8 --locale=C.UTF-8 --auth=trust --no-sync --no-instructions || exit 1
             printf '%s' "$settings" >"$data/postgresql.conf"
-            "$server" -D "$data" >>"$log" 2>&1 </dev/null &
+            "$server" -D "$data" </dev/null &
             child=$!
             read -r _
             kill -QUIT $child
@@ -64,10 +63,12 @@ final class TestCluster: Sendable {
             rm -rf "$directory"
             """
         let command = account.command([
-            "sh", "-c", script, "sh", installation.initdb, installation.server, data, log, directory, settings.text,
+            "sh", "-c", script, "sh", installation.initdb, installation.server, directory + "/data", directory,
+            settings.text,
         ])
-        guard let shell = ChildProcess.start(command, streams: .init(input: pair.reader)) else {
-            Glibc.close(pair.writer)
+        let streams = ChildProcess.Streams(input: pair.reader, output: log.descriptor, error: log.descriptor)
+        guard let shell = ChildProcess.start(command, streams: streams) else {
+            close(pair.writer)
             throw EmbeddedPostgresError(.start, "cannot start a shell")
         }
         let cluster = TestCluster(endpoint: endpoint, lifeline: pair.writer, directory: directory)
@@ -76,26 +77,25 @@ final class TestCluster: Sendable {
     }
 
     /// A short path, because a socket's is limited to 107 octets.
-    private static func makeDirectory(_ account: ServerAccount) throws(EmbeddedPostgresError) -> String {
+    private static func makeDirectory(_ account: ServerAccount) throws -> String {
         var template = Array((P_tmpdir + "/sluice-XXXXXX").utf8CString)
         let made = unsafe template.withUnsafeMutableBufferPointer { buffer in
             unsafe buffer.baseAddress.flatMap { unsafe mkdtemp($0) } != nil
         }
-        guard made else { throw FileSystem.failure("cannot create a temporary folder") }
+        guard made else { throw EmbeddedPostgresError(.directory, "cannot create a temporary folder") }
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         try account.own(path)
         return path
     }
 
-    private func awaitReadiness(shell: pid_t, log: String) throws(EmbeddedPostgresError) {
+    private func awaitReadiness(shell: pid_t, log: TestLog) throws {
         for _ in 0..<1200 {
             if endpoint.answer == .accepting { return }
             if ChildProcess.poll(shell) != nil { break }
             usleep(25_000)
         }
-        let text = FileSystem.read(log) ?? ""
-        Glibc.close(lifeline)
-        FileSystem.removeTree(directory)
-        throw EmbeddedPostgresError(.start, "the test server did not start: \(text.suffix(500))")
+        close(lifeline)
+        try? FileManager.default.removeItem(atPath: directory)
+        throw EmbeddedPostgresError(.start, "the test server did not start: \(log.tail) (\(log.path))")
     }
 }

@@ -1,11 +1,12 @@
 import Foundation
 
-/// A plain blocking socket, so that nothing of ours stands between the test and the listener.
-final class RawClient {
+/// An SMTP client over a plain blocking socket, so that nothing of ours stands between a test and the server.
+package final class SMTPDialog {
     private let descriptor: CInt
     private var received: [UInt8] = []
 
-    init?(port: Int) {
+    /// Connects to a port of 127.0.0.1; the greeting is the first reply to read.
+    package init?(port: Int) {
         descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -20,20 +21,21 @@ final class RawClient {
             close(descriptor)
             return nil
         }
-        // A listener that never answers must fail the test, not hang it.
+        // A server that never answers must fail the test, not hang it.
         var patience = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     }
 
     deinit { close(descriptor) }
 
-    func send(_ text: String) {
+    /// Sends octets as they are: line ends are the caller's.
+    package func send(_ text: String) {
         let bytes = Array(text.utf8)
         _ = Foundation.send(descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL))
     }
 
     /// The next reply, all its lines; nil at the end of the connection.
-    func reply() -> String? {
+    package func reply() -> String? {
         var text = ""
         while let line = readLine() {
             text += line + "\n"
@@ -43,18 +45,38 @@ final class RawClient {
     }
 
     /// The code of the next reply; nil at the end of the connection.
-    func code() -> Int? {
+    package func code() -> Int? {
         reply()?.split(separator: "\n").last.flatMap { Int($0.prefix(3)) }
     }
 
-    func codes(_ count: Int) -> [Int?] { (0..<count).map { _ in code() } }
+    package func codes(_ count: Int) -> [Int?] { (0..<count).map { _ in code() } }
 
     /// Sends lines one by one and gives the codes of their replies.
-    func ask(_ lines: String...) -> [Int?] {
-        lines.map { line in
-            send(line + "\r\n")
-            return code()
+    package func askEach(_ lines: String...) -> [Int?] { lines.map { ask($0) } }
+
+    /// Sends a line and gives the code of its reply; nil where the connection was closed instead.
+    package func ask(_ line: String) -> Int? {
+        send(line + "\r\n")
+        return code()
+    }
+
+    /// One mail, step by step.
+    ///
+    /// - Returns: the code that ended it: of RCPT if that was refused, else of the final dot; nil where the connection
+    ///   was closed instead.
+    package func deliver(
+        to recipients: String..., message: String = "Message-ID: <m@x.org>\r\n\r\nhello"
+    ) -> Int? {
+        guard ask("MAIL FROM:<a@example.org>") == 250 else { return nil }
+        for recipient in recipients {
+            let code = ask("RCPT TO:<\(recipient)>")
+            if code != 250 {
+                if code != nil { _ = ask("RSET") }
+                return code
+            }
         }
+        guard ask("DATA") == 354 else { return nil }
+        return ask(message + "\r\n.")
     }
 
     private func readLine() -> String? {

@@ -1,29 +1,29 @@
-import DNSResolution
+package import DNSResolution
 import Foundation
 
 /// NSD, an authoritative name server, with a zone of our own. It ends with this process, even if that is killed: a shell
 /// holds a socket from here and stops the server when the other end closes. By force: processes started from a task's thread
 /// inherit its mask, which blocks the gentle signals.
-final class NameServer: Sendable {
-    let port: Int
+package final class NameServer: Sendable {
+    package let port: Int
     private let folder: URL
     private let process: Process
     private let lifeline: FileHandle
 
-    static let program = ["/usr/sbin/nsd", "/usr/local/sbin/nsd"].first {
+    package static let program = ["/usr/sbin/nsd", "/usr/local/sbin/nsd"].first {
         FileManager.default.isExecutableFile(atPath: $0)
     }
 
-    var server: DNSServer { DNSServer("127.0.0.1:\(port)")! }
+    package var server: DNSServer { DNSServer("127.0.0.1:\(port)")! }
 
     /// The DS records to validate from, if the zone is signed.
-    let trustAnchorFile: String?
+    package let trustAnchorFile: String?
 
     /// - Parameters:
     ///   - zone: the records of `example.` in master file form.
     ///   - signer: signs the zone.
     ///   - others: further zones, unsigned, by name.
-    init(_ program: String, zone: String, signer: ZoneSigner? = nil, others: [String: String] = [:]) throws {
+    package init(_ program: String, zone: String, signer: ZoneSigner? = nil, others: [String: String] = [:]) throws {
         port = try Socket.freePort()
         folder = FileManager.default.temporaryDirectory.appending(path: "nsd-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -96,7 +96,7 @@ final class NameServer: Sendable {
         return false
     }
 
-    func stop() {
+    package func stop() {
         try? lifeline.close()
         // Not without bound: this may be the thread that everything else needs.
         for _ in 0..<250 where process.isRunning { usleep(20_000) }

@@ -1,17 +1,17 @@
 /// A strict reader of Prometheus' text format 0.0.4.
-enum PrometheusLines {
-    struct Sample: Hashable {
-        let name: String
-        let labels: [String: String]
-        let value: Double
+package enum PrometheusLines {
+    package struct Sample: Hashable {
+        package let name: String
+        package let labels: [String: String]
+        package let value: Double
     }
 
-    struct Malformed: Error {
-        let line: String
+    package struct Malformed: Error {
+        package let line: String
     }
 
     /// - Throws: at the first line that is not of the format, names a type twice, or comes before its type.
-    static func read(_ text: String) throws -> [Sample] {
+    package static func read(_ text: String) throws -> [Sample] {
         guard text.hasSuffix("\n") else { throw Malformed(line: "no end of line") }
         var types: [Substring: Substring] = [:]
         var samples: [Sample] = []

@@ -1,25 +1,30 @@
-import Foundation
+package import Foundation
 
 /// Signs zones with the tools of ldns, and can spoil what it signed.
-struct ZoneSigner: Sendable {
+package struct ZoneSigner: Sendable {
     /// Names of `example.` whose records are changed after signing, so that they contradict their signatures: the text
     /// to look for in the signed file and what takes its place.
-    var spoils: [(find: String, replace: String)] = []
+    package var spoils: [(find: String, replace: String)] = []
     /// For how long the signatures are good, from now; negative: they are past.
-    var days = 10
+    package var days = 10
 
-    static let programs: (keygen: String, sign: String)? = {
+    package static let programs: (keygen: String, sign: String)? = {
         let paths = ["ldns-keygen", "ldns-signzone"].map { "/usr/bin/\($0)" }
         guard paths.allSatisfy({ FileManager.default.isExecutableFile(atPath: $0) }) else { return nil }
         return (paths[0], paths[1])
     }()
+
+    package init(spoils: [(find: String, replace: String)] = [], days: Int = 10) {
+        self.days = days
+        self.spoils = spoils
+    }
 
     private struct Failed: Error { let text: String }
 
     /// Signs the file in its place.
     ///
     /// - Returns: a file with the DS records of the key.
-    func sign(_ file: URL, name: String) throws -> String {
+    package func sign(_ file: URL, name: String) throws -> String {
         guard let programs = Self.programs else { throw Failed(text: "no ldns-keygen") }
         let folder = file.deletingLastPathComponent()
         let key = try Self.run(programs.keygen, ["-a", "ECDSAP256SHA256", "-k", name], in: folder)

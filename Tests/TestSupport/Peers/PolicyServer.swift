@@ -1,39 +1,55 @@
 import NIOConcurrencyHelpers
 import NIOCore
-import NIOHTTP1
+package import NIOHTTP1
 import NIOPosix
-import NIOSSL
+package import NIOSSL
 
 /// An HTTPS server on loopback that answers as it is told, rightly or wrongly.
-final class PolicyServer: Sendable {
-    struct Answer: Sendable {
-        var status = HTTPResponseStatus.ok
-        var headers: [(String, String)] = [("Content-Type", "text/plain")]
-        var body = ""
+package final class PolicyServer: Sendable {
+    package struct Answer: Sendable {
+        package var status = HTTPResponseStatus.ok
+        package var headers: [(String, String)] = [("Content-Type", "text/plain")]
+        package var body = ""
         /// Sends half of the body and then nothing.
-        var stalls = false
+        package var stalls = false
         /// Closes after half of the body.
-        var breaks = false
+        package var breaks = false
+
+        package init(
+            status: HTTPResponseStatus = .ok, headers: [(String, String)] = [("Content-Type", "text/plain")],
+            body: String = "", stalls: Bool = false, breaks: Bool = false
+        ) {
+            self.status = status
+            self.headers = headers
+            self.body = body
+            self.stalls = stalls
+            self.breaks = breaks
+        }
     }
 
-    let port: Int
+    package let port: Int
     private let channel: any Channel
     private let requestBox = NIOLockedValueBox<[String]>([])
     private let uploadBox = NIOLockedValueBox<[Upload]>([])
 
     /// What a POST brought.
-    struct Upload: Sendable, Equatable {
-        var type = ""
-        var body: [UInt8] = []
+    package struct Upload: Sendable, Equatable {
+        package var type = ""
+        package var body: [UInt8] = []
+
+        package init(type: String = "", body: [UInt8] = []) {
+            self.type = type
+            self.body = body
+        }
     }
 
-    var uploads: [Upload] { uploadBox.withLockedValue { $0 } }
+    package var uploads: [Upload] { uploadBox.withLockedValue { $0 } }
 
     /// Host and path of each request.
-    var requests: [String] { requestBox.withLockedValue { $0 } }
+    package var requests: [String] { requestBox.withLockedValue { $0 } }
 
     /// - Parameter identity: nil for a server without TLS.
-    init(_ identity: NIOSSLContext?, _ answer: Answer) async throws {
+    package init(_ identity: NIOSSLContext?, _ answer: Answer) async throws {
         let (requests, uploads) = (requestBox, uploadBox)
         channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -49,7 +65,7 @@ final class PolicyServer: Sendable {
         port = channel.localAddress?.port ?? 0
     }
 
-    func close() async throws { try await channel.close() }
+    package func close() async throws { try await channel.close() }
 }
 
 private final class AnswerHandler: ChannelInboundHandler {

@@ -1,12 +1,12 @@
-import Foundation
+package import Foundation
 
 /// A UDP socket on 127.0.0.1.
-final class Socket: Sendable {
-    let descriptor: Int32
-    let port: Int
+package final class Socket: Sendable {
+    package let descriptor: Int32
+    package let port: Int
 
     /// - Parameter port: 0 for any that is free.
-    init(type: Int32 = Int32(SOCK_DGRAM.rawValue), port: Int = 0) throws {
+    package init(type: Int32 = Int32(SOCK_DGRAM.rawValue), port: Int = 0) throws {
         let descriptor = socket(AF_INET, type, 0)
         self.descriptor = descriptor
         var address = Self.loopback(port)
@@ -29,7 +29,7 @@ final class Socket: Sendable {
     deinit { close(descriptor) }
 
     /// A port that was free for both UDP and TCP a moment ago.
-    static func freePort() throws -> Int {
+    package static func freePort() throws -> Int {
         for _ in 0..<50 {
             let udp = try Socket()
             if (try? Socket(type: Int32(SOCK_STREAM.rawValue), port: udp.port)) != nil { return udp.port }
@@ -37,7 +37,7 @@ final class Socket: Sendable {
         throw POSIXError(.EADDRINUSE)
     }
 
-    static func loopback(_ port: Int) -> sockaddr_in {
+    package static func loopback(_ port: Int) -> sockaddr_in {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = UInt16(port).bigEndian
@@ -46,7 +46,7 @@ final class Socket: Sendable {
     }
 
     /// Waits up to `milliseconds`.
-    func receive(milliseconds: Int32) -> (bytes: [UInt8], from: sockaddr_in)? {
+    package func receive(milliseconds: Int32) -> (bytes: [UInt8], from: sockaddr_in)? {
         var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard poll(&poller, 1, milliseconds) > 0 else { return nil }
         var bytes = [UInt8](repeating: 0, count: 4_096)
@@ -60,7 +60,7 @@ final class Socket: Sendable {
         return count > 0 ? (Array(bytes.prefix(count)), from) : nil
     }
 
-    func send(_ bytes: [UInt8], to address: sockaddr_in) {
+    package func send(_ bytes: [UInt8], to address: sockaddr_in) {
         var address = address
         _ = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {

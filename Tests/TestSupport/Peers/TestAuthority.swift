@@ -1,19 +1,24 @@
-import Crypto
-import Foundation
-import MailTypes
-import NIOSSL
+package import Crypto
+package import Foundation
+package import MailTypes
+package import NIOSSL
 import SwiftASN1
-import X509
+package import X509
 
 /// An authority that vouches for whatever a test needs.
-struct TestAuthority: Sendable {
+package struct TestAuthority: Sendable {
     /// A certificate, those above it, and its key.
-    struct Identity: Sendable {
-        let key: P256.Signing.PrivateKey
+    package struct Identity: Sendable {
+        package let key: P256.Signing.PrivateKey
         /// The server's own first.
-        let chain: [Certificate]
+        package let chain: [Certificate]
 
-        func serverContext(maximumVersion: TLSVersion? = nil, minimumVersion: TLSVersion = .tlsv12) throws
+        package init(key: P256.Signing.PrivateKey, chain: [Certificate]) {
+            self.key = key
+            self.chain = chain
+        }
+
+        package func serverContext(maximumVersion: TLSVersion? = nil, minimumVersion: TLSVersion = .tlsv12) throws
             -> NIOSSLContext
         {
             let certificates = try chain.map {
@@ -28,7 +33,7 @@ struct TestAuthority: Sendable {
         }
 
         /// The record that the certificate at `index` of the chain fits.
-        func record(
+        package func record(
             _ usage: TLSARecord.Usage, _ selector: TLSARecord.Selector, _ matching: TLSARecord.Matching, at index: Int
         ) -> TLSARecord {
             let selected = selector == .certificate ? chain[index].der : chain[index].publicKeyInfo
@@ -42,11 +47,11 @@ struct TestAuthority: Sendable {
         }
     }
 
-    let root: Certificate
-    let rootsFile: String
+    package let root: Certificate
+    package let rootsFile: String
     private let key: P256.Signing.PrivateKey
 
-    init(_ name: String = "Test Root") throws {
+    package init(_ name: String = "Test Root") throws {
         key = P256.Signing.PrivateKey()
         root = try Self.make(
             name, key: key, issuer: name, issuerKey: key, names: [], isAuthority: true, validity: Self.today)
@@ -55,14 +60,14 @@ struct TestAuthority: Sendable {
         rootsFile = file.path
     }
 
-    static let today = Date(timeIntervalSinceNow: -86_400)..<Date(timeIntervalSinceNow: 86_400)
-    static let yesterday = Date(timeIntervalSinceNow: -172_800)..<Date(timeIntervalSinceNow: -3_600)
-    static let tomorrow = Date(timeIntervalSinceNow: 3_600)..<Date(timeIntervalSinceNow: 172_800)
+    package static let today = Date(timeIntervalSinceNow: -86_400)..<Date(timeIntervalSinceNow: 86_400)
+    package static let yesterday = Date(timeIntervalSinceNow: -172_800)..<Date(timeIntervalSinceNow: -3_600)
+    package static let tomorrow = Date(timeIntervalSinceNow: 3_600)..<Date(timeIntervalSinceNow: 172_800)
 
     /// - Parameters:
     ///   - levels: authorities between the root and the server.
     ///   - showsRoot: whether the chain ends with the root.
-    func identity(
+    package func identity(
         _ names: [String] = ["mx.example"], validity: Range<Date> = today, usage: ExtendedKeyUsage.Usage? = .serverAuth,
         levels: Int = 0, isAuthority: Bool = false, showsRoot: Bool = false
     ) throws -> Identity {
@@ -85,7 +90,8 @@ struct TestAuthority: Sendable {
         return Identity(key: key, chain: [leaf] + above)
     }
 
-    static func selfSigned(_ names: [String] = ["mx.example"], validity: Range<Date> = today) throws -> Identity {
+    package static func selfSigned(_ names: [String] = ["mx.example"], validity: Range<Date> = today) throws -> Identity
+    {
         let key = P256.Signing.PrivateKey()
         let certificate = try make(
             "self", key: key, issuer: "self", issuerKey: key, names: names, isAuthority: false, validity: validity,
@@ -94,7 +100,7 @@ struct TestAuthority: Sendable {
     }
 
     /// A certificate signed by a key whose own certificate does not allow that.
-    static func forged(by identity: Identity, names: [String]) throws -> Identity {
+    package static func forged(by identity: Identity, names: [String]) throws -> Identity {
         let key = P256.Signing.PrivateKey()
         let certificate = try make(
             "forged", key: key, issuer: identity.chain[0].subject.commonName ?? "", issuerKey: identity.key,

@@ -1,1 +1,0 @@
-../TLSPoliciesTests/PolicyServer.swift

@@ -1,1 +1,0 @@
-../ApplicationTests/Operator/PrometheusLines.swift

@@ -1,1 +1,0 @@
-../DNSResolutionTests/ZoneSigner.swift

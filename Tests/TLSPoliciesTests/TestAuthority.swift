@@ -1,1 +1,0 @@
-../SMTPTransportTests/TLS/TestAuthority.swift

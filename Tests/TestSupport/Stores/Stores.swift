@@ -1,0 +1,69 @@
+package import Campaigns
+package import CreditLedger
+package import Feedback
+package import MailTypes
+package import Postgres
+package import TestDatabases
+import TestSupport
+package import Vault
+
+/// The services that keep records, each over fresh databases of its own test.
+package struct Stores: Sendable {
+    package let records: TestDatabase
+    package let vaultDatabase: TestDatabase
+    package let vault: Vault
+    package let ledger: CreditLedger
+    package let suppressions: SuppressionList
+    package let domains: SendingDomains
+    package let campaigns: CampaignService
+    package let delivery: DeliveryStore
+
+    /// - Parameter migrations: of rooms above, beside those of the ledger, the suppressions and the campaigns.
+    package static func open(adding migrations: [Migration] = []) async throws -> Stores {
+        let records = try await TestDatabase.make(
+            migrations: CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + migrations,
+            logger: .silent)
+        let vaultDatabase = try await TestDatabase.make(migrations: Vault.migrations, logger: .silent)
+        let vault = Vault(pool: vaultDatabase.pool, masterKey: MasterKey())
+        let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
+        let suppressions = SuppressionList(records: records.pool, vault: vault)
+        let domains = SendingDomains(records: records.pool, vault: vault)
+        return Stores(
+            records: records, vaultDatabase: vaultDatabase, vault: vault, ledger: ledger, suppressions: suppressions,
+            domains: domains,
+            campaigns: CampaignService(
+                records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
+                logger: .silent),
+            delivery: DeliveryStore(
+                records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: .silent))
+    }
+
+    /// An account with credits.
+    package func account(_ name: String, credits: Int64) async throws -> AccountID {
+        try await records.pool.withTransaction { connection in
+            let account = try await ledger.createAccount(name: name, on: connection)
+            if credits > 0 {
+                try await ledger.grant(credits, to: account, key: "first", memo: "test", on: connection)
+            }
+            return account
+        }
+    }
+
+    /// An account with credits and the domain `shop.example`. The domain comes without keys, which take long to make
+    /// and are not needed to keep records.
+    package func accountWithDomain(_ name: String, credits: Int64) async throws -> AccountID {
+        let account = try await account(name, credits: credits)
+        try await records.pool.query(
+            "INSERT INTO domains (account_id, domain) VALUES (\(account.rawValue), 'shop.example')")
+        return account
+    }
+
+    package func balance(_ account: AccountID) async throws -> CreditBalance {
+        try await records.pool.withConnection { try await ledger.balance(account, on: $0) }
+    }
+
+    /// What the ledger's own examination finds; empty: the books are right.
+    package func problemsOfBooks() async throws -> [String] {
+        try await records.pool.withConnection { try await ledger.verify(on: $0).problems.map { "\($0)" } }
+    }
+}
