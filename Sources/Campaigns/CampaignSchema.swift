@@ -22,6 +22,7 @@ package enum CampaignSchema {
         Migration(
             version: 440, name: "campaigns say why they are paused",
             sql: "ALTER TABLE campaigns ADD COLUMN pause_reason text"),
+        Migration(version: 450, name: "times of joined retries", sql: retryTimes),
     ]
 
     /// What the domains of receivers have published of their TLS, so that it outlives the nodes that fetched it. No account

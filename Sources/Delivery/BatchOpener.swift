@@ -1,5 +1,6 @@
 import Campaigns
 import MailTypes
+import TrafficShaping
 import Vault
 
 /// Turns a claimed batch into mails in lanes: takes up what an earlier run left, drops suppressed and expired
@@ -19,9 +20,9 @@ struct BatchOpener: Sendable {
             let isExpired = now() >= run.batch.campaignExpiresAt
             if takeUp(run, position, record, mayMail: !isSuppressed && !isExpired) { continue }
             if isSuppressed {
-                sender.conclude(run, position, .suppressed, Diagnosis(text: "the address is suppressed"))
+                sender.conclude(run, position, .suppressed, RecipientReply(text: "the address is suppressed"))
             } else if isExpired {
-                sender.conclude(run, position, .expired, Diagnosis(text: "the campaign's expiry passed"))
+                sender.conclude(run, position, .expired, RecipientReply(text: "the campaign's expiry passed"))
             } else {
                 toSend[record.address.domain, default: []].append(position)
             }
@@ -38,27 +39,26 @@ struct BatchOpener: Sendable {
         switch run.batch.progress[record.index] {
         case nil: return false
         case .finished(let result):
-            if result.outcome == .bounced, Diagnosis(result).namesMissingMailbox {
-                // The earlier run may have died before it could suppress the address.
-                journal.record(run, [], suppress: run.fingerprints[position])
+            if let found = run.found(result.finding, at: position) {
+                // The earlier run may have died before it could act on what it had journalled.
+                journal.record(run, [], found: found)
             }
             run.finish(position, .final(result))
             return true
         case .deferred(let result):
-            run.finish(position, .deferred(inSeconds: sender.retrySeconds(run, position, Diagnosis(result))))
+            run.finish(position, .deferred(inSeconds: sender.retrySeconds(run, position, RetryClass(result.reply))))
             return true
         case .intended where run.stopReason != nil:
             // Nothing is sent again now. The doubt stays in the journal, for the settlement or the next run.
             run.finish(position, .untouched)
             return true
-        case .intended where run.runtime.resendsInDoubt && mayMail:
-            // The mail may have been delivered just before an earlier run ended. It is counted and sent again.
-            sender.metrics.count(\.inDoubtResent)
-            journal.record(run, [JournalEntry(run, position, .inDoubtResend)])
+        case .intended where run.resendsLeft(position) > 0 && mayMail:
+            // The mail may have been delivered just before an earlier run ended.
+            sender.resendInDoubt(run, position)
             return false
         case .intended:
             sender.conclude(
-                run, position, .inDoubt, Diagnosis(text: "the node stopped before the answer was recorded"))
+                run, position, .inDoubt, RecipientReply(text: "the node stopped before the answer was recorded"))
             return true
         }
     }
@@ -86,8 +86,8 @@ struct BatchOpener: Sendable {
             let jobs = positions.map { Job(run: run, position: $0, queuedAt: queuedAt, tlsPolicy: policy) }
             router.enqueue(jobs, to: sites, account: run.batch.id.account, sender: sender)
         } catch {
-            let diagnosis = Diagnosis(enhanced: error.enhanced, text: error.reason)
-            for position in positions { sender.conclude(run, position, error.report, nil, diagnosis) }
+            let reply = RecipientReply(enhanced: error.enhanced, text: error.reason)
+            for position in positions { sender.conclude(run, position, error.report, nil, reply) }
         }
     }
 

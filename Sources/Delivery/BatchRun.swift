@@ -17,9 +17,18 @@ final class BatchRun: Sendable {
         /// Recipients whose mail has neither started nor ended.
         var waiting: Int
         var hasStarted: [Bool]
+        /// Mails of this run that were to be sent again because an answer was lost, by position.
+        var resends: [Int: Int] = [:]
         var stop: StopReason?
         var leaseEnd: ContinuousClock.Instant
         var waiter: CheckedContinuation<Void, Never>?
+
+        /// To be resumed after the lock; nil while there is something to wait for.
+        mutating func takeWaiter() -> CheckedContinuation<Void, Never>? {
+            guard remaining == 0 || stop == .abandon else { return nil }
+            defer { waiter = nil }
+            return waiter
+        }
     }
 
     private let state: Mutex<State>
@@ -46,7 +55,7 @@ final class BatchRun: Sendable {
         /// Not tried, because the site takes no more for a while.
         ///
         /// - Parameter awaitsResume: the lane stands still, and a resume brings the mail back at once.
-        case postponed(inSeconds: Double, awaitsResume: Bool = false)
+        case requeued(inSeconds: Double, awaitsResume: Bool = false)
         /// Left alone, because the run was stopped first.
         case untouched
     }
@@ -70,15 +79,30 @@ final class BatchRun: Sendable {
 
     var stopReason: StopReason? { state.withLock(\.stop) }
 
-    /// The first reason stands, except that a lost lease overrules all.
+    /// The first reason stands, except that a lost lease overrules all, and ends the waiting.
     func stop(_ reason: StopReason) {
-        state.withLock { state in
+        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
             if state.stop == nil || reason == .abandon { state.stop = reason }
+            return state.takeWaiter()
         }
+        waiter?.resume()
     }
 
     func extendLease(to end: ContinuousClock.Instant) {
         state.withLock { $0.leaseEnd = max($0.leaseEnd, end) }
+    }
+
+    /// How often the mail at `position` may be sent again after an answer was lost.
+    func resendsLeft(_ position: Int) -> Int {
+        let resent = state.withLock { $0.resends[position] ?? 0 } + Int(batch.records[position].resends)
+        return max(0, runtime.inDoubtResends - resent)
+    }
+
+    func noteResend(_ position: Int) { state.withLock { $0.resends[position, default: 0] += 1 } }
+
+    /// What the batch's campaign has found of an address; nil where that is nothing.
+    func found(_ finding: AddressFinding, at position: Int) -> FoundAddress? {
+        finding == .nothing ? nil : FoundAddress(fingerprints[position], in: batch.id.campaign, finding)
     }
 
     /// Recipients whose mail has not started: what the engine's appetite for further batches is measured by.
@@ -103,21 +127,24 @@ final class BatchRun: Sendable {
                 state.hasStarted[position] = true
                 state.waiting -= 1
             }
-            guard state.remaining == 0 else { return nil }
-            defer { state.waiter = nil }
-            return state.waiter
+            return state.takeWaiter()
         }
         waiter?.resume()
     }
 
-    /// Returns when every recipient has its disposition.
+    /// Returns when every recipient has its disposition, or the batch is to be abandoned, as it is when the task is
+    /// cancelled: whatever becomes of a mail, the process can end.
     func wait() async {
-        await withCheckedContinuation { continuation in
-            let isDone = state.withLock { state in
-                if state.remaining > 0 { state.waiter = continuation }
-                return state.remaining == 0
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let waiter = state.withLock { state in
+                    state.waiter = continuation
+                    return state.takeWaiter()
+                }
+                waiter?.resume()
             }
-            if isDone { continuation.resume() }
+        } onCancel: {
+            stop(.abandon)
         }
     }
 
@@ -129,50 +156,25 @@ final class BatchRun: Sendable {
     }
 
     func conclusion() -> Conclusion {
-        let (dispositions, stop) = state.withLock { ($0.dispositions, $0.stop) }
+        let (dispositions, stop, resends) = state.withLock { ($0.dispositions, $0.stop, $0.resends) }
         if stop == .abandon { return .abandon }
         var results: [RecipientResult] = []
         var retries = RetryGroups()
         var hasUntouched = false
         for (position, disposition) in dispositions.enumerated() {
+            var record = batch.records[position]
+            record.count(resends: resends[position] ?? 0)
             switch disposition {
             case .final(let result): results.append(result)
-            case .deferred(let seconds): retries.add(batch.records[position].triedAgain(), inSeconds: seconds)
-            case .postponed(let seconds, let awaitsResume):
-                retries.add(batch.records[position], inSeconds: seconds, awaitsResume: awaitsResume)
+            case .deferred(let seconds): retries.add(record.triedAgain(), inSeconds: seconds)
+            case .requeued(let seconds, let awaitsResume):
+                retries.add(record, inSeconds: seconds, awaitsResume: awaitsResume)
             case .untouched, nil: hasUntouched = true
             }
         }
         // A batch that was stopped half-way keeps its journal; only a cancelled one is settled as it stands.
         if hasUntouched && stop != .cancel { return .park }
         return .settle(BatchSettlement(results: results, retries: retries.batches))
-    }
-}
-
-/// Puts recipients that are due at about the same time into one retry batch, which is due at their mean. Those that a
-/// resume brings back are in batches of their own.
-private struct RetryGroups {
-    private struct Key: Hashable {
-        /// Of two, that the seconds reach.
-        let power: Int
-        let awaitsResume: Bool
-    }
-
-    private var groups: [Key: (records: [RecipientRecord], seconds: Double)] = [:]
-
-    mutating func add(_ record: RecipientRecord, inSeconds seconds: Double, awaitsResume: Bool = false) {
-        let power = seconds < 1 ? -1 : Int(seconds).bitWidth - 1 - Int(seconds).leadingZeroBitCount
-        let key = Key(power: power, awaitsResume: awaitsResume)
-        groups[key, default: ([], 0)].records.append(record)
-        groups[key, default: ([], 0)].seconds += seconds
-    }
-
-    var batches: [BatchSettlement.Retry] {
-        groups.sorted { $0.key.power < $1.key.power }.map {
-            BatchSettlement.Retry(
-                $0.value.records, inSeconds: $0.value.seconds / Double($0.value.records.count),
-                awaitsResume: $0.key.awaitsResume)
-        }
     }
 }
 

@@ -14,7 +14,8 @@ final class CampaignRuntime: Sendable {
     let signer: DKIMSigner
     let fromDomain: DomainName
     let returnPathDomain: String
-    let resendsInDoubt: Bool
+    /// How often the mail to a recipient is sent again after an answer was lost.
+    let inDoubtResends: Int
     /// Its mails ask for REQUIRETLS (RFC 8689).
     let requiresTLS: Bool
     let keys: AccountKeys
@@ -27,7 +28,7 @@ final class CampaignRuntime: Sendable {
     /// - Parameter brakeShare: of answers that may be blocks before the campaign is to be paused; nil for any.
     init(
         account: AccountID, campaign: CampaignID, sendable: SendableCampaign, signer: DKIMSigner, keys: AccountKeys,
-        sealer: JournalSealer? = nil, publicURL: String?, brakeShare: Double? = nil
+        sealer: JournalSealer? = nil, inDoubtResends: Int = 1, publicURL: String?, brakeShare: Double? = nil
     ) throws {
         self.account = account
         self.campaign = campaign
@@ -35,7 +36,7 @@ final class CampaignRuntime: Sendable {
         self.signer = signer
         fromDomain = sendable.fromDomain
         returnPathDomain = "bounce." + sendable.fromDomain.text
-        resendsInDoubt = sendable.inDoubt == .resend
+        self.inDoubtResends = sendable.inDoubt == .resend ? inDoubtResends : 0
         requiresTLS = sendable.requiresTLS
         self.keys = keys
         self.sealer = sealer

@@ -39,6 +39,12 @@ package struct DeliveryConfiguration: Sendable {
     package var retry = RetrySchedule()
     /// What becomes of mail that is refused for good.
     package var refusals = RefusalPolicy()
+    /// How often a mail is sent again whose answer was lost, where its campaign wants that; then the recipient ends in
+    /// doubt.
+    package var inDoubtResends = 1
+    /// An address is suppressed when so many campaigns have found its mailbox disabled, or its domain without mail; 0 for
+    /// never.
+    package var deadAfterCampaigns = 3
     /// The most that an intent waits for company in its journal commit. Longer groups cost the database less and each
     /// mail a little latency.
     package var journalInterval: Duration = .milliseconds(15)

@@ -43,6 +43,8 @@ package final class DeliveryEngine: Service {
         var recalls = 0
         /// Why nothing more is claimed, and what becomes of the batches in work.
         var stopReason: BatchRun.StopReason?
+        /// Ends what a drain waits for in vain.
+        var deadline: Task<Void, Never>?
         var pacer = AccountPacer()
 
         /// How many batches may be claimed now; nil once the engine stops. What waits for the rate of its account keeps no
@@ -84,14 +86,16 @@ package final class DeliveryEngine: Service {
         let budget = ConnectionBudget(configuration.connections)
         journal = JournalWriter(
             store: store, local: local, suppressions: check, node: configuration.node,
-            interval: configuration.journalInterval, underWay: { budget.inUse }, metrics: metrics, logger: logger)
-        runtimes = CampaignRuntimes { [publicURL = configuration.publicURL, configuration, local] account, campaign in
+            interval: configuration.journalInterval, underWay: { budget.inUse },
+            deadAfter: configuration.deadAfterCampaigns, metrics: metrics, logger: logger)
+        runtimes = CampaignRuntimes { [configuration, local] account, campaign in
             let sendable = try await store.sendable(account, campaign)
             return try CampaignRuntime(
                 account: account, campaign: campaign, sendable: sendable,
                 signer: try await domains.signer(account, sendable.fromDomain),
                 keys: try await vault.accountKeys(account),
-                sealer: local == nil ? nil : try await store.journalSealer(account, campaign), publicURL: publicURL,
+                sealer: local == nil ? nil : try await store.journalSealer(account, campaign),
+                inDoubtResends: configuration.inDoubtResends, publicURL: configuration.publicURL,
                 brakeShare: configuration.refusals.brakeShare)
         }
         // With smarthosts in between there is nothing to tell of receivers.
@@ -133,6 +137,7 @@ package final class DeliveryEngine: Service {
             self.stop(.abandon)
             Task { await router.shutdown() }
         }
+        state.withLock(\.deadline)?.cancel()
         await store.unregister(node: configuration.node)
     }
 
@@ -172,12 +177,20 @@ package final class DeliveryEngine: Service {
     private func drain() {
         logger.info("draining", metadata: ["batches": "\(state.withLock(\.activeBatches))"])
         stop(.park)
-        Task {
+        let deadline = Task {
             // Mails that have not ended by then are cut off; those past their final dot become in doubt.
-            try? await Task.sleep(for: .seconds(configuration.drainSeconds))
+            do { try await Task.sleep(for: .seconds(configuration.drainSeconds)) } catch { return }
             await router.shutdown()
+            do { try await Task.sleep(for: Self.cutOffTime) } catch { return }
+            // A mail that nobody has heard of by now must not keep the process. What was journalled stands.
+            logger.warning("batches left as they are", metadata: ["batches": "\(state.withLock(\.activeBatches))"])
+            stop(.abandon)
         }
+        state.withLock { $0.deadline = deadline }
     }
+
+    /// How long the mails that are cut off have to say so.
+    private static let cutOffTime = Duration.seconds(5)
 
     // MARK: Claiming
 

@@ -29,8 +29,8 @@ final class JournalWriter: Sendable {
     private struct Pending {
         let run: BatchRun
         var entries: [JournalEntry] = []
-        /// Recipients whose mailboxes turned out not to exist.
-        var toSuppress: [Fingerprint] = []
+        /// What was found of its recipients' addresses.
+        var found: [FoundAddress] = []
     }
 
     private struct State {
@@ -45,13 +45,16 @@ final class JournalWriter: Sendable {
 
         var isEmpty: Bool { pending.isEmpty && flushWaiters.isEmpty }
 
-        mutating func add(_ entries: [JournalEntry], of run: BatchRun, suppress: Fingerprint? = nil) {
+        mutating func add(_ entries: [JournalEntry], of run: BatchRun, found: FoundAddress? = nil) {
             pending[ObjectIdentifier(run), default: Pending(run: run)].entries += entries
-            if let suppress { pending[ObjectIdentifier(run)]?.toSuppress.append(suppress) }
+            if let found { pending[ObjectIdentifier(run)]?.found.append(found) }
         }
     }
 
     private let state = Mutex(State())
+    /// Found and committed, and not acted on yet. Only `run()` changes it.
+    private let unnoted = Mutex<[AccountID: [FoundAddress]]>([:])
+    private let deadAfter: Int
     private let signal = Signal()
     private let rest = Rest()
     private let store: DeliveryStore
@@ -70,9 +73,10 @@ final class JournalWriter: Sendable {
     ///   - interval: the most time between two commits while there is something to commit.
     ///   - underWay: the mails in the hands of workers. Once half of them wait for their intent the group is committed
     ///     early: those that are still to come would gain less by its company than these lose by waiting.
+    ///   - deadAfter: see ``DeliveryConfiguration/deadAfterCampaigns``.
     init(
         store: DeliveryStore, local: LocalJournal? = nil, suppressions: @escaping SuppressionCheck, node: String,
-        interval: Duration, underWay: @escaping @Sendable () -> Int = { .max },
+        interval: Duration, underWay: @escaping @Sendable () -> Int = { .max }, deadAfter: Int = 3,
         metrics: DeliveryMetrics = DeliveryMetrics(), logger: Logger
     ) {
         self.store = store
@@ -81,6 +85,7 @@ final class JournalWriter: Sendable {
         self.node = node
         self.interval = interval
         self.underWay = underWay
+        self.deadAfter = deadAfter
         self.metrics = metrics
         self.logger = logger
     }
@@ -102,15 +107,15 @@ final class JournalWriter: Sendable {
 
     /// Queues entries; they are committed with the next group.
     ///
-    /// - Parameter suppress: an address that its server says does not exist, to be suppressed right after.
-    func record(_ run: BatchRun, _ entries: [JournalEntry], suppress: Fingerprint? = nil) {
+    /// - Parameter found: what is acted on right after.
+    func record(_ run: BatchRun, _ entries: [JournalEntry], found: FoundAddress? = nil) {
         // What cannot be sealed is only in memory until its group is committed.
         let local = entries.isEmpty ? nil : local
         let answers = local.flatMap { _ in
             try? run.runtime.sealer?.answers(entries, of: run.batch.id, epoch: run.batch.epoch)
         }
         state.withLock { state in
-            state.add(entries, of: run, suppress: suppress)
+            state.add(entries, of: run, found: found)
             // Under the lock, so that the file and the group hold the same.
             local?.append(run.batch.id, epoch: run.batch.epoch, answers)
         }
@@ -194,7 +199,7 @@ final class JournalWriter: Sendable {
             case .lost, nil: pending.run.stop(.abandon)
             }
         }
-        await suppress(group)
+        await act(on: group)
         await answer(group.intents)
         for waiter in group.flushWaiters { waiter.resume() }
     }
@@ -223,17 +228,18 @@ final class JournalWriter: Sendable {
         return nil
     }
 
-    /// Adds what this group found to the suppression lists. Should the node die first, the next run of the batch finds
-    /// the bounces in the journal and does it.
-    private func suppress(_ group: State) async {
-        var found: [AccountID: [Fingerprint]] = [:]
-        for pending in group.pending.values where !pending.toSuppress.isEmpty {
-            found[pending.run.batch.id.account, default: []] += pending.toSuppress
+    /// Suppresses what this group, or one before it, found. Should the node die first, the next run of the batch finds it
+    /// in the journal.
+    private func act(on group: State) async {
+        for pending in group.pending.values where !pending.found.isEmpty {
+            unnoted.withLock { $0[pending.run.batch.id.account, default: []] += pending.found }
         }
-        for (account, fingerprints) in found {
+        for (account, found) in unnoted.withLock(\.self) {
             do {
-                try await store.suppress(fingerprints, account: account)
+                try await store.note(found, account: account, deadAfter: deadAfter)
+                unnoted.withLock { $0[account] = nil }
             } catch {
+                // With the next group again.
                 logger.warning("bounces not suppressed", metadata: ["account": "\(account)", "error": "\(error)"])
             }
         }

@@ -20,7 +20,7 @@ final class Sender: MailSender {
     private let logger: Logger
 
     /// Told when a campaign is to be paused, with the refusal that decided.
-    typealias BrakeHandler = @Sendable (AccountID, CampaignID, Diagnosis) -> Void
+    typealias BrakeHandler = @Sendable (AccountID, CampaignID, RecipientReply) -> Void
 
     /// - Parameter now: the wall clock in seconds since 1970.
     init(
@@ -46,7 +46,7 @@ final class Sender: MailSender {
             return true
         }
         if now() >= job.run.batch.campaignExpiresAt {
-            conclude(job.run, job.position, .expired, Diagnosis(text: "the campaign's expiry passed"))
+            conclude(job.run, job.position, .expired, RecipientReply(text: "the campaign's expiry passed"))
             return true
         }
         if waited { postpone(job, inSeconds: Self.waitedSeconds, awaitsResume: false) }
@@ -58,17 +58,17 @@ final class Sender: MailSender {
     func postpone(_ job: Job, inSeconds seconds: Double, awaitsResume: Bool) {
         guard job.run.mayStart else { return job.run.finish(job.position, .untouched) }
         guard now() < job.run.batch.campaignExpiresAt else {
-            return conclude(job.run, job.position, .expired, Diagnosis(text: "the campaign's expiry passed"))
+            return conclude(job.run, job.position, .expired, RecipientReply(text: "the campaign's expiry passed"))
         }
-        let diagnosis = Diagnosis(text: "waiting until the site takes more mail")
-        journal.record(job.run, [JournalEntry(job.run, job.position, .deferred, diagnosis)])
+        let reply = RecipientReply(text: "waiting until the site takes more mail")
+        journal.record(job.run, [JournalEntry(job.run, job.position, .deferred, reply)])
         metrics.count(\.postponed)
-        job.run.finish(job.position, .postponed(inSeconds: seconds, awaitsResume: awaitsResume))
+        job.run.finish(job.position, .requeued(inSeconds: seconds, awaitsResume: awaitsResume))
     }
 
     func giveUp(_ job: Job) {
         guard job.run.mayStart else { return job.run.finish(job.position, .untouched) }
-        conclude(job.run, job.position, .bounced, Diagnosis(text: "given up by the operator"))
+        conclude(job.run, job.position, .bounced, RecipientReply(text: "given up by the operator"))
     }
 
     func fail(_ job: Job, failure: SMTPConnectFailure, provider: Provider) -> LaneAnswer {
@@ -93,12 +93,14 @@ final class Sender: MailSender {
         do {
             mail = try run.runtime.mail(for: record, token: token, at: now())
         } catch let error as RenderError {
-            conclude(run, position, .invalid, Diagnosis(text: error.description))
+            conclude(run, position, .invalid, RecipientReply(text: error.description))
             return .unused
         } catch {
             // Signing failed: our fault, not the recipient's. The mail waits for a repair instead of leaving unsigned.
             logger.error("mail not signed", metadata: ["campaign": "\(run.batch.id.campaign)", "error": "\(error)"])
-            postpone(run, position, Diagnosis(text: "the message could not be signed"))
+            self.defer(
+                run, position, RecipientReply(text: "the message could not be signed"),
+                inSeconds: retrySeconds(run, position, .unreachable))
             return .unused
         }
         switch await journal.intend(run, position) {
@@ -106,7 +108,7 @@ final class Sender: MailSender {
             run.finish(position, .untouched)
             return .unused
         case .suppressed:
-            conclude(run, position, .suppressed, Diagnosis(text: "the address is suppressed"))
+            conclude(run, position, .suppressed, RecipientReply(text: "the address is suppressed"))
             return .unused
         case .send: break
         }
@@ -144,71 +146,68 @@ final class Sender: MailSender {
     ///
     /// - Parameters:
     ///   - refusal: what the server's refusal means, where it refused.
-    ///   - diagnosis: what to keep of it, where that is more than the report tells.
+    ///   - reply: what to keep of it, where that is more than the report tells.
     func conclude(
         _ run: BatchRun, _ position: Int, _ report: DeliveryReport, _ refusal: Refusal? = nil,
-        _ diagnosis: Diagnosis? = nil
+        _ reply: RecipientReply? = nil
     ) {
-        let diagnosis = diagnosis ?? Diagnosis(report)
+        let reply = reply ?? RecipientReply(report)
         let attempts = Int(run.batch.records[position].attempt) + 1
-        let verdict = Verdict(
+        let decision = AttemptDecision(
             report.verdict, isExpired: now() >= run.batch.campaignExpiresAt,
-            resendsInDoubt: run.runtime.resendsInDoubt, bounces: refusal?.bounces(refusals, attempts: attempts))
-        watch(run, report, refusal, diagnosis)
-        switch verdict {
+            resendsLeft: run.resendsLeft(position), bounces: refusal?.bounces(refusals, attempts: attempts))
+        watch(run, report, refusal, reply)
+        switch decision {
         case .final(let outcome):
-            conclude(run, position, outcome, diagnosis, suppresses: diagnosis.suppresses(report))
-        case .later(let countsAsInDoubt):
-            if countsAsInDoubt {
-                metrics.count(\.inDoubtResent)
-                journal.record(run, [JournalEntry(run, position, .inDoubtResend)])
-            }
-            postpone(run, position, diagnosis, leavesAtOnce: refusal?.action?.rotatesSource ?? false)
+            conclude(run, position, outcome, reply, finding: outcome == .bounced ? report.finding : .nothing)
+        case .retry(let countsAsInDoubt):
+            if countsAsInDoubt { resendInDoubt(run, position) }
+            let leavesAtOnce = refusal?.action?.rotatesSource ?? false
+            self.defer(
+                run, position, reply, inSeconds: leavesAtOnce ? 1 : retrySeconds(run, position, RetryClass(report)))
         }
     }
 
     /// Tells once when too much of a campaign's mail is refused for its sender.
-    private func watch(_ run: BatchRun, _ report: DeliveryReport, _ refusal: Refusal?, _ diagnosis: Diagnosis) {
+    private func watch(_ run: BatchRun, _ report: DeliveryReport, _ refusal: Refusal?, _ reply: RecipientReply) {
         guard report.verdict == .accepted || refusal != nil else { return }
         guard run.runtime.answered(isBlock: refusal?.isBlock ?? false) else { return }
-        onBrake(run.batch.id.account, run.batch.id.campaign, diagnosis)
+        onBrake(run.batch.id.account, run.batch.id.campaign, reply)
     }
 
     func conclude(
-        _ run: BatchRun, _ position: Int, _ outcome: Outcome, _ diagnosis: Diagnosis, suppresses: Bool = false
+        _ run: BatchRun, _ position: Int, _ outcome: Outcome, _ reply: RecipientReply,
+        finding: AddressFinding = .nothing
     ) {
         let record = run.batch.records[position]
         metrics.concluded(outcome, of: run.batch.id.account)
         journal.record(
-            run, [JournalEntry(run, position, .outcome(outcome), diagnosis)],
-            suppress: suppresses ? run.fingerprints[position] : nil)
+            run, [JournalEntry(run, position, .outcome(outcome), reply, finding)],
+            found: run.found(finding, at: position))
         run.finish(
             position,
-            .final(
-                RecipientResult(
-                    index: record.index, outcome: outcome, code: diagnosis.code, enhanced: diagnosis.enhanced,
-                    text: diagnosis.text)))
+            .final(RecipientResult(index: record.index, outcome: outcome, reply: reply)))
+    }
+
+    /// The mail may have been delivered, and is to be sent again: that is counted.
+    func resendInDoubt(_ run: BatchRun, _ position: Int) {
+        metrics.count(\.inDoubtResent)
+        run.noteResend(position)
+        journal.record(run, [JournalEntry(run, position, .inDoubtResend)])
     }
 
     /// An attempt failed for now.
-    ///
-    /// - Parameter leavesAtOnce: by another source, which the next attempt finds.
-    func postpone(_ run: BatchRun, _ position: Int, _ diagnosis: Diagnosis, leavesAtOnce: Bool = false) {
+    func `defer`(_ run: BatchRun, _ position: Int, _ reply: RecipientReply, inSeconds seconds: Double) {
         metrics.deferred(of: run.batch.id.account)
-        journal.record(run, [JournalEntry(run, position, .deferred, diagnosis)])
-        run.finish(
-            position, .deferred(inSeconds: leavesAtOnce ? 1 : retrySeconds(run, position, diagnosis)))
+        journal.record(run, [JournalEntry(run, position, .deferred, reply)])
+        run.finish(position, .deferred(inSeconds: seconds))
     }
 
     /// When a recipient that was refused for now is due again.
-    func retrySeconds(_ run: BatchRun, _ position: Int, _ diagnosis: Diagnosis) -> Double {
+    func retrySeconds(_ run: BatchRun, _ position: Int, _ retryClass: RetryClass) -> Double {
         var generator = SystemRandomNumberGenerator()
         return retry.delay(
-            afterAttempt: Int(run.batch.records[position].attempt) + 1,
-            for: diagnosis.code >= 500
-                ? .blocked
-                : RetryClass(code: Int(diagnosis.code), enhanced: diagnosis.enhanced, text: diagnosis.text),
-            using: &generator)
+            afterAttempt: Int(run.batch.records[position].attempt) + 1, for: retryClass, using: &generator)
     }
 }
 
@@ -247,9 +246,12 @@ extension LaneAnswer {
 }
 
 extension JournalEntry {
-    init(_ run: BatchRun, _ position: Int, _ kind: Kind, _ diagnosis: Diagnosis? = nil) {
+    init(
+        _ run: BatchRun, _ position: Int, _ kind: Kind, _ reply: RecipientReply? = nil,
+        _ finding: AddressFinding = .nothing
+    ) {
         self.init(
-            index: run.batch.records[position].index, kind: kind, replyCode: diagnosis?.code ?? 0,
-            enhanced: diagnosis?.enhanced, text: diagnosis?.text ?? "", wasDeferred: run.batch.isRetry)
+            index: run.batch.records[position].index, kind: kind, reply: reply ?? .none,
+            wasDeferred: run.batch.isRetry, finding: finding)
     }
 }

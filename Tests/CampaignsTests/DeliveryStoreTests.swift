@@ -352,15 +352,52 @@ struct DeliveryStoreTests {
         #expect(try await fixture.store.append(node: "n", [batch.group([1: .delivered])]) == [batch.id: .held(.open)])
     }
 
-    @Test func `an address found dead is suppressed for its account at once`() async throws {
+    @Test func `a missing mailbox is suppressed for its account at once`() async throws {
         let fixture = try await CampaignFixture.make()
         let other = try await fixture.account("other", credits: 0)
         let address = try EmailAddress("gone@example.org")
         let fingerprint = try await fixture.vault.accountKeys(fixture.account).fingerprinter.fingerprint(address)
-        try await fixture.store.suppress([fingerprint], account: fixture.account)
+        try await fixture.store.note(
+            [FoundAddress(fingerprint, in: CampaignID(rawValue: 1), .missing)], account: fixture.account, deadAfter: 0)
         #expect(try await fixture.store.suppressed(fixture.account, [fingerprint]) == [fingerprint])
         #expect(try await fixture.store.suppressed(other, [fingerprint]).isEmpty)
         #expect(try await fixture.suppressions.find(address, account: fixture.account)?.reason == .hardBounce)
+    }
+
+    @Test func `a dead address is suppressed when enough campaigns have found it so, each counted once`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let other = try await fixture.account("other", credits: 0)
+        let fingerprinter = try await fixture.vault.accountKeys(fixture.account).fingerprinter
+        let fingerprints = try ["a@example.org", "b@example.org"].map {
+            fingerprinter.fingerprint(try EmailAddress($0))
+        }
+        func note(_ campaigns: Int64..., of account: AccountID? = nil, after: Int = 3) async throws -> Int {
+            let found = campaigns.flatMap { campaign in
+                fingerprints.map { FoundAddress($0, in: CampaignID(rawValue: campaign), .dead) }
+            }
+            try await fixture.store.note(found + found, account: account ?? fixture.account, deadAfter: after)
+            return try await fixture.store.suppressed(account ?? fixture.account, fingerprints).count
+        }
+        #expect(try await note(1) == 0)
+        // The same campaign again, as a takeover says it; another account's; and the setting that it counts for nothing.
+        #expect(try await note(1, 1) == 0)
+        #expect(try await note(2, of: other) == 0)
+        #expect(try await note(3, 4, 5, after: 0) == 0)
+        #expect(try await note(2) == 0)
+        try await fixture.records.pool.withConnection { connection in
+            try await DeadAddresses.forget([fingerprints[1]], account: fixture.account, on: connection)
+        }
+        #expect(try await note(3) == 1)
+        #expect(try await note(4) == 1)
+        #expect(try await note(5) == 2)
+        #expect(
+            try await fixture.suppressions.find(EmailAddress("a@example.org"), account: fixture.account)?.reason
+                == .hardBounce)
+        // What was found long ago is forgotten.
+        try await fixture.records.owner.query("UPDATE dead_addresses SET seen_at = now() - interval '2 years'")
+        #expect(try await note(3, of: other) == 0)
+        #expect(try await note(4, of: other) == 0)
+        #expect(try await note(5, of: other) == 2)
     }
 
     @Test func `in-doubt mails are counted, and sent again or given up`() async throws {
@@ -442,6 +479,31 @@ struct DeliveryStoreTests {
         let end = try await fixture.status(campaign)
         #expect(end.counters.delivered == 100 && end.credits.charged == 100)
         #expect(try await fixture.balance().available == 100)
+        #expect(try await fixture.problemsOfBooks() == [])
+    }
+
+    @Test func `joined retry batches are due with their first, and those due later stay apart`() async throws {
+        let fixture = try await CampaignFixture.make(credits: 200)
+        let campaign = try await fixture.sent(12, batchSize: 12)
+        let seconds = [600.0, 610, 640, 700, 3_600, 3_700, 3_800, 3_900, 14_000, 300, 1_200, 7_200]
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        let entries = batch.records.map { JournalEntry(index: $0.index, kind: .deferred, replyCode: 451) }
+        _ = try await fixture.store.append(
+            node: "n", [JournalGroup(batch: batch.id, epoch: batch.epoch, entries: entries)])
+        _ = try await fixture.store.settle(
+            batch.id, node: "n", epoch: batch.epoch,
+            BatchSettlement(results: [], retries: zip(batch.records, seconds).map { .init([$0], inSeconds: $1) }))
+        for _ in 0..<3 { _ = try await fixture.store.coalesceRetries() }
+        let due = try await fixture.records.owner.query(
+            """
+            SELECT recipients, round(extract(epoch FROM due_at - now()) / 100)::int FROM batches WHERE state = 1
+            ORDER BY due_at
+            """
+        ).map { try $0.decode(Int32.self, Int32.self) }
+        #expect(due.map(\.0) == [1, 4, 1, 4, 1, 1])
+        #expect(due.map(\.1) == [3, 6, 12, 36, 72, 140])
+        #expect(try await fixture.status(campaign).counters.deferred == 12)
+        #expect(try await fixture.status(campaign).credits.held == 12)
         #expect(try await fixture.problemsOfBooks() == [])
     }
 

@@ -16,11 +16,40 @@ struct JournalCodingTests {
         JournalEntry(index: 300, kind: .inDoubtResend),
         JournalEntry(index: 301, kind: .withdrawn, wasDeferred: true),
         JournalEntry(index: 5, kind: .outcome(.inDoubt), text: "lost"),
+        JournalEntry(index: 6, kind: .outcome(.bounced), replyCode: 550, text: "No such user", finding: .missing),
+        JournalEntry(index: 7, kind: .outcome(.bounced), text: "no such domain", wasDeferred: true, finding: .dead),
+        // Whatever the words say: it was decided when they came.
+        JournalEntry(index: 8, kind: .outcome(.bounced), replyCode: 550, text: "No such user", finding: .nothing),
     ]
 
     @Test func `a group reads back as it was written`() throws {
         let group = JournalGroup(batch: Self.batch, epoch: 70_000, entries: Self.entries)
         #expect(try JournalGroup.entries(decoding: group.encoded(), epoch: 70_000) == Self.entries)
+    }
+
+    /// Octets as releases before the findings wrote them: version 1, epoch 3, one bounce with a reply.
+    private static func old(_ text: String) -> [UInt8] {
+        var writer = OctetWriter(reserving: 64)
+        writer.octet(1)
+        writer.number(UInt64(3))
+        writer.index(9)
+        writer.octet(0x01 | 0x10)
+        writer.octet(UInt8(Outcome.bounced.rawValue))
+        writer.reply(RecipientReply(code: 550, text: text))
+        return writer.bytes
+    }
+
+    @Test func `of a bounce of an older release its words tell what was found`() throws {
+        #expect(try JournalGroup.entries(decoding: Self.old("No such user"), epoch: 3).map(\.finding) == [.missing])
+        #expect(try JournalGroup.entries(decoding: Self.old("Blocked"), epoch: 3).map(\.finding) == [.nothing])
+        let gmx = "mailbox unavailable invalid DNS MX or A/AAAA resource record"
+        #expect(try JournalGroup.entries(decoding: Self.old(gmx), epoch: 3).map(\.finding) == [.nothing])
+        let progress = RecipientProgress.replay(try JournalGroup.entries(decoding: Self.old("No such user"), epoch: 3))
+        guard case .finished(let result) = progress[9] else {
+            Issue.record("not finished")
+            return
+        }
+        #expect(result.finding == .missing)
     }
 
     @Test func `a group of another epoch does not read`() {

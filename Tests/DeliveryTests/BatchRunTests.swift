@@ -1,6 +1,7 @@
 import MailMessage
 import MailSigning
 import MailTypes
+import Synchronization
 import Testing
 
 @testable import Campaigns
@@ -26,6 +27,44 @@ struct BatchRunTests {
         await run.wait()
     }
 
+    @Test func `a run that is abandoned waits for nobody, and one that is parked or cancelled for all`() async throws {
+        let run = try BatchRun.sample(2)
+        let isOver = Atomic(false)
+        let waiting = Task {
+            await run.wait()
+            isOver.store(true, ordering: .sequentiallyConsistent)
+        }
+        run.finish(1, .untouched)
+        run.stop(.cancel)
+        try await Task.sleep(for: .milliseconds(50))
+        let wasOver = isOver.load(ordering: .sequentiallyConsistent)
+        #expect(!wasOver)
+        run.stop(.abandon)
+        await waiting.value
+        await run.wait()
+        // What comes later is heard, and changes nothing.
+        run.finish(0, .untouched)
+        #expect(End(run.conclusion()) == .abandon)
+    }
+
+    @Test func `the end of its task abandons a run whose mail is never heard of again`() async throws {
+        let run = try BatchRun.sample(2)
+        let waiting = Task { await run.wait() }
+        run.finish(0, .final(RecipientResult(index: 0, outcome: .delivered)))
+        waiting.cancel()
+        await waiting.value
+        #expect(run.stopReason == .abandon)
+        #expect(End(run.conclusion()) == .abandon)
+        // Also where it had been cancelled before.
+        let second = try BatchRun.sample(1)
+        let late = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            await second.wait()
+        }
+        await late.value
+        #expect(second.stopReason == .abandon)
+    }
+
     @Test func `nobody has two fates`() async {
         await #expect(processExitsWith: .failure) {
             let run = try BatchRun.sample(2)
@@ -41,35 +80,36 @@ struct BatchRunTests {
         run.finish(0, .final(RecipientResult(index: 0, outcome: .delivered, code: 250)))
         run.finish(1, .deferred(inSeconds: 40))
         run.finish(2, .final(RecipientResult(index: 2, outcome: .bounced, code: 550)))
-        run.finish(3, .deferred(inSeconds: 60))
+        run.finish(3, .deferred(inSeconds: 48))
         guard case .settle(let settlement) = run.conclusion() else {
             Issue.record("not settled")
             return
         }
         #expect(settlement.results.map(\.index) == [0, 2])
         #expect(settlement.results.map(\.outcome) == [.delivered, .bounced])
-        // Those who are due at about the same time go together.
+        // Those who are due at about the same time go together, with the first of them.
         #expect(settlement.retries.map { $0.records.map(\.index) } == [[1, 3]])
         #expect(settlement.retries.map { $0.records.map(\.attempt) } == [[4, 1]])
-        #expect(settlement.retries.map(\.inSeconds) == [50])
+        #expect(settlement.retries.map(\.inSeconds) == [40])
+        #expect(settlement.retries.map(\.latestInSeconds) == [48])
     }
 
     @Test func `recipients due at different times go into batches of their own`() throws {
-        let seconds = [0.0, 0.9, 1, 300, 511, 512, 14_400]
+        let seconds = [511.0, 0.9, 0, 300, 375, 512, 14_400]
         let run = try BatchRun.sample(seconds.count)
         for (position, seconds) in seconds.enumerated() { run.finish(position, .deferred(inSeconds: seconds)) }
         guard case .settle(let settlement) = run.conclusion() else {
             Issue.record("not settled")
             return
         }
-        #expect(settlement.retries.map { $0.records.map(\.index) } == [[0, 1], [2], [3, 4], [5], [6]])
-        #expect(settlement.retries.map(\.inSeconds) == [0.45, 1, 405.5, 512, 14_400])
+        #expect(settlement.retries.map { $0.records.map(\.index) } == [[1, 2], [3, 4], [0, 5], [6]])
+        #expect(settlement.retries.map(\.inSeconds) == [0, 300, 511, 14_400])
     }
 
     @Test func `who was not tried has no attempt more`() throws {
         let run = try BatchRun.sample(2, attempts: [0, 3])
-        run.finish(0, .postponed(inSeconds: 20))
-        run.finish(1, .postponed(inSeconds: 20))
+        run.finish(0, .requeued(inSeconds: 20))
+        run.finish(1, .requeued(inSeconds: 20))
         guard case .settle(let settlement) = run.conclusion() else {
             Issue.record("not settled")
             return
@@ -85,7 +125,7 @@ struct BatchRunTests {
         #expect(run.waitingCount == 2)
         run.finish(1, .untouched)
         #expect(run.waitingCount == 2)
-        run.finish(0, .postponed(inSeconds: 1))
+        run.finish(0, .requeued(inSeconds: 1))
         #expect(run.waitingCount == 1)
     }
 

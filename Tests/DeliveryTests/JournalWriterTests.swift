@@ -142,7 +142,7 @@ struct JournalWriterTests {
         let run = try await fixture.claimRun("n")
         try await fixture.withJournal("n") { journal in
             journal.record(
-                run, [JournalEntry(run, 1, .outcome(.bounced))], suppress: run.fingerprints[1])
+                run, [JournalEntry(run, 1, .outcome(.bounced))], found: run.found(.missing, at: 1))
             await journal.flush()
             let missing = try await fixture.suppression(of: 1)
             #expect(missing?.reason == .hardBounce)

@@ -80,6 +80,53 @@ struct OutcomeTests {
         #expect(try await fixture.balance().posted == DeliveryFixture.credits - 4)
     }
 
+    @Test func `who is refused as unknown after the final dot is suppressed, and who is refused as spam is not`()
+        async throws
+    {
+        let fixture = try await DeliveryFixture.make()
+        let replies = [
+            Self.noSuchUser, SMTPReply(550, nil, "No such user here"),
+            SMTPReply(550, EnhancedStatusCode("5.7.1"), "message rejected due to content"),
+        ]
+        let server = MailServer { address, _ in
+            .content(replies[DeliveryFixture.addresses(3).firstIndex(of: address) ?? 0])
+        }
+        try await fixture.withEngine(to: server) { _ in
+            let campaign = try await fixture.send(3)
+            let status = try await fixture.end(of: campaign)
+            #expect(status.counters.bounced == 3)
+        }
+        #expect(try await fixture.suppression(of: 0)?.reason == .hardBounce)
+        #expect(try await fixture.suppression(of: 1)?.reason == .hardBounce)
+        #expect(try await fixture.suppression(of: 2) == nil)
+    }
+
+    @Test func `a disabled mailbox is suppressed when three campaigns have found it so, delivered mail counts anew`()
+        async throws
+    {
+        let fixture = try await DeliveryFixture.make()
+        let disabled = SMTPReply(550, EnhancedStatusCode("5.2.1"), "This account is disabled")
+        // The second is well at its third campaign.
+        let server = MailServer { address, attempt in
+            address == DeliveryFixture.address(1) && attempt == 3 ? .accept : .recipient(disabled)
+        }
+        try await fixture.withEngine(to: server) { _ in
+            for campaign in 1...4 {
+                let suppressed = try await fixture.suppressions.count(fixture.account)
+                #expect(suppressed == (campaign > 3 ? 1 : 0))
+                _ = try await fixture.end(of: fixture.send(2), suppressedBefore: campaign > 3 ? 1 : 0)
+            }
+        }
+        let suppression = try #require(try await fixture.suppression(of: 0))
+        #expect((suppression.reason, suppression.origin) == (.hardBounce, .reply))
+        #expect(try await fixture.suppression(of: 1) == nil)
+        let counted = try await fixture.records.owner.query(
+            "SELECT cardinality(campaigns) FROM dead_addresses"
+        ).map { try $0.decode(column: 0, as: Int32.self) }
+        // Of the second alone, and of its last campaign.
+        #expect(counted == [1])
+    }
+
     @Test(
         arguments: [
             ("a sender", [SMTPReply(552, nil, "Message size exceeds fixed limit")], MailServer.Answer.accept),

@@ -16,14 +16,14 @@ struct TakeoverTests {
     ///
     /// - Parameter beforeDeath: what happens while the node has its lease.
     private static func leave(
-        _ fixture: DeliveryFixture, beforeDeath: () async throws -> Void = {}
+        _ fixture: DeliveryFixture, finding: AddressFinding = .missing, beforeDeath: () async throws -> Void = {}
     ) async throws {
         let batch = try #require(try await fixture.store.claim(node: "dead", leaseSeconds: 60, limit: 1).first)
         let entries = [
             JournalEntry(index: 0, kind: .intent),
             JournalEntry(
                 index: 0, kind: .outcome(.bounced), replyCode: 550, enhanced: EnhancedStatusCode("5.1.1"),
-                text: "No such user"),
+                text: "No such user", finding: finding),
             JournalEntry(index: 1, kind: .intent),
             JournalEntry(index: 1, kind: .deferred, replyCode: 451, text: "Later"),
             JournalEntry(index: 2, kind: .intent),
@@ -46,6 +46,61 @@ struct TakeoverTests {
         #expect(server.copies == Dictionary(uniqueKeysWithValues: (1..<4).map { (DeliveryFixture.address($0), 1) }))
         // The dead node had no time to suppress it.
         #expect(try await fixture.suppression(of: 0)?.reason == .hardBounce)
+    }
+
+    @Test func `a takeover suppresses nobody whom the first run did not find missing, whatever the reply says`()
+        async throws
+    {
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(4)
+        try await Self.leave(fixture, finding: .nothing)
+        try await fixture.withEngine(to: MailServer()) { _ in
+            let counters = try await fixture.end(of: campaign).counters
+            #expect(counters.bounced == 1)
+        }
+        #expect(try await fixture.suppressions.count(fixture.account) == 0)
+    }
+
+    /// A receiver that takes each mail and never says so, and nodes that die in between.
+    @Test(arguments: [0, 1, 2])
+    func `a mail is sent again no more often than the operator wants, over retries and nodes`(_ resends: Int)
+        async throws
+    {
+        let fixture = try await DeliveryFixture.make()
+        let server = MailServer { _, _ in .silence }
+        let campaign = try await fixture.send(3, inDoubt: .resend)
+        // The first copy is a dead node's, as far as anybody knows.
+        let batch = try #require(try await fixture.store.claim(node: "dead", leaseSeconds: 60, limit: 1).first)
+        _ = try await fixture.store.append(
+            node: "dead",
+            [JournalGroup(batch: batch.id, epoch: batch.epoch, entries: [JournalEntry(index: 0, kind: .intent)])])
+        try await fixture.endLeases(of: "dead")
+        try await fixture.withEngine(to: server, { $0.inDoubtResends = resends }) { _ in
+            let counters = try await fixture.end(of: campaign).counters
+            #expect((counters.inDoubt, counters.delivered) == (3, 0))
+            #expect(counters.inDoubtResent == 3 * resends)
+        }
+        #expect(server.copies[DeliveryFixture.address(0)] ?? 0 == resends)
+        for number in 1...2 { #expect(server.copies[DeliveryFixture.address(number)] == 1 + resends) }
+        #expect(try await fixture.problemsOfBooks() == [])
+    }
+
+    @Test func `a resend that a dead node had journalled is the last one`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let server = MailServer { _, _ in .silence }
+        let campaign = try await fixture.send(2, inDoubt: .resend)
+        for (node, kinds) in [("a", [JournalEntry.Kind.intent]), ("b", [.inDoubtResend, .intent])] {
+            let batch = try #require(try await fixture.store.claim(node: node, leaseSeconds: 60, limit: 1).first)
+            let entries = kinds.map { JournalEntry(index: 0, kind: $0) }
+            _ = try await fixture.store.append(
+                node: node, [JournalGroup(batch: batch.id, epoch: batch.epoch, entries: entries)])
+            try await fixture.endLeases(of: node)
+        }
+        try await fixture.withEngine(to: server) { _ in
+            let counters = try await fixture.end(of: campaign).counters
+            #expect((counters.inDoubt, counters.inDoubtResent) == (2, 2))
+        }
+        #expect(server.copies == [DeliveryFixture.address(1): 2])
     }
 
     @Test func `a campaign that skips mails nobody in doubt`() async throws {

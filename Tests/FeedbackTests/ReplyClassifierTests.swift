@@ -28,6 +28,15 @@ import Testing
         (554, "5.7.1 Client host [192.0.2.1] blocked using bl.example.org", .blockReputation, false),
         (550, "Mailbox unavailable, 192.0.2.1 is listed in our blocklist", .blockReputation, false),
         (550, "Mailbox unavailable", .hardBadMailbox, true),
+        // Of the sender, at GMX, web.de and IONOS.
+        (
+            550, "Requested action not taken: mailbox unavailable 550 invalid DNS MX or A/AAAA resource record",
+            .relayConfig, false
+        ),
+        (
+            550, "Requested action not taken: mailbox unavailable invalid DNS A or MX resource record", .relayConfig,
+            false
+        ),
         (450, "Mailbox unavailable", .other, false),
         (550, "5.7.26 DMARC policy of the From domain failed", .blockAuth, false),
         (554, "Message looks like spam", .blockSpamPolicy, false),

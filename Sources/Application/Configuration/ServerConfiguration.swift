@@ -117,6 +117,8 @@ struct ServerConfiguration: Sendable {
         configuration.refusals.mostAttempts = try settings.number("blockAttempts", default: 10, in: 1...1_000)
         let share = try settings.number("blockShare", default: 30, in: 0...100)
         configuration.refusals.brakeShare = share == 0 ? nil : Double(share) / 100
+        configuration.inDoubtResends = try settings.number("inDoubtResends", default: 1, in: 0...10)
+        configuration.deadAfterCampaigns = try settings.number("suppressDeadAfter", default: 3, in: 0...100)
         let requirement = settings.text("tls", default: TLSRequirement.opportunistic.rawValue)
         guard let least = TLSRequirement(rawValue: requirement), least != .requireTLS else {
             throw SettingError(

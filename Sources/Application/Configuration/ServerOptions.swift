@@ -118,6 +118,18 @@ struct ServerOptions: ParsableArguments {
     var blockShare: Int?
 
     @Option(
+        help:
+            "How often a mail is sent again whose answer was lost, 0 to 10, before it ends in doubt. [SLUICE_IN_DOUBT_RESENDS, 1]"
+    )
+    var inDoubtResends: Int?
+
+    @Option(
+        help:
+            "Campaigns that must find a mailbox disabled, or its domain dead, until it is suppressed; 0: never. [SLUICE_SUPPRESS_DEAD_AFTER, 3]"
+    )
+    var suppressDeadAfter: Int?
+
+    @Option(
         help: "Connections to each route at once; for recipients' own servers see --providers. [SLUICE_CONNECTIONS, 64]"
     )
     var connections: Int?
@@ -169,7 +181,8 @@ struct ServerOptions: ParsableArguments {
             "helo": helo, "route": route, "routes": routes, "dns": dns,
             "smtpPort": smtpPort.map(String.init), "allowPrivateDestinations": allowPrivateDestinations ? "true" : nil,
             "force": force ? "true" : nil, "publicUrl": publicURL, "retryBase": retryBase.map(String.init),
-            "retryMaximum": retryMaximum.map(String.init),
+            "retryMaximum": retryMaximum.map(String.init), "inDoubtResends": inDoubtResends.map(String.init),
+            "suppressDeadAfter": suppressDeadAfter.map(String.init),
             "softBounce": softBounce ? "true" : nil, "blockAttempts": blockAttempts.map(String.init),
             "blockShare": blockShare.map(String.init), "connections": connections.map(String.init),
             "maxConnections": maxConnections.map(String.init), "lease": lease.map(String.init), "providers": providers,

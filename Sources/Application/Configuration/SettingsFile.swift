@@ -8,10 +8,10 @@ enum SettingsFile {
     /// Every setting, as flags, environment variables and this file name it. See docs/operators/configuration.md.
     static let keys: Set<String> = [
         "allowPrivateDestinations", "blockAttempts", "blockShare", "connections", "data", "databaseUrl", "dns", "force",
-        "helo", "http", "lease",
+        "helo", "http", "inDoubtResends", "lease",
         "logLevel", "masterKey", "masterKeyFile", "maxConnections", "mtaSts", "node", "operator", "operatorSocket",
         "providers", "publicUrl", "retryBase", "retryMaximum", "roles", "route", "routes", "smtpPort", "softBounce",
-        "sources", "tls",
+        "sources", "suppressDeadAfter", "tls",
         "tlsCertificate", "tlsKey", "tlsReportFrom", "trustAnchor", "trustRoots", "vaultDatabaseUrl",
     ]
 

@@ -20,6 +20,8 @@ package struct JournalEntry: Sendable, Hashable {
     package let reply: RecipientReply
     /// The recipient counts as deferred already: it came in a retry batch, or was deferred before in this one.
     package let wasDeferred: Bool
+    /// Of a bounce.
+    package let finding: AddressFinding
 
     package var replyCode: UInt16 { reply.code }
     package var enhanced: EnhancedStatusCode? { reply.enhanced }
@@ -27,17 +29,20 @@ package struct JournalEntry: Sendable, Hashable {
 
     package init(
         index: Int32, kind: Kind, replyCode: UInt16 = 0, enhanced: EnhancedStatusCode? = nil, text: String = "",
-        wasDeferred: Bool = false
+        wasDeferred: Bool = false, finding: AddressFinding = .nothing
     ) {
         self.init(
             index: index, kind: kind, reply: RecipientReply(code: replyCode, enhanced: enhanced, text: text),
-            wasDeferred: wasDeferred)
+            wasDeferred: wasDeferred, finding: finding)
     }
 
-    package init(index: Int32, kind: Kind, reply: RecipientReply, wasDeferred: Bool = false) {
+    package init(
+        index: Int32, kind: Kind, reply: RecipientReply, wasDeferred: Bool = false, finding: AddressFinding = .nothing
+    ) {
         self.index = index
         self.kind = kind
         self.reply = reply
         self.wasDeferred = wasDeferred
+        self.finding = finding
     }
 }

@@ -1,7 +1,11 @@
+import Feedback
 import MailTypes
 
 /// The stored form, before sealing: version, epoch, then for each entry its index, a tag (kind, was deferred, has a
-/// reply), the outcome if it is one, and the reply if there is one.
+/// reply, finding of a bounce), the outcome if it is one, and the reply if there is one.
+///
+/// The tag's two highest bits hold the finding plus one. They are 0 in bounces of releases that did not journal it; of
+/// those the reply's words have to tell.
 extension JournalGroup {
     private static let version: UInt8 = 1
 
@@ -9,6 +13,7 @@ extension JournalGroup {
         static let kind: UInt8 = 0x07
         static let wasDeferred: UInt8 = 0x08
         static let hasReply: UInt8 = 0x10
+        static let findingShift: UInt8 = 6
     }
 
     func encoded() -> [UInt8] {
@@ -19,7 +24,8 @@ extension JournalGroup {
             writer.index(entry.index)
             let hasReply = entry.reply != .none
             writer.octet(
-                entry.kind.tag | (entry.wasDeferred ? Tag.wasDeferred : 0) | (hasReply ? Tag.hasReply : 0))
+                entry.kind.tag | (entry.wasDeferred ? Tag.wasDeferred : 0) | (hasReply ? Tag.hasReply : 0)
+                    | (entry.kind == .outcome(.bounced) ? (entry.finding.rawValue + 1) << Tag.findingShift : 0))
             if case .outcome(let outcome) = entry.kind { writer.octet(UInt8(outcome.rawValue)) }
             if hasReply { writer.reply(entry.reply) }
         }
@@ -39,9 +45,20 @@ extension JournalGroup {
             let kind = try JournalEntry.Kind(tag: tag & Tag.kind, from: &reader)
             let reply = tag & Tag.hasReply == 0 ? RecipientReply.none : try reader.reply()
             entries.append(
-                JournalEntry(index: index, kind: kind, reply: reply, wasDeferred: tag & Tag.wasDeferred != 0))
+                JournalEntry(
+                    index: index, kind: kind, reply: reply, wasDeferred: tag & Tag.wasDeferred != 0,
+                    finding: try finding(tag >> Tag.findingShift, kind, reply)))
         }
         return entries
+    }
+
+    private static func finding(
+        _ bits: UInt8, _ kind: JournalEntry.Kind, _ reply: RecipientReply
+    ) throws(CampaignError) -> AddressFinding {
+        guard kind == .outcome(.bounced) else { return .nothing }
+        guard bits != 0 else { return reply.namesMissingMailbox ? .missing : .nothing }
+        guard let finding = AddressFinding(rawValue: bits - 1) else { throw OctetReader.malformed }
+        return finding
     }
 }
 
@@ -67,5 +84,12 @@ extension JournalEntry.Kind {
         case 4: self = .withdrawn
         default: throw OctetReader.malformed
         }
+    }
+}
+
+extension RecipientReply {
+    /// Whether the words say for good that there is no such mailbox, whatever command they answered.
+    fileprivate var namesMissingMailbox: Bool {
+        code != 0 && ReplyClassifier.classify(code: Int(code), enhanced: enhanced, text: text).suppresses
     }
 }

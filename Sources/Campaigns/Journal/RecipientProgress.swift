@@ -14,6 +14,13 @@ package enum RecipientProgress: Sendable, Hashable {
         return states.compactMapValues(\.progress)
     }
 
+    /// How often each recipient's mail was to be sent again because an answer was lost.
+    static func resends(_ entries: some Sequence<JournalEntry>) -> [Int32: Int] {
+        var resends: [Int32: Int] = [:]
+        for entry in entries where entry.kind == .inDoubtResend { resends[entry.index, default: 0] += 1 }
+        return resends
+    }
+
     private struct ReplayState {
         var final: RecipientResult?
         var deferred: RecipientResult?
@@ -28,6 +35,7 @@ package enum RecipientProgress: Sendable, Hashable {
             case .outcome(let outcome):
                 isIntended = false
                 final = RecipientResult(index: entry.index, outcome: outcome, reply: entry.reply)
+                final?.finding = entry.finding
             case .deferred:
                 isIntended = false
                 deferred = RecipientResult(index: entry.index, outcome: nil, reply: entry.reply)

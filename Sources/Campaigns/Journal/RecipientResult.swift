@@ -9,6 +9,8 @@ package struct RecipientResult: Sendable, Hashable {
     package let reply: RecipientReply
     /// A mail was sent again after the answer to an earlier one was lost.
     package var wasInDoubt = false
+    /// Of a bounce that the journal still knows. It is not kept with the results of a settled batch.
+    package var finding = AddressFinding.nothing
 
     package var code: UInt16 { reply.code }
     package var enhanced: EnhancedStatusCode? { reply.enhanced }

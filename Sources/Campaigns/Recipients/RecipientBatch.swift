@@ -7,7 +7,8 @@
 ///     varint   domains, then each as varint length and UTF-8
 ///     varint   variable names, then each likewise
 ///     varint   records, then each as:
-///       varint index · octet attempt · octet flags (1 suppressed, 2 name follows, 4 first attempt follows)
+///       varint index · octet attempt · octet flags (1 suppressed, 2 name follows, 4 first attempt follows,
+///       the five others resends)
 ///       varint domain · varint length and UTF-8 of the local part
 ///       [varint length and UTF-8 of the name] · [varint seconds of the first attempt]
 ///       varint fields, then each as varint name · value
@@ -39,6 +40,7 @@ package struct RecipientBatch: Sendable, Hashable {
         static let suppressed: UInt8 = 1
         static let name: UInt8 = 2
         static let firstAttempt: UInt8 = 4
+        static let resendsShift: UInt8 = 3
     }
 
     enum ValueKind: UInt8 {

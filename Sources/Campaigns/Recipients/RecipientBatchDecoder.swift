@@ -44,11 +44,13 @@ enum RecipientBatchDecoder {
         let name = flags & RecipientBatch.Flag.name == 0 ? nil : try reader.text(span)
         let firstAttemptAt =
             flags & RecipientBatch.Flag.firstAttempt == 0 ? 0 : Int64(bitPattern: try reader.varint(span))
-        return RecipientRecord(
+        var record = RecipientRecord(
             index: Int32(bitPattern: index), attempt: attempt,
             isSuppressed: flags & RecipientBatch.Flag.suppressed != 0, firstAttemptAt: firstAttemptAt,
             address: try address(local, domain), name: name,
             variables: try variables(span, &reader, names, depth: 0))
+        record.resends = flags >> RecipientBatch.Flag.resendsShift
+        return record
     }
 
     private static func address(_ local: String, _ domain: DomainName) throws(RecipientBatchError) -> EmailAddress {

@@ -24,7 +24,8 @@ struct RecipientBatchEncoder {
         body.append(
             (record.isSuppressed ? RecipientBatch.Flag.suppressed : 0)
                 | (record.name == nil ? 0 : RecipientBatch.Flag.name)
-                | (record.firstAttemptAt == 0 ? 0 : RecipientBatch.Flag.firstAttempt))
+                | (record.firstAttemptAt == 0 ? 0 : RecipientBatch.Flag.firstAttempt)
+                | min(record.resends, RecipientRecord.mostResends) << RecipientBatch.Flag.resendsShift)
         Varint.append(UInt64(domains.position(of: record.address.domain.text, after: nil)), to: &body)
         append(record.address.localPart)
         if let name = record.name { append(name) }

@@ -7,6 +7,8 @@ package struct RecipientRecord: Sendable, Hashable {
     package var index: Int32
     /// How many attempts came before.
     package var attempt: UInt8
+    /// How often a mail was sent again because the answer to one before it was lost; at most ``mostResends``.
+    package var resends: UInt8 = 0
     /// The address was on the account's suppression list when it was imported: never dialled, never charged.
     package var isSuppressed: Bool
     /// When the first attempt was made, in seconds since 1970; 0 before it.
@@ -15,6 +17,8 @@ package struct RecipientRecord: Sendable, Hashable {
     /// Display name for the To field.
     package var name: String?
     package var variables: MergeVariables
+
+    package static let mostResends: UInt8 = 31
 
     package init(
         index: Int32, attempt: UInt8 = 0, isSuppressed: Bool = false, firstAttemptAt: Int64 = 0,
@@ -27,5 +31,10 @@ package struct RecipientRecord: Sendable, Hashable {
         self.address = address
         self.name = name
         self.variables = variables
+    }
+
+    /// Adds mails that were sent again, as far as can be counted.
+    package mutating func count(resends more: Int) {
+        resends = UInt8(min(Int(resends) + more, Int(Self.mostResends)))
     }
 }

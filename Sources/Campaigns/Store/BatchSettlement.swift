@@ -3,13 +3,20 @@ package struct BatchSettlement: Sendable {
     /// Recipients that are tried again together.
     package struct Retry: Sendable {
         package var records: [RecipientRecord]
+        /// Until the first of them is due: then all are.
         package var inSeconds: Double
+        /// Until the last of them would be due by itself.
+        package var latestInSeconds: Double
         /// They wait for a stopped lane: ``DeliveryStore/recall()`` makes them due.
         package var awaitsResume: Bool
 
-        package init(_ records: [RecipientRecord], inSeconds: Double, awaitsResume: Bool = false) {
+        /// - Parameter latestInSeconds: nil where all have one time.
+        package init(
+            _ records: [RecipientRecord], inSeconds: Double, latestInSeconds: Double? = nil, awaitsResume: Bool = false
+        ) {
             self.records = records
             self.inSeconds = inSeconds
+            self.latestInSeconds = latestInSeconds ?? inSeconds
             self.awaitsResume = awaitsResume
         }
     }

@@ -6,7 +6,7 @@ package struct ClaimedBatch: Sendable {
     /// Counts the claims of this batch; goes with every write.
     package let epoch: Int64
     package let standing: BatchStanding.Held
-    /// Those to deliver to. Recipients that were suppressed at the import are left out: they have their outcome.
+    /// Those to deliver to, with the resends that earlier workers journalled. Recipients that were suppressed at the import are left out: they have their outcome.
     package let records: [RecipientRecord]
     /// What earlier workers journalled, by index.
     package let progress: [Int32: RecipientProgress]

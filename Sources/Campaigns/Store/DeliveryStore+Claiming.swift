@@ -112,14 +112,16 @@ extension DeliveryStore {
             let lease = leases[Int(place) - 1]
             do {
                 let key = try await vault.openingKey(lease.batch.account, lease.batch.campaign)
-                let records = try key.openRecipients(sealed, of: lease.batch).filter { !$0.isSuppressed }
-                let progress =
+                var records = try key.openRecipients(sealed, of: lease.batch).filter { !$0.isSuppressed }
+                let known =
                     again.contains(lease.batch)
-                    ? try await JournalReplay(vault: vault).progress(of: [lease.batch], on: connection) : [:]
+                    ? try await JournalReplay(vault: vault).progressAndResends(of: lease.batch, on: connection)
+                    : (progress: [:], resends: [:])
+                for place in records.indices { records[place].count(resends: known.resends[records[place].index] ?? 0) }
                 claimed.append(
                     ClaimedBatch(
                         id: lease.batch, epoch: lease.epoch, standing: lease.standing, records: records,
-                        progress: progress[lease.batch] ?? [:], isRetry: lease.isRetry,
+                        progress: known.progress, isRetry: lease.isRetry,
                         campaignExpiresAt: expiresAt?.seconds ?? .max))
             } catch let error where !(error is PostgresError) && !(error is CancellationError) {
                 logger.error(

@@ -1,4 +1,5 @@
 import CreditLedger
+import Feedback
 package import MailTypes
 import Postgres
 import Vault
@@ -28,10 +29,11 @@ extension DeliveryStore {
             else { return .lost }
             if row.plan.state == .settled { return .settled(campaignDone: campaign.isFinishing) }
             guard row.leaseNode == node, row.leaseHolds else { return .lost }
-            let indices = try await indices(of: batch, key, on: connection)
+            let recipients = try await recipients(of: batch, key, on: connection)
             let progress = try await JournalReplay(vault: vault).progress(of: [batch], on: connection)
             let plan = try SettlementPlan(
-                row: row.plan, indices: indices, progress: progress[batch] ?? [:], claimed: settlement.results,
+                row: row.plan, indices: recipients.map(\.index), progress: progress[batch] ?? [:],
+                claimed: settlement.results,
                 deferred: settlement.deferredIndices, doubted: try await doubted(batch, row.plan, key, on: connection),
                 unfinished: campaign.unfinishedOutcome)
             let retries = row.plan.state == .cancelling ? [] : settlement.retries
@@ -42,6 +44,7 @@ extension DeliveryStore {
             try await write(
                 plan, of: batch, retries: Int32(retries.count), wasDeferred: row.plan.deferred,
                 isFailed: campaign.failedAt != nil, key, on: connection)
+            try await noteAlive(recipients, plan.results, account: batch.account, on: connection)
             let replies = Dictionary(uniqueKeysWithValues: plan.deferredReplies.map { ($0.index, $0) })
             for (number, retry) in numbered {
                 try await insertRetry(
@@ -50,7 +53,9 @@ extension DeliveryStore {
                         records: retry.records, replies: retry.records.compactMap { replies[$0.index] },
                         attempt: row.plan.attempt + 1, isPaused: campaign.state == .paused,
                         awaitsResume: retry.awaitsResume),
-                    dueAt: try await databaseTime(plus: retry.inSeconds, on: connection), key, on: connection)
+                    due: try await RetryDue(
+                        inSeconds: retry.inSeconds, latestInSeconds: retry.latestInSeconds, on: connection),
+                    key, on: connection)
             }
             let isLast = campaign.openBatches == 1 && retries.isEmpty
             return .settled(campaignDone: isLast && campaign.state != .paused)
@@ -110,9 +115,23 @@ extension DeliveryStore {
         return Set(try key.openResults(sealed, of: batch).filter(\.wasInDoubt).map(\.index))
     }
 
-    private func indices(
+    /// Addresses that mail was delivered to are not dead, whatever other campaigns have found.
+    private func noteAlive(
+        _ records: [RecipientRecord], _ results: [RecipientResult], account: AccountID,
+        on connection: PostgresConnection
+    ) async throws {
+        guard try await DeadAddresses.areKnown(of: account, on: connection) else { return }
+        let fingerprinter = try await vault.accountKeys(account).fingerprinter
+        let delivered = Set(results.lazy.filter { $0.outcome == .delivered }.map(\.index))
+        try await DeadAddresses.forget(
+            records.filter { delivered.contains($0.index) }.map { fingerprinter.fingerprint($0.address) },
+            account: account, on: connection)
+    }
+
+    /// Those to deliver to.
+    private func recipients(
         of batch: BatchID, _ key: SealingKey, on connection: PostgresConnection
-    ) async throws -> [Int32] {
+    ) async throws -> [RecipientRecord] {
         let rows = try await connection.query(
             """
             SELECT sealed FROM batch_recipients
@@ -120,7 +139,7 @@ extension DeliveryStore {
                 AND batch_no = \(batch.number)
             """)
         let records = try key.openRecipients(rows.only.decode([UInt8].self), of: batch)
-        return records.lazy.filter { !$0.isSuppressed }.map(\.index)
+        return records.filter { !$0.isSuppressed }
     }
 
     /// The batch's own rows and its campaign's counters, in one statement.
@@ -167,15 +186,30 @@ extension DeliveryStore {
         let awaitsResume: Bool
     }
 
-    private func databaseTime(
-        plus seconds: Double, on connection: PostgresConnection
-    ) async throws -> PostgresTimestamp {
-        try await connection.query("SELECT clock_timestamp() + make_interval(secs => \(max(0, seconds)))").only.decode(
-            column: 0, as: PostgresTimestamp.self)
+    /// When a retry batch is due, and when the last of its recipients would be by itself.
+    struct RetryDue: Sendable {
+        let at: PostgresTimestamp
+        let latest: PostgresTimestamp
+
+        init(at: PostgresTimestamp, latest: PostgresTimestamp) {
+            self.at = at
+            self.latest = latest
+        }
+
+        /// By the database's clock.
+        init(inSeconds seconds: Double, latestInSeconds: Double, on connection: PostgresConnection) async throws {
+            (at, latest) = try await connection.query(
+                """
+                SELECT now.at + make_interval(secs => \(max(0, seconds))),
+                    now.at + make_interval(secs => \(max(0, latestInSeconds)))
+                FROM clock_timestamp() AS now (at)
+                """
+            ).only.decode(PostgresTimestamp.self, PostgresTimestamp.self)
+        }
     }
 
     func insertRetry(
-        _ retry: RetryBatch, dueAt: PostgresTimestamp, _ key: SealingKey, on connection: PostgresConnection
+        _ retry: RetryBatch, due: RetryDue, _ key: SealingKey, on connection: PostgresConnection
     ) async throws {
         let id = retry.id
         let count = Int32(retry.records.count)
@@ -191,12 +225,13 @@ extension DeliveryStore {
                 INSERT INTO batch_results (account_id, campaign_id, batch_no, sealed)
                 VALUES (\(id.account.rawValue), \(id.campaign.rawValue), \(id.number), \(results)))
             INSERT INTO batches (
-                account_id, campaign_id, batch_no, state, recipients, deferred, attempt, due_at, awaits_resume)
+                account_id, campaign_id, batch_no, state, recipients, deferred, attempt, due_at, latest_due_at,
+                awaits_resume)
             VALUES (
                 \(id.account.rawValue), \(id.campaign.rawValue), \(id.number), \(state.rawValue), \(count), \(count),
-                \(retry.attempt), \(dueAt), \(retry.awaitsResume))
+                \(retry.attempt), \(due.at), \(due.latest), \(retry.awaitsResume))
             """)
         guard !retry.isPaused else { return }
-        try await connection.query("SELECT enqueue_account(\(id.account.rawValue), \(dueAt))")
+        try await connection.query("SELECT enqueue_account(\(id.account.rawValue), \(due.at))")
     }
 }

@@ -13,6 +13,14 @@ struct JournalReplay {
         try await groups(of: batches, on: connection).mapValues { RecipientProgress.replay($0.lazy.flatMap(\.entries)) }
     }
 
+    /// Progress of one batch, and how often its recipients' mails were to be sent again.
+    func progressAndResends(
+        of batch: BatchID, on connection: PostgresConnection
+    ) async throws -> (progress: [Int32: RecipientProgress], resends: [Int32: Int]) {
+        let entries = try await groups(of: [batch], on: connection)[batch]?.flatMap(\.entries) ?? []
+        return (RecipientProgress.replay(entries), RecipientProgress.resends(entries))
+    }
+
     /// The recipients whose intent is followed by nothing, each with the epoch of the intent.
     func openIntents(of batch: BatchID, on connection: PostgresConnection) async throws -> [Int32: Int64] {
         var open: [Int32: Int64] = [:]

@@ -12,7 +12,7 @@ struct BlockedCampaigns: Sendable {
     /// Returns at once; the campaign is paused in a moment.
     ///
     /// - Parameter refusal: the last of those that decided.
-    @Sendable func pause(_ account: AccountID, _ campaign: CampaignID, _ refusal: Diagnosis) {
+    @Sendable func pause(_ account: AccountID, _ campaign: CampaignID, _ refusal: RecipientReply) {
         let reply = "\(refusal.code)\(refusal.enhanced.map { " \($0)" } ?? "") \(refusal.text.addressesMasked)"
         let reason = "receivers refuse this campaign's mail for its sender: \(reply.prefix(Self.mostCharacters))"
         Task { await pause(account, campaign, reason: reason) }

@@ -136,6 +136,11 @@ enum ReplyRules {
                 "unauthenticated command", "too many unauth", "too many login", "too many auth", "sending denied",
                 "no valid cert", "as a relay", "resolver rst", "listed as a best preference",
             ]),
+        // What GMX, web.de and IONOS say of a sender whose domain has no MX and no address, behind the words "mailbox
+        // unavailable".
+        ReplyRule(
+            .relayConfig,
+            ["invalid dns mx", "invalid dns a ", "invalid mx or a", "no valid mx or a", "invalid dns record"]),
         ReplyRule(
             .relayConfig,
             [

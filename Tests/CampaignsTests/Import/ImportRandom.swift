@@ -60,11 +60,13 @@ struct ImportRandom: RandomNumberGenerator {
     }
 
     mutating func record(index: Int32) throws -> RecipientRecord {
-        RecipientRecord(
+        var record = RecipientRecord(
             index: index, attempt: UInt8(below(5)), isSuppressed: once(in: 4),
             firstAttemptAt: once(in: 2) ? 0 : Int64(below(2_000_000_000)),
             address: try EmailAddress(address()), name: once(in: 3) ? nil : text(upTo: 20) + "n",
             variables: variables(upTo: 12, depth: 3))
+        record.resends = UInt8(below(Int(RecipientRecord.mostResends) + 1))
+        return record
     }
 }
 
