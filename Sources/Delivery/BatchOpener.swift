@@ -65,6 +65,7 @@ struct BatchOpener: Sendable {
 
     /// Looks the domains up side by side, a bounded number at once, and queues each domain's mails as its answer comes.
     private func enqueue(_ run: BatchRun, _ toSend: [DomainName: [Int]]) async {
+        run.beginLookUp(of: toSend.values.reduce(0) { $0 + $1.count })
         await withTaskGroup(of: Void.self) { group in
             var underWay = 0
             for (domain, positions) in toSend {
@@ -73,7 +74,10 @@ struct BatchOpener: Sendable {
                     underWay -= 1
                 }
                 underWay += 1
-                group.addTask { await enqueue(run, positions, to: domain) }
+                group.addTask {
+                    await enqueue(run, positions, to: domain)
+                    run.endLookUp(of: positions.count)
+                }
             }
         }
     }

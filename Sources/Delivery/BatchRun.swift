@@ -16,6 +16,8 @@ final class BatchRun: Sendable {
         var remaining: Int
         /// Recipients whose mail has neither started nor ended.
         var waiting: Int
+        /// Those of them whose destination is still looked for.
+        var lookedUp = 0
         var hasStarted: [Bool]
         /// Mails of this run that were to be sent again because an answer was lost, by position.
         var resends: [Int: Int] = [:]
@@ -105,8 +107,21 @@ final class BatchRun: Sendable {
         finding == .nothing ? nil : FoundAddress(fingerprints[position], in: batch.id.campaign, finding)
     }
 
-    /// Recipients whose mail has not started: what the engine's appetite for further batches is measured by.
+    /// Recipients whose mail has not started.
     var waitingCount: Int { state.withLock(\.waiting) }
+
+    /// Those of them whose destination is known: what the engine's appetite for further batches is measured by. Names that
+    /// nobody answers for keep no other account's mail away.
+    var queuedCount: Int { state.withLock { max(0, $0.waiting - $0.lookedUp) } }
+
+    /// Whether the destinations of recipients are looked for.
+    var isLookingUp: Bool { state.withLock { $0.lookedUp > 0 } }
+
+    /// The destinations of so many recipients are looked for.
+    func beginLookUp(of count: Int) { state.withLock { $0.lookedUp += count } }
+
+    /// They are found, or not to be had.
+    func endLookUp(of count: Int) { state.withLock { $0.lookedUp -= count } }
 
     /// The mail to the recipient at `position` is on its way to a connection.
     func start(_ position: Int) {

@@ -22,6 +22,8 @@ package struct DeliveryConfiguration: Sendable {
     package var activeBatches = 256
     /// Mails that wait for a connection: batches are claimed while there are fewer.
     package var waitingMails = 8_000
+    /// Batches of one account whose destinations are looked for at once: names that nobody answers for take seconds each.
+    package var lookUpBatches = 4
     /// Connections open at once, all sites together. Each takes a file descriptor.
     package var connections = 4_096
     /// Seconds after which another node may take over a batch.

@@ -47,13 +47,13 @@ package final class DeliveryEngine: Service {
         var deadline: Task<Void, Never>?
         var pacer = AccountPacer()
 
-        /// How many batches may be claimed now; nil once the engine stops. What waits for the rate of its account keeps no
-        /// other account's mail away.
+        /// How many batches may be claimed now; nil once the engine stops. What waits for the rate of its account, or for
+        /// name servers, keeps no other account's mail away.
         func appetite(_ configuration: DeliveryConfiguration, _ fleet: FleetState) -> Int? {
             guard stopReason == nil else { return nil }
             let opening = (activeBatches - runs.count) * MailLimits.batchRecipients
             let waiting = runs.values.reduce(opening) { sum, run in
-                fleet.shaping(of: run.batch.id.account)?.rate == nil ? sum + run.waitingCount : sum
+                fleet.shaping(of: run.batch.id.account)?.rate == nil ? sum + run.queuedCount : sum
             }
             let missing = configuration.waitingMails - waiting
             return max(
@@ -61,6 +61,13 @@ package final class DeliveryEngine: Service {
                 min(
                     configuration.activeBatches - activeBatches,
                     (missing + MailLimits.batchRecipients - 1) / MailLimits.batchRecipients))
+        }
+
+        /// Accounts with so many batches whose destinations are looked for that they get no more for now.
+        func lookingUp(atMost most: Int) -> [AccountID] {
+            var counts: [AccountID: Int] = [:]
+            for run in runs.values where run.isLookingUp { counts[run.batch.id.account, default: 0] += 1 }
+            return counts.filter { $0.value >= most }.map(\.key)
         }
     }
 
@@ -212,7 +219,9 @@ package final class DeliveryEngine: Service {
     private func claim(upTo limit: Int) async -> [ClaimedBatch] {
         guard limit > 0 else { return [] }
         do {
-            let waiting = state.withLock { $0.pacer.waiting(at: SteadyClock.now) }
+            let waiting = state.withLock { state in
+                state.pacer.waiting(at: SteadyClock.now) + state.lookingUp(atMost: configuration.lookUpBatches)
+            }
             let batches = try await store.claim(
                 node: configuration.node, leaseSeconds: configuration.leaseSeconds, limit: limit, waiting: waiting)
             pace(batches)

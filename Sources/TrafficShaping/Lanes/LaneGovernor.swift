@@ -208,6 +208,13 @@ extension LaneGovernor {
         }
     }
 
+    /// Somebody else has learnt that the site wants nothing until then.
+    package mutating func rest(until: SteadySeconds, _ reason: SuspensionReason, at now: SteadySeconds) {
+        tick(at: now)
+        guard until > now else { return }
+        suspend(until: until, reason)
+    }
+
     /// Stops the lane until `until`, or until it is resumed.
     package mutating func hold(until: SteadySeconds? = nil, reason: String) {
         hold = Hold(until: until, reason: reason)
