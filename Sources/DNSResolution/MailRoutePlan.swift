@@ -75,7 +75,7 @@ struct MailRoutePlan: Hashable {
 
     /// - Parameter answers: one for each of `questions`, in their order.
     /// - Returns: the hosts that have an address.
-    /// - Throws: if none has: temporary if it is not certain for one of them, for that one may have.
+    /// - Throws: if none has: temporary if the domain names hosts, or if it is not certain for one, for that one may have.
     func finish(_ answers: [DNSAnswer], _ configuration: ResolverConfiguration) throws(DNSFailure) -> MailRoute {
         let perHost = Self.types(configuration).count
         precondition(answers.count == hosts.count * perHost)
@@ -109,7 +109,8 @@ struct MailRoutePlan: Hashable {
         }
         guard usable.isEmpty else { return .hosts(usable) }
         if let doubt { throw .temporary(doubt) }
-        guard isImplicit else { throw .permanent(.noUsableMailHost) }
+        // Whoever publishes MX records wants mail; a record that points nowhere is a mistake that is mended sooner or later.
+        guard isImplicit else { throw .temporary(.noUsableMailHost) }
         throw .permanent(allNamesMissing ? .noSuchDomain : .noMailHost)
     }
 }

@@ -53,7 +53,7 @@ import Testing
             try await failure { name, type in
                 if type == "MX" { return .records([Wire.mx(10, "gone.example"), Wire.mx(20, "bare.example")]) }
                 return name == "gone.example" ? .code(3) : .records([])
-            } == .permanent(.noUsableMailHost))
+            } == .temporary(.noUsableMailHost))
     }
 
     @Test func aHostWithAnAddressIsEnough() async throws {

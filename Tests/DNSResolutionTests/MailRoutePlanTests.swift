@@ -71,12 +71,12 @@ import Testing
         #expect(try finish([.failure(.timeout), .noRecords, .noName, v6]) == ["b [\"2001:db8::1\"]"])
         #expect(try finish([.failure(.timeout), v6, .noName, .noName]) == ["a [\"2001:db8::1\"]"])
         // Data of a wrong length is no address.
-        #expect(throws: DNSFailure.permanent(.noUsableMailHost)) {
+        #expect(throws: DNSFailure.temporary(.noUsableMailHost)) {
             try finish([.records([[1, 2, 3]]), .noRecords, .noName, .noName])
         }
         for place in 0..<4 {
             var answers = [DNSAnswer](repeating: .noName, count: 4)
-            #expect(throws: DNSFailure.permanent(.noUsableMailHost)) { try finish(answers) }
+            #expect(throws: DNSFailure.temporary(.noUsableMailHost)) { try finish(answers) }
             answers[place] = .failure(.bogus)
             #expect(throws: DNSFailure.temporary(.bogus)) { try finish(answers) }
         }
