@@ -66,9 +66,11 @@ package struct DeliveryReport: Sendable, Hashable {
     package let phase: SMTPPhase
     package let blame: Blame
     package let cause: Cause
-    /// The server answered nothing of this transaction, on a connection that had already served: it closes idle
-    /// connections. Another connection may be tried at once.
+    /// The server has not looked at this transaction: it ends connections after a while, and the end crossed the first
+    /// command; or it wants the same said in another way. Another connection may be tried at once.
     package internal(set) var mayRetryAtOnce = false
+    /// The server offers this and does not seem to bear it: better done without from now on.
+    package internal(set) var suspectedExtension: SMTPExtensions.Keyword?
 
     package init(
         _ verdict: Verdict, _ cause: Cause, in phase: SMTPPhase, blame: Blame, reply: SMTPReply? = nil,
@@ -104,6 +106,16 @@ package struct DeliveryReport: Sendable, Hashable {
         DeliveryReport(
             reply.isPermanent ? .permanent : .temporary, .refused, in: phase, blame: blame(for: reply, in: phase),
             reply: reply)
+    }
+
+    /// The verdict on a refusal of how something was said, where it can be said without an extension.
+    static func refusal(
+        _ reply: SMTPReply, in phase: SMTPPhase, suspecting keyword: SMTPExtensions.Keyword
+    ) -> DeliveryReport {
+        var report = DeliveryReport(.temporary, .refused, in: phase, blame: .connection, reply: reply)
+        report.suspectedExtension = keyword
+        report.mayRetryAtOnce = true
+        return report
     }
 
     /// The verdict on a connection that did not come about. Never permanent: another host, or this one tomorrow,

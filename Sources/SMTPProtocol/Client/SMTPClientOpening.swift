@@ -39,6 +39,12 @@ struct SMTPClientOpening: Sendable {
     /// Any byte outside of TLS that comes now was put there by someone in between (CVE-2021-38371).
     var isInHandshake: Bool { step == .handshake }
 
+    /// From STARTTLS to the end of the handshake nothing is forgiven.
+    var isSettingUpTLS: Bool { step == .startTLS || step == .handshake }
+
+    /// The session was under TLS when it ended, and had not been opened.
+    var isBehindTLS: Bool { isEncrypted }
+
     mutating func tlsEstablished() -> Progress {
         isEncrypted = true
         guard configuration.tls != .implicit else {
@@ -58,7 +64,7 @@ struct SMTPClientOpening: Sendable {
         }
         switch step {
         case .greeting:
-            guard reply.code == 220 else { return refused(reply) }
+            guard reply.isPositive, !reply.endsConnection else { return refused(reply) }
             return greet()
         case .ehlo: return receivedEHLO(reply)
         case .helo:
@@ -84,7 +90,7 @@ struct SMTPClientOpening: Sendable {
 
     private mutating func receivedEHLO(_ reply: SMTPReply) -> Progress {
         if reply.isPositive {
-            extensions = SMTPExtensions(ehlo: reply)
+            extensions = SMTPExtensions(ehlo: reply, without: configuration.withoutExtensions)
             return encryptOrGoOn()
         }
         // A server that knows no EHLO says so by 5yz (RFC 5321 §3.2). One that has just offered STARTTLS knows it.

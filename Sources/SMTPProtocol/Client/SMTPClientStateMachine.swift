@@ -30,6 +30,8 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         /// it is, is left again.
         package var requiresTLS = false
         package var limits = SMTPLimits.standard
+        /// What counts as not offered, whatever the server says.
+        package var withoutExtensions: Set<SMTPExtensions.Keyword> = []
 
         /// - Parameter heloName: this host's name, or an address literal in brackets. Other characters than visible
         ///   ASCII are a bug of the caller and stop the program: whoever reads the configuration checks it.
@@ -73,6 +75,8 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
     private var needsReset = false
     /// Transactions that the server answered.
     private var answeredCount = 0
+    /// The server answered a whole pipelined group.
+    private var hasPipelined = false
     /// The server proved over TLS who it is.
     private var isVerified = false
     private let requiresTLS: Bool
@@ -114,7 +118,7 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
             }
             let reply: SMTPReply?
             do {
-                reply = isClosed ? nil : try parser.next()
+                reply = isClosed ? nil : try parser.next(strictly: isSettingUpTLS)
             } catch {
                 return ended(.malformedReply)
             }
@@ -124,13 +128,20 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         }
     }
 
+    private var isSettingUpTLS: Bool {
+        if case .opening(let opening) = state { opening.isSettingUpTLS } else { false }
+    }
+
     private mutating func received(_ reply: SMTPReply) -> Action {
         switch state {
         case .opening(var opening):
-            let progress = opening.received(reply, inputFollows: parser.hasUnreadInput)
+            let inputFollows = opening.isSettingUpTLS ? parser.hasUnreadInput : parser.holdsFurtherReply
+            let progress = opening.received(reply, inputFollows: inputFollows)
+            // What was stray before STARTTLS must not pass for input after it.
+            if progress == .send(.startTLS) { parser.dropStrayLines() }
             return opened(progress, at: opening)
         case .transaction(var transaction):
-            let progress = transaction.received(reply, inputFollows: parser.hasUnreadInput)
+            let progress = transaction.received(reply, inputFollows: parser.holdsFurtherReply)
             return advanced(progress, to: transaction)
         case .idle, .quitting:
             // 421, or a reply to nothing; after QUIT, the farewell.
@@ -204,9 +215,13 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         _ progress: SMTPClientTransaction.Progress, to transaction: SMTPClientTransaction
     ) -> Action {
         switch progress {
-        case .finished(let report, let leavesOpen, let closing):
+        case .finished(var report, let leavesOpen, let closing):
             needsReset = leavesOpen
+            // Only a connection that has served can have come to its end in good order.
+            if report.suspectedExtension == nil, answeredCount == 0 { report.mayRetryAtOnce = false }
+            report.suspectedExtension.map { extensions.remove($0) }
             answeredCount += 1
+            hasPipelined = hasPipelined || transaction.hasPipelined
             state = closing ? .closed : .idle
             return .report(report, closing: closing)
         case .wait:
@@ -258,6 +273,7 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         case .transaction(let transaction):
             var report = transaction.ended(cause)
             report.mayRetryAtOnce = cause == .connectionClosed && !transaction.isAnswered && answeredCount > 0
+            if cause == .timedOut, transaction.awaitsGroup, !hasPipelined { report.suspectedExtension = .pipelining }
             return .report(report, closing: true)
         case .idle, .quitting:
             return .close

@@ -33,28 +33,42 @@ struct SMTPClientTransaction: Sendable {
     private var refusal: DeliveryReport?
     private var isOpenAtServer: Bool
     private(set) var isAnswered = false
+    private let isPipelined: Bool
+    private let parameters: SMTPClientMailParameters
 
     /// - Returns: the commands to send first.
     static func begin(
         _ envelope: SMTPEnvelope, offered extensions: SMTPExtensions, resetFirst: Bool
     ) -> (SMTPClientTransaction, first: [SMTPClientCommand]) {
         var commands: [SMTPClientCommand] = resetFirst ? [.reset] : []
-        commands.append(.mail(from: envelope.reversePath, SMTPClientMailParameters(envelope, offered: extensions)))
+        let parameters = SMTPClientMailParameters(envelope, offered: extensions)
+        commands.append(.mail(from: envelope.reversePath, parameters))
         commands.append(.rcpt(to: envelope.recipient))
         commands.append(.data)
         let step: Step = resetFirst ? .reset : .mail
-        guard !extensions.pipelining else {
-            return (SMTPClientTransaction(step: step, unsent: [], isOpenAtServer: resetFirst), commands)
-        }
-        let unsent = Array(commands.dropFirst().reversed())
-        return (SMTPClientTransaction(step: step, unsent: unsent, isOpenAtServer: resetFirst), [commands[0]])
+        let first = extensions.pipelining ? commands : [commands[0]]
+        let transaction = SMTPClientTransaction(
+            step: step, unsent: commands.dropFirst(first.count).reversed(), isOpenAtServer: resetFirst,
+            isPipelined: extensions.pipelining, parameters: parameters)
+        return (transaction, first)
     }
 
-    private init(step: Step, unsent: [SMTPClientCommand], isOpenAtServer: Bool) {
+    private init(
+        step: Step, unsent: [SMTPClientCommand], isOpenAtServer: Bool, isPipelined: Bool,
+        parameters: SMTPClientMailParameters
+    ) {
         self.step = step
         self.unsent = unsent
         self.isOpenAtServer = isOpenAtServer
+        self.isPipelined = isPipelined
+        self.parameters = parameters
     }
+
+    /// A reply to one of several commands that left together is awaited.
+    var awaitsGroup: Bool { isPipelined && [.reset, .mail, .rcpt, .data].contains(step) }
+
+    /// All commands that left together were answered.
+    var hasPipelined: Bool { isPipelined && !awaitsGroup }
 
     var phase: SMTPPhase {
         switch step {
@@ -74,10 +88,14 @@ struct SMTPClientTransaction: Sendable {
     /// - Parameter inputFollows: whether more input is there already. Where the client must speak next, that means
     ///   that the two sides are out of step.
     mutating func received(_ reply: SMTPReply, inputFollows: Bool) -> Progress {
+        let isFirst = !isAnswered
         isAnswered = true
+        if isFirst, reply.endsConnection { return ended(by: reply) }
+        if isFirst, let progress = unexpectedFirst(reply) { return progress }
         if reply.closesConnection { return finished(.refusal(reply, in: phase), closing: true) }
+        if let report = complaint(reply) { return finished(report, closing: true) }
         switch step {
-        case .reset: return receivedReset(reply, inputFollows)
+        case .reset: return receivedReset(inputFollows)
         case .mail: return receivedMail(reply, inputFollows)
         case .rcpt: return receivedRecipient(reply, inputFollows)
         case .data: return receivedData(reply, inputFollows)
@@ -98,8 +116,32 @@ struct SMTPClientTransaction: Sendable {
         return DeliveryReport(step == .finalDot ? .inDoubt : .temporary, cause, in: phase, blame: .connection)
     }
 
-    private mutating func receivedReset(_ reply: SMTPReply, _ inputFollows: Bool) -> Progress {
-        guard reply.isPositive else { return violation() }
+    /// The first answer is none to what was asked: the server has ended the connection, and the two crossed.
+    private func ended(by reply: SMTPReply) -> Progress {
+        var report =
+            reply.isPositive ? ended(.connectionClosed) : DeliveryReport.refusal(reply, in: phase)
+        report.mayRetryAtOnce = true
+        return finished(report, closing: true)
+    }
+
+    /// No server that is in step says this to RSET or MAIL.
+    private func unexpectedFirst(_ reply: SMTPReply) -> Progress? {
+        let isExpected = step == .reset ? reply.isPositive : !reply.isIntermediate
+        guard !isExpected else { return nil }
+        var report = ended(.protocolViolation)
+        report.mayRetryAtOnce = true
+        return finished(report, closing: true)
+    }
+
+    /// What some servers say to commands that come together, though they offer PIPELINING.
+    private func complaint(_ reply: SMTPReply) -> DeliveryReport? {
+        guard awaitsGroup, refusal == nil, [500, 501, 503, 554].contains(reply.code) else { return nil }
+        let text = reply.text.lowercased()
+        guard text.contains("pipelin") || text.contains("synchroni") else { return nil }
+        return .refusal(reply, in: phase, suspecting: .pipelining)
+    }
+
+    private mutating func receivedReset(_ inputFollows: Bool) -> Progress {
         isOpenAtServer = false
         step = .mail
         return proceed(inputFollows)
@@ -110,10 +152,17 @@ struct SMTPClientTransaction: Sendable {
         step = .rcpt
         if reply.isPositive {
             isOpenAtServer = true
+        } else if parameters.size != nil, Self.isAboutSyntax(reply) {
+            refusal = .refusal(reply, in: .mail, suspecting: .size)
         } else {
             refusal = .refusal(reply, in: .mail)
         }
         return proceed(inputFollows)
+    }
+
+    /// Whether the parameters of a command may be what the server does not understand (RFC 5321 §4.2.3, RFC 3463 §3.6).
+    private static func isAboutSyntax(_ reply: SMTPReply) -> Bool {
+        [500, 501, 504, 555].contains(reply.code) && (reply.enhanced.map { $0.subject == 5 } ?? true)
     }
 
     private mutating func receivedRecipient(_ reply: SMTPReply, _ inputFollows: Bool) -> Progress {
@@ -128,7 +177,7 @@ struct SMTPClientTransaction: Sendable {
             if refusal == nil { refusal = .refusal(reply, in: .data) }
             return conclude(inputFollows)
         }
-        guard reply.code == 354, !inputFollows else { return violation() }
+        guard reply.isIntermediate, !inputFollows else { return violation() }
         guard refusal == nil else {
             step = .emptyMessage
             return .send([.emptyMessage])

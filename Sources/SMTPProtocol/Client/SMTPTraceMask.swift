@@ -17,7 +17,7 @@ package struct SMTPTraceMask: Sendable, Hashable {
         let sender = envelope.reversePath.utf8.lastIndex(of: UInt8(ascii: "@")).map {
             String(envelope.reversePath[..<$0])
         }
-        for part in [envelope.recipient.localPart, sender ?? ""] where !part.isEmpty {
+        for part in [envelope.recipient.localPart, envelope.recipient.bareLocalPart, sender ?? ""] where !part.isEmpty {
             words.append(Self.lowercased(part.utf8))
             // `bob+news` is known to its server as `bob`.
             if let plus = part.firstIndex(of: "+"), plus != part.startIndex {

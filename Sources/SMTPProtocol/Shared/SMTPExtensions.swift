@@ -27,12 +27,41 @@ package struct SMTPExtensions: Sendable, Hashable {
         package static let login = AuthMechanisms(rawValue: 2)
     }
 
+    /// What can be left out of what a server offers.
+    package enum Keyword: String, Sendable, Hashable, CaseIterable {
+        case pipelining = "PIPELINING"
+        case size = "SIZE"
+        case eightBitMIME = "8BITMIME"
+        case smtpUTF8 = "SMTPUTF8"
+        case enhancedStatusCodes = "ENHANCEDSTATUSCODES"
+        case startTLS = "STARTTLS"
+        case requireTLS = "REQUIRETLS"
+        case auth = "AUTH"
+    }
+
     /// Nothing offered, as after HELO.
     package init() {}
 
-    /// - Parameter reply: a positive answer to EHLO. Its first line is the server's name and not read.
-    package init(ehlo reply: SMTPReply) {
+    /// - Parameters:
+    ///   - reply: a positive answer to EHLO. Its first line is the server's name and not read.
+    ///   - ignored: what counts as not offered.
+    package init(ehlo reply: SMTPReply, without ignored: Set<Keyword> = []) {
         for line in reply.lines.dropFirst() { read(line) }
+        for keyword in ignored { remove(keyword) }
+    }
+
+    /// Treats it as not offered.
+    package mutating func remove(_ keyword: Keyword) {
+        switch keyword {
+        case .pipelining: pipelining = false
+        case .size: size = nil
+        case .eightBitMIME: eightBitMIME = false
+        case .smtpUTF8: smtpUTF8 = false
+        case .enhancedStatusCodes: enhancedStatusCodes = false
+        case .startTLS: startTLS = false
+        case .requireTLS: requireTLS = false
+        case .auth: auth = []
+        }
     }
 
     /// The most octets that a message may have, if the server named a bound.

@@ -40,6 +40,12 @@ package struct SMTPReply: Sendable, Hashable {
     /// 421: the server is about to close the connection; it may say so at any time (RFC 5321 §3.8).
     package var closesConnection: Bool { code == 421 }
 
+    /// Whether the server, answering a first command, speaks of the connection and not of the command: 421, 221, or an
+    /// enhanced code x.4.2 (RFC 3463 §3.5: bad connection), as some write when a connection was idle for too long.
+    package var endsConnection: Bool {
+        closesConnection || code == 221 || isTransient && enhanced?.subject == 4 && enhanced?.detail == 2
+    }
+
     /// The lines joined by a space, for classifying and storing.
     package var text: String { lines.joined(separator: " ") }
 

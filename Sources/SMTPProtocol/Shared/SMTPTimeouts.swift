@@ -1,5 +1,5 @@
-/// How long to wait for the peer in each phase. The defaults are the least that RFC 5321 §4.5.3.2 allows a client; it
-/// sets none for the connection itself.
+/// How long to wait for the peer in each phase. The defaults of single phases are the least that RFC 5321 §4.5.3.2 allows
+/// a client; it sets none for the connection itself. Whole attempts have a bound of their own, which is nearer.
 package struct SMTPTimeouts: Sendable, Hashable {
     package var connect: Duration = .seconds(30)
     package var greeting: Duration = .seconds(300)
@@ -11,6 +11,9 @@ package struct SMTPTimeouts: Sendable, Hashable {
     package var mail: Duration = .seconds(300)
     package var rcpt: Duration = .seconds(300)
     package var data: Duration = .seconds(120)
+    /// The answers to MAIL, RCPT and DATA together: shorter than their sum, so that a silent host leaves time for the next
+    /// (RFC 5321 §5.1).
+    package var transaction: Duration = .seconds(180)
     /// Each block of content: the time without any progress.
     package var block: Duration = .seconds(180)
     /// The answer to the final dot. Shorter values make duplicates (RFC 1047).

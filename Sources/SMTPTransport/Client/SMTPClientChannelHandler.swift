@@ -18,6 +18,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         let extensions: SMTPExtensions
         let isEncrypted: Bool
         let isVerified: Bool
+        let tlsVersion: String?
         /// What a policy that only tests found wrong with the certificate.
         let certificateFault: DeliveryReport.Cause?
         let localAddress: IPAddress?
@@ -52,6 +53,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     private var isOpeningCancelled = false
     private var isInHandshake = false
     private var isEncrypted = false
+    private var tlsVersion: String?
     private var certificateFault: DeliveryReport.Cause?
     private var localAddress: IPAddress?
     private var delivery: Delivery?
@@ -61,6 +63,8 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     private var output = ByteBuffer()
     private var transcript: SMTPTranscript?
 
+    /// When the opening, or the part of a transaction before its content, must be over, whatever single phases allow.
+    private var limit: NIODeadline?
     private var deadline: NIODeadline?
     private var deadlinePhase: SMTPPhase?
     private var watchdog: (due: NIODeadline, task: Scheduled<Void>)?
@@ -85,12 +89,13 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
 
     // MARK: From the connection
 
-    func open(_ address: SocketAddress, _ continuation: OpeningContinuation) {
+    func open(_ address: SocketAddress, within time: Duration?, _ continuation: OpeningContinuation) {
         eventLoop.assertInEventLoop()
         opening = continuation
         guard !isOpeningCancelled else { return failConnecting(.cancelled) }
+        limit = time.map { .now() + TimeAmount($0) }
         bootstrap()
-            .connectTimeout(TimeAmount(configuration.timeouts.connect))
+            .connectTimeout(TimeAmount(min(configuration.timeouts.connect, time ?? configuration.timeouts.connect)))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(self) }
@@ -131,6 +136,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         }
         delivery = Delivery(number: number, message: message, continuation: continuation)
         transcript?.hide(envelope)
+        limit = .now() + TimeAmount(configuration.timeouts.transaction)
         run(machine.deliver(envelope))
     }
 
@@ -195,6 +201,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         }
         isInHandshake = false
         isEncrypted = true
+        tlsVersion = (try? context.pipeline.syncOperations.nioSSL_tlsVersion())?.name
         transcript?.note { "TLS established, certificate \(isVerified ? "verified" : "not verified")" }
         run(machine.tlsEstablished(isVerified: isVerified))
     }
@@ -236,15 +243,16 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         case .opened(let extensions):
             usable.store(true, ordering: .releasing)
             let opened = Opened(
-                extensions: extensions, isEncrypted: isEncrypted, isVerified: isVerified,
+                extensions: extensions, isEncrypted: isEncrypted, isVerified: isVerified, tlsVersion: tlsVersion,
                 certificateFault: certificateFault, localAddress: localAddress)
             opening?.resume(returning: .success(opened))
             opening = nil
         case .fail(let report, let quitting):
             if quitting { sendQuit() }
             close()
-            opening?.resume(
-                returning: .failure(SMTPConnectFailure(host: target.host, report: report, localAddress: localAddress)))
+            var failure = SMTPConnectFailure(host: target.host, report: report, localAddress: localAddress)
+            failure.isBehindTLS = isEncrypted
+            opening?.resume(returning: .failure(failure))
             opening = nil
         case .sendContent: sendContent()
         case .report(let report, let closing):
@@ -354,7 +362,8 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
             deadline = nil
             return
         }
-        let due = NIODeadline.now() + TimeAmount(configuration.timeouts.duration(of: phase))
+        var due = NIODeadline.now() + TimeAmount(configuration.timeouts.duration(of: phase))
+        if let limit, phase.isBeforeContent { due = min(due, limit) }
         deadline = due
         if let watchdog, watchdog.due <= due { return }
         watchdog?.task.cancel()
@@ -378,5 +387,27 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         deadline = nil
         watchdog?.task.cancel()
         watchdog = nil
+    }
+}
+
+extension SMTPPhase {
+    /// Whether giving up now leaves time and right to try another host.
+    fileprivate var isBeforeContent: Bool {
+        switch self {
+        case .connect, .greeting, .ehlo, .startTLS, .auth, .mail, .rcpt, .data: true
+        case .content, .finalDot, .quit: false
+        }
+    }
+}
+
+extension TLSVersion {
+    /// As the field writes it.
+    fileprivate var name: String {
+        switch self {
+        case .tlsv1: "TLSv1"
+        case .tlsv11: "TLSv1.1"
+        case .tlsv12: "TLSv1.2"
+        case .tlsv13: "TLSv1.3"
+        }
     }
 }

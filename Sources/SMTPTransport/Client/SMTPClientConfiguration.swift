@@ -19,7 +19,12 @@ package struct SMTPClientConfiguration: Sendable {
     /// that offer it.
     package var requiresTLS = false
     package var timeouts: SMTPTimeouts
+    /// How many hosts one attempt tries, and for how long.
+    package var attempt = SMTPAttemptLimits.standard
     package var limits = SMTPLimits.standard
+    /// EHLO keywords that count as not offered, for destinations that do not bear what they offer. `startTLS` only where
+    /// TLS is a bonus.
+    package var withoutExtensions: Set<SMTPExtensions.Keyword> = []
     /// PEM file of certificates to trust instead of the system's, where the policy verifies.
     package var trustRootsFile: String?
     /// Told how each connection's TLS went.
@@ -43,6 +48,7 @@ package struct SMTPClientConfiguration: Sendable {
         configuration.credentials = credentials
         configuration.requiresTLS = requiresTLS
         configuration.limits = limits
+        configuration.withoutExtensions = withoutExtensions
         return configuration
     }
 }

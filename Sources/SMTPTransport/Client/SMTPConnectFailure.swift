@@ -1,4 +1,4 @@
-import MailTypes
+package import MailTypes
 package import SMTPProtocol
 
 /// No session with the server came about.
@@ -7,8 +7,12 @@ package struct SMTPConnectFailure: Error, Sendable, Hashable {
     package let host: String
     /// What this means for a recipient that was to be served.
     package let report: DeliveryReport
+    /// The addresses that were tried; each counts for an attempt.
+    package internal(set) var tried: Set<SMTPEndpoint> = []
     /// This side's address, where a connection was made.
-    let localAddress: IPAddress?
+    package let localAddress: IPAddress?
+    /// The session broke after its TLS handshake had succeeded.
+    var isBehindTLS = false
 
     package init(host: String, report: DeliveryReport) {
         self.init(host: host, report: report, localAddress: nil)
@@ -22,6 +26,12 @@ package struct SMTPConnectFailure: Error, Sendable, Hashable {
 
     init(_ cause: DeliveryReport.Cause, in phase: SMTPPhase = .connect, host: String = "") {
         self.init(host: host, report: DeliveryReport(.temporary, cause, in: phase, blame: .connection))
+    }
+
+    /// A host with which plaintext may fare better: the handshake failed, or nothing came of the session behind it.
+    var breaksTLS: Bool {
+        report.cause == .tlsFailed
+            || isBehindTLS && (report.cause == .connectionClosed || report.cause == .timedOut)
     }
 
     package var verdict: DeliveryReport.Verdict { report.verdict }

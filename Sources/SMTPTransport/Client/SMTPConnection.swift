@@ -13,6 +13,10 @@ package final class SMTPConnection: Sendable {
     package let isEncrypted: Bool
     /// Whether the server proved over TLS to be the one that its policy asks for.
     package let isVerified: Bool
+    /// Such as `TLSv1.3`; nil without TLS.
+    package let tlsVersion: String?
+    /// This side's address, where the system tells it.
+    package let localAddress: IPAddress?
     /// What the server offers, after TLS where there is TLS.
     package let extensions: SMTPExtensions
     /// How its TLS went; nil where none was tried.
@@ -20,16 +24,45 @@ package final class SMTPConnection: Sendable {
     private let handler: SMTPClientChannelHandler
     private let domains = Mutex<Set<DomainName>>([])
     private let deliveries = Atomic<Int>(0)
+    private let lessons = Mutex(Lessons())
+    /// The policy takes TLS for a bonus.
+    private let allowsPlaintext: Bool
+
+    /// What deliveries have taught about the host since somebody last asked.
+    struct Lessons: Sendable {
+        enum Standing: Sendable {
+            case works
+            /// It took no mail for reasons of its own, broke off or fell silent.
+            case fails
+        }
+
+        var standing: Standing?
+        var suspectedExtension: SMTPExtensions.Keyword?
+        /// The session broke at its first command behind TLS.
+        var breaksTLS = false
+    }
+
+    /// What TLS is to be tried.
+    enum TLSAttempt: Sendable {
+        case asPolicySays
+        /// None: it failed a moment ago, and was told of.
+        case noneAnyMore
+        /// None: it failed not long ago. Every session without it is told of.
+        case noneForNow
+    }
 
     private init(
         target: SMTPTarget, handler: SMTPClientChannelHandler, opened: SMTPClientChannelHandler.Opened,
-        tlsOutcome: SMTPTLSOutcome?
+        tlsOutcome: SMTPTLSOutcome?, allowsPlaintext: Bool
     ) {
         self.tlsOutcome = tlsOutcome
+        self.allowsPlaintext = allowsPlaintext
         self.target = target
         self.handler = handler
         isEncrypted = opened.isEncrypted
         isVerified = opened.isVerified
+        tlsVersion = opened.tlsVersion
+        localAddress = opened.localAddress
         extensions = opened.extensions
     }
 
@@ -44,29 +77,37 @@ package final class SMTPConnection: Sendable {
     package static func connect(
         to target: SMTPTarget, configuration: SMTPClientConfiguration, group: any EventLoopGroup, logger: Logger
     ) async throws(SMTPConnectFailure) -> SMTPConnection {
-        let policy = target.tls ?? configuration.tls
         do {
-            return try await attempt(target, policy, configuration, group)
+            return try await open(to: target, configuration: configuration, group: group)
         } catch {
-            guard policy.allowsPlaintext, policy != .never, !configuration.startsWithTLS,
-                error.report.cause == .tlsFailed
-            else { throw error }
+            guard error.report.cause == .tlsFailed, allowsPlaintext(to: target, configuration) else { throw error }
             logger.debug("TLS failed, connecting without", metadata: ["host": "\(target.host)"])
-            return try await attempt(target, .never, configuration, group)
+            return try await open(to: target, .noneAnyMore, configuration: configuration, group: group)
         }
     }
 
-    private static func attempt(
-        _ target: SMTPTarget, _ policy: SMTPTLSPolicy, _ configuration: SMTPClientConfiguration,
-        _ group: any EventLoopGroup
+    /// Whether mail may go to the target in plaintext where its TLS breaks.
+    static func allowsPlaintext(to target: SMTPTarget, _ configuration: SMTPClientConfiguration) -> Bool {
+        let policy = target.tls ?? configuration.tls
+        return policy.allowsPlaintext && policy != .never && !configuration.startsWithTLS && !configuration.requiresTLS
+    }
+
+    /// One connection, and no second one for anything that fails.
+    ///
+    /// - Parameter time: for everything; nil leaves the time-outs of the single phases.
+    static func open(
+        to target: SMTPTarget, _ tls: TLSAttempt = .asPolicySays, within time: Duration? = nil,
+        configuration: SMTPClientConfiguration, group: any EventLoopGroup
     ) async throws(SMTPConnectFailure) -> SMTPConnection {
+        let wanted = target.tls ?? configuration.tls
+        let policy = tls == .asPolicySays ? wanted : .never
         @discardableResult
         func tellOutcome(
             _ localAddress: IPAddress?, fault: DeliveryReport.Cause?, isSessionOpen: Bool = false
         ) -> SMTPTLSOutcome? {
-            guard policy != .never else { return nil }
+            guard policy != .never || tls == .noneForNow else { return nil }
             let outcome = SMTPTLSOutcome(
-                target: target, policy: policy, localAddress: localAddress, fault: fault, isSessionOpen: isSessionOpen)
+                target: target, policy: wanted, localAddress: localAddress, fault: fault, isSessionOpen: isSessionOpen)
             configuration.onTLSOutcome?(outcome)
             return outcome
         }
@@ -99,23 +140,28 @@ package final class SMTPConnection: Sendable {
             verification: verification, eventLoop: loop)
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                loop.execute { handler.open(address, continuation) }
+                loop.execute { handler.open(address, within: time, continuation) }
             }
         } onCancel: {
             loop.execute { handler.cancelOpening() }
         }
         switch result {
         case .success(let opened):
+            let plaintext = tls == .noneForNow ? DeliveryReport.Cause.tlsFailed : .tlsNotOffered
             let outcome = tellOutcome(
-                opened.localAddress, fault: opened.isEncrypted ? opened.certificateFault : .tlsNotOffered,
+                opened.localAddress, fault: opened.isEncrypted ? opened.certificateFault : plaintext,
                 isSessionOpen: true)
-            return SMTPConnection(target: target, handler: handler, opened: opened, tlsOutcome: outcome)
+            return SMTPConnection(
+                target: target, handler: handler, opened: opened, tlsOutcome: outcome,
+                allowsPlaintext: allowsPlaintext(to: target, configuration))
         case .failure(let failure):
             let cause = failure.report.cause
             // STARTTLS was offered and then refused.
             let isRefusal = cause == .refused && failure.phase == .startTLS
             if isRefusal || TLSResultType(cause) != nil {
                 tellOutcome(failure.localAddress, fault: isRefusal ? .tlsNotOffered : cause)
+            } else if failure.breaksTLS {
+                tellOutcome(failure.localAddress, fault: .tlsFailed)
             }
             throw failure
         }
@@ -138,12 +184,34 @@ package final class SMTPConnection: Sendable {
     package func deliver(_ envelope: SMTPEnvelope, _ message: OutgoingMessage) async -> DeliveryReport {
         let number = deliveries.add(1, ordering: .relaxed).newValue
         let handler = handler
-        return await withTaskCancellationHandler {
+        let report = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 handler.eventLoop.execute { handler.deliver(number, envelope, message, continuation) }
             }
         } onCancel: {
             handler.eventLoop.execute { handler.cancelDelivery(number) }
+        }
+        learn(from: report, isFirst: number == 1)
+        return report
+    }
+
+    private func learn(from report: DeliveryReport, isFirst: Bool) {
+        guard report.cause != .cancelled, report.cause != .poolClosed else { return }
+        let breaks = isEncrypted && allowsPlaintext && isFirst && report.cause == .connectionClosed
+        lessons.withLock { lessons in
+            lessons.suspectedExtension = report.suspectedExtension ?? lessons.suspectedExtension
+            lessons.breaksTLS = lessons.breaksTLS || breaks && report.phase == .mail
+            guard !report.mayRetryAtOnce else { return }
+            let isHosts = report.blame == .connection && report.verdict != .permanent && report.verdict != .accepted
+            lessons.standing = isHosts ? .fails : .works
+        }
+    }
+
+    /// What the pool has to learn from the deliveries since the last call.
+    func takeLessons() -> Lessons {
+        lessons.withLock { lessons in
+            defer { lessons = Lessons() }
+            return lessons
         }
     }
 

@@ -24,7 +24,7 @@ package final class SMTPTraceHub: Sendable {
     package typealias Lines = AsyncStream<SMTPTraceLine>
 
     private struct Listener {
-        let matches: @Sendable (_ lane: String) -> Bool
+        let pattern: String
         let continuation: Lines.Continuation
     }
 
@@ -39,12 +39,12 @@ package final class SMTPTraceHub: Sendable {
 
     package init() {}
 
-    /// Lines from now on, until the stream's reader goes. A reader that is too slow loses the oldest of them.
-    package func listen(to matches: @escaping @Sendable (_ lane: String) -> Bool) -> Lines {
+    /// Lines of the lanes that go by this name from now on, until the stream's reader goes. A reader that is too slow loses the oldest of them.
+    package func listen(to pattern: String) -> Lines {
         let (lines, continuation) = Lines.makeStream(bufferingPolicy: .bufferingNewest(Self.bufferedLines))
         let number = state.withLock { state in
             state.next += 1
-            state.listeners[state.next] = Listener(matches: matches, continuation: continuation)
+            state.listeners[state.next] = Listener(pattern: pattern, continuation: continuation)
             hasListeners.store(true, ordering: .relaxed)
             return state.next
         }
@@ -58,8 +58,8 @@ package final class SMTPTraceHub: Sendable {
 
     func nextConnection() -> UInt64 { connections.add(1, ordering: .relaxed).newValue }
 
-    func tell(_ line: SMTPTraceLine) {
-        let listeners = state.withLock { $0.listeners.values.filter { $0.matches(line.lane) } }
+    func tell(_ line: SMTPTraceLine, of trace: SMTPTrace) {
+        let listeners = state.withLock { $0.listeners.values.filter { trace.goesBy($0.pattern) } }
         for listener in listeners { listener.continuation.yield(line) }
     }
 
@@ -76,8 +76,12 @@ package struct SMTPTrace: Sendable {
     let hub: SMTPTraceHub
     let lane: String
 
-    package init(hub: SMTPTraceHub, lane: String) {
+    let goesBy: @Sendable (_ pattern: String) -> Bool
+
+    /// - Parameter goesBy: whether an operator who says this means the lane.
+    package init(hub: SMTPTraceHub, lane: String, goesBy: @escaping @Sendable (_ pattern: String) -> Bool) {
         self.hub = hub
         self.lane = lane
+        self.goesBy = goesBy
     }
 }

@@ -64,6 +64,7 @@ struct SMTPTranscript {
 
     private func tell(_ direction: SMTPTraceLine.Direction, _ text: String) {
         trace.hub.tell(
-            SMTPTraceLine(lane: trace.lane, host: host, connection: connection, direction: direction, text: text))
+            SMTPTraceLine(lane: trace.lane, host: host, connection: connection, direction: direction, text: text),
+            of: trace)
     }
 }

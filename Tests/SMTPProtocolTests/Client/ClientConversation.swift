@@ -1,6 +1,7 @@
 import MailTypes
 import NIOCore
 import SMTPProtocol
+import TestSupport
 import Testing
 
 /// A dialogue with the client machine, written down as it should go:
@@ -16,6 +17,8 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
     let credentials: SMTPCredentials?
     /// The session is for mails with REQUIRETLS.
     let requiresTLS: Bool
+    /// What counts as not offered.
+    let without: Set<SMTPExtensions.Keyword>
     let envelope: SMTPEnvelope
     /// Content is being written until the event `> handed over`.
     let holdsContent: Bool
@@ -24,7 +27,8 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
 
     init(
         _ name: String, tls: SMTPClientStateMachine.Configuration.TLS = .whenOffered,
-        credentials: SMTPCredentials? = nil, requiresTLS: Bool = false, envelope: SMTPEnvelope = makeEnvelope(),
+        credentials: SMTPCredentials? = nil, requiresTLS: Bool = false,
+        without: Set<SMTPExtensions.Keyword> = [], envelope: SMTPEnvelope = makeEnvelope(),
         holdsContent: Bool = false, needsWholePackets: Bool = false, _ text: String
     ) {
         self.name = name
@@ -32,12 +36,21 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
         self.tls = tls
         self.credentials = credentials
         self.requiresTLS = requiresTLS
+        self.without = without
         self.envelope = envelope
         self.holdsContent = holdsContent
         self.needsWholePackets = needsWholePackets
     }
 
     var testDescription: String { name }
+
+    /// Those of `fixtures/conversations`: a line `# name`, then the dialogue.
+    static let fixtures = Fixtures.all("conversations").map { fixture in
+        let lines = fixture.text.split(separator: "\n")
+        let name = lines.first.flatMap { $0.hasPrefix("# ") ? String($0.dropFirst(2)) : nil }
+        return ClientConversation(
+            name ?? fixture.name, lines.dropFirst(name == nil ? 0 : 1).joined(separator: "\n"))
+    }
 
     func play(octetByOctet: Bool = false) -> String {
         var player = Player(self)
@@ -66,6 +79,7 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
             configuration.tls = conversation.tls
             configuration.credentials = conversation.credentials
             configuration.requiresTLS = conversation.requiresTLS
+            configuration.withoutExtensions = conversation.without
             machine = SMTPClientStateMachine(configuration)
         }
 
@@ -73,6 +87,7 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
             guard !lines.isEmpty else { return }
             transcript += lines.map(String.init)
             // `S: …` without an end: the rest of the line never comes.
+            // `S:` alone is a blank line.
             let bytes = ByteBuffer(
                 string: lines.map { line in
                     let text = line.dropFirst(3)
@@ -139,6 +154,7 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
             let reply = report.reply.map(\.description) ?? report.enhanced.map { "(\($0))" }
             if report.cause != .refused && report.cause != .accepted { words.append("\(report.cause)") }
             if let reply { words.append(reply) }
+            if let keyword = report.suspectedExtension { words.append("suspecting \(keyword.rawValue)") }
             if report.mayRetryAtOnce { words.append("retry") }
             return words.joined(separator: " ")
         }

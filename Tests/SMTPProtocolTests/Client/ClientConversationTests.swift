@@ -1,12 +1,16 @@
 import SMTPProtocol
 import Testing
 
-@Test(arguments: openings + transactions + endings + extensionsAndLimits)
+private let conversations =
+    ClientConversation.fixtures + openings + transactions + endings + extensionsAndLimits + replies + crossings
+    + brokenExtensions
+
+@Test(arguments: conversations)
 private func `the client speaks as written`(conversation: ClientConversation) {
     #expect(conversation.play() == conversation.text)
 }
 
-@Test(arguments: (openings + transactions + endings + extensionsAndLimits).filter { !$0.needsWholePackets })
+@Test(arguments: conversations.filter { !$0.needsWholePackets })
 private func `packets do not matter`(conversation: ClientConversation) {
     #expect(conversation.play(octetByOctet: true) == conversation.text)
 }
@@ -16,135 +20,11 @@ private let plaintextCredentials = SMTPCredentials(username: "user", password: "
 
 private let openings: [ClientConversation] = [
     ClientConversation(
-        "EHLO",
-        """
-        S: 220-mx.example ESMTP
-        S: 220 hello
-        C: EHLO client.example
-        S: 250-mx.example
-        S: 250 PIPELINING
-        = opened
-        > quit
-        C: QUIT
-        S: 221 bye
-        = close
-        """),
-    ClientConversation(
-        "HELO where EHLO is unknown",
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 502 what?
-        C: HELO client.example
-        S: 250 mx.example
-        = opened
-        """),
-    ClientConversation(
-        "HELO refused too",
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 550 5.7.1 go away
-        C: HELO client.example
-        S: 550 5.7.1 go away
-        = failed: temporary in ehlo by connection 550 5.7.1, quitting
-        """),
-    ClientConversation(
-        "EHLO refused for now",
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 451 4.3.0 later
-        = failed: temporary in ehlo by connection 451 4.3.0, quitting
-        """),
-    ClientConversation(
-        "greeted with 554",
-        """
-        S: 554 5.7.1 no service
-        = failed: temporary in greeting by connection 554 5.7.1, quitting
-        """),
-    ClientConversation(
-        "greeted with 421",
-        """
-        S: 421 too many connections
-        = failed: temporary in greeting by connection 421
-        """),
-    ClientConversation(
-        "no SMTP at all",
-        """
-        S: HTTP/1.1 400 Bad Request
-        = failed: temporary in greeting by connection malformedReply
-        """),
-    ClientConversation(
         "more input than the greeting", needsWholePackets: true,
         """
         S: 220 mx.example
         S: 250 mx.example
         = failed: temporary in greeting by connection protocolViolation
-        """),
-    ClientConversation(
-        "no greeting in time",
-        """
-        > timed out
-        = failed: temporary in greeting by connection timedOut
-        """),
-    ClientConversation(
-        "closed in the middle of the answer to EHLO",
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 250-mx.exa…
-        > closed
-        = failed: temporary in ehlo by connection connectionClosed
-        """),
-    ClientConversation(
-        "STARTTLS, and what was offered before is forgotten",
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 250-mx.example
-        S: 250-PIPELINING
-        S: 250 STARTTLS
-        C: STARTTLS
-        S: 220 go ahead
-        = handshake
-        > TLS
-        C: EHLO client.example
-        S: 250 mx.example
-        = opened
-        > deliver
-        C: MAIL FROM:<b-1@bounce.example>
-        """),
-    ClientConversation(
-        "STARTTLS offered again inside TLS",
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 250-mx.example
-        S: 250 STARTTLS
-        C: STARTTLS
-        S: 220 go ahead
-        = handshake
-        > TLS
-        C: EHLO client.example
-        S: 250-mx.example
-        S: 250 STARTTLS
-        = opened
-        """),
-    ClientConversation(
-        "EHLO refused inside TLS",
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 250-mx.example
-        S: 250 STARTTLS
-        C: STARTTLS
-        S: 220 go ahead
-        = handshake
-        > TLS
-        C: EHLO client.example
-        S: 550 5.7.1 go away
-        = failed: temporary in ehlo by connection 550 5.7.1, quitting
         """),
     ClientConversation(
         "bytes injected behind the answer to STARTTLS", needsWholePackets: true,
@@ -170,44 +50,6 @@ private let openings: [ClientConversation] = [
         S: 220 go ahead
         S: 2…
         = failed: temporary in startTLS by connection inputBeforeTLS
-        """),
-    ClientConversation(
-        "part of a line injected a little later",
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 250-mx.example
-        S: 250 STARTTLS
-        C: STARTTLS
-        S: 220 go ahead
-        = handshake
-        > nothing
-        S: 2…
-        = failed: temporary in startTLS by connection inputBeforeTLS
-        """),
-    ClientConversation(
-        "a handshake that fails",
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 250-mx.example
-        S: 250 STARTTLS
-        C: STARTTLS
-        S: 220 go ahead
-        = handshake
-        > TLS failed
-        = failed: temporary in startTLS by connection tlsFailed
-        """),
-    ClientConversation(
-        "STARTTLS refused, and not needed",
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 250-mx.example
-        S: 250 STARTTLS
-        C: STARTTLS
-        S: 454 4.7.0 not now
-        = opened
         """),
     ClientConversation(
         "STARTTLS refused, and needed", tls: .required,
@@ -537,7 +379,7 @@ private let transactions: [ClientConversation] = [
             C: RCPT TO:<ann@example.net>
             C: DATA
             S: 500 what?
-            = temporary in mail by connection protocolViolation, closing
+            = temporary in mail by connection protocolViolation retry, closing
             """),
     ClientConversation(
         "DATA answered with 250",
@@ -660,14 +502,15 @@ private let endings: [ClientConversation] = [
         "a last answer that is none",
         afterDot + """
             S: OK
-            = inDoubt in finalDot by connection malformedReply, closing
+            > timed out
+            = inDoubt in finalDot by connection timedOut, closing
             """),
     ClientConversation(
         "no answer to RCPT in time",
         pipelining + """
             S: 250 ok
             > timed out
-            = temporary in rcpt by connection timedOut, closing
+            = temporary in rcpt by connection timedOut suspecting PIPELINING, closing
             """),
     ClientConversation(
         "no last answer in time",
@@ -873,4 +716,326 @@ private let extensionsAndLimits: [ClientConversation] = [
     ClientConversation(
         "a return path that would be a parameter", envelope: makeEnvelope(from: "a@b.example> SIZE=1"),
         offering("SIZE") + "= permanent in mail by message unsafeReversePath (5.1.7)"),
+]
+
+// MARK: As the field replies
+
+private let replies: [ClientConversation] = [
+    ClientConversation(
+        "blank lines and notes before every reply",
+        """
+        S:
+        S: Welcome to the mail exchanger
+        S: 220 mx.example
+        C: EHLO client.example
+        S: one moment
+        S: 250-mx.example
+        S:
+        S: 250 PIPELINING
+        = opened
+        > deliver
+        C: MAIL FROM:<b-1@bounce.example>
+        C: RCPT TO:<ann@example.net>
+        C: DATA
+        S:
+        S: 250 ok
+        S: checking the recipient
+        S: 250 ok
+        S:
+        S: 354 go
+        C: (content)
+        S:
+        S: ** checked by filter **
+        S: 250 2.0.0 queued
+        = accepted in finalDot 250 2.0.0
+        """),
+    ClientConversation(
+        "blank lines behind replies", needsWholePackets: true,
+        """
+        S: 220 mx.example
+        S:
+        C: EHLO client.example
+        S: 250-mx.example
+        S: 250 HELP
+        S:
+        = opened
+        > deliver
+        C: MAIL FROM:<b-1@bounce.example>
+        S: 250 ok
+        S: note
+        C: RCPT TO:<ann@example.net>
+        S: 250 ok
+        S:
+        C: DATA
+        S: 354 go
+        S:
+        C: (content)
+        S: 250 queued
+        S:
+        = accepted in finalDot 250
+        > deliver
+        C: MAIL FROM:<b-1@bounce.example>
+        """),
+    ClientConversation(
+        "a blank line behind the answer to EHLO, and STARTTLS", needsWholePackets: true,
+        """
+        S: 220 mx.example
+        C: EHLO client.example
+        S: 250-mx.example
+        S: 250 STARTTLS
+        S:
+        C: STARTTLS
+        S: 220 go ahead
+        = handshake
+        """),
+    ClientConversation(
+        "a blank line while nothing is asked",
+        afterDot + """
+            S: 250 queued
+            = accepted in finalDot 250
+            S:
+            > deliver
+            C: MAIL FROM:<b-1@bounce.example>
+            C: RCPT TO:<ann@example.net>
+            C: DATA
+            """),
+    ClientConversation(
+        "codes without a blank, with a tab, alone",
+        """
+        S: 220mx.example
+        C: EHLO client.example
+        S: 250-mx.example
+        S: 250
+        = opened
+        > deliver
+        C: MAIL FROM:<b-1@bounce.example>
+        S: 250	ok
+        C: RCPT TO:<ann@example.net>
+        S: 250
+        C: DATA
+        S: 354
+        C: (content)
+        S: 250OK
+        = accepted in finalDot 250
+        """),
+    ClientConversation(
+        "codes that differ: the last line decides",
+        afterDot + """
+            S: 550-5.7.1 first
+            S: 250 2.0.0 queued after all
+            = accepted in finalDot 250 2.0.0
+            """),
+    ClientConversation(
+        "two codes in a refusal",
+        pipelining + """
+            S: 250 ok
+            S: 550-5.1.1 first
+            S: 554 5.1.1 then another code
+            S: 503 no recipient
+            = permanent in rcpt by recipient 554 5.1.1
+            """),
+    ClientConversation(
+        "a long last answer",
+        afterDot + """
+            S: 250 2.0.0 queued \(String(repeating: "x", count: 3_000))
+            = accepted in finalDot 250 2.0.0
+            """),
+    ClientConversation(
+        "notes without end",
+        afterDot + """
+            \(String(repeating: "S: note\n", count: 33))= inDoubt in finalDot by connection malformedReply, closing
+            """),
+    ClientConversation(
+        "greeted with another positive code",
+        """
+        S: 250 mx.example
+        C: EHLO client.example
+        """),
+    ClientConversation(
+        "greeted with farewell",
+        """
+        S: 221 bye
+        = failed: temporary in greeting by connection protocolViolation
+        """),
+    ClientConversation(
+        "nothing is forgiven between STARTTLS and its answer",
+        """
+        S: 220 mx.example
+        C: EHLO client.example
+        S: 250-mx.example
+        S: 250 STARTTLS
+        C: STARTTLS
+        S:
+        = failed: temporary in startTLS by connection malformedReply
+        """),
+    ClientConversation(
+        "an answer to STARTTLS that is almost one",
+        """
+        S: 220 mx.example
+        C: EHLO client.example
+        S: 250-mx.example
+        S: 250 STARTTLS
+        C: STARTTLS
+        S: 220go
+        = failed: temporary in startTLS by connection malformedReply
+        """),
+    ClientConversation(
+        "a blank line behind the answer to STARTTLS", needsWholePackets: true,
+        """
+        S: 220 mx.example
+        C: EHLO client.example
+        S: 250-mx.example
+        S: 250 STARTTLS
+        C: STARTTLS
+        S: 220 go ahead
+        S:
+        = failed: temporary in startTLS by connection inputBeforeTLS
+        """),
+]
+
+// MARK: The end of a connection that crosses a command
+
+private let second =
+    afterDot + """
+        S: 250 ok
+        = accepted in finalDot 250
+        > deliver
+        C: MAIL FROM:<b-1@bounce.example>
+        C: RCPT TO:<ann@example.net>
+        C: DATA
+
+        """
+
+private let crossings: [ClientConversation] = [
+    ClientConversation(
+        "421 to the first command of a further mail",
+        second + """
+            S: 421 4.4.2 closing
+            = temporary in mail by connection 421 4.4.2 retry, closing
+            """),
+    ClientConversation(
+        "farewell to the first command of a further mail",
+        second + """
+            S: 221 bye
+            = temporary in mail by connection connectionClosed retry, closing
+            """),
+    ClientConversation(
+        "a time-out that another code tells",
+        second + """
+            S: 451 4.4.2 timeout
+            = temporary in mail by connection 451 4.4.2 retry, closing
+            """),
+    ClientConversation(
+        "an answer out of place to the first command of a further mail",
+        second + """
+            S: 354 go
+            = temporary in mail by connection protocolViolation retry, closing
+            """),
+    ClientConversation(
+        "421 to RSET",
+        pipelining + """
+            S: 250 ok
+            S: 550 5.1.1 no such user
+            S: 554 5.5.1 no valid recipients
+            = permanent in rcpt by recipient 550 5.1.1
+            > deliver
+            C: RSET
+            C: MAIL FROM:<b-1@bounce.example>
+            C: RCPT TO:<ann@example.net>
+            C: DATA
+            S: 421 4.3.2 closing
+            = temporary in mail by connection 421 4.3.2 retry, closing
+            """),
+    ClientConversation(
+        "421 to the first mail of all is the server's word",
+        pipelining + """
+            S: 421 4.3.2 shutting down
+            = temporary in mail by connection 421 4.3.2, closing
+            """),
+    ClientConversation(
+        "421 once a further mail was looked at",
+        second + """
+            S: 250 ok
+            S: 421 4.3.2 shutting down
+            = temporary in rcpt by connection 421 4.3.2, closing
+            """),
+    ClientConversation(
+        "a further mail refused for now",
+        second + """
+            S: 451 4.7.1 slow down
+            S: 503 MAIL first
+            S: 503 MAIL first
+            = temporary in mail by connection 451 4.7.1
+            """),
+]
+
+// MARK: What a server offers and does not bear
+
+private let brokenExtensions: [ClientConversation] = [
+    ClientConversation(
+        "silence behind a group",
+        pipelining + """
+            > timed out
+            = temporary in mail by connection timedOut suspecting PIPELINING, closing
+            """),
+    ClientConversation(
+        "silence behind the first answer of a group",
+        pipelining + """
+            S: 250 ok
+            > timed out
+            = temporary in rcpt by connection timedOut suspecting PIPELINING, closing
+            """),
+    ClientConversation(
+        "silence where groups were answered before",
+        second + """
+            S: 250 ok
+            > timed out
+            = temporary in rcpt by connection timedOut, closing
+            """),
+    ClientConversation(
+        "silence, one command at a time",
+        oneByOne + """
+            > timed out
+            = temporary in mail by connection timedOut, closing
+            """),
+    ClientConversation(
+        "silence after the final dot",
+        afterDot + """
+            > timed out
+            = inDoubt in finalDot by connection timedOut, closing
+            """),
+    ClientConversation(
+        "PIPELINING offered and left out", without: [.pipelining],
+        offering("PIPELINING") + "C: MAIL FROM:<b-1@bounce.example>"),
+    ClientConversation(
+        "SIZE offered and left out", without: [.size],
+        offering("SIZE 10") + "C: MAIL FROM:<b-1@bounce.example>"),
+    ClientConversation(
+        "STARTTLS offered and left out", without: [.startTLS],
+        offering("STARTTLS") + "C: MAIL FROM:<b-1@bounce.example>"),
+    ClientConversation(
+        "a group complained of",
+        pipelining + """
+            S: 250 ok
+            S: 554 SMTP synchronization error
+            = temporary in rcpt by connection 554 suspecting PIPELINING retry, closing
+            """),
+    ClientConversation(
+        "SIZE not understood: the mail goes without",
+        offering("SIZE 0") + """
+            C: MAIL FROM:<b-1@bounce.example> SIZE=1000
+            S: 555 5.5.4 unsupported option SIZE
+            = temporary in mail by connection 555 5.5.4 suspecting SIZE retry
+            > deliver
+            C: MAIL FROM:<b-1@bounce.example>
+            S: 501 syntax error
+            = permanent in mail by connection 501
+            """),
+    ClientConversation(
+        "a sender refused by its syntax",
+        offering("SIZE 0") + """
+            C: MAIL FROM:<b-1@bounce.example> SIZE=1000
+            S: 501 5.1.7 bad sender
+            = permanent in mail by connection 501 5.1.7
+            """),
 ]

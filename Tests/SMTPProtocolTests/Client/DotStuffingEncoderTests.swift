@@ -36,9 +36,9 @@ private func `content is stuffed`(content: String, wire: String) {
 }
 
 /// Whatever the content and its pieces: one end mark, at the end; no CR or LF that stands alone; nothing lost.
-@Test(arguments: 1...300)
-private func `the end mark occurs once`(seed: Int) {
-    var random = SeededGenerator(seed: UInt64(seed))
+@Test(arguments: Seed.range(1..<301))
+private func `the end mark occurs once`(seed: Seed) {
+    var random = SeededGenerator(seed)
     let alphabet = Array("\r\r\n\n..ab".utf8)
     let content = (0..<Int.random(in: 0...200, using: &random)).map { _ in
         alphabet.randomElement(using: &random) ?? 0
@@ -69,9 +69,9 @@ private func checkWire(_ wire: [UInt8], _ content: [UInt8]) {
 }
 
 /// Against the plainest encoder there is, for content whose lines end as they should.
-@Test(arguments: 1...100)
-private func `clean content only gains dots`(seed: Int) {
-    var random = SeededGenerator(seed: UInt64(seed))
+@Test(arguments: Seed.range(1..<101))
+private func `clean content only gains dots`(seed: Seed) {
+    var random = SeededGenerator(seed)
     let words = [".", "..", "a.b", "", "text", ".text"]
     let lines = (0..<Int.random(in: 1...40, using: &random)).map { _ in words.randomElement(using: &random) ?? "" }
     let content = lines.map { $0 + "\r\n" }.joined()

@@ -9,8 +9,8 @@ import Testing
     ]
 
     /// Whatever comes in: replies are well formed, at most one a line, and a closed session says nothing more.
-    @Test(arguments: 0..<60) func `random dialogs keep the rules`(_ seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+    @Test(arguments: Seed.range(60)) func `random dialogs keep the rules`(_ seed: Seed) {
+        var generator = SeededGenerator(seed)
         for _ in 0..<40 {
             var dialog = ServerDialog()
             var sent = 0

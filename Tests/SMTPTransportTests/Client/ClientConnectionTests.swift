@@ -131,8 +131,8 @@ private func `421 in the middle of the pipeline`() async throws {
     arguments: [
         ([Step.close], SMTPPhase.greeting, DeliveryReport.Cause.connectionClosed),
         ([.write("554 5.7.1 no\r\n")], .greeting, .refused),
-        ([.write("220 \(String(repeating: "x", count: 100_000))")], .greeting, .malformedReply),
-        ([.write(String(repeating: "220-x\r\n", count: 10_000))], .greeting, .malformedReply),
+        ([.writeTimes(300, "220 \(String(repeating: "x", count: 1_000))")], .greeting, .malformedReply),
+        ([.writeTimes(300, "220-\(String(repeating: "x", count: 1_000))\r\n")], .greeting, .malformedReply),
         ([.write("220 a\r\n220 b\r\n")], .greeting, .protocolViolation),
         ([.write("220 a\r\n"), .close], .ehlo, .connectionClosed),
     ])
@@ -285,8 +285,8 @@ private func `a cancelled connection attempt`() async throws {
 private func `a connection that is dropped is closed`() async throws {
     let server = try await ScriptedServer(Script())
     do {
-        _ = try await open(server)
-        #expect(server.seen.closed == 0)
+        let connection = try await open(server)
+        withExtendedLifetime(connection) { #expect(server.seen.closed == 0) }
     }
     try await server.wait { $0.closed == 1 }
 }

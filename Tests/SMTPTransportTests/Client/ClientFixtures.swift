@@ -1,5 +1,6 @@
 import Logging
 import MailTypes
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import SMTPProtocol
@@ -45,4 +46,13 @@ func failure(_ body: () async throws(SMTPConnectFailure) -> Void) async -> SMTPC
     } catch {
         return error
     }
+}
+
+/// The real clock, put forward at will. One that stood still would make a pool's timers fire again and again.
+final class AdvancedClock: Sendable {
+    private let offset = NIOLockedValueBox(TimeAmount.zero)
+
+    var now: @Sendable () -> NIODeadline { { [offset] in .now() + offset.withLockedValue { $0 } } }
+
+    func advance(by time: TimeAmount) { offset.withLockedValue { $0 = $0 + time } }
 }

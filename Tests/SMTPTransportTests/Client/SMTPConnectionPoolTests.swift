@@ -25,7 +25,7 @@ private func openAll(_ count: Int, of pool: SMTPConnectionPool) async throws {
             group.addTask {
                 try await pool.withConnection { _ in
                     lent.withLockedValue { $0 += 1 }
-                    while lent.withLockedValue({ $0 }) < count { await Task.yield() }
+                    while lent.withLockedValue({ $0 }) < count { try? await Task.sleep(for: .milliseconds(2)) }
                 }
             }
         }
@@ -88,15 +88,15 @@ private func `the next host is tried, and the dead one comes last for a while`()
     closed.greeting = [.write("554 5.3.2 no service\r\n")]
     let first = try await ScriptedServer(closed, Script())
     let second = try await ScriptedServer(Script())
-    let clock = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(1))
+    let clock = AdvancedClock()
     let pool = pool(
-        [first.target, second.target],
-        PoolLimits(maximumConnections: 1, maximumMessagesPerConnection: 1, failureBackoff: .seconds(10)),
-        now: { clock.withLockedValue { $0 } })
+        [first.target(host: "mx1.example"), second.target(host: "mx2.example", preference: 10)],
+        PoolLimits(maximumConnections: 1, maximumMessagesPerConnection: 1, failureBackoff: .seconds(600)),
+        now: clock.now)
     for _ in 0..<3 { #expect(try await pool.deliver(makeEnvelope(), shortMessage).verdict == .accepted) }
     #expect(first.seen.connections == 1)
     #expect(second.seen.connections == 3)
-    clock.withLockedValue { $0 = $0 + .seconds(10) }
+    clock.advance(by: .seconds(600))
     #expect(try await pool.deliver(makeEnvelope(), shortMessage).verdict == .accepted)
     #expect(first.seen.connections == 2)
     #expect(second.seen.connections == 3)
@@ -108,9 +108,9 @@ private func `a destination that failed is not asked again at once`() async thro
     var closed = Script()
     closed.greeting = [.write("421 4.3.2 too many connections\r\n")]
     let server = try await ScriptedServer(closed, Script())
-    let clock = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(1))
+    let clock = AdvancedClock()
     let pool = pool(
-        [server.target], PoolLimits(failureBackoff: .seconds(10)), now: { clock.withLockedValue { $0 } })
+        [server.target], PoolLimits(failureBackoff: .seconds(600)), now: clock.now)
     for _ in 0..<5 {
         let error = await failure { () async throws(SMTPConnectFailure) in
             _ = try await pool.deliver(makeEnvelope(), shortMessage)
@@ -120,7 +120,7 @@ private func `a destination that failed is not asked again at once`() async thro
         #expect(error?.verdict == .temporary)
     }
     #expect(server.seen.connections == 1)
-    clock.withLockedValue { $0 = $0 + .seconds(10) }
+    clock.advance(by: .seconds(600))
     #expect(try await pool.deliver(makeEnvelope(), shortMessage).verdict == .accepted)
     await pool.shutdown()
 }

@@ -1,6 +1,8 @@
+import MailTypes
 import NIOCore
 import SMTPProtocol
 import SMTPTransport
+import TestSupport
 import Testing
 
 private typealias Machine = SMTPPoolStateMachine
@@ -159,6 +161,94 @@ private func `a failure before a new way to connect says nothing about it`() {
     #expect(pool.connected(ConnectionID(3), at: at(3)) == [.lend(ConnectionID(3), to: WaiterID(3))])
 }
 
+// MARK: Waiters that keep clear of hosts
+
+private func endpoint(_ number: Int) -> SMTPEndpoint {
+    SMTPEndpoint(address: .v4(0xC000_0200 + UInt32(number)), port: 25)
+}
+
+@Test
+private func `a waiter gets no connection to a host that it keeps clear of`() {
+    var pool = machine(2)
+    _ = pool.acquire(WaiterID(1), at: at(0))
+    _ = pool.connected(ConnectionID(1), to: endpoint(1), at: at(0))
+    #expect(pool.released(ConnectionID(1), isUsable: true, deliveries: 1, at: at(1)) == [])
+    #expect(
+        pool.acquire(WaiterID(2), avoiding: [endpoint(1)], at: at(1))
+            == [.connectElsewhere(ConnectionID(2), for: WaiterID(2))])
+    #expect(
+        pool.acquire(WaiterID(3), at: at(1)) == [.lend(ConnectionID(1), to: WaiterID(3))],
+        "others need not wait for that")
+    #expect(
+        pool.connected(ConnectionID(2), to: endpoint(2), at: at(2)) == [.lend(ConnectionID(2), to: WaiterID(2))])
+}
+
+@Test
+private func `a waiter takes an open connection to another host`() {
+    var pool = machine(2)
+    for number in 1...2 {
+        _ = pool.acquire(WaiterID(number), at: at(0))
+        _ = pool.connected(ConnectionID(number), to: endpoint(number), at: at(0))
+    }
+    for number in 1...2 { _ = pool.released(ConnectionID(number), isUsable: true, deliveries: 1, at: at(1)) }
+    #expect(
+        pool.acquire(WaiterID(3), avoiding: [endpoint(2)], at: at(2)) == [.lend(ConnectionID(1), to: WaiterID(3))])
+}
+
+@Test
+private func `a connection that suits nobody makes room`() {
+    var pool = machine(1)
+    _ = pool.acquire(WaiterID(1), at: at(0))
+    _ = pool.connected(ConnectionID(1), to: endpoint(1), at: at(0))
+    #expect(pool.acquire(WaiterID(2), avoiding: [endpoint(1)], at: at(0)) == [])
+    #expect(pool.acquire(WaiterID(3), at: at(0)) == [])
+    #expect(
+        pool.released(ConnectionID(1), isUsable: true, deliveries: 1, at: at(1)) == [.close(ConnectionID(1))],
+        "it came first, however well the connection would suit the other")
+    #expect(
+        pool.closed(ConnectionID(1), at: at(1)) == [.connectElsewhere(ConnectionID(2), for: WaiterID(2))])
+    #expect(
+        pool.connected(ConnectionID(2), to: endpoint(2), at: at(2)) == [.lend(ConnectionID(2), to: WaiterID(2))])
+    #expect(
+        pool.released(ConnectionID(2), isUsable: true, deliveries: 1, at: at(2))
+            == [.lend(ConnectionID(2), to: WaiterID(3))])
+}
+
+@Test
+private func `no other host to be reached fails only who needs one`() {
+    var pool = machine(2)
+    _ = pool.acquire(WaiterID(1), at: at(0))
+    _ = pool.connected(ConnectionID(1), to: endpoint(1), at: at(0))
+    _ = pool.acquire(WaiterID(2), avoiding: [endpoint(1)], at: at(0))
+    #expect(pool.connectFailed(ConnectionID(2), unreachable, at: at(1)) == [.fail(WaiterID(2), unreachable)])
+    #expect(pool.acquire(WaiterID(3), at: at(1)) == [.connect(ConnectionID(3))], "the destination is no worse for it")
+}
+
+@Test
+private func `a destination that cannot be reached has no other host`() {
+    var pool = machine(2)
+    _ = pool.acquire(WaiterID(1), at: at(0))
+    _ = pool.connected(ConnectionID(1), to: endpoint(1), at: at(0))
+    _ = pool.acquire(WaiterID(2), at: at(0))
+    #expect(pool.connectFailed(ConnectionID(2), unreachable, at: at(1)) == [])
+    #expect(
+        pool.acquire(WaiterID(3), avoiding: [endpoint(1)], at: at(2)) == [.fail(WaiterID(3), unreachable)])
+}
+
+@Test
+private func `connections to a host that is left are closed as far as nobody uses them`() {
+    var pool = machine(3)
+    for number in 1...3 {
+        _ = pool.acquire(WaiterID(number), at: at(0))
+        _ = pool.connected(ConnectionID(number), to: endpoint(number % 2), at: at(0))
+    }
+    for number in 1...2 { _ = pool.released(ConnectionID(number), isUsable: true, deliveries: 1, at: at(1)) }
+    // 1 and 3 lead to the same host; 3 is lent.
+    #expect(pool.leave(endpoint(1), at: at(1)) == [.close(ConnectionID(1))])
+    #expect(pool.leave(endpoint(1), at: at(1)) == [])
+    #expect(pool.acquire(WaiterID(4), at: at(1)) == [.lend(ConnectionID(2), to: WaiterID(4))])
+}
+
 // MARK: Against a simpler model
 
 /// What may be true of a pool, kept by somebody who only sees what goes in and what comes out.
@@ -168,7 +258,12 @@ private struct PoolModel {
     let maximum: Int
     let messages: Int
     var queue: [WaiterID] = []
+    /// Where connections must not lead that a waiter gets.
+    var avoided: [WaiterID: Set<SMTPEndpoint>] = [:]
     var connections: [ConnectionID: Use] = [:]
+    var leads: [ConnectionID: SMTPEndpoint] = [:]
+    /// Opened for one waiter.
+    var owners: [ConnectionID: WaiterID] = [:]
     var deliveries: [ConnectionID: Int] = [:]
     var answered: Set<WaiterID> = []
     /// Closed by the peer while lent.
@@ -176,24 +271,39 @@ private struct PoolModel {
     /// Opened, or begun, before the last change of the way to connect.
     var outdated: Set<ConnectionID> = []
     var failedUntil: NIODeadline?
+    /// What happened is a reason to close connections that would serve.
+    var mayClose = false
+
+    func suits(_ waiter: WaiterID, _ connection: ConnectionID) -> Bool {
+        leads[connection].map { !avoided[waiter, default: []].contains($0) } ?? true
+    }
 
     mutating func carryOut(_ actions: [Action], at now: NIODeadline) {
         for action in actions {
             switch action {
             case .lend(let connection, let waiter):
-                #expect(queue.first == waiter, "first come, first served")
+                #expect(
+                    queue.first { suits($0, connection) || needsRoom($0) } == waiter,
+                    "first come, first served, by what suits")
+                #expect(suits(waiter, connection))
                 #expect(connections[connection] == .ready)
                 #expect(!outdated.contains(connection))
                 #expect(deliveries[connection, default: 0] < messages)
-                queue.removeFirst()
+                queue.removeAll { $0 == waiter }
                 connections[connection] = .lent
                 #expect(answered.insert(waiter).inserted)
-            case .connect(let connection):
-                #expect(connections[connection] == nil)
-                #expect(failedUntil.map { $0 <= now } ?? true, "the destination is left alone after a failure")
-                connections[connection] = .connecting
+            case .connect(let connection): connect(connection, at: now)
+            case .connectElsewhere(let connection, let waiter):
+                #expect(queue.contains(waiter))
+                #expect(!avoided[waiter, default: []].isEmpty)
+                #expect(!owners.values.contains(waiter), "one connection for one waiter")
+                owners[connection] = waiter
+                connect(connection, at: now)
             case .close(let connection):
                 #expect(connections[connection] == .ready || connections[connection] == .lent)
+                if connections[connection] == .ready, !mayClose, !outdated.contains(connection) {
+                    #expect(queue.contains(where: needsRoom), "a good connection goes only to make room")
+                }
                 connections[connection] = .closing
             case .fail(let waiter, _):
                 #expect(queue.contains(waiter))
@@ -202,38 +312,72 @@ private struct PoolModel {
             }
             #expect(connections.count <= maximum)
         }
+        mayClose = false
+        for waiter in queue {
+            let isSuited = connections.contains { $0.value == .ready && suits(waiter, $0.key) }
+            #expect(!isSuited, "nobody waits beside a free connection that suits")
+        }
         if !queue.isEmpty {
-            #expect(!connections.values.contains(.ready), "nobody waits beside a free connection")
-            #expect(!connections.isEmpty, "nobody waits for nothing")
+            #expect(connections.values.contains { $0 != .ready }, "nobody waits for nothing")
         }
     }
 
-    func any(_ use: Use, using random: inout SeededPoolGenerator) -> ConnectionID? {
+    /// Before anything is lent to those behind, somebody whom nothing open suits gets room for a new connection.
+    private func needsRoom(_ waiter: WaiterID) -> Bool {
+        !avoided[waiter, default: []].isEmpty && connections.count >= maximum && !owners.values.contains(waiter)
+            && !connections.values.contains(.closing)
+    }
+
+    private mutating func connect(_ connection: ConnectionID, at now: NIODeadline) {
+        #expect(connections[connection] == nil)
+        #expect(failedUntil.map { $0 <= now } ?? true, "the destination is left alone after a failure")
+        connections[connection] = .connecting
+    }
+
+    func any(_ use: Use, using random: inout SeededGenerator) -> ConnectionID? {
         connections.filter { $0.value == use }.keys.sorted { $0.number < $1.number }.randomElement(using: &random)
     }
 }
 
-@Test(arguments: 1...200)
-private func `a simpler model agrees`(seed: Int) {
-    var random = SeededPoolGenerator(seed: UInt64(seed))
+@Test(arguments: Seed.range(1..<301))
+private func `a simpler model agrees`(seed: Seed) {
+    var random = SeededGenerator(seed)
     let maximum = Int.random(in: 1...5, using: &random)
     let messages = Int.random(in: 1...4, using: &random)
+    let hosts = Int.random(in: 1...3, using: &random)
+    // Every third history is one of waiters that take any host.
+    let avoids = !seed.value.isMultiple(of: 3)
     var pool = machine(maximum, messages: messages)
     var model = PoolModel(maximum: maximum, messages: messages)
     var seconds: Int64 = 0
     var waiters = 0
 
+    func acquire() {
+        waiters += 1
+        let waiter = WaiterID(waiters)
+        model.queue.append(waiter)
+        if avoids, Bool.random(using: &random) {
+            model.avoided[waiter] = [endpoint(Int.random(in: 0..<hosts, using: &random))]
+        }
+        model.carryOut(
+            pool.acquire(waiter, avoiding: model.avoided[waiter, default: []], at: at(seconds)), at: at(seconds))
+    }
     func connectEnds(_ succeeds: Bool) {
         guard let connection = model.any(.connecting, using: &random) else { return }
         let isOutdated = model.outdated.contains(connection)
-        if succeeds {
+        let owner = model.owners.removeValue(forKey: connection)
+        let keepsClear = owner.flatMap { model.avoided[$0] } ?? []
+        let reachable = (0..<hosts).map(endpoint).filter { !keepsClear.contains($0) }
+        if succeeds, let host = reachable.randomElement(using: &random) {
             model.connections[connection] = .ready
+            model.leads[connection] = host
             if !isOutdated { model.failedUntil = nil }
-            model.carryOut(pool.connected(connection, at: at(seconds)), at: at(seconds))
+            model.carryOut(pool.connected(connection, to: host, at: at(seconds)), at: at(seconds))
         } else {
             model.connections[connection] = nil
-            if !isOutdated { model.failedUntil = at(seconds + 10) }
+            if !isOutdated, owner == nil { model.failedUntil = at(seconds + 10) }
             model.carryOut(pool.connectFailed(connection, unreachable, at: at(seconds)), at: at(seconds))
+            if let owner, !isOutdated { #expect(!model.queue.contains(owner), "who needs another host is told") }
         }
     }
     func release(isUsable: Bool) {
@@ -241,15 +385,15 @@ private func `a simpler model agrees`(seed: Int) {
         let isDead = model.dead.contains(connection)
         model.deliveries[connection, default: 0] += 1
         let count = model.deliveries[connection, default: 0]
-        let actions = pool.released(
-            connection, isUsable: isUsable && !isDead, deliveries: count, at: at(seconds))
         if isDead {
             model.connections[connection] = nil
-        } else if !actions.contains(.close(connection)) {
-            #expect(isUsable && count < messages && !model.outdated.contains(connection))
+        } else if isUsable && count < messages && !model.outdated.contains(connection) {
             model.connections[connection] = .ready
         }
-        model.carryOut(actions, at: at(seconds))
+        model.carryOut(
+            pool.released(connection, isUsable: isUsable && !isDead, deliveries: count, at: at(seconds)),
+            at: at(seconds))
+        #expect(model.connections[connection] != .lent || !model.queue.isEmpty || count < messages)
     }
     func close(_ use: PoolModel.Use) {
         guard let connection = model.any(use, using: &random) else { return }
@@ -260,20 +404,24 @@ private func `a simpler model agrees`(seed: Int) {
         }
         model.carryOut(pool.closed(connection, at: at(seconds)), at: at(seconds))
     }
-
     func outdate() {
         model.outdated.formUnion(model.connections.keys)
+        model.owners.removeAll()
         model.failedUntil = nil
+        model.mayClose = true
         model.carryOut(pool.outdateConnections(at: at(seconds)), at: at(seconds))
         #expect(!model.connections.values.contains(.ready), "what is idle is closed")
     }
+    func leave() {
+        let host = endpoint(Int.random(in: 0..<hosts, using: &random))
+        model.mayClose = true
+        model.carryOut(pool.leave(host, at: at(seconds)), at: at(seconds))
+        #expect(!model.connections.contains { $0.value == .ready && model.leads[$0.key] == host })
+    }
 
     for _ in 0..<300 {
-        switch Int.random(in: 0..<15, using: &random) {
-        case 0...3:
-            waiters += 1
-            model.queue.append(WaiterID(waiters))
-            model.carryOut(pool.acquire(WaiterID(waiters), at: at(seconds)), at: at(seconds))
+        switch Int.random(in: 0..<16, using: &random) {
+        case 0...3: acquire()
         case 4: connectEnds(false)
         case 5...6: connectEnds(true)
         case 7...8: release(isUsable: true)
@@ -282,8 +430,10 @@ private func `a simpler model agrees`(seed: Int) {
         case 11: close(.closing)
         case 12:
             seconds += Int64.random(in: 0...6, using: &random)
+            model.mayClose = true
             model.carryOut(pool.expire(at: at(seconds)), at: at(seconds))
         case 13: outdate()
+        case 14: leave()
         default:
             let waiter = WaiterID(Int.random(in: 1...max(waiters, 1), using: &random))
             let wasWaiting = model.queue.contains(waiter)
@@ -303,22 +453,10 @@ private func `a simpler model agrees`(seed: Int) {
     }
     #expect(model.queue.isEmpty)
     #expect(model.answered.count == waiters)
+    model.mayClose = true
     model.carryOut(pool.shutDown(), at: at(seconds))
     while !model.connections.isEmpty { close(.closing) }
     #expect(pool.isDrained)
-}
-
-/// SplitMix64: a run can be repeated from its seed.
-private struct SeededPoolGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
 }
 
 @Test

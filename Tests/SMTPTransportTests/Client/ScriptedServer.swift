@@ -17,6 +17,8 @@ import Testing
 final class ScriptedServer: Sendable {
     enum Step: Sendable {
         case write(String)
+        /// The text so many times, in one go.
+        case writeTimes(Int, String)
         case startTLS
         case close
         /// Close so that the peer gets RST.
@@ -83,9 +85,9 @@ final class ScriptedServer: Sendable {
 
     var target: SMTPTarget { target(host: "mx.example") }
 
-    func target(host: String) -> SMTPTarget {
+    func target(host: String, preference: Int = 0, tls: SMTPTLSPolicy? = nil) -> SMTPTarget {
         guard let address = IPAddress("127.0.0.1") else { preconditionFailure("not an address") }
-        return SMTPTarget(host: host, address: address, port: port)
+        return SMTPTarget(host: host, address: address, port: port, preference: preference, tls: tls)
     }
 
     func close() async throws { try await channel.close() }
@@ -191,6 +193,7 @@ private final class ScriptHandler: ChannelInboundHandler {
         for step in steps {
             switch step {
             case .write(let text): write(text, context)
+            case .writeTimes(let count, let text): write(String(repeating: text, count: count), context)
             case .startTLS: startTLS(context)
             case .close: context.close(promise: nil)
             case .reset:

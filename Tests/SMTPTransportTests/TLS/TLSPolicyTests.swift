@@ -363,7 +363,9 @@ import X509
         let unproven = try await host(["REQUIRETLS"], tls: .opportunistic)
         let untrusted = try await host(["REQUIRETLS"], try TestAuthority.selfSigned())
         let fit = try await host(["REQUIRETLS"])
-        let pool = requireTLSPool([silent, unproven, untrusted, fit].map(\.target))
+        let hosts = [silent, unproven, untrusted, fit]
+        let pool = requireTLSPool(
+            hosts.enumerated().map { $1.server.target(host: "mx.example", preference: $0, tls: $1.target.tls) })
         for _ in 0..<2 {
             #expect(try await pool.deliver(requireTLSEnvelope(), shortMessage).verdict == .accepted)
         }
