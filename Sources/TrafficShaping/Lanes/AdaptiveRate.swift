@@ -59,6 +59,8 @@ struct AdaptiveRate: Sendable {
     }
 
     mutating func setCeiling(_ ceiling: Double?, at now: SteadySeconds) {
+        // What was used up stays so.
+        guard ceiling != self.ceiling else { return }
         let wasBelow = isBelowCeiling
         self.ceiling = ceiling
         guard wasBelow, let rate else {

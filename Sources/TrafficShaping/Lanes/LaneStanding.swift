@@ -18,6 +18,14 @@ package struct LaneStanding: Sendable, Hashable {
     package let connections: Int
     /// Mails a second allowed when the lane is open, nil without a limit.
     package let ratePerSecond: Double?
+
+    /// What an operator is told of a lane behind a gate: the gate's state where that is what keeps the lane.
+    package func behind(_ gate: LaneStanding?) -> LaneStanding {
+        switch (condition, gate?.condition) {
+        case (.open, .suspended), (.open, .probing), (.slowed, .suspended), (.slowed, .probing): gate ?? self
+        default: self
+        }
+    }
 }
 
 package enum SuspensionReason: Sendable, Hashable, CustomStringConvertible {
@@ -31,6 +39,14 @@ package enum SuspensionReason: Sendable, Hashable, CustomStringConvertible {
     case refusing
     /// The smarthost refuses our login, or wants one. The text says how, without credentials.
     case login(String)
+
+    /// The reply that decided; nil where none did.
+    package var reply: (code: Int, enhanced: EnhancedStatusCode?)? {
+        switch self {
+        case .reply(let code, let enhanced), .blocked(let code, let enhanced): (code, enhanced)
+        case .unreachable, .refusing, .login: nil
+        }
+    }
 
     var isAboutConnecting: Bool {
         switch self {

@@ -16,8 +16,8 @@ import TrafficShaping
     }
 
     /// The model keeps one list and, at each turn, looks for the first element of the key that was served longest ago.
-    @Test(arguments: 0..<20) func agreesWithASimplerModel(seed: Int) {
-        var generator = SeededGenerator(seed: UInt64(seed))
+    @Test(arguments: Seed.range(20)) func agreesWithASimplerModel(seed: Seed) {
+        var generator = SeededGenerator(seed)
         var queue = FairQueue<Int, Int>()
         var turns: [Int] = []
         var waiting: [(key: Int, element: Int)] = []
@@ -81,8 +81,8 @@ import TrafficShaping
 
     /// While a key waits, every other gets at most its weight and what is left of a turn between two services of it,
     /// and each keeps its own order; and what goes in comes out.
-    @Test(arguments: 0..<20) func sharesFollowWeights(seed: Int) {
-        var generator = SeededGenerator(seed: UInt64(seed))
+    @Test(arguments: Seed.range(20)) func sharesFollowWeights(seed: Seed) {
+        var generator = SeededGenerator(seed)
         var queue = FairQueue<Int, (key: Int, number: Int)>()
         let weights = (0..<8).map { _ in Int.random(in: 1...5, using: &generator) }
         for (key, weight) in weights.enumerated() { queue.setWeight(weight, for: key) }
@@ -113,8 +113,8 @@ import TrafficShaping
     }
 
     /// Capped and free keys against a model that keeps plain lists and looks at all of them.
-    @Test(arguments: 0..<20) func ratesHoldAndNothingIsLost(seed: Int) {
-        var generator = SeededGenerator(seed: UInt64(seed))
+    @Test(arguments: Seed.range(20)) func ratesHoldAndNothingIsLost(seed: Seed) {
+        var generator = SeededGenerator(seed)
         var queue = FairQueue<Int, Int>()
         let rates = (0..<6).map { $0 < 3 ? MessageRate(Int.random(in: 1...20, using: &generator), per: .second) : nil }
         for (key, rate) in rates.enumerated() { queue.setRate(rate, for: key) }

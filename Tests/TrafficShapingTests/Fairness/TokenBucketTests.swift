@@ -5,8 +5,8 @@ import TrafficShaping
 @Suite struct TokenBucketTests {
     /// In no span of time do more tokens leave than rate × t + burst; and a caller that comes back when it is told
     /// always gets its token.
-    @Test(arguments: 0..<50) func neverExceedsItsRate(seed: Int) {
-        var generator = SeededGenerator(seed: UInt64(seed))
+    @Test(arguments: Seed.range(50)) func neverExceedsItsRate(seed: Seed) {
+        var generator = SeededGenerator(seed)
         let rate = Double.random(in: 0.01...200, using: &generator)
         let burst = Double.random(in: 1...50, using: &generator)
         var bucket = TokenBucket(rate: rate, burst: burst)

@@ -57,8 +57,8 @@ import TrafficShaping
 
     /// Nodes that stand still at times, and a store that not all of them reach: together they stay within the rate, and
     /// a busy fleet uses most of it.
-    @Test(arguments: 0..<8, Reach.allCases) func theFleetStaysWithinItsRate(seed: Int, reach: Reach) {
-        var generator = SeededGenerator(seed: UInt64(seed))
+    @Test(arguments: Seed.range(8), Reach.allCases) func theFleetStaysWithinItsRate(seed: Seed, reach: Reach) {
+        var generator = SeededGenerator(seed)
         let nodes = Int.random(in: 2...12, using: &generator)
         let rate = MessageRate(Int.random(in: 5...60, using: &generator), per: .second)
         var store = TokenBucket(rate)

@@ -293,8 +293,8 @@ import TrafficShaping
 
     /// Whatever happens, limits stay between the floor and the rule, a suspended lane sends nothing, and when the site
     /// accepts everything again the lane comes back to its rule within an hour.
-    @Test(arguments: 0..<40) func staysInBoundsAndRecovers(seed: Int) {
-        var generator = SeededGenerator(seed: UInt64(seed))
+    @Test(arguments: Seed.range(40)) func staysInBoundsAndRecovers(seed: Seed) {
+        var generator = SeededGenerator(seed)
         let rate =
             Bool.random(using: &generator) ? MessageRate(Int.random(in: 1...100, using: &generator), per: .second) : nil
         let limits = LaneLimits(connections: Int.random(in: 1...40, using: &generator), rate: rate)

@@ -31,8 +31,8 @@ import TrafficShaping
 
     /// 50 nodes, 2,000 sites, 500 accounts. Four large sites keep all nodes busy for the whole time; the others get a
     /// few mails each. Nobody has told the nodes any rate.
-    @Test func aFleetIsFairAndKeepsToHiddenLimits() {
-        var generator = SeededGenerator(seed: 2_024)
+    @Test(arguments: Seed.one(2_024)) func aFleetIsFairAndKeepsToHiddenLimits(seed: Seed) {
+        var generator = SeededGenerator(seed)
         let large = 4
         let rates = (0..<2_000).map { $0 < large ? Double.random(in: 25...50, using: &generator) : 1 }
         var simulation = FleetSimulation(seconds: 600, steadyFrom: 200, limits: rates.map { .perSecond($0) })

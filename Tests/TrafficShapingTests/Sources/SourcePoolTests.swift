@@ -1,4 +1,3 @@
-import TestSupport
 import Testing
 import TrafficShaping
 
@@ -51,41 +50,50 @@ import TrafficShaping
             rests: ["192.0.2.1": 50, "192.0.2.2": 70, "192.0.2.3": 10], expected: [.laterAt(50)]),
     ]
 
-    @Test(arguments: cases) func choosesAmongThoseThatMay(example: Case) {
+    private static let keys = (0..<5_000).map { SourcePool.key("person\($0)@example.org".utf8) }
+
+    @Test(arguments: cases) func `a source is chosen among those that may send`(example: Case) {
         let pool = SourcePool(name: "bulk", sources: Self.all)
-        var generator = SeededGenerator(seed: 7)
-        var seen: Set<SourcePool.Choice> = []
-        for _ in 0..<200 {
-            seen.insert(
-                pool.choose(
-                    onDay: example.day, sentToday: { example.sent[$0.address] ?? 0 },
-                    restsUntil: { example.rests[$0.address] }, using: &generator))
+        let seen = Self.keys.prefix(200).map { key in
+            pool.choose(
+                for: key, onDay: example.day, sentToday: { example.sent[$0.address] ?? 0 },
+                restsUntil: { example.rests[$0.address] })
         }
-        #expect(seen == example.expected)
+        #expect(Set(seen) == example.expected)
     }
 
-    @Test func aPoolThatOnlyWarmsUpEndsItsDay() {
+    @Test func `a pool that only warms up ends its day`() {
         let pool = SourcePool(name: "bulk", sources: [Self.cold])
-        var generator = SeededGenerator(seed: 1)
-        let choice = pool.choose(onDay: 100, sentToday: { _ in 50 }, restsUntil: { _ in nil }, using: &generator)
+        let choice = pool.choose(for: 1, onDay: 100, sentToday: { _ in 50 }, restsUntil: { _ in nil })
         #expect(choice == .laterThanToday)
     }
 
-    @Test func sharesFollowWeights() {
-        let pool = SourcePool(name: "bulk", sources: Self.all)
-        var generator = SeededGenerator(seed: 3)
-        var counts: [String: Int] = [:]
-        for _ in 0..<5_000 {
-            if case .source(let source) = pool.choose(
-                onDay: 100, sentToday: { _ in 0 }, restsUntil: { _ in nil }, using: &generator)
-            {
-                counts[source.address, default: 0] += 1
-            }
+    private static func sources(
+        _ pool: SourcePool, resting: Set<String> = []
+    ) -> [String] {
+        keys.map { key in
+            let choice = pool.choose(
+                for: key, onDay: 100, sentToday: { _ in 0 }, restsUntil: { resting.contains($0.address) ? 9 : nil })
+            return if case .source(let source) = choice { source.address } else { "none" }
         }
+    }
+
+    @Test func `shares follow weights`() {
+        let chosen = Self.sources(SourcePool(name: "bulk", sources: Self.all))
+        let counts = Dictionary(chosen.map { ($0, 1) }, uniquingKeysWith: +)
         #expect((900...1_100).contains(counts["192.0.2.1"]!) && (2_850...3_150).contains(counts["192.0.2.2"]!))
     }
 
-    @Test func sourcesOfOtherPoolsAreLeftOut() {
+    @Test func `a recipient meets the same source in each attempt, on each node, and whatever the others do`() {
+        let before = Self.sources(SourcePool(name: "bulk", sources: Self.all))
+        #expect(Self.sources(SourcePool(name: "bulk", sources: Self.all.reversed())) == before)
+        let without = Self.sources(SourcePool(name: "bulk", sources: Self.all), resting: ["192.0.2.3"])
+        for (before, after) in zip(before, without) {
+            #expect(before == "192.0.2.3" ? after != before : after == before)
+        }
+    }
+
+    @Test func `sources of other pools are left out`() {
         let stranger = MailSource(address: "192.0.2.9", heloName: "mta.example.org", pool: "other")
         #expect(SourcePool(name: "bulk", sources: Self.all + [stranger]).sources == Self.all)
     }

@@ -1,0 +1,40 @@
+/// What a lane keeps to besides its own governor: a limit that it shares with other lanes, such as those of one provider.
+///
+/// Asked inside the lane's lock, so it must not call a lane from inside its own.
+package protocol LaneGate: Sendable {
+    /// Whether one mail may go now. `.now` is followed by exactly one ``answered(_:at:)``.
+    ///
+    /// - Parameter queued: mails that wait in the asking lane.
+    func permit(forQueued queued: Int, at now: SteadySeconds) -> LaneGovernor.Permit
+    /// How a mail ended that this gate let through. ``LaneAnswer/unused``: it was not sent after all.
+    func answered(_ answer: LaneAnswer, at now: SteadySeconds)
+    /// When the gate lets mail through again; `now` where it does.
+    func opensAt(_ now: SteadySeconds) -> SteadySeconds
+    /// Takes one connection. Where there is none, the lane is told by ``LaneGateUser/connectionGranted()`` once one is
+    /// free, in turn; it is then taken for it. A lane waits once at a time.
+    func takeConnection(for lane: any LaneGateUser) -> Bool
+    /// Gives a connection back that is closed.
+    func giveBackConnection()
+    /// The lane waits no more.
+    func stopWaiting(_ lane: any LaneGateUser)
+    /// Lanes wait for a connection.
+    var othersWait: Bool { get }
+    /// What an operator is told of the gate; nil where that is nothing.
+    func standing(at now: SteadySeconds) -> LaneStanding?
+}
+
+extension LaneGate {
+    package func answered(_: LaneAnswer, at _: SteadySeconds) {}
+    package func opensAt(_ now: SteadySeconds) -> SteadySeconds { now }
+    package func takeConnection(for _: any LaneGateUser) -> Bool { true }
+    package func giveBackConnection() {}
+    package func stopWaiting(_: any LaneGateUser) {}
+    package var othersWait: Bool { false }
+    package func standing(at _: SteadySeconds) -> LaneStanding? { nil }
+}
+
+/// A lane, as a gate sees it.
+package protocol LaneGateUser: AnyObject, Sendable {
+    /// A connection has come free and is taken for this lane, which uses it or gives it back. Called outside of all locks.
+    func connectionGranted()
+}
