@@ -18,7 +18,7 @@ import MailTypes
 ///
 /// | tag | means |
 /// |---|---|
-/// | `{{name}}` | the value; in html with `& < > " '` escaped |
+/// | `{{name}}` | the value; in html with `& < > " '` escaped; percent-encoded as a part of a URL (``URLContext``) |
 /// | `{{{name}}}`, `{{&name}}` | the value as it is |
 /// | `{{name\|friend}}` | the value, or the fallback `friend`; likewise `{{{name\|friend}}}`, `{{&name\|friend}}` |
 /// | `{{#items}}…{{/items}}` | once per item of a list; once for an object, a text or true |
@@ -33,13 +33,16 @@ import MailTypes
 ///
 /// Values: null counts as missing, and so does a list or an object where text is needed. Empty text is a value, but a
 /// fallback takes its place. A section treats missing, null, false, an empty list and empty text alike. A missing value
-/// without fallback fails that recipient, or renders as nothing under `MissingVariablePolicy.empty`.
+/// without fallback fails that recipient, or renders as nothing under `MissingVariablePolicy.empty`; ``VariableCheck``
+/// tells that ahead.
 ///
 /// Besides the recipient's variables there are `email` (always the address), `name` (the recipient's display name
 /// where the variables have none, or null) and `unsubscribe_url` (the https URI of List-Unsubscribe where the mail has
 /// one). Inside a section an object's own fields of these names come first.
 ///
-/// In headers no value may hold a control character.
+/// What other template languages write is refused with the right form beside it (``TemplateDialect``).
+///
+/// In headers each run of white space in a value becomes one blank (``HeaderText``).
 ///
 /// # Structure
 ///
@@ -48,14 +51,15 @@ import MailTypes
 ///            │                           └─ inline images
 ///            └─ attachments
 ///
-/// A level with only one part is left out. An empty html or text counts as absent if the other is not empty. An
-/// attachment with a content ID is inline if there is html. A text that is not empty always ends with a line break.
+/// A level with only one part is left out. An html or text with nothing to see counts as absent if the other has. Html
+/// without text gets one made from it (``TextOfHTML``) under `TextPartPolicy.automatic`. An attachment with a content ID is
+/// inline if there is html. A text that is not empty always ends with a line break.
 package struct CompiledMessage: Sendable {
     /// Whether From or Reply-To has an address with a UTF-8 local part, so that every copy needs SMTPUTF8.
     package let needsSMTPUTF8: Bool
 
-    private let from: [UInt8]
-    private let replyTo: [UInt8]
+    private let from: MailboxTemplate
+    private let replyTo: MailboxTemplate
     private let subject: HeaderTemplate
     private let headers: [HeaderTemplate]
     /// MIME-Version to the empty line.
@@ -69,19 +73,15 @@ package struct CompiledMessage: Sendable {
     /// - Throws: any code of `MessageError` but `undecodable`.
     package init(_ content: MessageContent, limits: MessageLimits = .standard) throws(MessageError) {
         var roots = TemplateRoots()
-        guard content.subject.utf8.count <= limits.subjectOctets else {
-            throw MessageError(.subjectTooLong, "the subject has more than \(limits.subjectOctets) octets")
-        }
-        subject = try HeaderTemplate(
-            name: "Subject", template: content.subject, longWords: .encoded, octetLimit: limits.subjectOctets,
-            roots: &roots, limits: limits)
+        subject = try Self.subject(content.subject, roots: &roots, limits: limits)
         headers = try Self.customHeaders(content.headers, roots: &roots, limits: limits)
 
         guard content.replyTo.count <= limits.replyToCount else {
-            throw MessageError(.tooManyReplyTo, "more than \(limits.replyToCount) Reply-To addresses")
+            throw MessageError(
+                .tooManyReplyTo, "more than \(limits.replyToCount) Reply-To addresses", field: "reply_to")
         }
-        from = Self.mailboxField("From:", [content.from])
-        replyTo = Self.mailboxField("Reply-To:", content.replyTo)
+        from = try Self.mailboxes("From", field: "from", [content.from], roots: &roots, limits: limits)
+        replyTo = try Self.mailboxes("Reply-To", field: "reply_to", content.replyTo, roots: &roots, limits: limits)
         needsSMTPUTF8 =
             content.from.address.needsSMTPUTF8 || content.replyTo.contains { $0.address.needsSMTPUTF8 }
 
@@ -92,7 +92,7 @@ package struct CompiledMessage: Sendable {
         missingVariables = content.missingVariables
         self.limits = limits
 
-        var octets = from.count + replyTo.count + contentFields.count
+        var octets = from.expectedOctets + replyTo.expectedOctets + contentFields.count
         for piece in pieces {
             switch piece {
             case .fixed(let bytes): octets += bytes.count
@@ -131,9 +131,9 @@ package struct CompiledMessage: Sendable {
         message.bytes.reserveCapacity(expectedOctets)
         message.needsSMTPUTF8 = needsSMTPUTF8 || recipient.address.needsSMTPUTF8
 
-        message.bytes.append(contentsOf: from)
-        try EnvelopeHeader.appendTo(recipient, to: &message.bytes)
-        message.bytes.append(contentsOf: replyTo)
+        try from.render(into: &message, missingVariables: missingVariables, limits: limits)
+        EnvelopeHeader.appendTo(recipient, into: &message)
+        try replyTo.render(into: &message, missingVariables: missingVariables, limits: limits)
         try subject.render(into: &message, missingVariables: missingVariables, limits: limits)
         try EnvelopeHeader.appendDate(envelope.date, to: &message.bytes)
         try EnvelopeHeader.appendMessageID(envelope.messageID, to: &message.bytes)
@@ -156,37 +156,71 @@ package struct CompiledMessage: Sendable {
         guard message.bytes.count <= limits.messageOctets else { throw .tooLarge }
     }
 
+    // MARK: Checking
+
+    /// Every template with tags.
+    var programs: [TemplateProgram] {
+        from.programs + replyTo.programs + ([subject] + headers).compactMap(\.program)
+            + pieces.compactMap { piece in
+                guard case .text(let part) = piece else { return nil }
+                return part.program
+            }
+    }
+
+    /// Fills `scratch.roots` as a mail with an unsubscribing link would.
+    func resolve(_ recipient: MergeRecipient, into scratch: inout RenderScratch) {
+        let envelope = MessageEnvelopeFields(messageID: "", date: 0, listUnsubscribe: ["https://example.com/"])
+        roots.resolve(recipient, envelope, into: &scratch)
+    }
+
     // MARK: Compiling
+
+    private static func subject(
+        _ template: String, roots: inout TemplateRoots, limits: MessageLimits
+    ) throws(MessageError) -> HeaderTemplate {
+        try MessageError.locating("subject") { () throws(MessageError) in
+            guard template.utf8.count <= limits.subjectOctets else {
+                throw MessageError(.subjectTooLong, "the subject has more than \(limits.subjectOctets) octets")
+            }
+            let subject = try HeaderTemplate(
+                name: "Subject", template: template, longWords: .encoded, octetLimit: limits.subjectOctets,
+                roots: &roots, limits: limits)
+            guard !subject.isBlank else { throw MessageError(.noSubject, "the subject is empty") }
+            return subject
+        }
+    }
 
     private static func customHeaders(
         _ headers: [(name: String, value: String)], roots: inout TemplateRoots, limits: MessageLimits
     ) throws(MessageError) -> [HeaderTemplate] {
         guard headers.count <= limits.headerCount else {
-            throw MessageError(.tooManyHeaders, "\(headers.count) custom headers; \(limits.headerCount) are allowed")
+            throw MessageError(
+                .tooManyHeaders, "\(headers.count) custom headers; \(limits.headerCount) are allowed", field: "headers")
         }
         var templates: [HeaderTemplate] = []
+        var names: Set<String> = []
         for header in headers {
             try CustomHeaderName.check(header.name)
-            templates.append(
-                try HeaderTemplate(
+            let template = try MessageError.locating("headers.\(header.name)") { () throws(MessageError) in
+                guard names.insert(header.name.lowercased()).inserted else {
+                    throw MessageError(
+                        .duplicateHeader, "\(header.name) stands twice; names of header fields tell no case apart")
+                }
+                return try HeaderTemplate(
                     name: header.name, template: header.value, longWords: .kept,
-                    octetLimit: limits.headerValueOctets, roots: &roots, limits: limits))
+                    octetLimit: limits.headerValueOctets, roots: &roots, limits: limits)
+            }
+            templates.append(template)
         }
         return templates
     }
 
-    private static func mailboxField(_ name: String, _ mailboxes: [Mailbox]) -> [UInt8] {
-        guard !mailboxes.isEmpty else { return [] }
-        var field = Array(name.utf8)
-        var column = field.count
-        for (index, mailbox) in mailboxes.enumerated() {
-            if index > 0 {
-                field += Array(",\r\n".utf8)
-                column = 0
-            }
-            HeaderText.appendMailbox(name: mailbox.name, address: mailbox.address, to: &field, column: &column)
+    private static func mailboxes(
+        _ name: String, field: String, _ mailboxes: [Mailbox], roots: inout TemplateRoots, limits: MessageLimits
+    ) throws(MessageError) -> MailboxTemplate {
+        try MessageError.locating(field) { () throws(MessageError) in
+            try MailboxTemplate(name: name, mailboxes, roots: &roots, limits: limits)
         }
-        return field + Array("\r\n".utf8)
     }
 
     private static func body(
@@ -194,19 +228,16 @@ package struct CompiledMessage: Sendable {
     ) throws(MessageError) -> MIMEEntity {
         try AttachmentPart.check(content.attachments, limits: limits)
         let boundary = MIMEBoundary(content)
-        let (html, text) = try bodyTemplates(content)
+        let (html, text) = try bodyParts(content, roots: &roots, limits: limits)
         var inline: [Attachment] = []
         var attached = content.attachments
 
         var alternatives: [MIMEEntity] = []
-        if let text {
-            alternatives.append(.text(try textPart(text, as: .text, roots: &roots, limits: limits), subtype: "plain"))
-        }
+        if let text { alternatives.append(.text(text, subtype: "plain")) }
         if let html {
             inline = content.attachments.filter { $0.contentID != nil }
             attached = content.attachments.filter { $0.contentID == nil }
-            let entity = MIMEEntity.text(
-                try textPart(html, as: .html, roots: &roots, limits: limits), subtype: "html")
+            let entity = MIMEEntity.text(html, subtype: "html")
             alternatives.append(
                 inline.isEmpty
                     ? entity
@@ -222,28 +253,40 @@ package struct CompiledMessage: Sendable {
             "mixed", boundary: boundary.mixed, [body] + attached.map { AttachmentPart.entity($0, inline: false) })
     }
 
-    /// At least one of the two is not nil.
-    private static func bodyTemplates(
-        _ content: MessageContent
-    ) throws(MessageError) -> (html: String?, text: String?) {
-        switch (content.html, content.text) {
-        case (nil, nil): throw MessageError(.noBody, "the message has neither html nor text")
-        case (let html?, let text?) where html.isEmpty: return (nil, text)
-        case (let html?, let text?) where text.isEmpty: return (html, nil)
-        case (let html, let text): return (html, text)
+    /// The parts that have something to see: at least one is not nil. Html without a text gets one made from it.
+    private static func bodyParts(
+        _ content: MessageContent, roots: inout TemplateRoots, limits: MessageLimits
+    ) throws(MessageError) -> (html: TextPart?, text: TextPart?) {
+        let html = try program(content.html, as: .html, field: "html", roots: &roots, limits: limits)
+        var text = try program(content.text, as: .text, field: "text", roots: &roots, limits: limits)
+        if text?.isBlank == true { text = nil }
+        let converted = content.html.map(TextOfHTML.convert) ?? TextOfHTML.Result(template: "", showsImage: false)
+        // Markup that the two readers understand differently must not keep the html from going out alone.
+        let made = try? TemplateCompiler.compile(converted.template, as: .textOfHTML, roots: &roots, limits: limits)
+        let showsHTML = converted.showsImage || made.map { !$0.isBlank } ?? true
+        guard html != nil && showsHTML || text != nil else {
+            throw MessageError(
+                .noBody, "neither html nor text has anything to see",
+                field: content.html == nil && content.text != nil ? "text" : "html")
         }
+        if text == nil, content.textPart == .automatic, let made, !made.isBlank { text = made }
+        return (showsHTML ? html.map(TextPart.init) : nil, text.map(TextPart.init))
     }
 
-    private static func textPart(
-        _ template: String, as target: TemplateCompiler.Target, roots: inout TemplateRoots, limits: MessageLimits
-    ) throws(MessageError) -> TextPart {
-        guard template.utf8.count <= limits.bodyOctets else {
-            throw MessageError(
-                .bodyTooLarge, "\(target) has \(template.utf8.count) octets; \(limits.bodyOctets) are allowed")
+    private static func program(
+        _ template: String?, as target: TemplateCompiler.Target, field: String, roots: inout TemplateRoots,
+        limits: MessageLimits
+    ) throws(MessageError) -> TemplateProgram? {
+        guard let template else { return nil }
+        return try MessageError.locating(field) { () throws(MessageError) in
+            guard template.utf8.count <= limits.bodyOctets else {
+                throw MessageError(
+                    .bodyTooLarge, "\(target) has \(template.utf8.count) octets; \(limits.bodyOctets) are allowed")
+            }
+            guard !template.utf8.contains(0) else {
+                throw MessageError(.invalidCharacter, "\(target) holds a NUL character")
+            }
+            return try TemplateCompiler.compile(template, as: target, roots: &roots, limits: limits)
         }
-        guard !template.utf8.contains(0) else {
-            throw MessageError(.invalidCharacter, "\(target) holds a NUL character")
-        }
-        return TextPart(try TemplateCompiler.compile(template, as: target, roots: &roots, limits: limits))
     }
 }

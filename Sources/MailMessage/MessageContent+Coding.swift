@@ -73,6 +73,8 @@ private struct StoredContent: Codable {
     var headers: [StoredHeader]
     var attachments: [StoredAttachment]
     var missingVariables: MissingVariablePolicy
+    /// Nil where it was stored before there was a choice: then html went out alone.
+    var textPart: TextPartPolicy?
 
     init(_ content: MessageContent) {
         version = Self.currentVersion
@@ -88,6 +90,7 @@ private struct StoredContent: Codable {
                 contentID: $0.contentID)
         }
         missingVariables = content.missingVariables
+        textPart = content.textPart
     }
 
     func content() throws(MessageError) -> MessageContent {
@@ -105,6 +108,7 @@ private struct StoredContent: Codable {
                     filename: $0.filename, contentType: $0.contentType, content: [UInt8]($0.content),
                     contentID: $0.contentID)
             },
-            missingVariables: missingVariables)
+            missingVariables: missingVariables,
+            textPart: textPart ?? .none)
     }
 }

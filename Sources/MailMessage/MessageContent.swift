@@ -1,9 +1,19 @@
 /// What a variable without value and without fallback does to its recipient.
 package enum MissingVariablePolicy: String, Sendable, Hashable, Codable, CaseIterable {
-    /// The recipient ends as `invalid`.
+    /// The campaign is not sent as long as such recipients are known; one who turns up all the same ends as `invalid`.
+    case refuse
+    /// The recipient ends as `invalid`, the others are mailed.
     case invalid
     /// The variable renders as nothing.
     case empty
+}
+
+/// Whether html without a text gets one.
+package enum TextPartPolicy: String, Sendable, Hashable, Codable, CaseIterable {
+    /// Made from the html (``TextOfHTML``).
+    case automatic = "auto"
+    /// The html goes out alone.
+    case none
 }
 
 /// A message as the customer submitted it: one template for all recipients.
@@ -19,6 +29,7 @@ package struct MessageContent: Sendable {
     package var headers: [(name: String, value: String)]
     package var attachments: [Attachment]
     package var missingVariables: MissingVariablePolicy
+    package var textPart: TextPartPolicy
 
     package init(
         from: Mailbox,
@@ -28,7 +39,8 @@ package struct MessageContent: Sendable {
         text: String? = nil,
         headers: [(name: String, value: String)] = [],
         attachments: [Attachment] = [],
-        missingVariables: MissingVariablePolicy = .invalid
+        missingVariables: MissingVariablePolicy = .invalid,
+        textPart: TextPartPolicy = .automatic
     ) {
         self.from = from
         self.replyTo = replyTo
@@ -38,6 +50,7 @@ package struct MessageContent: Sendable {
         self.headers = headers
         self.attachments = attachments
         self.missingVariables = missingVariables
+        self.textPart = textPart
     }
 }
 
@@ -47,5 +60,6 @@ extension MessageContent: Equatable {
             && left.html == right.html && left.text == right.text
             && left.headers.elementsEqual(right.headers, by: ==)
             && left.attachments == right.attachments && left.missingVariables == right.missingVariables
+            && left.textPart == right.textPart
     }
 }

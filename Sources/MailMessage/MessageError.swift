@@ -13,7 +13,11 @@ package struct MessageError: Error, Sendable, Hashable, CustomStringConvertible 
         case tooManyHeaders = "too_many_headers"
         case headerTooLong = "header_too_long"
         case subjectTooLong = "subject_too_long"
-        /// Neither html nor text.
+        /// A custom header in two spellings: names of fields tell no case apart (RFC 5322 §1.2.2, §3.6).
+        case duplicateHeader = "duplicate_header"
+        /// Nothing but white space as the subject.
+        case noSubject = "no_subject"
+        /// Neither html nor text with anything to see.
         case noBody = "no_body"
         case bodyTooLarge = "body_too_large"
         /// NUL in a template.
@@ -39,10 +43,24 @@ package struct MessageError: Error, Sendable, Hashable, CustomStringConvertible 
     package let code: Code
     /// For people: which part, which line, which bound. Holds no address, no name and no message text.
     package let detail: String
+    /// Where in the request the fault is, as the API names it: `html`, `headers.X-Campaign`, `attachments.0.filename`.
+    package var field: String?
 
-    package init(_ code: Code, _ detail: String) {
+    package init(_ code: Code, _ detail: String, field: String? = nil) {
         self.code = code
         self.detail = detail
+        self.field = field
+    }
+
+    /// Names the field of what `body` refuses, unless `body` knows it better.
+    static func locating<Value>(
+        _ field: String, _ body: () throws(MessageError) -> Value
+    ) throws(MessageError) -> Value {
+        do throws(MessageError) {
+            return try body()
+        } catch {
+            throw MessageError(error.code, error.detail, field: error.field ?? field)
+        }
     }
 
     package var description: String { "\(code.rawValue): \(detail)" }

@@ -29,8 +29,10 @@ package struct MessageLimits: Sendable, Hashable {
     /// would not bound the work of a section whose body is empty.
     package var repetitionCount = 100_000
 
-    /// A display name.
+    /// A display name as submitted. One that is longer after merging, or that came with a recipient, leaves shortened.
     package static let displayNameOctets = 256
+    /// A display name with its values, before it is shortened.
+    package static let mergedDisplayNameOctets = 65_536
     /// The name of a custom header field: with it, a first encoded word still fits on a line of its own.
     package static let headerNameOctets = 74
     /// The name of a merge variable, dots included.

@@ -27,7 +27,7 @@ struct HeaderEncodingTests {
     @Test(arguments: texts) func `subjects survive, fixed and merged`(_ text: String) throws {
         for template in [text, "{{s}}"] {
             let message = try Samples.render(Samples.content(subject: template), Samples.recipient(["s": .text(text)]))
-            #expect(try message.header("Subject") == text)
+            #expect(try message.header("Subject") == (template == text ? text : SimpleDecoders.collapsed(text)))
             for line in ReadMessage.lines(message.rawHeader.utf8) { #expect(line.count <= 76) }
             #expect(message.rawHeader.utf8.allSatisfy { $0 < 0x80 })
         }
@@ -39,7 +39,7 @@ struct HeaderEncodingTests {
             Samples.content(headers: [(name, text), ("X-B", "{{s}}")]),
             Samples.recipient(["s": .text(text)]))
         #expect(try message.header(name) == text)
-        #expect(try message.header("X-B") == text)
+        #expect(try message.header("X-B") == SimpleDecoders.collapsed(text))
     }
 
     @Test(arguments: [
@@ -48,7 +48,6 @@ struct HeaderEncodingTests {
         ("J. Doe", "\"J. Doe\" <jane@example.org>"),
         ("Jane \"JD\" Doe", "\"Jane \\\"JD\\\" Doe\" <jane@example.org>"),
         ("a\\b", "\"a\\\\b\" <jane@example.org>"),
-        ("a  b", "\"a  b\" <jane@example.org>"),
         ("evil@example.net", "\"evil@example.net\" <jane@example.org>"),
         ("<x@y.example>", "\"<x@y.example>\" <jane@example.org>"),
         ("Zoë", "=?utf-8?Q?Zo=C3=AB?= <jane@example.org>"),

@@ -79,9 +79,6 @@ struct MessageLimitsTests {
         #expect(throws: RenderError.fieldTooLong(field: "X-A")) {
             try Samples.render(Samples.content(headers: [("X-A", "{{a}}{{a}}")]), Samples.recipient(["a": long]))
         }
-        #expect(throws: RenderError.fieldTooLong(field: "To")) {
-            try Samples.render(Samples.content(), Samples.recipient(name: String(repeating: "a", count: 257)))
-        }
     }
 
     /// Lists in lists: without bounds, 1,000 items to the fourth power.
@@ -102,7 +99,7 @@ struct MessageLimitsTests {
             }
         }
         #expect(throws: RenderError.tooManyRepetitions) {
-            try Samples.text(nested.replacing("BODY", with: ""), ["l": list])
+            try Samples.text(nested.replacing("BODY", with: "{{e|}}"), ["l": list])
         }
         #expect(throws: RenderError.fieldTooLong(field: "Subject")) {
             try Samples.subject("{{#l}}{{#l}}a{{/l}}{{/l}}", ["l": list])

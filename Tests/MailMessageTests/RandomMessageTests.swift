@@ -6,9 +6,9 @@ import Testing
 /// Random templates and values against the plainest evaluation of them. `ReadMessage` and `SimpleDecoders` check the
 /// line lengths, the line ends and the syntax of every octet on the way.
 struct RandomMessageTests {
-    @Test(arguments: 0..<60) func `a body decodes to what the model says`(_ seed: Int) throws {
-        var generator = RandomTemplateGenerator(random: SeededGenerator(seed: UInt64(seed)))
-        generator.foreignShare = [0, 10, 90][seed % 3]
+    @Test(arguments: Seed.range(60)) func `a body decodes to what the model says`(_ seed: Seed) throws {
+        var generator = RandomTemplateGenerator(random: SeededGenerator(seed))
+        generator.foreignShare = [0, 10, 90][Int(seed.value % 3)]
         for _ in 0..<5 {
             let html = generator.templates()
             let text = generator.templates()
@@ -29,33 +29,36 @@ struct RandomMessageTests {
         }
     }
 
-    @Test(arguments: 0..<60) func `headers decode to what the model says`(_ seed: Int) throws {
-        var generator = RandomTemplateGenerator(random: SeededGenerator(seed: UInt64(1_000 + seed)))
-        generator.foreignShare = [0, 10, 90][seed % 3]
+    @Test(arguments: Seed.range(60)) func `headers decode to what the model says`(_ seed: Seed) throws {
+        var generator = RandomTemplateGenerator(random: SeededGenerator(seed))
+        generator.foreignShare = [0, 10, 90][Int(seed.value % 3)]
         for _ in 0..<20 {
             let first = line(&generator)
             let value = line(&generator)
             let name = line(&generator)
             let content = try Samples.content(subject: first + "{{a}}" + first, headers: [("X-Test", "{{a}}")])
             let recipient = try Samples.recipient(["a": .text(value)], name: name)
-            let subject = trimmed(first + value + first)
+            let subject = trimmed(first + SimpleDecoders.collapsed(value) + first)
+            let shown = trimmed(SimpleDecoders.collapsed(name))
             do {
                 let message = try Samples.render(content, recipient)
                 #expect(try message.header("Subject") == subject)
-                #expect(try message.header("X-Test") == trimmed(value))
-                if name.utf8.contains(where: { $0 >= 0x80 }) {
+                #expect(try message.header("X-Test") == trimmed(SimpleDecoders.collapsed(value)))
+                // HeaderValueTests is about longer ones, and those in quotation marks.
+                if shown.utf8.contains(where: { $0 >= 0x80 }), shown.utf8.count <= 256 {
                     let field = try message.root.header("To")
-                    #expect(try SimpleDecoders.encodedWords(String(field.dropLast(19))) == trimmed(name))
+                    let read = try SimpleDecoders.encodedWords(String(field.dropLast(19)))
+                    #expect(read == shown)
                 }
             } catch RenderError.fieldTooLong(let field) {
-                #expect(field == "To" ? name.utf8.count > 256 : subject.utf8.count > 900)
+                #expect(field != "To" && subject.utf8.count > 900)
             }
         }
     }
 
     /// Whatever is typed, the answer is a message or an error.
-    @Test(arguments: 0..<40) func `tags in any disorder never trap`(_ seed: Int) throws {
-        var generator = RandomTemplateGenerator(random: SeededGenerator(seed: UInt64(2_000 + seed)))
+    @Test(arguments: Seed.range(40)) func `tags in any disorder never trap`(_ seed: Seed) throws {
+        var generator = RandomTemplateGenerator(random: SeededGenerator(seed))
         let tokens = [
             "{{", "}}", "{{{", "}}}", "{", "}", "#", "^", "/", "!", "&", ">", "=", "|", ".", " ", "\n", "\r\n", "\r",
             "a", "list", "object", "ü", "\"", "<", "{{#list}}", "{{/list}}", "{{^a}}", "{{/a}}", "{{.}}", "{{a|b}}",
@@ -89,8 +92,8 @@ struct RandomMessageTests {
         #expect(compiledCount > 10)
     }
 
-    @Test(arguments: 0..<10) func `mailboxes in any disorder never trap`(_ seed: Int) throws {
-        var generator = RandomTemplateGenerator(random: SeededGenerator(seed: UInt64(3_000 + seed)))
+    @Test(arguments: Seed.range(10)) func `mailboxes in any disorder never trap`(_ seed: Seed) throws {
+        var generator = RandomTemplateGenerator(random: SeededGenerator(seed))
         let tokens = ["\"", "\\", "<", ">", "@", "a", "b.example", " ", ",", "ü", "\n", "<a@b.example>", "a@b.example"]
         for _ in 0..<500 {
             let text = (0..<Int.random(in: 0...6, using: &generator.random)).map { _ in generator.pick(tokens) }

@@ -14,7 +14,7 @@ struct TemplateErrorTests {
         ("{{#a}}{{/b}}", .unknownSection, 1),
         ("{{#a}}\n{{#b}}\r\n{{/a}}{{/b}}", .unknownSection, 3),
         ("{{#a}}{{/a}}{{/a}}", .unknownSection, 1),
-        ("{{#if a}}x{{/if}}", .unknownSection, 1),
+        ("{{#if a}}x{{/if}}", .unsupportedTag, 1),
         ("{{#a}}{{/}}", .unknownSection, 1),
         ("{{>partial}}", .unsupportedTag, 1),
         ("{{=<% %>=}}", .unsupportedTag, 1),

@@ -12,7 +12,8 @@ enum CustomHeaderName {
 
     static func check(_ name: String) throws(MessageError) {
         guard !name.withBytes(HeaderText.containsControl) else {
-            throw MessageError(.headerInjection, "the name of a custom header holds a control character")
+            throw MessageError(
+                .headerInjection, "the name of a custom header holds a control character", field: "headers")
         }
         guard !name.isEmpty, name.utf8.count <= MessageLimits.headerNameOctets,
             // ftext of RFC 5322 §3.6.8
@@ -21,11 +22,11 @@ enum CustomHeaderName {
             throw MessageError(
                 .invalidHeaderName,
                 "the name of a custom header is 1 to \(MessageLimits.headerNameOctets) printable ASCII characters "
-                    + "without blank and colon")
+                    + "without blank and colon", field: "headers")
         }
         let lowered = name.lowercased()
         guard !reserved.contains(lowered), !reservedPrefixes.contains(where: lowered.hasPrefix) else {
-            throw MessageError(.reservedHeader, "\(name) cannot be set as a custom header")
+            throw MessageError(.reservedHeader, "\(name) cannot be set as a custom header", field: "headers.\(name)")
         }
     }
 }

@@ -5,15 +5,16 @@ import MailTypes
 /// The values come from the delivery engine. They are checked here all the same: this is the last place before the
 /// octets leave, and each copy is signed as it is.
 enum EnvelopeHeader {
-    static func appendTo(_ recipient: MergeRecipient, to output: inout [UInt8]) throws(RenderError) {
-        if let name = recipient.name {
-            guard !name.withBytes(HeaderText.containsControl) else { throw .headerInjection(field: "To") }
-            guard name.utf8.count <= MessageLimits.displayNameOctets else { throw .fieldTooLong(field: "To") }
-        }
-        append("To:", to: &output)
+    static func appendTo(_ recipient: MergeRecipient, into message: inout RenderedMessage) {
+        append("To:", to: &message.bytes)
         var column = 3
-        HeaderText.appendMailbox(name: recipient.name, address: recipient.address, to: &output, column: &column)
-        append("\r\n", to: &output)
+        var name = message.takeText()
+        recipient.name?.withBytes { HeaderText.appendCollapsed($0, to: &name) }
+        name.withUnsafeBufferPointer {
+            HeaderText.appendMailbox(name: $0, address: recipient.address, to: &message.bytes, column: &column)
+        }
+        message.scratch.text = name
+        append("\r\n", to: &message.bytes)
     }
 
     static func appendDate(_ seconds: Int64, to output: inout [UInt8]) throws(RenderError) {

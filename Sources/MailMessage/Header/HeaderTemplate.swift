@@ -11,6 +11,14 @@ struct HeaderTemplate: Sendable {
     private let longWords: HeaderText.LongWords
     private let octetLimit: Int
     private let value: Value
+    /// Whether no recipient sees anything but white space.
+    let isBlank: Bool
+
+    /// Nil where it has no tags.
+    var program: TemplateProgram? {
+        guard case .merged(let program, _) = value else { return nil }
+        return program
+    }
 
     /// - Throws: `headerInjection`, `headerTooLong`, and what `TemplateCompiler` throws.
     init(
@@ -27,6 +35,7 @@ struct HeaderTemplate: Sendable {
         self.longWords = longWords
         self.octetLimit = octetLimit
         let program = try TemplateCompiler.compile(template, as: .header(name), roots: &roots, limits: limits)
+        isBlank = program.isBlank
         if let text = program.fixedText {
             var field: [UInt8] = []
             text.withUnsafeBufferPointer { Self.append(name, $0, longWords, to: &field) }
@@ -36,7 +45,7 @@ struct HeaderTemplate: Sendable {
         }
     }
 
-    /// - Throws: also `headerInjection` and `fieldTooLong`.
+    /// - Throws: also `fieldTooLong`.
     func render(
         into message: inout RenderedMessage, missingVariables: MissingVariablePolicy, limits: MessageLimits
     ) throws(RenderError) {
@@ -47,15 +56,10 @@ struct HeaderTemplate: Sendable {
             var interpreter = TemplateInterpreter(
                 program, roots: message.scratch.roots, missingVariables: missingVariables, octetLimit: octetLimit,
                 overflow: .fieldTooLong(field: name), repetitionLimit: limits.repetitionCount)
-            var sink = PlainSink(literals, normalisesLines: false, after: message.takeText())
+            var sink = PlainSink(literals, whiteSpace: .header, after: message.takeText())
             defer { message.scratch.text = sink.output }
             try interpreter.run(into: &sink)
-            let isSafe = sink.output.withUnsafeBufferPointer { text in
-                guard !HeaderText.containsControl(text) else { return false }
-                Self.append(name, text, longWords, to: &message.bytes)
-                return true
-            }
-            guard isSafe else { throw .headerInjection(field: name) }
+            sink.output.withUnsafeBufferPointer { Self.append(name, $0, longWords, to: &message.bytes) }
         }
     }
 

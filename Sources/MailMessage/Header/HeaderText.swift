@@ -30,6 +30,59 @@ enum HeaderText {
         return false
     }
 
+    /// Appends a value that goes into a header field: each run of white space and control characters becomes one blank,
+    /// so that a value neither ends the field nor breaks its look. White space is Unicode's (`White_Space`).
+    static func appendCollapsed(_ text: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) {
+        var index = 0
+        var start = 0
+        while index < text.count {
+            var end = index
+            while case let octets = blankOctets(text, at: end), octets > 0 { end += octets }
+            if end == index {
+                index += 1
+            } else {
+                output.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<index]))
+                output.append(UInt8(ascii: " "))
+                index = end
+                start = end
+            }
+        }
+        output.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
+    }
+
+    /// How many octets of white space, or of a control character, start at `index`; 0 if neither does.
+    @inline(__always)
+    private static func blankOctets(_ text: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
+        guard index < text.count else { return 0 }
+        let byte = text[index]
+        guard byte <= 0x20 || byte >= 0x7F else { return 0 }
+        return byte <= 0x20 || byte == 0x7F ? 1 : wideBlankOctets(text, at: index)
+    }
+
+    private static func wideBlankOctets(_ text: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
+        func octet(_ offset: Int) -> UInt8 { index + offset < text.count ? text[index + offset] : 0 }
+        switch (octet(0), octet(1), octet(2)) {
+        // The C1 controls with U+0085, and U+00A0.
+        case (0xC2, 0x80...0xA0, _): return 2
+        // U+1680; U+2000 to U+200A; U+2028, U+2029, U+202F; U+205F; U+3000.
+        case (0xE1, 0x9A, 0x80), (0xE2, 0x80, 0x80...0x8A), (0xE2, 0x80, 0xA8), (0xE2, 0x80, 0xA9), (0xE2, 0x80, 0xAF),
+            (0xE2, 0x81, 0x9F), (0xE3, 0x80, 0x80):
+            return 3
+        default: return 0
+        }
+    }
+
+    /// The longest start of `text` within `octets` that ends with a whole character.
+    static func shortened(_ text: UnsafeBufferPointer<UInt8>, to octets: Int) -> UnsafeBufferPointer<UInt8> {
+        guard text.count > octets else { return text }
+        var end = 0
+        for character in String(decoding: text.prefix(octets + 64), as: UTF8.self) {
+            guard end + character.utf8.count <= octets else { break }
+            end += character.utf8.count
+        }
+        return UnsafeBufferPointer(rebasing: text[..<end])
+    }
+
     /// An unstructured field body (RFC 5322 §3.2.5). Surrounding blanks, which no receiver keeps, are left out.
     static func appendUnstructured(
         _ text: UnsafeBufferPointer<UInt8>, longWords: LongWords, to output: inout [UInt8], column: inout Int
@@ -61,14 +114,18 @@ enum HeaderText {
     static func appendMailbox(
         name: String?, address: EmailAddress, to output: inout [UInt8], column: inout Int
     ) {
+        var name = name ?? ""
+        name.withUTF8 { appendMailbox(name: $0, address: address, to: &output, column: &column) }
+    }
+
+    /// - Parameter name: free of control characters; cut behind `MessageLimits.displayNameOctets`; empty for none.
+    static func appendMailbox(
+        name: UnsafeBufferPointer<UInt8>, address: EmailAddress, to output: inout [UInt8], column: inout Int
+    ) {
         let addressOctets = address.localPart.utf8.count + 1 + address.domain.text.utf8.count
-        var hasName = false
-        name?.withBytes { name in
-            let name = trimmed(name)
-            guard !name.isEmpty else { return }
-            hasName = true
-            appendPhrase(name, to: &output, column: &column)
-        }
+        let name = trimmed(shortened(trimmed(name), to: MessageLimits.displayNameOctets))
+        let hasName = !name.isEmpty
+        if hasName { appendPhrase(name, to: &output, column: &column) }
         // The first line is never left empty, whatever the address's length.
         if hasName, column + 3 + addressOctets > preferredLineOctets {
             fold(&output, &column)

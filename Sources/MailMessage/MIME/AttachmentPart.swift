@@ -3,25 +3,30 @@ enum AttachmentPart {
     static func check(_ attachments: [Attachment], limits: MessageLimits) throws(MessageError) {
         guard attachments.count <= limits.attachmentCount else {
             throw MessageError(
-                .tooManyAttachments, "\(attachments.count) attachments; \(limits.attachmentCount) are allowed")
+                .tooManyAttachments, "\(attachments.count) attachments; \(limits.attachmentCount) are allowed",
+                field: "attachments")
         }
         let octets = attachments.reduce(0) { $0 + $1.content.count }
         guard octets <= limits.attachmentOctets else {
             throw MessageError(
                 .attachmentTooLarge,
-                "the attachments have \(octets) octets together; \(limits.attachmentOctets) are allowed")
+                "the attachments have \(octets) octets together; \(limits.attachmentOctets) are allowed",
+                field: "attachments")
         }
         // Known before the work of encoding is done.
         let encodedOctets = attachments.reduce(0) { $0 + Base64.lineOctets(for: $1.content.count) }
         guard encodedOctets <= limits.messageOctets else {
             throw MessageError(
                 .messageTooLarge,
-                "the encoded attachments have \(encodedOctets) octets; \(limits.messageOctets) are allowed")
+                "the encoded attachments have \(encodedOctets) octets; \(limits.messageOctets) are allowed",
+                field: "attachments")
         }
         var contentIDs: Set<String> = []
         for (index, attachment) in attachments.enumerated() {
-            func fail(_ code: MessageError.Code, _ reason: String) -> MessageError {
-                MessageError(code, "attachment \(index + 1): \(reason)")
+            func fail(_ code: MessageError.Code, _ reason: String, _ field: String? = nil) -> MessageError {
+                MessageError(
+                    code, "attachment \(index + 1): \(reason)",
+                    field: (["attachments", "\(index)"] + (field.map { [$0] } ?? [])).joined(separator: "."))
             }
             for text in [attachment.filename, attachment.contentType, attachment.contentID ?? ""]
             where text.withBytes(HeaderText.containsControl) {
@@ -32,19 +37,24 @@ enum AttachmentPart {
             else {
                 throw fail(
                     .invalidAttachment,
-                    "its file name is 1 to \(MessageLimits.filenameOctets) octets without path separators")
+                    "its file name is 1 to \(MessageLimits.filenameOctets) octets without path separators", "filename")
+            }
+            guard !attachment.filename.contains("{{") else {
+                throw fail(.invalidAttachment, "tags do not work in file names, which are the same for all", "filename")
             }
             guard let type = MediaType(attachment.contentType), !["multipart", "message"].contains(type.type) else {
-                throw fail(.invalidAttachment, "its content type is not one that an attachment can have")
+                throw fail(
+                    .invalidAttachment, "its content type is not one that an attachment can have", "content_type")
             }
             guard let contentID = attachment.contentID else { continue }
             guard (1...MessageLimits.identifierOctets).contains(contentID.utf8.count),
                 contentID.utf8.allSatisfy({ (0x21...0x7E).contains($0) && !"<>\"".utf8.contains($0) })
             else {
-                throw fail(.invalidAttachment, "its content ID is printable ASCII without blanks and brackets")
+                throw fail(
+                    .invalidAttachment, "its content ID is printable ASCII without blanks and brackets", "content_id")
             }
             guard contentIDs.insert(contentID).inserted else {
-                throw fail(.invalidAttachment, "its content ID was used before")
+                throw fail(.invalidAttachment, "its content ID was used before", "content_id")
             }
         }
     }

@@ -6,7 +6,7 @@ struct TextPart: Sendable {
         case base64(PlainSink.Literals)
     }
 
-    private let program: TemplateProgram
+    let program: TemplateProgram
     private let encoding: Encoding
 
     /// Quoted-printable, which stays readable, which filters like better and of which nearly all is done ahead; base64
@@ -54,7 +54,7 @@ struct TextPart: Sendable {
             try interpreter.run(into: &sink)
             sink.finish()
         case .base64(let literals):
-            var sink = PlainSink(literals, normalisesLines: true, after: message.takeText())
+            var sink = PlainSink(literals, whiteSpace: .body, after: message.takeText())
             defer { message.scratch.text = sink.output }
             try interpreter.run(into: &sink)
             sink.finish()

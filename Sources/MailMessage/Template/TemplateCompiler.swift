@@ -6,6 +6,8 @@ struct TemplateCompiler {
     enum Target: Sendable, Hashable, CustomStringConvertible {
         case html
         case text
+        /// The text part that is made from the html (``TextOfHTML``).
+        case textOfHTML
         /// A header field's value, by the field's name.
         case header(String)
 
@@ -13,6 +15,7 @@ struct TemplateCompiler {
             switch self {
             case .html: "html"
             case .text: "text"
+            case .textOfHTML: "text of html"
             case .header(let name): name
             }
         }
@@ -36,7 +39,7 @@ struct TemplateCompiler {
     }
 
     private enum Kind {
-        case variable(escaped: Bool)
+        case variable(isRaw: Bool)
         case section(inverted: Bool)
         case close
         case comment
@@ -63,15 +66,25 @@ struct TemplateCompiler {
     private var nameIndices: [String: Int] = [:]
     private var open: [OpenSection] = []
     private var tagCount = 0
+    /// Nil where values are never parts of URLs.
+    private var urls: URLContext?
 
     private init(_ source: String, _ target: Target, _ roots: TemplateRoots, _ limits: MessageLimits) {
         self.source = LineEnds.normalised(source)
         self.target = target
         self.roots = roots
         self.limits = limits
+        switch target {
+        case .html: urls = URLContext(isHTML: true)
+        case .text, .textOfHTML: urls = URLContext(isHTML: false)
+        case .header: urls = nil
+        }
     }
 
     private mutating func run() throws(MessageError) {
+        if target != .textOfHTML, let (position, advice) = TemplateDialect.foreignTag(in: source) {
+            throw error(.unsupportedTag, at: position, advice)
+        }
         var position = 0
         while let start = nextTag(from: position) {
             let tag = try readTag(at: start)
@@ -116,7 +129,7 @@ struct TemplateCompiler {
         if start + 2 < source.count, source[start + 2] == brace {
             let end = try closing(Array("}}}".utf8), after: start + 3, tag: start)
             return Tag(
-                kind: .variable(escaped: false), range: start..<end + 3, content: trimmed(source[start + 3..<end]))
+                kind: .variable(isRaw: true), range: start..<end + 3, content: trimmed(source[start + 3..<end]))
         }
         let end = try closing(Array("}}".utf8), after: start + 2, tag: start)
         let range = start..<end + 2
@@ -127,18 +140,28 @@ struct TemplateCompiler {
         case UInt8(ascii: "#"): return Tag(kind: .section(inverted: false), range: range, content: after)
         case UInt8(ascii: "^"): return Tag(kind: .section(inverted: true), range: range, content: after)
         case UInt8(ascii: "/"): return Tag(kind: .close, range: range, content: after)
-        case UInt8(ascii: "!"): return Tag(kind: .comment, range: range, content: after)
-        case UInt8(ascii: "&"): return Tag(kind: .variable(escaped: false), range: range, content: after)
+        case UInt8(ascii: "!"):
+            try checkComment(after, at: start)
+            return Tag(kind: .comment, range: range, content: after)
+        case UInt8(ascii: "&"): return Tag(kind: .variable(isRaw: true), range: range, content: after)
         case UInt8(ascii: ">"):
             throw error(.unsupportedTag, at: start, "partials ({{> }}) are not supported")
         case UInt8(ascii: "="):
             throw error(.unsupportedTag, at: start, "changing delimiters ({{= =}}) is not supported")
         case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "|"), 0x30...0x39, 0x41...0x5A, 0x61...0x7A,
             0x80...0xFF:
-            return Tag(kind: .variable(escaped: target == .html), range: range, content: content)
+            return Tag(kind: .variable(isRaw: false), range: range, content: content)
         default:
-            throw error(.unsupportedTag, at: start, "a tag starts with a sign that has no meaning")
+            let advice = TemplateDialect.advice(onName: String(decoding: content, as: UTF8.self), in: open.last?.name)
+            throw error(.unsupportedTag, at: start, advice ?? "a tag starts with a sign that has no meaning")
         }
+    }
+
+    /// Handlebars' `{{!-- … --}}` may hold tags; ours would end at the first of them and show the rest to readers.
+    private func checkComment(_ content: ArraySlice<UInt8>, at position: Int) throws(MessageError) {
+        let dashes = Array("--".utf8)
+        guard content.starts(with: dashes), !content.suffix(2).elementsEqual(dashes) else { return }
+        throw error(.unsupportedTag, at: position, "a comment cannot hold tags; write {{! note }}")
     }
 
     private func closing(_ braces: [UInt8], after position: Int, tag: Int) throws(MessageError) -> Int {
@@ -155,6 +178,8 @@ struct TemplateCompiler {
     /// The whole line, with its line end, if nothing but blanks stands around the tag (mustache(5), standalone tags).
     /// Starts where the blanks before the tag start.
     private func ownLine(of tag: Tag) -> Range<Int>? {
+        // Its lines are made, and those of a section belong to the section.
+        guard target != .textOfHTML else { return nil }
         func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
         var lower = tag.range.lowerBound
         while lower > 0, isBlank(source[lower - 1]) { lower -= 1 }
@@ -171,7 +196,7 @@ struct TemplateCompiler {
     private mutating func append(_ tag: Tag) throws(MessageError) {
         switch tag.kind {
         case .comment: break
-        case .variable(let escaped): try appendVariable(tag, escaped: escaped)
+        case .variable(let isRaw): try appendVariable(tag, isRaw: isRaw)
         case .section(let inverted): try openSection(tag, inverted: inverted)
         case .close: try closeSection(tag)
         }
@@ -181,26 +206,47 @@ struct TemplateCompiler {
         guard !text.isEmpty else { return }
         program.instructions.append(.literal(program.literals.count))
         program.literals.append(Array(text))
+        urls?.pass(text)
     }
 
-    private mutating func appendVariable(_ tag: Tag, escaped: Bool) throws(MessageError) {
+    private func escaping(isRaw: Bool) -> ValueEscaping {
+        if isRaw { return target == .textOfHTML ? .textOfHTML : .none }
+        if urls?.isInURL == true { return .percent }
+        return target == .html ? .html : .none
+    }
+
+    private mutating func appendVariable(_ tag: Tag, isRaw: Bool) throws(MessageError) {
+        let escaping = escaping(isRaw: isRaw)
         var nameBytes = tag.content
         var fallback = -1
         if let bar = tag.content.firstIndex(of: UInt8(ascii: "|")) {
             nameBytes = trimmed(tag.content[..<bar])
             let text = trimmed(tag.content[(bar + 1)...])
             fallback = program.literals.count
-            program.literals.append(escaped ? HTMLEscaping.escape(text) : Array(text))
+            program.literals.append(escaping.apply(text))
         }
         let name = try name(nameBytes, at: tag.range.lowerBound)
+        try checkFallback(tag, of: nameBytes)
         program.instructions.append(.variable(program.variables.count))
-        program.variables.append(.init(name: name, escaped: escaped, fallback: fallback))
+        program.variables.append(.init(name: name, escaping: escaping, fallback: fallback))
+        urls?.passVariable()
+    }
+
+    private func checkFallback(_ tag: Tag, of name: ArraySlice<UInt8>) throws(MessageError) {
+        guard let bar = tag.content.firstIndex(of: UInt8(ascii: "|")) else { return }
+        let text = trimmed(tag.content[(bar + 1)...])
+        let advice = TemplateDialect.advice(
+            onFallback: String(decoding: text, as: UTF8.self), of: String(decoding: name, as: UTF8.self))
+        if let advice { throw error(.unsupportedTag, at: tag.range.lowerBound, advice) }
     }
 
     private mutating func openSection(_ tag: Tag, inverted: Bool) throws(MessageError) {
         guard open.count < limits.sectionDepth else {
             throw error(
                 .sectionsTooDeep, at: tag.range.lowerBound, "sections nest deeper than \(limits.sectionDepth)")
+        }
+        if let advice = TemplateDialect.advice(onSection: String(decoding: tag.content, as: UTF8.self)) {
+            throw error(.unsupportedTag, at: tag.range.lowerBound, advice)
         }
         let name = try name(tag.content, at: tag.range.lowerBound)
         open.append(
@@ -231,6 +277,9 @@ struct TemplateCompiler {
     private mutating func name(_ bytes: ArraySlice<UInt8>, at position: Int) throws(MessageError) -> Int {
         let text = String(decoding: bytes, as: UTF8.self)
         if let index = nameIndices[text], !program.names[index].isItem { return index }
+        if let advice = TemplateDialect.advice(onName: text, in: open.last?.name) {
+            throw error(.unsupportedTag, at: position, advice)
+        }
         let name: TemplateName
         if text == "." {
             guard !open.isEmpty else { throw error(.invalidTag, at: position, "{{.}} stands outside any section") }
@@ -239,7 +288,7 @@ struct TemplateCompiler {
             let parts = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
             guard let first = parts.first, !parts.contains(where: \.isEmpty), bytes.allSatisfy(Self.isNameByte),
                 bytes.count <= MessageLimits.variableNameOctets
-            else { throw error(.invalidTag, at: position, "a tag's name is not one that a variable can have") }
+            else { throw error(.invalidTag, at: position, Self.faultOfName(text)) }
             name = TemplateName(
                 text: text, first: first, rest: Array(parts.dropFirst()), slot: roots.slot(for: first),
                 wholeSlot: parts.count > 1 ? roots.slot(for: text) : -1)
@@ -254,14 +303,32 @@ struct TemplateCompiler {
         byte >= 0x20 && byte != 0x7F && !"{}<>\"|".utf8.contains(byte)
     }
 
+    private static func faultOfName(_ name: String) -> String {
+        let fault = "a tag's name is not one that a variable can have"
+        let inner = TemplateName.shown(String(name.dropFirst()))
+        return name.hasPrefix(".") && inner.hasPrefix("{{") ? "\(fault); write \(inner) without the dot" : fault
+    }
+
     private static func shown(_ name: String) -> String { TemplateName.shown(name) }
 
     private func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0A }
         var bytes = bytes
-        while let first = bytes.first, isSpace(first) { bytes.removeFirst() }
-        while let last = bytes.last, isSpace(last) { bytes.removeLast() }
-        return bytes
+        let noBreakSpace: [UInt8] = [0xC2, 0xA0]
+        // Editors of html leave no-break spaces between braces.
+        while true {
+            if let first = bytes.first, isSpace(first) {
+                bytes.removeFirst()
+            } else if bytes.starts(with: noBreakSpace) {
+                bytes.removeFirst(2)
+            } else if let last = bytes.last, isSpace(last) {
+                bytes.removeLast()
+            } else if bytes.suffix(2).elementsEqual(noBreakSpace) {
+                bytes.removeLast(2)
+            } else {
+                return bytes
+            }
+        }
     }
 
     private func error(_ code: MessageError.Code, at position: Int, _ detail: String) -> MessageError {

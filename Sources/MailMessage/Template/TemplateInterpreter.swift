@@ -9,6 +9,10 @@ struct TemplateInterpreter {
     /// Thrown when it would.
     let overflow: RenderError
     var repetitionsLeft: Int
+    /// Whether the names of variables without value and fallback are kept in ``missing``.
+    var collectsMissing = false
+    /// Indexes into the program's names, each once, in the order of their first use.
+    private(set) var missing: [Int] = []
 
     /// The values of the sections around the current instruction, innermost last.
     private var contexts: [MergeValue] = []
@@ -47,17 +51,21 @@ struct TemplateInterpreter {
         }
     }
 
-    private func write(_ variable: TemplateProgram.Variable, into sink: inout some TemplateSink) throws(RenderError) {
+    private mutating func write(_ variable: TemplateProgram.Variable, into sink: inout some TemplateSink)
+        throws(RenderError)
+    {
         switch value(variable.name) {
         case .text(let text) where !text.isEmpty || variable.fallback < 0:
-            sink.value(text, escaped: variable.escaped)
+            sink.value(text, escaping: variable.escaping)
         case .flag(let flag):
-            sink.value(flag ? "true" : "false", escaped: false)
+            sink.value(flag ? "true" : "false", escaping: .none)
         default:
             if variable.fallback >= 0 {
                 sink.literal(variable.fallback)
-            } else if missingVariables == .invalid {
+            } else if missingVariables != .empty {
                 throw .missingVariable(program.names[variable.name].text)
+            } else if collectsMissing, !missing.contains(variable.name) {
+                missing.append(variable.name)
             }
         }
         guard sink.count <= octetLimit else { throw overflow }

@@ -12,7 +12,7 @@ struct TemplateProgram: Sendable {
     struct Variable: Sendable, Hashable {
         /// Index into `names`.
         var name: Int
-        var escaped: Bool
+        var escaping: ValueEscaping
         /// Index into `literals` of what stands in for a value that is missing or empty; -1 if there is none.
         var fallback: Int
     }
@@ -31,5 +31,11 @@ struct TemplateProgram: Sendable {
             text += literals[index]
         }
         return text
+    }
+
+    /// Whether it has neither a variable nor anything but white space between its tags.
+    var isBlank: Bool {
+        variables.isEmpty
+            && literals.allSatisfy { String(decoding: $0, as: UTF8.self).allSatisfy(BlankText.isInvisible) }
     }
 }

@@ -4,7 +4,7 @@ protocol TemplateSink {
     var count: Int { get }
 
     mutating func literal(_ index: Int)
-    mutating func value(_ text: String, escaped: Bool)
+    mutating func value(_ text: String, escaping: ValueEscaping)
 }
 
 /// A body part in quoted-printable.
@@ -34,8 +34,12 @@ struct QuotedPrintableSink: TemplateSink {
 
     mutating func literal(_ index: Int) { writer.append(literals.entries[index], of: literals.bytes) }
 
-    mutating func value(_ text: String, escaped: Bool) {
-        text.withBytes { writer.write($0, escapingHTML: escaped) }
+    mutating func value(_ text: String, escaping: ValueEscaping) {
+        switch escaping {
+        case .none, .html: text.withBytes { writer.write($0, escapingHTML: escaping == .html) }
+        case .percent, .textOfHTML:
+            escaping.apply(text.utf8).withUnsafeBufferPointer { writer.write($0, escapingHTML: false) }
+        }
     }
 
     mutating func finish() { writer.finish() }
@@ -62,14 +66,21 @@ struct PlainSink: TemplateSink {
         var octets: Int { bytes.count }
     }
 
+    /// What becomes of white space in values.
+    enum WhiteSpace {
+        /// Line ends become CRLF.
+        case body
+        /// Each run becomes one blank (``HeaderText/appendCollapsed(_:to:)``).
+        case header
+    }
+
     private let literals: Literals
-    /// Whether line ends in values become CRLF. In a header they are left, to be found and refused.
-    private let normalisesLines: Bool
+    private let whiteSpace: WhiteSpace
     private(set) var output: [UInt8]
 
-    init(_ literals: Literals, normalisesLines: Bool, after output: consuming [UInt8]) {
+    init(_ literals: Literals, whiteSpace: WhiteSpace, after output: consuming [UInt8]) {
         self.literals = literals
-        self.normalisesLines = normalisesLines
+        self.whiteSpace = whiteSpace
         self.output = output
     }
 
@@ -77,13 +88,18 @@ struct PlainSink: TemplateSink {
 
     mutating func literal(_ index: Int) { output.append(contentsOf: literals.bytes[literals.ranges[index]]) }
 
-    mutating func value(_ text: String, escaped: Bool) {
-        text.withBytes { bytes in
-            guard escaped || normalisesLines else {
-                output.append(contentsOf: bytes)
-                return
-            }
-            appendEach(bytes, escaped: escaped)
+    mutating func value(_ text: String, escaping: ValueEscaping) {
+        switch escaping {
+        case .none, .html: text.withBytes { append($0, escaped: escaping == .html) }
+        case .percent, .textOfHTML:
+            escaping.apply(text.utf8).withUnsafeBufferPointer { append($0, escaped: false) }
+        }
+    }
+
+    private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>, escaped: Bool) {
+        switch whiteSpace {
+        case .body: appendLines(bytes, escaped: escaped)
+        case .header: HeaderText.appendCollapsed(bytes, to: &output)
         }
     }
 
@@ -93,13 +109,13 @@ struct PlainSink: TemplateSink {
         output.append(contentsOf: "\r\n".utf8)
     }
 
-    private mutating func appendEach(_ bytes: UnsafeBufferPointer<UInt8>, escaped: Bool) {
+    private mutating func appendLines(_ bytes: UnsafeBufferPointer<UInt8>, escaped: Bool) {
         var previous: UInt8 = 0
         for byte in bytes {
             switch byte {
-            case UInt8(ascii: "\r") where normalisesLines:
+            case UInt8(ascii: "\r"):
                 output.append(contentsOf: "\r\n".utf8)
-            case UInt8(ascii: "\n") where normalisesLines:
+            case UInt8(ascii: "\n"):
                 if previous != UInt8(ascii: "\r") { output.append(contentsOf: "\r\n".utf8) }
             default:
                 if escaped, let entity = HTMLEscaping.entity(byte) {

@@ -9,11 +9,12 @@ enum Samples {
     static func content(
         subject: String = "Hello", html: String? = nil, text: String? = "Hi\n",
         headers: [(name: String, value: String)] = [], attachments: [Attachment] = [],
-        missingVariables: MissingVariablePolicy = .invalid
+        missingVariables: MissingVariablePolicy = .invalid, textPart: TextPartPolicy = .none
     ) throws -> MessageContent {
         MessageContent(
             from: try Mailbox(name: "Acme", address: EmailAddress("news@acme.example")), subject: subject, html: html,
-            text: text, headers: headers, attachments: attachments, missingVariables: missingVariables)
+            text: text, headers: headers, attachments: attachments, missingVariables: missingVariables,
+            textPart: textPart)
     }
 
     static func recipient(_ variables: MergeVariables = [:], name: String? = nil) throws -> MergeRecipient {

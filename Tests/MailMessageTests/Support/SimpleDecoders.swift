@@ -192,3 +192,23 @@ enum SimpleDecoders {
         return bytes
     }
 }
+
+extension SimpleDecoders {
+    /// Each run of white space and control characters as one blank.
+    static func collapsed(_ text: String) -> String {
+        var collapsed = ""
+        var isInRun = false
+        for scalar in text.unicodeScalars {
+            let isBlank = scalar.properties.isWhitespace || scalar.properties.generalCategory == .control
+            if !isBlank { collapsed.unicodeScalars.append(scalar) } else if !isInRun { collapsed += " " }
+            isInRun = isBlank
+        }
+        return collapsed
+    }
+}
+
+extension String {
+    func trimmingCharacters(_ character: Character) -> String {
+        String(drop { $0 == character }.reversed().drop { $0 == character }.reversed())
+    }
+}
