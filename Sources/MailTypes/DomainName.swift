@@ -40,7 +40,7 @@ package struct DomainName: Hashable, Comparable, Sendable, CustomStringConvertib
     }
 
     private static func internationalised(_ bytes: ArraySlice<UInt8>) throws(AddressError) -> String {
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw .invalidCharacter }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUTF8 }
         var labels: [String] = []
         // IDNA accepts the ideographic full stop and its width variants as label separators (RFC 5895 §2). They are
         // compared as scalars: a combining mark after a dot would make one Character of both.
@@ -63,20 +63,26 @@ package struct DomainName: Hashable, Comparable, Sendable, CustomStringConvertib
         let mapped = label.compatibilityComposed.lowercased().compatibilityComposed
         if let plain = plainASCII(Array(mapped.utf8)[...]) {
             // A dot may come out of a compatibility character such as U+2488; it was no separator.
-            guard !plain.utf8.contains(UInt8(ascii: ".")) else { throw .invalidCharacter }
+            guard !plain.utf8.contains(UInt8(ascii: ".")) else { throw culprit(label) }
             return plain
         }
         let scalars = mapped.unicodeScalars
-        guard scalars.allSatisfy(isLabelScalar) else { throw .invalidCharacter }
-        guard let first = scalars.first, first != "-", !isMark(first), scalars.last != "-" else {
-            throw .invalidCharacter
-        }
+        guard scalars.allSatisfy(isLabelScalar) else { throw culprit(label) }
+        if let first = scalars.first, isMark(first) { throw .character(first, .domain) }
         // "--" in the third place marks an encoded label.
-        guard scalars.count < 4 || scalars.dropFirst(2).prefix(2).contains(where: { $0 != "-" }) else {
-            throw .invalidCharacter
-        }
-        guard let encoded = Punycode.encode(scalars) else { throw .invalidCharacter }
+        guard scalars.first != "-", scalars.last != "-",
+            scalars.count < 4 || scalars.dropFirst(2).prefix(2).contains(where: { $0 != "-" })
+        else { throw .character("-", .domain) }
+        guard let encoded = Punycode.encode(scalars) else { throw .domainTooLong }
         return "xn--" + encoded
+    }
+
+    /// The first character, as written, that comes out as none of a label.
+    private static func culprit(_ label: String) -> AddressError {
+        let scalar = label.unicodeScalars.first { scalar in
+            !String(scalar).compatibilityComposed.lowercased().unicodeScalars.allSatisfy(isLabelScalar)
+        }
+        return .character(scalar ?? label.unicodeScalars.first ?? "-", .domain)
     }
 
     private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
@@ -91,6 +97,7 @@ package struct DomainName: Hashable, Comparable, Sendable, CustomStringConvertib
         if scalar.isASCII {
             return scalar == "-" || scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
         }
+        guard !scalar.isInvisible else { return false }
         switch scalar.properties.generalCategory {
         case .uppercaseLetter, .lowercaseLetter, .otherLetter, .modifierLetter, .nonspacingMark, .spacingMark,
             .decimalNumber:
@@ -107,7 +114,9 @@ package struct DomainName: Hashable, Comparable, Sendable, CustomStringConvertib
         for label in text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
             guard !label.isEmpty else { throw .emptyLabel }
             guard label.count <= MailLimits.labelOctets else { throw .domainTooLong }
-            guard label.first != UInt8(ascii: "-"), label.last != UInt8(ascii: "-") else { throw .invalidCharacter }
+            guard label.first != UInt8(ascii: "-"), label.last != UInt8(ascii: "-") else {
+                throw .character("-", .domain)
+            }
             lastIsNumeric = label.allSatisfy { (0x30...0x39).contains($0) }
             labels += 1
         }

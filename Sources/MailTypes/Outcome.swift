@@ -4,7 +4,7 @@
 package enum Outcome: Int16, CaseIterable, Sendable, Codable {
     /// The recipient's server took responsibility for the mail (RFC 5321 §6.1): the only outcome that is charged.
     case delivered = 1
-    /// Refused for good.
+    /// Refused for good, or failed by an operator.
     case bounced = 2
     /// Refused for now until the campaign's expiry passed.
     case expired = 3

@@ -21,8 +21,8 @@ import Testing
         #expect(CampaignID(text) == nil)
     }
 
-    @Test func campaignTextsSortLikeTheirNumbers() {
-        var generator = SeededGenerator(seed: 4)
+    @Test(arguments: Seed.one(4)) func campaignTextsSortLikeTheirNumbers(seed: Seed) {
+        var generator = SeededGenerator(seed)
         var times = (0..<500).map { _ in Int64.random(in: 1_577_836_800_000...4_000_000_000_000, using: &generator) }
         times.sort()
         let identifiers = times.map { CampaignID.make(millisecondsSince1970: $0, using: &generator) }

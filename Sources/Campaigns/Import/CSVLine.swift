@@ -5,37 +5,58 @@ import MailTypes
 struct CSVLine {
     private let header: CSVHeader
     /// Kept from record to record for its memory.
-    private var row = CSVRow()
+    private var row: CSVRow
 
     init(_ header: CSVHeader) {
         self.header = header
+        row = CSVRow(header.separator)
     }
 
-    mutating func parse(_ record: Span<UInt8>, number: Int) throws(LineError) -> ParsedRecipient {
+    /// Nil where all cells are blank: spreadsheets write such rows below their last one.
+    mutating func parse(_ record: Span<UInt8>, number: Int) throws(LineError) -> ParsedRecipient? {
         try row.split(record)
-        guard row.fields.count == header.columns.count else {
-            throw .csvRaggedRow(fields: row.fields.count, columns: header.columns.count)
-        }
-        var address: EmailAddress?
-        var name: String?
+        guard !row.fields.allSatisfy({ Self.isBlank($0, record) }) else { return nil }
+        // Blank cells behind the last column belong to columns that the sheet only seems to have.
+        guard row.fields.count >= header.columns.count,
+            row.fields.dropFirst(header.columns.count).allSatisfy({ Self.isBlank($0, record) })
+        else { throw .csvRaggedRow(fields: row.fields.count, columns: header.columns.count) }
+        var recipient = (address: EmailAddress?.none, name: String?.none)
         var fields: [MergeVariables.Field] = []
         fields.reserveCapacity(header.variableCount)
-        for (field, column) in zip(row.fields, header.columns) {
-            switch column {
-            case .email:
-                guard !field.range.isEmpty else { throw .emailMissing }
-                address = try row.value(field, of: record) { octets throws(LineError) in
-                    try LineText.address(octets.extracting(LineText.trimmed(octets)))
-                }
-            case .name:
-                name = try row.value(field, of: record, LineText.name)
-            case .variable(let key):
-                let text = try row.value(field, of: record, LineText.variable)
-                fields.append(MergeVariables.Field(key: key, value: .text(text)))
+        for index in header.columns.indices {
+            do throws(LineError) {
+                try read(index, record, &recipient, &fields)
+            } catch .emailMissing {
+                throw .emailMissing
+            } catch {
+                throw .cell(column: index + 1, error)
             }
         }
-        guard let address else { throw .emailMissing }
+        guard let address = recipient.address else { throw .emailMissing }
         return ParsedRecipient(
-            line: number, address: address, name: name, variables: MergeVariables(fields))
+            line: number, address: address, name: recipient.name, variables: MergeVariables(fields))
+    }
+
+    private func read(
+        _ index: Int, _ record: Span<UInt8>, _ recipient: inout (address: EmailAddress?, name: String?),
+        _ fields: inout [MergeVariables.Field]
+    ) throws(LineError) {
+        let field = row.fields[index]
+        switch header.columns[index] {
+        case .email:
+            guard !Self.isBlank(field, record) else { throw .emailMissing }
+            recipient.address = try row.value(field, of: record, LineText.address)
+        case .name:
+            recipient.name = try row.value(field, of: record, LineText.name)
+        case .variable(let key):
+            let text = try row.value(field, of: record, LineText.variable)
+            fields.append(MergeVariables.Field(key: key, value: .text(text)))
+        case .unnamed:
+            guard Self.isBlank(field, record) else { throw .csvUnnamedColumn }
+        }
+    }
+
+    static func isBlank(_ field: CSVRow.Field, _ record: Span<UInt8>) -> Bool {
+        LineText.trimmed(record.extracting(field.range)).isEmpty
     }
 }

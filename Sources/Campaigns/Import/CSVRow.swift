@@ -8,10 +8,15 @@ struct CSVRow {
     }
 
     private(set) var fields: [Field] = []
+    private let separator: UInt8
+
+    init(_ separator: CSVSeparator) {
+        self.separator = separator.octet
+    }
 
     /// Replaces the fields by those of `record`, which must not hold its final line break.
     ///
-    /// - Throws: ``LineError/csvMalformed`` for a quote or a CR in an unquoted field, or text after a closing quote.
+    /// - Throws: ``LineError/csvQuoteInField(column:character:)``, ``LineError/csvTextAfterQuote(column:character:)``
     mutating func split(_ record: Span<UInt8>) throws(LineError) {
         fields.removeAll(keepingCapacity: true)
         var position = 0
@@ -22,18 +27,20 @@ struct CSVRow {
                 try unquoted(record, &position)
             }
             guard position < record.count else { return }
-            guard record[position] == UInt8(ascii: ",") else { throw .csvMalformed }
+            guard record[position] == separator else {
+                throw .csvTextAfterQuote(column: fields.count, character: Self.character(position, of: record))
+            }
             position += 1
         }
     }
 
     private mutating func unquoted(_ record: Span<UInt8>, _ position: inout Int) throws(LineError) {
         let start = position
-        while position < record.count, record[position] != UInt8(ascii: ",") {
-            switch record[position] {
-            case UInt8(ascii: "\""), 0x0D: throw .csvMalformed
-            default: position += 1
+        while position < record.count, record[position] != separator {
+            guard record[position] != UInt8(ascii: "\"") else {
+                throw .csvQuoteInField(column: fields.count + 1, character: Self.character(position, of: record))
             }
+            position += 1
         }
         fields.append(Field(range: start..<position, hasDoubledQuotes: false))
     }
@@ -55,7 +62,15 @@ struct CSVRow {
             hasDoubledQuotes = true
             position += 2
         }
-        throw .csvMalformed
+        // The record's end was found outside quotes, or the upload was refused.
+        throw .csvQuoteInField(column: fields.count + 1, character: Self.character(start - 1, of: record))
+    }
+
+    /// Which character of the record the octet begins, from 1.
+    static func character(_ position: Int, of record: Span<UInt8>) -> Int {
+        var count = 1
+        for index in 0..<position where record[index] & 0xC0 != 0x80 { count += 1 }
+        return count
     }
 
     /// Makes a value from the octets that `field` stands for.

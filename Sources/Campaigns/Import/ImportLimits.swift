@@ -1,3 +1,5 @@
+import MailMessage
+
 /// The bounds of an upload of recipients, in one place.
 package enum ImportLimits {
     /// A longer line is one bad line; it is skipped without being kept.
@@ -7,7 +9,8 @@ package enum ImportLimits {
     /// Merge variables of a recipient, and fields of each object inside one.
     package static let variables = 100
     package static let variableNameOctets = 128
-    package static let nameOctets = 512
+    /// What a mail's To field takes, so that nobody is accepted who cannot be mailed.
+    package static let nameOctets = MessageLimits.displayNameOctets
     /// Objects and lists inside each other, the line's own object included.
     package static let nestingDepth = 8
     package static let recipientsPerCampaign = 10_000_000

@@ -23,4 +23,6 @@ package struct ImportResult: Sendable, Hashable {
     package var target: ImportTarget
     /// Recipients added that are not suppressed: what the new batches would hold in credits.
     package var deliverable: Int
+    /// Those of ``deliverable`` who lack a variable.
+    package var lacking: LackingVariables
 }

@@ -1,16 +1,21 @@
 package import MailTypes
 
 /// What is wrong with one line of an upload. Neither code nor reason quotes the line, which may hold personal data.
-package enum LineError: Error, Sendable, Hashable {
+package indirect enum LineError: Error, Sendable, Hashable {
     case tooLong
+    /// Text that is not UTF-8, where it is not yet known where it stands.
     case notUTF8
+    /// The given character of the line, counted from 1, is none in the upload's charset.
+    case undecodable(charset: Charset, character: Int)
     case emailMissing
     case address(AddressError)
-    case nameControlCharacter
+    case nameControlCharacter(Unicode.Scalar)
     case nameTooLong
-    case variableControlCharacter
+    case variableControlCharacter(Unicode.Scalar)
     case tooManyVariables
-    case badVariableName
+    case variableNameEmpty
+    case variableNameTooLong
+    case variableNameControlCharacter(Unicode.Scalar)
 
     /// Not JSON (RFC 8259) from the given octet of the line on, counted from 1.
     case jsonMalformed(octet: Int)
@@ -21,31 +26,40 @@ package enum LineError: Error, Sendable, Hashable {
     /// A value of another type than its key asks for.
     case jsonWrongType(key: String)
 
-    /// A quote inside an unquoted field, or text after a closing quote (RFC 4180 §2).
-    case csvMalformed
+    /// A quote inside an unquoted field (RFC 4180 §2), at the given character of the line.
+    case csvQuoteInField(column: Int, character: Int)
+    /// Text between a closing quote and the separator.
+    case csvTextAfterQuote(column: Int, character: Int)
     /// Another number of fields than the header.
     case csvRaggedRow(fields: Int, columns: Int)
+    /// Text in a column that the header does not name.
+    case csvUnnamedColumn
+    /// What is wrong in one column, counted from 1.
+    case cell(column: Int, LineError)
 
     /// A stable name for programs.
     package var code: String {
         switch self {
         case .tooLong: "line_too_long"
-        case .notUTF8: "invalid_utf8"
+        case .notUTF8, .undecodable(.utf8, _): "invalid_utf8"
+        case .undecodable: "invalid_character"
         case .emailMissing: "email_missing"
         case .address(let error): error.code
         case .nameControlCharacter: "name_control_character"
         case .nameTooLong: "name_too_long"
         case .variableControlCharacter: "variable_control_character"
         case .tooManyVariables: "too_many_variables"
-        case .badVariableName: "variable_name_invalid"
+        case .variableNameEmpty, .variableNameTooLong, .variableNameControlCharacter: "variable_name_invalid"
         case .jsonMalformed: "json_malformed"
         case .jsonNotAnObject: "json_not_an_object"
         case .jsonUnknownKey: "json_unknown_key"
         case .jsonDuplicateKey: "json_duplicate_key"
         case .jsonTooDeep: "json_too_deep"
         case .jsonWrongType: "json_wrong_type"
-        case .csvMalformed: "csv_malformed"
+        case .csvQuoteInField, .csvTextAfterQuote: "csv_malformed"
         case .csvRaggedRow: "csv_ragged_row"
+        case .csvUnnamedColumn: "csv_unnamed_column"
+        case .cell(_, let error): error.code
         }
     }
 
@@ -53,23 +67,55 @@ package enum LineError: Error, Sendable, Hashable {
         switch self {
         case .tooLong: "the line is longer than \(ImportLimits.lineOctets) octets"
         case .notUTF8: "the line is not valid UTF-8"
+        case .undecodable(.utf8, let character):
+            "character \(character) is not valid UTF-8; where the list is in another charset, say which, "
+                + "such as charset=windows-1252"
+        case .undecodable(let charset, let character): "character \(character) is none of \(charset.name)"
         case .emailMissing: "the line has no email"
         case .address(let error): error.description
-        case .nameControlCharacter: "the name holds a control character"
+        case .nameControlCharacter(let scalar): "the name holds the control character \(scalar.codePoint)"
         case .nameTooLong: "the name is longer than \(ImportLimits.nameOctets) octets"
-        case .variableControlCharacter: "a variable holds a control character other than tab and line breaks"
+        case .variableControlCharacter(let scalar):
+            "a variable holds the control character \(scalar.codePoint); only tabs and line breaks may stand in one"
         case .tooManyVariables: "the line has more than \(ImportLimits.variables) variables"
-        case .badVariableName:
-            "the name of a variable is empty, longer than \(ImportLimits.variableNameOctets) octets, or holds a "
-                + "control character"
+        case .variableNameEmpty: "the name of a variable is empty"
+        case .variableNameTooLong:
+            "the name of a variable is longer than \(ImportLimits.variableNameOctets) octets"
+        case .variableNameControlCharacter(let scalar):
+            "the name of a variable holds the control character \(scalar.codePoint)"
         case .jsonMalformed(let octet): "the line is not JSON from octet \(octet) on"
         case .jsonNotAnObject: "the line is not a JSON object"
         case .jsonUnknownKey: "the line has a key other than email, name and vars"
         case .jsonDuplicateKey: "a key stands twice in one object"
         case .jsonTooDeep: "objects and lists are nested deeper than \(ImportLimits.nestingDepth)"
         case .jsonWrongType(let key): "the value of \(key) has the wrong type"
-        case .csvMalformed: "a quote stands inside an unquoted field or text follows a closing quote"
-        case .csvRaggedRow(let fields, let columns): "the row has \(fields) fields, the header \(columns)"
+        case .csvQuoteInField(let column, let character):
+            "column \(column): a quote stands inside an unquoted field, at character \(character); "
+                + "put the field in quotes and double those inside"
+        case .csvTextAfterQuote(let column, let character):
+            "column \(column): text follows the closing quote, at character \(character)"
+        case .csvRaggedRow(let fields, let columns):
+            "the row has \(fields) \(fields == 1 ? "field" : "fields"), the header \(columns)"
+        case .csvUnnamedColumn: "the header gives the column no name, yet the row has text in it"
+        case .cell(let column, let error): "column \(column): \(error.reason)"
+        }
+    }
+
+    /// The column of a CSV upload it is about, from 1, where it is one.
+    package var column: Int? {
+        switch self {
+        case .csvQuoteInField(let column, _), .csvTextAfterQuote(let column, _), .cell(let column, _): column
+        default: nil
+        }
+    }
+
+    /// With the place of what is not a character, where that is what is wrong.
+    func located(in record: Span<UInt8>, charset: Charset) -> LineError {
+        switch self {
+        case .notUTF8, .address(.notUTF8):
+            .undecodable(charset: charset, character: LineText.firstInvalidCharacter(record))
+        case .cell(let column, let error): .cell(column: column, error.located(in: record, charset: charset))
+        default: self
         }
     }
 }

@@ -21,27 +21,60 @@ enum LineText {
         }
     }
 
-    /// What is left without the spaces and tabs at either end, which spreadsheets like to leave.
+    /// What is left without the white space at either end, which spreadsheets like to leave.
     static func trimmed(_ octets: Span<UInt8>) -> Range<Int> {
         var range = octets.indices
         while let first = range.first, octets[first] == 0x20 || octets[first] == 0x09 { range = range.dropFirst() }
         while let last = range.last, octets[last] == 0x20 || octets[last] == 0x09 { range = range.dropLast() }
-        return range
+        guard let first = range.first, let last = range.last, octets[first] >= 0x80 || octets[last] >= 0x80 else {
+            return range
+        }
+        let copy = ArraySlice(range.map { octets[$0] })
+        let left = InvisibleCharacters.trimmed(copy)
+        return range.lowerBound + left.startIndex..<range.lowerBound + left.endIndex
     }
 
-    /// Nil where it is empty.
+    /// A display name on one line: white space at its ends is dropped, a line break or tab inside, with the white space
+    /// around it, becomes one blank. Nil where nothing is left.
     static func name(_ octets: Span<UInt8>) throws(LineError) -> String? {
         guard !octets.isEmpty else { return nil }
-        guard octets.count <= ImportLimits.nameOctets else { throw .nameTooLong }
-        guard !hasControlCharacter(octets) else { throw .nameControlCharacter }
-        return try string(octets)
+        let name = oneLine(try string(octets))
+        if let control = name.unicodeScalars.first(where: isControl) { throw .nameControlCharacter(control) }
+        guard name.utf8.count <= ImportLimits.nameOctets else { throw .nameTooLong }
+        return name.isEmpty ? nil : name
+    }
+
+    private static func oneLine(_ text: String) -> String {
+        guard !text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return text }
+        var line = String.UnicodeScalarView()
+        var gap: [Unicode.Scalar] = []
+        for scalar in text.unicodeScalars {
+            guard !scalar.properties.isWhitespace else {
+                gap.append(scalar)
+                continue
+            }
+            if !line.isEmpty, !gap.isEmpty { line.append(contentsOf: gap.contains(where: isBreak) ? [" "] : gap) }
+            gap = []
+            line.append(scalar)
+        }
+        return String(line)
+    }
+
+    /// White space other than blanks.
+    private static func isBreak(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.generalCategory != .spaceSeparator
+    }
+
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.generalCategory == .control
     }
 
     static func variableName(_ octets: Span<UInt8>) throws(LineError) -> String {
-        guard (1...ImportLimits.variableNameOctets).contains(octets.count), !hasControlCharacter(octets) else {
-            throw .badVariableName
-        }
-        return try string(octets)
+        guard !octets.isEmpty else { throw .variableNameEmpty }
+        guard octets.count <= ImportLimits.variableNameOctets else { throw .variableNameTooLong }
+        let name = try string(octets)
+        if let control = name.unicodeScalars.first(where: isControl) { throw .variableNameControlCharacter(control) }
+        return name
     }
 
     /// Line breaks and tabs may stand in the text of a body; rendering keeps them out of headers.
@@ -49,22 +82,20 @@ enum LineText {
         for position in octets.indices {
             let octet = octets[position]
             guard octet >= 0x20 || octet == 0x09 || octet == 0x0A || octet == 0x0D else {
-                throw .variableControlCharacter
+                throw .variableControlCharacter(Unicode.Scalar(octet))
             }
         }
         return try string(octets)
     }
 
-    /// Whether UTF-8 text holds any control character: C0, DEL or C1.
-    private static func hasControlCharacter(_ octets: Span<UInt8>) -> Bool {
-        var previous: UInt8 = 0
-        for position in octets.indices {
-            let octet = octets[position]
-            if octet < 0x20 || octet == 0x7F { return true }
-            // U+0080…U+009F are C2 80 … C2 9F in UTF-8.
-            if previous == 0xC2, octet < 0xA0 { return true }
-            previous = octet
-        }
-        return false
+    /// Which character of a line that is not UTF-8 is the first wrong one, from 1.
+    static func firstInvalidCharacter(_ octets: Span<UInt8>) -> Int {
+        var copy: [UInt8] = []
+        for position in octets.indices { copy.append(octets[position]) }
+        var iterator = copy.makeIterator()
+        var decoder = UTF8()
+        var count = 1
+        while case .scalarValue = decoder.decode(&iterator) { count += 1 }
+        return count
     }
 }

@@ -1,8 +1,8 @@
 /// How an upload of recipients is written.
-package enum RecipientFormat: String, Sendable, Hashable, CaseIterable {
+package enum RecipientFormat: String, Codable, Sendable, Hashable, CaseIterable {
     /// One JSON object a line: `{"email": "…", "name": "…", "vars": {…}}`; `name` and `vars` may be absent.
     case ndjson
-    /// RFC 4180 in UTF-8 with a header row. `email` is required, `name` optional, every other column a merge variable.
+    /// RFC 4180 with a header row. `email` is required, `name` optional, every other column a merge variable.
     case csv
 
     /// The format of a media type, parameters ignored; nil for any other type.
@@ -11,7 +11,7 @@ package enum RecipientFormat: String, Sendable, Hashable, CaseIterable {
         switch essence {
         case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines":
             self = .ndjson
-        case "text/csv": self = .csv
+        case "text/csv", "text/tab-separated-values": self = .csv
         default: return nil
         }
     }

@@ -1,5 +1,6 @@
 import Crypto
 package import FoundationEssentials
+package import MailMessage
 package import MailTypes
 package import Vault
 
@@ -10,6 +11,8 @@ package struct RecipientImport {
     private let fingerprinter: Fingerprinter
     private let key: SealingKey
 
+    private let onInvalid: InvalidLinePolicy
+
     private var parser: RecipientParser
     private var digest = SHA256()
     private var seen = FingerprintSet()
@@ -17,23 +20,30 @@ package struct RecipientImport {
     private var group: BatchGroup
     private var report = ImportReport()
     private var deliverable = 0
+    private var check: VariableCheck?
+    /// The recipients of the group who lack a variable.
+    private var lacking: [(fingerprint: Fingerprint, variables: [String])] = []
 
     package init(
-        account: AccountID, campaign: CampaignID, format: RecipientFormat, target: ImportTarget,
-        fingerprinter: Fingerprinter, key: SealingKey
+        account: AccountID, campaign: CampaignID, format: UploadForm, target: ImportTarget,
+        fingerprinter: Fingerprinter, key: SealingKey, check: VariableCheck? = nil
     ) {
         self.account = account
         self.campaign = campaign
         self.fingerprinter = fingerprinter
         self.key = key
         self.target = target
+        onInvalid = format.onInvalid
+        report.format = format.format
+        self.check = check
         parser = RecipientParser(format: format)
         group = BatchGroup(batchSize: target.batchSize)
     }
 
     /// Reads `source` to its end and stores its batches.
     ///
-    /// - Throws: ``ImportError`` where the upload is refused; what the source or the store throws. The caller then
+    /// - Throws: ``ImportError`` where the upload is refused, ``InvalidLinesError`` where it is for its invalid lines;
+    ///   what the source or the store throws. The caller then
     ///   rolls the store's transaction back, and nothing of the upload is left.
     package mutating func run<Source: AsyncSequence>(
         _ source: Source, into store: some ImportStore
@@ -47,9 +57,16 @@ package struct RecipientImport {
         parser.end()
         try await storeFullGroups(store)
         try await storeGroup(store)
+        report.charset = parser.charset.name
+        report.separator = parser.separator?.rawValue
+        guard !isRejected else { throw InvalidLinesError(report: report) }
         return ImportResult(
-            report: report, digest: Array(digest.finalize()), target: target, deliverable: deliverable)
+            report: report, digest: Array(digest.finalize()), target: target, deliverable: deliverable,
+            lacking: report.lacking)
     }
+
+    /// Whether the rest is read only to name its invalid lines as well.
+    private var isRejected: Bool { onInvalid == .reject && report.invalid > 0 }
 
     /// Takes the recipients of earlier uploads into account for duplicates.
     private mutating func readKnown(_ store: some ImportStore) async throws {
@@ -101,10 +118,15 @@ package struct RecipientImport {
             fingerprint)
         target.nextIndex += 1
         report.accepted += 1
+        let missing = check?.missing(
+            for: MergeRecipient(address: recipient.address, name: recipient.name, variables: recipient.variables))
+        if let missing, !missing.isEmpty { lacking.append((fingerprint, missing)) }
     }
 
     private mutating func storeGroup(_ store: some ImportStore) async throws {
         guard !group.isEmpty else { return }
+        defer { group = BatchGroup(batchSize: target.batchSize) }
+        guard !isRejected else { return }
         let suppressed = try await store.suppressed(among: group.fingerprints)
         let batches = try group.seal(from: target.nextBatch, suppressed: suppressed, key: key, place: place)
         try await store.write(batches)
@@ -112,7 +134,10 @@ package struct RecipientImport {
         let dialled = batches.reduce(0) { $0 + Int($1.deliverable) }
         deliverable += dialled
         report.suppressed = report.accepted - deliverable
-        group = BatchGroup(batchSize: target.batchSize)
+        for recipient in lacking where !suppressed.contains(recipient.fingerprint) {
+            report.lacking.add(recipient.variables)
+        }
+        lacking = []
     }
 
     private func place(_ number: Int32) -> SealContext {

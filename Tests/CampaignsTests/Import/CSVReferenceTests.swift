@@ -1,4 +1,5 @@
 import MailTypes
+import TestSupport
 import Testing
 
 @testable import Campaigns
@@ -6,9 +7,9 @@ import Testing
 /// The CSV reader against a slow and simple one, and against what was written.
 @Suite("CSV against a reference")
 struct CSVReferenceTests {
-    @Test("random tables come back as they were written", arguments: 0..<8)
-    func randomTables(seed: UInt64) {
-        var random = ImportRandom(seed: 50 + seed)
+    @Test("random tables come back as they were written", arguments: Seed.range(50..<58))
+    func randomTables(seed: Seed) {
+        var random = ImportRandom(seed)
         for _ in 0..<60 {
             let columns = random.below(4)
             let rows = (0..<random.below(8)).map { _ in
@@ -33,9 +34,9 @@ struct CSVReferenceTests {
         return "\"" + field.replacing("\"", with: "\"\"") + "\""
     }
 
-    @Test("any soup of the characters that matter means the same to both", arguments: 0..<8)
-    func soup(seed: UInt64) {
-        var random = ImportRandom(seed: 500 + seed)
+    @Test("any soup of the characters that matter means the same to both", arguments: Seed.range(500..<508))
+    func soup(seed: Seed) {
+        var random = ImportRandom(seed)
         for _ in 0..<400 {
             let pieces = ["\"", "\"", ",", "\n", "\r", "x", "a@b.co"]
             let body = (0..<random.below(30)).map { _ in random.pick(pieces) }.joined()
@@ -53,7 +54,7 @@ struct CSVReferenceTests {
     private static func summary(_ event: RecipientParser.Event) -> String {
         switch event {
         case .recipient: "\(CSVTests.row(event).address)|\(CSVTests.row(event).variables)"
-        case .invalidLine(_, .csvMalformed): "malformed"
+        case .invalidLine(_, .csvQuoteInField), .invalidLine(_, .csvTextAfterQuote): "malformed"
         case .invalidLine(_, .csvRaggedRow(let fields, _)): "ragged \(fields)"
         case .invalidLine: "bad address"
         case .needsMore: "?"
@@ -62,18 +63,17 @@ struct CSVReferenceTests {
 
     private static func summary(_ record: Reference.Record) -> String? {
         guard let fields = record.fields else { return "malformed" }
-        guard fields != [""] || record.isQuoted else { return nil }
-        guard fields.count == 2 else { return "ragged \(fields.count)" }
+        guard fields.contains(where: { $0 != "" }) else { return nil }
+        guard fields.count >= 2, fields.dropFirst(2).allSatisfy(\.isEmpty) else { return "ragged \(fields.count)" }
         guard let address = try? EmailAddress(fields[0]) else { return "bad address" }
         return "\(address.text)|\([fields[1]])"
     }
 
-    /// Reads a whole text at once by the grammar of RFC 4180, field by field.
+    /// Reads a whole text at once by the grammar of RFC 4180, field by field. CR ends a record like LF.
     private enum Reference {
         struct Record {
             /// Nil where the record is malformed.
             var fields: [String]?
-            var isQuoted = false
         }
 
         /// Nil where a quoted field is not closed.
@@ -87,7 +87,6 @@ struct CSVReferenceTests {
                 while true {
                     var content: [UInt8] = []
                     if rest.first == UInt8(ascii: "\"") {
-                        record.isQuoted = true
                         rest.removeFirst()
                         while true {
                             guard let octet = rest.popFirst() else { return nil }
@@ -100,15 +99,13 @@ struct CSVReferenceTests {
                                 break
                             }
                         }
-                        let tail = rest.prefix { $0 != UInt8(ascii: ",") && $0 != 0x0A }
+                        let tail = rest.prefix { ![0x2C, 0x0A, 0x0D].contains($0) }
                         rest = rest.dropFirst(tail.count)
-                        let endsLine = rest.first != UInt8(ascii: ",")
-                        if !tail.isEmpty, !(endsLine && tail.elementsEqual([0x0D])) { isMalformed = true }
+                        if !tail.isEmpty { isMalformed = true }
                     } else {
-                        var field = rest.prefix { $0 != UInt8(ascii: ",") && $0 != 0x0A }
+                        let field = rest.prefix { ![0x2C, 0x0A, 0x0D].contains($0) }
                         rest = rest.dropFirst(field.count)
-                        if rest.first != UInt8(ascii: ","), field.last == 0x0D { field.removeLast() }
-                        if field.contains(UInt8(ascii: "\"")) || field.contains(0x0D) { isMalformed = true }
+                        if field.contains(UInt8(ascii: "\"")) { isMalformed = true }
                         content = Array(field)
                     }
                     fields.append(String(decoding: content, as: UTF8.self))

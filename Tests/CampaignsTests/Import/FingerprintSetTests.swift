@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Vault
 
@@ -8,14 +9,14 @@ struct FingerprintSetTests {
     /// Octets allowed: 24 an entry, and 32 KiB for tables that hold few yet.
     private func bound(_ count: Int) -> Int { 24 * count + 32_768 }
 
-    @Test("it holds what Swift's set holds", arguments: 0..<4)
-    func againstSet(seed: UInt64) {
-        var random = ImportRandom(seed: seed)
+    @Test("it holds what Swift's set holds", arguments: Seed.range(4))
+    func againstSet(seed: Seed) {
+        var random = ImportRandom(seed)
         var set = FingerprintSet()
         var reference: Set<Fingerprint> = []
         var differences = 0
         // Few distinct values, so that repeats are frequent; some differ in one half only.
-        let range: UInt64 = seed.isMultiple(of: 2) ? 3_000 : .max
+        let range: UInt64 = seed.value.isMultiple(of: 2) ? 3_000 : .max
         for _ in 0..<20_000 {
             let high = random.once(in: 3) ? 0 : UInt64.random(in: 0..<range, using: &random) &* 0x9E37_79B9_7F4A_7C15
             let low = UInt64.random(in: 0..<range, using: &random)
@@ -29,8 +30,8 @@ struct FingerprintSetTests {
         #expect(reference.allSatisfy(set.contains))
     }
 
-    @Test func itStaysWithinItsMemory() {
-        var random = ImportRandom(seed: 77)
+    @Test(arguments: Seed.one(77)) func itStaysWithinItsMemory(seed: Seed) {
+        var random = ImportRandom(seed)
         var set = FingerprintSet()
         var broken = 0
         for count in 1...200_000 {

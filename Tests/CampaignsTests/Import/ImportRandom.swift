@@ -1,21 +1,16 @@
 import MailMessage
 import MailTypes
+import TestSupport
 
 @testable import Campaigns
 
-/// Random material for the tests of imports; a run can be repeated from its seed (splitmix64).
+/// Random material for the tests of imports; a run can be repeated from its seed.
 struct ImportRandom: RandomNumberGenerator {
-    private var state: UInt64
+    private var generator: SeededGenerator
 
-    init(seed: UInt64) { state = seed }
+    init(_ seed: Seed) { generator = SeededGenerator(seed) }
 
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+    mutating func next() -> UInt64 { generator.next() }
 
     mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
 
@@ -72,9 +67,9 @@ struct ImportRandom: RandomNumberGenerator {
 
 /// All events of an upload fed in chunks of `size` octets, `.needsMore` left out; an ``ImportError`` ends the list.
 func events(
-    of upload: [UInt8], _ format: RecipientFormat, chunk size: Int = .max
+    of upload: [UInt8], _ form: UploadForm, chunk size: Int = .max
 ) -> (events: [RecipientParser.Event], refused: ImportError?, held: Int) {
-    var parser = RecipientParser(format: format)
+    var parser = RecipientParser(format: form)
     var events: [RecipientParser.Event] = []
     var held = 0
     do throws(ImportError) {

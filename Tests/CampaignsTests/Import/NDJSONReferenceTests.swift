@@ -1,6 +1,7 @@
 import Foundation
 import MailMessage
 import MailTypes
+import TestSupport
 import Testing
 
 @testable import Campaigns
@@ -8,9 +9,9 @@ import Testing
 /// The line scanner against Foundation's JSON reader.
 @Suite("NDJSON against Foundation")
 struct NDJSONReferenceTests {
-    @Test("random documents mean the same to both", arguments: 0..<8)
-    func randomDocuments(seed: UInt64) throws {
-        var random = ImportRandom(seed: seed)
+    @Test("random documents mean the same to both", arguments: Seed.range(8))
+    func randomDocuments(seed: Seed) throws {
+        var random = ImportRandom(seed)
         for _ in 0..<250 {
             let variables = random.variables(upTo: 10, depth: 3)
             let address = random.address()
@@ -19,17 +20,25 @@ struct NDJSONReferenceTests {
             let line = writer.line(address: address, name: name, variables: variables)
             random = writer.random
             let expected = ParsedRecipient(
-                line: 1, address: try EmailAddress(address), name: name.isEmpty ? nil : name, variables: variables)
+                line: 1, address: try EmailAddress(address), name: Self.oneLine(name), variables: variables)
             #expect(events(of: Array(line.utf8), .ndjson).events == [.recipient(expected)])
             #expect(try foundation(Array(line.utf8)) == Self.comparable(variables))
         }
     }
 
+    /// What is left of a name, by regular expressions.
+    private static func oneLine(_ name: String) -> String? {
+        let joined = name.replacingOccurrences(
+            of: "[\\s\u{2028}]*\u{2028}[\\s\u{2028}]*", with: " ", options: .regularExpression)
+        let trimmed = joined.trimmingCharacters(in: .whitespacesAndNewlines)
+        return trimmed.isEmpty ? nil : trimmed
+    }
+
     /// Foundation is laxer than the scanner in places, so one direction is tested: what the scanner takes, Foundation
     /// takes for the same.
-    @Test("a mutated line that is taken is JSON", arguments: 0..<8)
-    func mutatedDocuments(seed: UInt64) throws {
-        var random = ImportRandom(seed: 1_000 + seed)
+    @Test("a mutated line that is taken is JSON", arguments: Seed.range(1_000..<1_008))
+    func mutatedDocuments(seed: Seed) throws {
+        var random = ImportRandom(seed)
         var taken = 0
         for _ in 0..<400 {
             var writer = Writer(random: random)
@@ -48,7 +57,7 @@ struct NDJSONReferenceTests {
                 }
             }
             guard case .recipient(let recipient)? = events(of: line, .ndjson).events.first,
-                !line.contains(0x0A)
+                !line.contains(0x0A), !line.contains(0x0D)
             else { continue }
             taken += 1
             #expect(try foundation(line) == Self.comparable(recipient.variables))

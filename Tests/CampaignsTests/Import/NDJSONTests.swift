@@ -59,6 +59,13 @@ struct NDJSONTests {
         Good(
             #"{"email":"a@b.co","vars":{"x":0,"y":-0.0,"w":1E5}}"#, "a@b.co", nil, ["x": "0", "y": "-0.0", "w": "1E5"]),
         Good("\u{FEFF}{\"email\":\"a@b.co\"}", "a@b.co"),
+        Good(#"{"email":" a@b.co\t"}"#, "a@b.co"), Good(#"{"email":"\u00a0a@b.co\u200b\r\n"}"#, "a@b.co"),
+        Good(#"{"email":"a@b.co","name":"Jane\n"}"#, "a@b.co", "Jane"),
+        Good(#"{"email":"a@b.co","name":"\r\n Jane\tA. \u2028Doe "}"#, "a@b.co", "Jane A. Doe"),
+        Good(#"{"email":"a@b.co","name":"a\nBcc: x@y.co"}"#, "a@b.co", "a Bcc: x@y.co"),
+        Good(#"{"email":"a@b.co","name":"a\u0085b\u000bc"}"#, "a@b.co", "a b c"),
+        Good(#"{"email":"a@b.co","name":" \t "}"#, "a@b.co"),
+        Good(#"{"email":"a..b@b.co"}"#, "\"a..b\"@b.co"),
     ]
 
     @Test("a bad line gives its error", arguments: badLines)
@@ -85,15 +92,15 @@ struct NDJSONTests {
         ("{\"email\":\"a@b.co\\\"}", .jsonMalformed(octet: 20)),
         ("{\"email\":\"a\u{0}@b.co\"}", .jsonMalformed(octet: 12)),
         ("{\"email\":\"a\tb@b.co\"}", .jsonMalformed(octet: 12)),
-        ("{\"email\":\"a\\u0000@b.co\"}", .address(.controlCharacter)),
-        ("{\"email\":\"a\\r\\nRCPT TO:<x@y.co>@b.co\"}", .address(.controlCharacter)),
+        ("{\"email\":\"a\\u0000@b.co\"}", .address(.character("\u{0}", .localPart))),
+        ("{\"email\":\"a\\r\\nRCPT TO:<x@y.co>@b.co\"}", .address(.character("\r", .localPart))),
         ("{\"email\":\"\"}", .address(.empty)),
         ("{\"email\":\"a\"}", .address(.noDomain)),
         ("{\"email\":\"@b.co\"}", .address(.noLocalPart)),
         ("{\"email\":\"a@localhost\"}", .address(.domainHasOneLabel)),
         ("{\"email\":\"a@[127.0.0.1]\"}", .address(.domainIsAddressLiteral)),
         ("{\"email\":\"a@127.0.0.1\"}", .address(.domainIsAddressLiteral)),
-        ("{\"email\":\" a@b.co\"}", .address(.invalidCharacter)),
+        ("{\"email\":\"a @b.co\"}", .address(.character(" ", .localPart))),
         ("{\"email\":\"\(String(repeating: "a", count: 300))@b.co\"}", .address(.localPartTooLong)),
         ("{\"email\":null}", .jsonWrongType(key: "email")),
         ("{\"email\":17}", .jsonWrongType(key: "email")),
@@ -107,18 +114,17 @@ struct NDJSONTests {
         ("{\"email\":\"a@b.co\",\"name\":null,\"name\":\"x\"}", .jsonDuplicateKey),
         ("{\"email\":\"a@b.co\",\"vars\":null,\"vars\":{}}", .jsonDuplicateKey),
         ("{\"email\":\"a@b.co\",\"vars\":{\"a\":1,\"a\":2}}", .jsonDuplicateKey),
-        ("{\"email\":\"a@b.co\",\"name\":\"a\\nBcc: x@y.co\"}", .nameControlCharacter),
-        ("{\"email\":\"a@b.co\",\"name\":\"a\\u0000\"}", .nameControlCharacter),
-        ("{\"email\":\"a@b.co\",\"name\":\"a\\tb\"}", .nameControlCharacter),
-        ("{\"email\":\"a@b.co\",\"name\":\"a\u{7F}\"}", .nameControlCharacter),
-        ("{\"email\":\"a@b.co\",\"name\":\"a\u{85}\"}", .nameControlCharacter),
-        ("{\"email\":\"a@b.co\",\"name\":\"\(String(repeating: "n", count: 513))\"}", .nameTooLong),
-        ("{\"email\":\"a@b.co\",\"vars\":{\"x\":\"\\u0000\"}}", .variableControlCharacter),
-        ("{\"email\":\"a@b.co\",\"vars\":{\"x\":\"\\u001b[0m\"}}", .variableControlCharacter),
-        ("{\"email\":\"a@b.co\",\"vars\":{\"x\":\"\\b\"}}", .variableControlCharacter),
-        ("{\"email\":\"a@b.co\",\"vars\":{\"\":\"x\"}}", .badVariableName),
-        ("{\"email\":\"a@b.co\",\"vars\":{\"a\\nb\":\"x\"}}", .badVariableName),
-        ("{\"email\":\"a@b.co\",\"vars\":{\"\(String(repeating: "k", count: 129))\":1}}", .badVariableName),
+        ("{\"email\":\"a@b.co\",\"name\":\"a\\u0000\"}", .nameControlCharacter("\u{0}")),
+        ("{\"email\":\"a@b.co\",\"name\":\"a\\u001bb\"}", .nameControlCharacter("\u{1B}")),
+        ("{\"email\":\"a@b.co\",\"name\":\"a\u{7F}\"}", .nameControlCharacter("\u{7F}")),
+        ("{\"email\":\"a@b.co\",\"name\":\"a\u{9F}\"}", .nameControlCharacter("\u{9F}")),
+        ("{\"email\":\"a@b.co\",\"name\":\"\(String(repeating: "n", count: 257))\"}", .nameTooLong),
+        ("{\"email\":\"a@b.co\",\"vars\":{\"x\":\"\\u0000\"}}", .variableControlCharacter("\u{0}")),
+        ("{\"email\":\"a@b.co\",\"vars\":{\"x\":\"\\u001b[0m\"}}", .variableControlCharacter("\u{1B}")),
+        ("{\"email\":\"a@b.co\",\"vars\":{\"x\":\"\\b\"}}", .variableControlCharacter("\u{8}")),
+        ("{\"email\":\"a@b.co\",\"vars\":{\"\":\"x\"}}", .variableNameEmpty),
+        ("{\"email\":\"a@b.co\",\"vars\":{\"a\\nb\":\"x\"}}", .variableNameControlCharacter("\n")),
+        ("{\"email\":\"a@b.co\",\"vars\":{\"\(String(repeating: "k", count: 129))\":1}}", .variableNameTooLong),
         ("{\"email\":\"a@b.co\",\"vars\":{\"x\":\"\\ud800\"}}", .jsonMalformed(octet: 37)),
         ("{\"email\":\"a@b.co\",\"vars\":{\"x\":\"\\udc00\"}}", .jsonMalformed(octet: 37)),
         ("{\"email\":\"a@b.co\",\"vars\":{\"x\":\"\\u12g4\"}}", .jsonMalformed(octet: 35)),
@@ -151,7 +157,8 @@ struct NDJSONTests {
     @Test func octetsThatAreNotUTF8AreRefused() {
         for octets: [UInt8] in [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE2, 0x82], [0xF5, 0x80, 0x80, 0x80]] {
             let line = Array("{\"email\":\"a@b.co\",\"name\":\"".utf8) + octets + Array("\"}".utf8)
-            #expect(events(of: line, .ndjson).events == [.invalidLine(1, .notUTF8)])
+            #expect(
+                events(of: line, .ndjson).events == [.invalidLine(1, .undecodable(charset: .utf8, character: 27))])
         }
     }
 

@@ -1,14 +1,15 @@
 import MailMessage
 import MailTypes
+import TestSupport
 import Testing
 
 @testable import Campaigns
 
 @Suite("Recipient batches")
 struct RecipientBatchTests {
-    @Test("records come back as they were", arguments: 0..<10)
-    func roundTrip(seed: UInt64) throws {
-        var random = ImportRandom(seed: seed)
+    @Test("records come back as they were", arguments: Seed.range(10))
+    func roundTrip(seed: Seed) throws {
+        var random = ImportRandom(seed)
         let records = try (0..<Int32(random.below(60))).map { try random.record(index: $0 * 7) }
         let batch = RecipientBatch(records: records)
         #expect(try RecipientBatch(decoding: batch.encoded()) == batch)
@@ -36,7 +37,7 @@ struct RecipientBatchTests {
     }
 
     @Test func markingAsSuppressedChangesThatRecordOnly() throws {
-        var random = ImportRandom(seed: 5)
+        var random = ImportRandom(Seed(5))
         var encoder = RecipientBatchEncoder()
         var records: [RecipientRecord] = []
         var flags: [Int] = []
@@ -54,7 +55,7 @@ struct RecipientBatchTests {
     }
 
     @Test func anEncoderCanBeUsedAgain() throws {
-        var random = ImportRandom(seed: 6)
+        var random = ImportRandom(Seed(6))
         var encoder = RecipientBatchEncoder()
         for _ in 0..<3 {
             let records = try (0..<5).map { try random.record(index: $0) }
@@ -64,9 +65,9 @@ struct RecipientBatchTests {
         }
     }
 
-    @Test("damaged octets are refused or read, and do no harm", arguments: 0..<6)
-    func damage(seed: UInt64) throws {
-        var random = ImportRandom(seed: 900 + seed)
+    @Test("damaged octets are refused or read, and do no harm", arguments: Seed.range(900..<906))
+    func damage(seed: Seed) throws {
+        var random = ImportRandom(seed)
         let octets = RecipientBatch(records: try (0..<6).map { try random.record(index: $0) }).encoded()
         for count in 0..<octets.count {
             #expect(throws: RecipientBatchError.self) { try RecipientBatch(decoding: Array(octets.prefix(count))) }

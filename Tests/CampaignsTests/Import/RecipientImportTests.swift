@@ -86,7 +86,7 @@ struct RecipientImportTests {
     @Test func badLinesAreReportedAndTheRestIsTaken() async throws {
         let store = MemoryImportStore()
         let upload = "{\"email\":\"a@b.co\"}\nnonsense\n{\"email\":\"nobody\"}\n\n{\"email\":\"b@b.co\"}\n"
-        let result = try await run(upload, into: store)
+        let result = try await run(upload, into: store, format: UploadForm(.ndjson, onInvalid: .skip))
         #expect(result.report.accepted == 2)
         #expect(result.report.invalid == 2)
         #expect(
@@ -98,17 +98,36 @@ struct RecipientImportTests {
 
     @Test func onlyTheFirstThousandBadLinesAreNamed() async throws {
         let upload = String(repeating: "nonsense\n", count: 1_500)
-        let result = try await run(upload, into: MemoryImportStore())
-        #expect(result.report.invalid == 1_500)
-        #expect(result.report.errors.map(\.line) == Array(1...1_000))
+        let error = await #expect(throws: InvalidLinesError.self) { try await run(upload, into: MemoryImportStore()) }
+        #expect(error?.report.invalid == 1_500)
+        #expect(error?.report.errors.map(\.line) == Array(1...1_000))
+        let result = try await run(
+            upload, into: MemoryImportStore(), format: UploadForm(.ndjson, onInvalid: .skip))
+        #expect(result.report == error?.report)
+    }
+
+    @Test func `an upload that must be whole is refused with all its invalid lines, and no batch follows the first`()
+        async throws
+    {
+        let store = MemoryImportStore()
+        let upload = lines(0..<100) + "nonsense\n" + lines(100..<1_000) + "{}\n"
+        let error = await #expect(throws: InvalidLinesError.self) {
+            try await run(upload, into: store, batchSize: 10, chunk: 100)
+        }
+        #expect(error?.report.accepted == 1_000)
+        #expect(error?.report.errors.map(\.line) == [101, 1_002])
+        #expect(error?.report.errors.map(\.code) == ["json_not_an_object", "email_missing"])
+        #expect(store.all.count <= 10)
     }
 
     @Test("an upload without recipients is fine", arguments: ["", "\n\n"])
     func emptyUpload(upload: String) async throws {
         for format in RecipientFormat.allCases {
             let store = MemoryImportStore()
-            let result = try await run(upload, into: store, format: format)
-            #expect(result.report == ImportReport())
+            let result = try await run(upload, into: store, format: UploadForm(format))
+            var nothing = ImportReport()
+            nothing.format = format
+            #expect(result.report == nothing)
             #expect(store.all.isEmpty)
             #expect(result.target.nextBatch == 1)
         }
@@ -117,7 +136,8 @@ struct RecipientImportTests {
     @Test func theDigestCoversEveryOctet() async throws {
         let upload = "{\"email\":\"a@b.co\"}\n\n# nonsense"
         for chunk in [1, 7, 4_096] {
-            let result = try await run(upload, into: MemoryImportStore(), chunk: chunk)
+            let result = try await run(
+                upload, into: MemoryImportStore(), format: UploadForm(.ndjson, onInvalid: .skip), chunk: chunk)
             #expect(result.digest.map { String($0, radix: 16) }.joined(separator: " ") == Self.digest)
         }
     }
@@ -183,14 +203,14 @@ struct RecipientImportTests {
         numbers.map { "{\"email\":\"user\($0)@example.org\",\"vars\":{\"n\":\"v\"}}\n" }.joined()
     }
 
-    private func makeImport(_ format: RecipientFormat, _ target: ImportTarget) -> RecipientImport {
+    private func makeImport(_ format: UploadForm, _ target: ImportTarget) -> RecipientImport {
         RecipientImport(
             account: account, campaign: campaign, format: format, target: target, fingerprinter: fingerprinter,
             key: key)
     }
 
     private func run(
-        _ upload: String, into store: MemoryImportStore, format: RecipientFormat = .ndjson, batchSize: Int = 1_000,
+        _ upload: String, into store: MemoryImportStore, format: UploadForm = .ndjson, batchSize: Int = 1_000,
         target: ImportTarget? = nil, chunk: Int = 4_096
     ) async throws -> ImportResult {
         var upload = Array(upload.utf8)[...]

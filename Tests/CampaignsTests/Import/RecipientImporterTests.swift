@@ -114,7 +114,7 @@ struct RecipientImporterTests {
     }
 
     private func run(
-        _ upload: [UInt8], _ format: RecipientFormat, _ campaign: CampaignID, _ fixture: CampaignFixture,
+        _ upload: [UInt8], _ format: UploadForm, _ campaign: CampaignID, _ fixture: CampaignFixture,
         _ target: ImportTarget
     ) async throws -> ImportResult {
         let importer = RecipientImporter(vault: fixture.vault, suppressions: fixture.suppressions)
