@@ -23,7 +23,31 @@ package enum CampaignSchema {
             version: 440, name: "campaigns say why they are paused",
             sql: "ALTER TABLE campaigns ADD COLUMN pause_reason text"),
         Migration(version: 450, name: "times of joined retries", sql: retryTimes),
+        Migration(version: 451, name: "batches settled in parts, claims at the expiry", sql: parts),
+        Migration(
+            version: 452, name: "variables that recipients lack",
+            sql: """
+                -- A LackingVariables under the campaign's key; NULL where no upload found any.
+                ALTER TABLE campaign_content ADD COLUMN lacking bytea;
+                GRANT UPDATE ON campaign_content TO sluice_app;
+                """),
+        Migration(version: 460, name: "rests of providers", sql: providerRests),
     ]
+
+    /// What providers want nothing from which source, and until when, so that what one node has met stops all. No account
+    /// and no recipient. Times are the database's.
+    private static let providerRests = """
+        CREATE TABLE provider_rests (
+            provider text NOT NULL,
+            -- An address of ours; empty where the system picks it.
+            source text NOT NULL,
+            until timestamptz NOT NULL,
+            -- Of the reply that decided.
+            code integer NOT NULL,
+            enhanced text NOT NULL,
+            PRIMARY KEY (provider, source));
+        GRANT SELECT, INSERT, UPDATE, DELETE ON provider_rests TO sluice_app;
+        """
 
     /// What the domains of receivers have published of their TLS, so that it outlives the nodes that fetched it. No account
     /// and no recipient. Times are the database's.

@@ -161,6 +161,19 @@ struct CampaignModel {
         (batches[number]?.members ?? []).filter { batches[number]?.journal[$0] == .deferred }
     }
 
+    /// Settles members that are done as a batch of their own; the others stay.
+    mutating func settlePart(_ done: [Int32], of number: Int32) {
+        guard let batch = batches[number] else { return }
+        let part = Int32(batches.count) + 1
+        batches[part] = Batch(members: done, journal: batch.journal)
+        batches[number]?.members.removeAll(where: done.contains)
+        if state == .cancelled { return endCancelled(part) }
+        batches[part]?.isDone = true
+        batches[part]?.charged = done.count { recipients[Int($0)].fate == .final(.delivered) }
+        let retried = done.filter { batch.journal[$0] == .deferred }
+        if !retried.isEmpty { batches[part + 1] = Batch(members: retried) }
+    }
+
     mutating func settle(_ number: Int32) {
         if state == .cancelled { return endCancelled(number) }
         let retried = deferredMembers(number)

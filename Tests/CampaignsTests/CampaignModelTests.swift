@@ -11,12 +11,12 @@ import Vault
 struct CampaignModelTests {
     @Test func `random histories end as the model says`() async throws {
         let fixture = try await CampaignFixture.make()
-        for seed in 1...220 as ClosedRange<UInt64> {
+        for seed in Seed.range(1..<221) {
             var history = try await CampaignHistory(seed: seed, fixture: fixture)
             do {
                 try await history.run()
             } catch {
-                Issue.record("seed \(seed), after \(history.log.suffix(12)): \(error)")
+                Issue.record("\(seed.testDescription), after \(history.log.suffix(12)): \(error)")
                 throw error
             }
             guard history.isSound else { return }
@@ -43,12 +43,12 @@ private struct CampaignHistory {
     var claims: [Claim] = []
     var log: [String] = []
     var isSound = true
-    private let seed: UInt64
+    private let seed: Seed
 
-    init(seed: UInt64, fixture: CampaignFixture) async throws {
+    init(seed: Seed, fixture: CampaignFixture) async throws {
         self.seed = seed
         self.fixture = fixture
-        random = SeededGenerator(seed: seed)
+        random = SeededGenerator(seed)
         credits = Int.random(in: 4...40, using: &random)
         account = try await fixture.account("seed \(seed)", credits: Int64(credits))
     }
@@ -65,7 +65,7 @@ private struct CampaignHistory {
     private mutating func check(_ condition: Bool, _ what: String) {
         guard !condition else { return }
         isSound = false
-        Issue.record("seed \(seed): \(what), after \(log.suffix(12))")
+        Issue.record("\(seed.testDescription): \(what), after \(log.suffix(12))")
     }
 
     private mutating func step() async throws {
@@ -78,7 +78,8 @@ private struct CampaignHistory {
         case 32..<35: try await steer("cancel")
         case 35..<50: try await claim(["a", "b"].randomElement(using: &random) ?? "a")
         case 50..<72: try await append()
-        case 72..<90: try await settle()
+        case 72..<82: try await settle()
+        case 82..<90: try await settlePart()
         case 90..<94: try await park()
         case 94..<97: try await crash(["a", "b"].randomElement(using: &random) ?? "a")
         default: try await complete()
@@ -120,7 +121,8 @@ private struct CampaignHistory {
         if let first = names.first { lines += [first.uppercased(), "not an address"] }
         do {
             let result = try await fixture.service.importRecipients(
-                account, campaign, format: .ndjson, source: CampaignFixture.stream(CampaignFixture.lines(lines)))
+                account, campaign, format: UploadForm(.ndjson, onInvalid: .skip),
+                source: CampaignFixture.stream(CampaignFixture.lines(lines)))
             check(model.state == .draft, "an upload was taken in state \(model.state)")
             check(result.report.accepted == count, "accepted \(result.report.accepted) of \(count)")
             check(result.report.suppressed == suppressed.count { $0 }, "suppressed \(result.report.suppressed)")
@@ -219,7 +221,9 @@ private struct CampaignHistory {
         let number = claim.batch.id.number
         var entries: [JournalEntry] = []
         let before = model
-        for record in claim.batch.records where Int.random(in: 0..<3, using: &random) > 0 {
+        let members = Set(model.batches[number]?.members ?? [])
+        for record in claim.batch.records
+        where members.contains(record.index) && Int.random(in: 0..<3, using: &random) > 0 {
             for kind in nextKinds(record, model, number) {
                 let entry = JournalEntry(
                     index: record.index, kind: kind, replyCode: 250, text: "r", wasDeferred: record.attempt > 0)
@@ -299,6 +303,37 @@ private struct CampaignHistory {
         } catch let error as CampaignError where error.code == .settlementMismatch {
             check(!isComplete && !claim.isStale, "a complete batch was not settled")
         }
+    }
+
+    private mutating func settlePart() async throws {
+        guard let place = claims.indices.randomElement(using: &random) else { return }
+        let claim = claims[place]
+        let number = claim.batch.id.number
+        guard var model = models[claim.batch.id.campaign], let batch = model.batches[number] else { return }
+        let isCancelled = model.state == .cancelled
+        let done = batch.members.filter { index in
+            switch batch.journal[index] {
+            case .final, .deferred: Int.random(in: 0..<3, using: &random) > 0
+            case nil: isCancelled && Bool.random(using: &random)
+            case .intended: false
+            }
+        }
+        guard !done.isEmpty, done.count < batch.members.count else { return }
+        let finals = model.finals(number).filter { done.contains($0.index) }
+        let retried = claim.batch.records.filter { done.contains($0.index) && batch.journal[$0.index] == .deferred }
+        log.append("settle \(done) of \(claim.batch.id) stale \(claim.isStale)")
+        let settlement = BatchSettlement(results: finals, deferred: retried.map(\.triedAgain), retryInSeconds: 0)
+        let result = try await fixture.store.settlePart(
+            claim.batch.id, node: claim.node, epoch: claim.batch.epoch, settlement,
+            untouched: Set(done.filter { batch.journal[$0] == nil }))
+        if claim.isStale { return check(result == .lost, "a stale part gave \(result)") }
+        check(result == .settled(campaignDone: false), "part: \(result)")
+        model.settlePart(done, of: number)
+        models[claim.batch.id.campaign] = model
+        guard Bool.random(using: &random) else { return }
+        let again = try await fixture.store.settlePart(
+            claim.batch.id, node: claim.node, epoch: claim.batch.epoch, settlement)
+        check(again == .settled(campaignDone: false), "part again: \(again)")
     }
 
     private mutating func park() async throws {
@@ -419,7 +454,8 @@ private struct CampaignHistory {
     private mutating func answerAll(_ claim: Claim) async throws {
         guard var model = models[claim.batch.id.campaign] else { return }
         var entries: [JournalEntry] = []
-        for record in claim.batch.records {
+        let members = Set(model.batches[claim.batch.id.number]?.members ?? [])
+        for record in claim.batch.records where members.contains(record.index) {
             let known = model.batches[claim.batch.id.number]?.journal[record.index]
             guard known == nil || known == .intended else { continue }
             let entry = JournalEntry(
@@ -433,6 +469,14 @@ private struct CampaignHistory {
         let standing = try await fixture.store.append(node: claim.node, [group])
         check(standing == [claim.batch.id: expectedStanding(claim, model)], "standing \(standing)")
         models[claim.batch.id.campaign] = model
+    }
+}
+
+extension RecipientRecord {
+    fileprivate var triedAgain: RecipientRecord {
+        var record = self
+        record.attempt += 1
+        return record
     }
 }
 

@@ -69,7 +69,8 @@ struct CampaignServiceTests {
         let campaign = try await fixture.draft(5)
         let more = CampaignFixture.lines(["person4@example.org", "PERSON9@example.org", "nobody"])
         let second = try await fixture.service.importRecipients(
-            fixture.account, campaign, format: .ndjson, source: CampaignFixture.stream(more))
+            fixture.account, campaign, format: UploadForm(.ndjson, onInvalid: .skip),
+            source: CampaignFixture.stream(more))
         #expect(second.report.accepted == 1)
         #expect(second.report.duplicates == 1)
         #expect(second.report.invalid == 1)

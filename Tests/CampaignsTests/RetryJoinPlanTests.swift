@@ -46,8 +46,8 @@ struct RetryJoinPlanTests {
 
     /// A simpler model: however parts come and are joined, nobody is delayed and nobody comes far too early.
     @Test func `joined again and again, everybody comes near the time of their own`() {
-        for seed in 1...200 as ClosedRange<UInt64> {
-            var random = SeededGenerator(seed: seed)
+        for seed in Seed.range(1..<201) {
+            var random = SeededGenerator(seed)
             var now = 0.0
             // Of each batch: when it is due, and its recipients' own times with the moment they were given them.
             var batches: [Int32: (due: Double, own: [(time: Double, given: Double)])] = [:]
@@ -72,8 +72,9 @@ struct RetryJoinPlanTests {
                 }
                 for batch in batches.values {
                     for (time, given) in batch.own {
-                        #expect(batch.due <= time, "seed \(seed): delayed")
-                        #expect(time - batch.due <= max(1, (time - given) / 5) + 1e-6, "seed \(seed): too early")
+                        #expect(batch.due <= time, "\(seed.testDescription): delayed")
+                        #expect(
+                            time - batch.due <= max(1, (time - given) / 5) + 1e-6, "\(seed.testDescription): too early")
                     }
                 }
                 now += Double.random(in: 0...60, using: &random)

@@ -7,6 +7,8 @@ package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible
         case illegalTransition
         /// The campaign has no recipients to send to.
         case noRecipients
+        /// Recipients lack values for tags without a fallback, and the campaign was not told what to do with them.
+        case missingVariables(LackingVariables)
         case insufficientCredits(missing: Int64, available: Int64)
         /// The sender's domain is not one of the account's sending domains.
         case domainNotRegistered
@@ -32,6 +34,7 @@ package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible
             case .notFound: "not_found"
             case .illegalTransition: "illegal_transition"
             case .noRecipients: "no_recipients"
+            case .missingVariables: "missing_variables"
             case .insufficientCredits: "insufficient_credits"
             case .domainNotRegistered: "domain_not_registered"
             case .domainExists: "domain_exists"
@@ -57,6 +60,14 @@ package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible
     package var description: String { detail }
 
     static let notFound = CampaignError(.notFound, "there is no such campaign")
+
+    static func missing(_ lacking: LackingVariables) -> CampaignError {
+        let names = lacking.mostFrequent.prefix(5).map(\.name).joined(separator: ", ")
+        return CampaignError(
+            .missingVariables(lacking),
+            "\(lacking.recipients) recipients lack values for tags without a fallback (\(names)); give the tags one, or "
+                + "send with missing_variables skip or empty")
+    }
 
     static func illegal(_ event: CampaignEvent, in state: CampaignState) -> CampaignError {
         CampaignError(.illegalTransition, "\(event.rawValue) is not possible: the campaign is \(state.rawValue)")

@@ -10,6 +10,10 @@ package enum CampaignLimits {
     package static let batchSize: ClosedRange<Int> = 1...MailLimits.batchRecipients
     /// How far ahead a campaign may be scheduled, in seconds.
     package static let scheduleAheadSeconds: Int64 = 31_536_000
+    /// How long ago a time may be that still means now: clocks differ, and requests take their time.
+    package static let scheduleBehindSeconds: Int64 = 60
+    /// Variables named where recipients lack them.
+    package static let reportedVariables = 100
     /// Entries in an answer to a listing.
     package static let pageSize: ClosedRange<Int> = 1...1_000
     /// Batches opened for one page of recipients. A page may come back short, with a cursor to go on from.

@@ -34,9 +34,4 @@ package enum CampaignState: String, CaseIterable, Sendable, Hashable {
 
     /// Whether nothing more happens to the campaign's recipients.
     package var isFinal: Bool { self == .completed || self == .cancelled }
-
-    /// The states that `event` leads away from.
-    static func allowing(_ event: CampaignEvent) -> [CampaignState] {
-        allCases.filter { $0.applying(event) != nil }
-    }
 }

@@ -12,10 +12,15 @@ package struct CampaignStatus: Sendable, Hashable {
 /// What sending a draft would take.
 package struct CampaignQuote: Sendable, Hashable {
     package let recipients: Int
-    /// Those that would be mailed.
+    /// Those that would be mailed. With ``suppressed`` and ``invalid`` they are the recipients.
     package let deliverable: Int
     /// Those on the suppression list when they were imported. Neither mailed nor charged.
     package let suppressed: Int
+    /// Those who lack a variable, where that keeps them from being mailed. Their credits are held with their batch's and
+    /// given back with it.
+    package let invalid: Int
+    /// Which variables how many recipients lack.
+    package let lacking: LackingVariables
     /// Credits to be held: at most this much is charged.
     package let credits: Int64
     /// What the account can reserve now.

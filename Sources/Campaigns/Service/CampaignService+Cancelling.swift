@@ -16,6 +16,40 @@ extension CampaignService {
         try await end(account, campaign, isFailed: false, onCommit: onCommit)
     }
 
+    /// Gives a draft up: as ``cancel(_:_:onCommit:)``, but only while nothing of the campaign was sent.
+    ///
+    /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition` unless the campaign is a draft
+    @concurrent
+    package func deleteDraft(_ account: AccountID, _ campaign: CampaignID) async throws -> CampaignStatus {
+        try await end(account, campaign, isFailed: false, isDraft: true, onCommit: nil)
+    }
+
+    /// Gives up drafts that were made so long ago that nobody will send them, up to a thousand at a time, the oldest
+    /// first: they hold personal data.
+    ///
+    /// - Returns: how many
+    @concurrent
+    package func deleteDrafts(olderThanDays days: Int) async throws -> Int {
+        let drafts = try await records.query(
+            """
+            SELECT account_id, campaign_id FROM campaigns
+            WHERE state = 'draft' AND purged_at IS NULL
+                AND created_at < clock_timestamp() - make_interval(days => \(Int32(days)))
+            ORDER BY created_at LIMIT 1000
+            """
+        ).map { try $0.decode(Int64.self, Int64.self) }
+        var deleted = 0
+        for (account, campaign) in drafts {
+            do {
+                _ = try await deleteDraft(AccountID(rawValue: account), CampaignID(rawValue: campaign))
+                deleted += 1
+            } catch let error as CampaignError where [.illegalTransition, .notFound].contains(error.code) {
+                // It was sent or given up in the meantime.
+            }
+        }
+        return deleted
+    }
+
     /// Ends the campaign for the operator: as ``cancel(_:_:onCommit:)``, and what was not sent counts as bounced. Nothing
     /// of it is charged or suppressed.
     ///
@@ -50,13 +84,18 @@ extension CampaignService {
     }
 
     private func end(
-        _ account: AccountID, _ campaign: CampaignID, isFailed: Bool, onCommit: CommitHook<CampaignStatus>?
+        _ account: AccountID, _ campaign: CampaignID, isFailed: Bool, isDraft: Bool = false,
+        onCommit: CommitHook<CampaignStatus>?
     ) async throws -> CampaignStatus {
         let event = isFailed ? CampaignEvent.fail : .cancel
         let status = try await records.withTransaction { connection in
             let current = try await Campaign.lock(account, campaign, ledger: ledger, on: connection)
             guard let next = current.state.applying(event), !current.isFinishing else {
                 throw CampaignError.illegal(event, in: current.state)
+            }
+            guard !isDraft || current.state == .draft else {
+                throw CampaignError(
+                    .illegalTransition, "only a draft can be deleted: the campaign is \(current.state.rawValue)")
             }
             let batches = try await lockBatches(account, campaign, on: connection)
             let free = batches.filter { !$0.isAtWork }
@@ -88,6 +127,8 @@ extension CampaignService {
 
     private struct LockedBatch {
         let number: Int32
+        /// Under which its credits are held.
+        let hold: Int32
         let recipients: Int32
         let finished: Int32
         let delivered: Int32
@@ -104,16 +145,17 @@ extension CampaignService {
         try await connection.query(
             """
             SELECT batch_no, recipients, finished, delivered, deferred, epoch > 0,
-                coalesce(lease_until > clock_timestamp(), false)
+                coalesce(lease_until > clock_timestamp(), false), coalesce(hold_no, batch_no)
             FROM batches
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue) AND state IN (0, 1, 2)
             ORDER BY batch_no FOR NO KEY UPDATE
             """
         ).map { row in
-            let (number, recipients, finished, delivered, deferred, wasClaimed, isAtWork) = try row.decode(
-                Int32.self, Int32.self, Int32.self, Int32.self, Int32.self, Bool.self, Bool.self)
+            let (number, recipients, finished, delivered, deferred, wasClaimed, isAtWork, hold) = try row.decode(
+                Int32.self, Int32.self, Int32.self, Int32.self, Int32.self, Bool.self, Bool.self, Int32.self)
             return LockedBatch(
-                number: number, recipients: recipients, finished: finished, delivered: delivered, deferred: deferred,
+                number: number, hold: hold, recipients: recipients, finished: finished, delivered: delivered,
+                deferred: deferred,
                 wasClaimed: wasClaimed, isAtWork: isAtWork)
         }
     }
@@ -122,11 +164,11 @@ extension CampaignService {
         _ batches: [LockedBatch], _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
     ) async throws {
         try await ledger.release(
-            account: account, campaign: campaign, batches: batches.filter { $0.delivered == 0 }.map(\.number),
+            account: account, campaign: campaign, batches: batches.filter { $0.delivered == 0 }.map(\.hold),
             on: connection)
         try await ledger.settleMany(
             account: account, campaign: campaign,
-            batches.filter { $0.delivered > 0 }.map { (batch: $0.number, charged: Int64($0.delivered), carried: []) },
+            batches.filter { $0.delivered > 0 }.map { (batch: $0.hold, charged: Int64($0.delivered), carried: []) },
             on: connection)
     }
 

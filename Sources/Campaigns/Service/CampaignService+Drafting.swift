@@ -42,17 +42,17 @@ extension CampaignService {
         }
     }
 
-    /// Adds an upload's recipients to a draft: all of its good lines, or nothing when the upload is refused or breaks
-    /// off.
+    /// Adds an upload's recipients to a draft, or nothing when the upload is refused or breaks off.
     ///
     /// An upload lasts as long as its source, so it takes a connection of its own and locks the campaign only at its
     /// end. A campaign that was sent or cancelled in the meantime refuses it then.
     ///
-    /// - Throws: `ImportError` where the upload is refused as a whole, ``CampaignError`` `.notFound`,
+    /// - Throws: `ImportError` where the upload is refused as a whole, `InvalidLinesError` where it is for its invalid
+    ///   lines, ``CampaignError`` `.notFound`,
     ///   `.illegalTransition` unless the campaign is a draft, `.uploadInProgress`; what the source throws
     @concurrent
     package func importRecipients<Source: AsyncSequence>(
-        _ account: AccountID, _ campaign: CampaignID, format: RecipientFormat, source: Source,
+        _ account: AccountID, _ campaign: CampaignID, format: UploadForm, source: Source,
         onCommit: CommitHook<ImportResult>? = nil
     ) async throws -> ImportResult where Source.Element: DataProtocol {
         let connection = try await PostgresConnection.connect(records.configuration)
@@ -69,7 +69,7 @@ extension CampaignService {
     }
 
     private func add<Source: AsyncSequence>(
-        _ source: Source, format: RecipientFormat, to campaign: CampaignID, of account: AccountID,
+        _ source: Source, format: UploadForm, to campaign: CampaignID, of account: AccountID,
         onCommit: CommitHook<ImportResult>?, on connection: PostgresConnection
     ) async throws -> ImportResult where Source.Element: DataProtocol {
         try await lockUploads(account, campaign, on: connection)
@@ -79,7 +79,8 @@ extension CampaignService {
             account: account, campaign: campaign, format: format, source: source, on: connection,
             target: ImportTarget(
                 nextIndex: Int32(before.counters.recipients), nextBatch: before.nextBatch,
-                batchSize: Int(before.batchSize)))
+                batchSize: Int(before.batchSize)),
+            check: try await variableCheck(account, campaign, on: connection))
         try Self.requireDraft(try await Campaign.lock(account, campaign, on: connection))
         try Self.requireReach(before, recipients: Int(result.target.nextIndex))
         try await connection.query(
@@ -87,6 +88,7 @@ extension CampaignService {
             UPDATE campaigns SET recipients = \(result.target.nextIndex), next_batch = \(result.target.nextBatch)
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """)
+        try await note(result.lacking, account, campaign, on: connection)
         try await onCommit?(connection, result)
         return result
     }

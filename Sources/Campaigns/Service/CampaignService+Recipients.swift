@@ -31,8 +31,10 @@ extension CampaignService {
                 else { return RecipientPage(recipients: found, next: nil) }
                 if batch.id.number > next.batch { next = RecipientCursor(batch: batch.id.number, position: 0) }
                 let fates = try batch.fates(key, unfinished: current.unfinishedOutcome)
-                for (record, standing) in fates.dropFirst(Int(next.position)) {
-                    next = RecipientCursor(batch: next.batch, position: next.position + 1)
+                // By position in the campaign, because others of the batch may move meanwhile.
+                for (record, standing) in fates.sorted(by: { $0.record.index < $1.record.index })
+                where record.index >= next.position {
+                    next = RecipientCursor(batch: next.batch, position: record.index + 1)
                     guard let standing, fate == nil || fate == standing.fate else { continue }
                     guard !inDoubtOnly || standing.wasInDoubt || standing.fate == .final(.inDoubt) else { continue }
                     found.append(

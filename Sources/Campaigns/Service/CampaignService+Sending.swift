@@ -1,4 +1,5 @@
 import CreditLedger
+package import MailMessage
 package import MailTypes
 import Postgres
 
@@ -6,13 +7,15 @@ extension CampaignService {
     /// Reserves the credits, one hold a batch, and queues the campaign, now or for a later time. A campaign whose
     /// recipients are all suppressed is complete at once.
     ///
-    /// - Parameter scheduledAt: seconds since 1970; a time that has passed counts as now
+    /// - Parameters:
+    ///   - scheduledAt: seconds since 1970; a time that has passed counts as now
+    ///   - missingVariables: what becomes of recipients who lack a variable; nil as the campaign's content says
     /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition` unless it is a draft, `.noRecipients`,
-    ///   `.insufficientCredits`, `.invalidSetting` for a time too far ahead
+    ///   `.missingVariables`, `.insufficientCredits`, `.invalidSetting` for a time too far ahead
     @concurrent
     package func send(
         _ account: AccountID, _ campaign: CampaignID, scheduledAt: Int64? = nil,
-        onCommit: CommitHook<CampaignStatus>? = nil
+        missingVariables: MissingVariablePolicy? = nil, onCommit: CommitHook<CampaignStatus>? = nil
     ) async throws -> CampaignStatus {
         let status = try await records.withTransaction { connection in
             let current = try await Campaign.lock(account, campaign, ledger: ledger, on: connection)
@@ -28,6 +31,7 @@ extension CampaignService {
             guard current.counters.recipients > 0 else {
                 throw CampaignError(.noRecipients, "the campaign has no recipients")
             }
+            try await settleVariables(account, campaign, policy: missingVariables, on: connection)
             let holds = try await reserve(account, campaign, on: connection)
             try await open(
                 account, campaign, state: next, holds: holds, recipients: current.counters.recipients,

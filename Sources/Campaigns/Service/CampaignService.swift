@@ -76,10 +76,12 @@ package struct CampaignService: Sendable {
                 """
             ).only.decode(Int64.self)
             let balance = try await ledger.balance(account, on: connection)
+            let (lacking, isInvalid) = try await lackingVariables(account, campaign, on: connection)
+            let invalid = isInvalid ? lacking.recipients : 0
             return CampaignQuote(
-                recipients: current.counters.recipients, deliverable: Int(deliverable),
-                suppressed: current.counters.recipients - Int(deliverable), credits: deliverable,
-                available: balance.available)
+                recipients: current.counters.recipients, deliverable: Int(deliverable) - invalid,
+                suppressed: current.counters.recipients - Int(deliverable), invalid: invalid, lacking: lacking,
+                credits: deliverable, available: balance.available)
         }
     }
 

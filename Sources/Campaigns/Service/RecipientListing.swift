@@ -51,7 +51,7 @@ package struct RecipientStatus: Sendable, Hashable {
 
 /// Where a listing of recipients goes on.
 ///
-/// Text form: batch and position, joined by a hyphen.
+/// Text form: batch and the position in the campaign from which it goes on, joined by a hyphen.
 package struct RecipientCursor: Sendable, Hashable, CustomStringConvertible {
     let batch: Int32
     let position: Int32

@@ -14,4 +14,8 @@ package struct ClaimedBatch: Sendable {
     package let isRetry: Bool
     /// Seconds since 1970; temporary failures are final from then on.
     package let campaignExpiresAt: Int64
+    /// That time had come when the batch was claimed, by the database's clock: this is the last attempt.
+    package var isExpired = false
+    /// The campaign has a most of mails in an hour.
+    package var isCapped = false
 }

@@ -11,7 +11,8 @@ extension DeliveryStore {
     /// - Parameters:
     ///   - leaseSeconds: how long the node may work on a batch without renewing
     ///   - limit: the most batches to lease; bounded by ``CampaignLimits/claimedBatches``
-    ///   - waiting: accounts that get nothing now, because they have reached the cap of their rate
+    ///   - waiting: accounts that get nothing now, because they have reached the cap of their rate; their expired
+    ///     campaigns have to end all the same
     @concurrent
     package func claim(
         node: String, leaseSeconds: Int, limit: Int, waiting: [AccountID] = []
@@ -24,8 +25,17 @@ extension DeliveryStore {
                 SELECT account_id, campaign_id, batch_no, epoch, state, attempt
                 FROM claim_batches(\(node), \(Double(leaseSeconds)), \(limit), \(waiting.map(\.rawValue)))
                 """)
-            guard !rows.isEmpty else { return [] }
-            let leases = try rows.map(Lease.init)
+            var leases = try rows.map(Lease.init)
+            if !waiting.isEmpty && leases.count < Int(limit) {
+                leases += try await connection.query(
+                    """
+                    SELECT account_id, campaign_id, batch_no, epoch, state, attempt
+                    FROM claim_expired(
+                        \(node), \(Double(leaseSeconds)), \(limit - Int32(leases.count)), \(waiting.map(\.rawValue)))
+                    """
+                ).map(Lease.init)
+            }
+            guard !leases.isEmpty else { return [] }
             let keys = BatchKeys(leases.map(\.batch))
             try await connection.query("SELECT start_campaigns(\(keys.accounts), \(keys.campaigns))")
             return try await load(leases, node: node, on: connection)
@@ -98,7 +108,8 @@ extension DeliveryStore {
         let keys = BatchKeys(leases.map(\.batch))
         let rows = try await connection.query(
             """
-            SELECT k.place::integer, r.sealed, c.expires_at
+            SELECT k.place::integer, r.sealed, c.expires_at,
+                coalesce(c.expires_at <= clock_timestamp(), false), c.rate_per_hour IS NOT NULL
             FROM unnest(\(keys.accounts), \(keys.campaigns), \(keys.numbers)) WITH ORDINALITY
                 AS k (account_id, campaign_id, batch_no, place)
             JOIN campaigns c USING (account_id, campaign_id)
@@ -108,7 +119,8 @@ extension DeliveryStore {
         let again = leases.filter { $0.epoch > 1 }.map(\.batch)
         var claimed: [ClaimedBatch] = []
         for row in rows {
-            let (place, sealed, expiresAt) = try row.decode(Int32.self, [UInt8].self, PostgresTimestamp?.self)
+            let (place, sealed, expiresAt, isExpired, isCapped) = try row.decode(
+                Int32.self, [UInt8].self, PostgresTimestamp?.self, Bool.self, Bool.self)
             let lease = leases[Int(place) - 1]
             do {
                 let key = try await vault.openingKey(lease.batch.account, lease.batch.campaign)
@@ -122,7 +134,7 @@ extension DeliveryStore {
                     ClaimedBatch(
                         id: lease.batch, epoch: lease.epoch, standing: lease.standing, records: records,
                         progress: known.progress, isRetry: lease.isRetry,
-                        campaignExpiresAt: expiresAt?.seconds ?? .max))
+                        campaignExpiresAt: expiresAt?.seconds ?? .max, isExpired: isExpired, isCapped: isCapped))
             } catch let error where !(error is PostgresError) && !(error is CancellationError) {
                 logger.error(
                     "batch cannot be opened", metadata: ["batch": "\(lease.batch)", "error": "\(error)"])

@@ -31,46 +31,74 @@ extension DeliveryStore {
             guard row.leaseNode == node, row.leaseHolds else { return .lost }
             let recipients = try await recipients(of: batch, key, on: connection)
             let progress = try await JournalReplay(vault: vault).progress(of: [batch], on: connection)
+            // A part that was settled, and whose answer was lost, is told of again.
+            let settlement =
+                row.holdNumber == nil ? settlement : settlement.of(Set(recipients.map(\.index)))
             let plan = try SettlementPlan(
                 row: row.plan, indices: recipients.map(\.index), progress: progress[batch] ?? [:],
                 claimed: settlement.results,
                 deferred: settlement.deferredIndices, doubted: try await doubted(batch, row.plan, key, on: connection),
                 unfinished: campaign.unfinishedOutcome)
-            let retries = row.plan.state == .cancelling ? [] : settlement.retries
-            let numbered = zip(campaign.nextBatch..., retries).map { (number: $0, retry: $1) }
+            let retries = retries(of: settlement, row.plan, campaign)
             try await ledger.settle(
-                batch, charged: Int64(plan.charged),
-                carried: numbered.map { ($0.number, Int64($0.retry.records.count)) }, on: connection)
+                row.hold(of: batch), charged: Int64(plan.charged), carried: retries.map(\.hold), on: connection)
             try await write(
                 plan, of: batch, retries: Int32(retries.count), wasDeferred: row.plan.deferred,
                 isFailed: campaign.failedAt != nil, key, on: connection)
             try await noteAlive(recipients, plan.results, account: batch.account, on: connection)
-            let replies = Dictionary(uniqueKeysWithValues: plan.deferredReplies.map { ($0.index, $0) })
-            for (number, retry) in numbered {
-                try await insertRetry(
-                    RetryBatch(
-                        id: BatchID(account: batch.account, campaign: batch.campaign, number: number),
-                        records: retry.records, replies: retry.records.compactMap { replies[$0.index] },
-                        attempt: row.plan.attempt + 1, isPaused: campaign.state == .paused,
-                        awaitsResume: retry.awaitsResume),
-                    due: try await RetryDue(
-                        inSeconds: retry.inSeconds, latestInSeconds: retry.latestInSeconds, on: connection),
-                    key, on: connection)
-            }
+            try await insert(retries, of: batch, plan, row.plan, campaign, key, on: connection)
             let isLast = campaign.openBatches == 1 && retries.isEmpty
             return .settled(campaignDone: isLast && campaign.state != .paused)
         }
     }
 
-    private struct LockedBatch {
+    /// A retry batch to be made.
+    struct NumberedRetry: Sendable {
+        let number: Int32
+        let retry: BatchSettlement.Retry
+
+        var hold: (batch: Int32, amount: Int64) { (number, Int64(retry.records.count)) }
+    }
+
+    /// - Parameter after: how many of the campaign's next numbers are taken for something else.
+    func retries(
+        of settlement: BatchSettlement, _ row: SettlementPlan.Row, _ campaign: Campaign, after taken: Int32 = 0
+    ) -> [NumberedRetry] {
+        guard row.state != .cancelling else { return [] }
+        return zip((campaign.nextBatch + taken)..., settlement.retries).map(NumberedRetry.init)
+    }
+
+    func insert(
+        _ retries: [NumberedRetry], of batch: BatchID, _ plan: SettlementPlan, _ row: SettlementPlan.Row,
+        _ campaign: Campaign, _ key: SealingKey, on connection: PostgresConnection
+    ) async throws {
+        let replies = Dictionary(uniqueKeysWithValues: plan.deferredReplies.map { ($0.index, $0) })
+        for numbered in retries {
+            let retry = numbered.retry
+            try await insertRetry(
+                RetryBatch(
+                    id: BatchID(account: batch.account, campaign: batch.campaign, number: numbered.number),
+                    records: retry.records, replies: retry.records.compactMap { replies[$0.index] },
+                    attempt: row.attempt + 1, isPaused: campaign.state == .paused, awaitsResume: retry.awaitsResume),
+                due: try await RetryDue(retry, until: campaign.expiresAt, on: connection), key, on: connection)
+        }
+    }
+
+    struct LockedBatch {
         let plan: SettlementPlan.Row
+        let holdNumber: Int32?
         let epoch: Int64
         let leaseNode: String?
         let leaseHolds: Bool
+
+        /// Under which the batch's credits are held.
+        func hold(of batch: BatchID) -> BatchID {
+            BatchID(account: batch.account, campaign: batch.campaign, number: holdNumber ?? batch.number)
+        }
     }
 
     /// Nil where there is no such campaign.
-    private func lockCampaign(of batch: BatchID, on connection: PostgresConnection) async throws -> Campaign? {
+    func lockCampaign(of batch: BatchID, on connection: PostgresConnection) async throws -> Campaign? {
         do {
             return try await Campaign.lock(batch.account, batch.campaign, ledger: ledger, on: connection)
         } catch let error as CampaignError where error.code == .notFound {
@@ -78,30 +106,31 @@ extension DeliveryStore {
         }
     }
 
-    private func lockBatch(_ batch: BatchID, on connection: PostgresConnection) async throws -> LockedBatch? {
+    func lockBatch(_ batch: BatchID, on connection: PostgresConnection) async throws -> LockedBatch? {
         let rows = try await connection.query(
             """
             SELECT state, recipients, finished, delivered, deferred, attempt, epoch, lease_node,
-                coalesce(lease_until > clock_timestamp(), false)
+                coalesce(lease_until > clock_timestamp(), false), hold_no
             FROM batches
             WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)
                 AND batch_no = \(batch.number)
             FOR NO KEY UPDATE
             """)
         guard let row = rows.first else { return nil }
-        let (stateNumber, recipients, finished, delivered, deferred, attempt, epoch, node, holds) = try row.decode(
-            Int16.self, Int32.self, Int32.self, Int32.self, Int32.self, Int32.self, Int64.self, String?.self,
-            Bool.self)
+        let (stateNumber, recipients, finished, delivered, deferred, attempt, epoch, node, holds, hold) =
+            try row.decode(
+                Int16.self, Int32.self, Int32.self, Int32.self, Int32.self, Int32.self, Int64.self, String?.self,
+                Bool.self, Int32?.self)
         guard let state = BatchState(rawValue: stateNumber) else { throw OctetReader.malformed }
         return LockedBatch(
             plan: SettlementPlan.Row(
                 state: state, recipients: recipients, finished: finished, delivered: delivered, deferred: deferred,
                 attempt: attempt),
-            epoch: epoch, leaseNode: node, leaseHolds: holds)
+            holdNumber: hold, epoch: epoch, leaseNode: node, leaseHolds: holds)
     }
 
     /// Recipients of a retry batch that were in doubt before it.
-    private func doubted(
+    func doubted(
         _ batch: BatchID, _ row: SettlementPlan.Row, _ key: SealingKey, on connection: PostgresConnection
     ) async throws -> Set<Int32> {
         guard row.attempt > 0 else { return [] }
@@ -116,7 +145,7 @@ extension DeliveryStore {
     }
 
     /// Addresses that mail was delivered to are not dead, whatever other campaigns have found.
-    private func noteAlive(
+    func noteAlive(
         _ records: [RecipientRecord], _ results: [RecipientResult], account: AccountID,
         on connection: PostgresConnection
     ) async throws {
@@ -129,7 +158,7 @@ extension DeliveryStore {
     }
 
     /// Those to deliver to.
-    private func recipients(
+    func recipients(
         of batch: BatchID, _ key: SealingKey, on connection: PostgresConnection
     ) async throws -> [RecipientRecord] {
         let rows = try await connection.query(
@@ -197,14 +226,18 @@ extension DeliveryStore {
         }
 
         /// By the database's clock.
-        init(inSeconds seconds: Double, latestInSeconds: Double, on connection: PostgresConnection) async throws {
-            (at, latest) = try await connection.query(
-                """
-                SELECT now.at + make_interval(secs => \(max(0, seconds))),
-                    now.at + make_interval(secs => \(max(0, latestInSeconds)))
-                FROM clock_timestamp() AS now (at)
-                """
-            ).only.decode(PostgresTimestamp.self, PostgresTimestamp.self)
+        ///
+        /// - Parameter expiresAt: seconds since 1970. Then the last attempt is due.
+        init(_ retry: BatchSettlement.Retry, until expiresAt: Int64?, on connection: PostgresConnection) async throws {
+            // The campaign's time is known to the second, and must have passed when the batch is claimed.
+            let end = PostgresTimestamp(seconds: expiresAt.map { $0 + 1 } ?? .max)
+            let now = try await connection.query("SELECT clock_timestamp()").only.decode(PostgresTimestamp.self)
+            func time(_ seconds: Double) -> PostgresTimestamp {
+                let bounded = min(max(0, seconds), 31_536_000)
+                return min(end, PostgresTimestamp(microseconds: now.microseconds + Int64(bounded * 1_000_000)))
+            }
+            at = time(retry.inSeconds)
+            latest = time(retry.latestInSeconds)
         }
     }
 

@@ -6,7 +6,7 @@ package struct NodeListing: Sendable {
     package struct Node: Sendable, Hashable, Codable {
         package let name: String
         package let startedSecondsAgo: Double
-        /// A node that has work says so every third of a lease.
+        /// A node says so every two seconds, whether or not it has work.
         package let seenSecondsAgo: Double
         /// Whether a process holds the name at this moment.
         package let isAlive: Bool
