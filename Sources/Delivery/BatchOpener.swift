@@ -7,22 +7,24 @@ import Vault
 /// recipients, and finds the lane of each remaining domain.
 struct BatchOpener: Sendable {
     let journal: JournalWriter
-    let router: Router
+    let dispatcher: Dispatcher
     let sender: Sender
     let suppressions: JournalWriter.SuppressionCheck
     let now: @Sendable () -> Int64
 
-    func open(_ run: BatchRun) async throws {
+    /// - Parameter endText: why none of the batch's mails may start, where its campaign has expired; nil where they get a
+    ///   last attempt.
+    func open(_ run: BatchRun, endingAs endText: String? = nil) async throws {
         let suppressed = try await suppressions(run.batch.id.account, run.fingerprints)
         var toSend: [DomainName: [Int]] = [:]
         for (position, record) in run.batch.records.enumerated() {
             let isSuppressed = suppressed.contains(run.fingerprints[position])
-            let isExpired = now() >= run.batch.campaignExpiresAt
-            if takeUp(run, position, record, mayMail: !isSuppressed && !isExpired) { continue }
+            // No copy is sent when there is no time left to learn what became of it.
+            if takeUp(run, position, record, mayMail: !isSuppressed && !run.isExpired(at: now())) { continue }
             if isSuppressed {
                 sender.conclude(run, position, .suppressed, RecipientReply(text: "the address is suppressed"))
-            } else if isExpired {
-                sender.conclude(run, position, .expired, RecipientReply(text: "the campaign's expiry passed"))
+            } else if let endText {
+                sender.conclude(run, position, .expired, RecipientReply(text: endText))
             } else {
                 toSend[record.address.domain, default: []].append(position)
             }
@@ -83,12 +85,12 @@ struct BatchOpener: Sendable {
     }
 
     private func enqueue(_ run: BatchRun, _ positions: [Int], to domain: DomainName) async {
-        do throws(Router.Failure) {
-            let sites = try await router.sites(of: domain, requiresTLS: run.runtime.requiresTLS)
-            let queuedAt = ContinuousClock.now
-            let policy = sites.first?.tlsPolicy
-            let jobs = positions.map { Job(run: run, position: $0, queuedAt: queuedAt, tlsPolicy: policy) }
-            router.enqueue(jobs, to: sites, account: run.batch.id.account, sender: sender)
+        do throws(RoutingFailure) {
+            let destinations = try await dispatcher.destinations(of: domain, requiresTLS: run.runtime.requiresTLS)
+            let queuedAt = dispatcher.lanes.now()
+            let policy = destinations.first?.tlsPolicy
+            let mails = positions.map { QueuedMail(run: run, position: $0, queuedAt: queuedAt, tlsPolicy: policy) }
+            dispatcher.enqueue(mails, to: destinations, account: run.batch.id.account)
         } catch {
             let reply = RecipientReply(enhanced: error.enhanced, text: error.reason)
             for position in positions { sender.conclude(run, position, error.report, nil, reply) }

@@ -7,12 +7,16 @@ import Vault
 ///
 /// Positions are indices into the batch's records.
 final class BatchRun: Sendable {
+    typealias Instant = ContinuousClock.Instant
+
     let batch: ClaimedBatch
     let runtime: CampaignRuntime
     let fingerprints: [Fingerprint]
+    /// No mail starts after it: the campaign has expired, and what could be tried once more had its time.
+    private let lastCallAt: Instant
 
     private struct State {
-        var dispositions: [Disposition?]
+        var fates: [Fate?]
         var remaining: Int
         /// Recipients whose mail has neither started nor ended.
         var waiting: Int
@@ -22,12 +26,15 @@ final class BatchRun: Sendable {
         /// Mails of this run that were to be sent again because an answer was lost, by position.
         var resends: [Int: Int] = [:]
         var stop: StopReason?
-        var leaseEnd: ContinuousClock.Instant
-        var waiter: CheckedContinuation<Void, Never>?
+        var leaseEnd: Instant
+        var timing: PartTiming
+        var waiter: CheckedContinuation<Step, Never>?
+
+        var isOver: Bool { remaining == 0 || stop == .abandon }
 
         /// To be resumed after the lock; nil while there is something to wait for.
-        mutating func takeWaiter() -> CheckedContinuation<Void, Never>? {
-            guard remaining == 0 || stop == .abandon else { return nil }
+        mutating func takeWaiter() -> CheckedContinuation<Step, Never>? {
+            guard isOver else { return nil }
             defer { waiter = nil }
             return waiter
         }
@@ -35,18 +42,21 @@ final class BatchRun: Sendable {
 
     private let state: Mutex<State>
 
+    /// - Parameter now: seconds since 1970.
     init(
-        _ batch: ClaimedBatch, runtime: CampaignRuntime, fingerprints: [Fingerprint],
-        leaseEnd: ContinuousClock.Instant
+        _ batch: ClaimedBatch, runtime: CampaignRuntime, fingerprints: [Fingerprint], leaseEnd: Instant,
+        now: Int64 = Sender.wallClock()
     ) {
         self.batch = batch
         self.runtime = runtime
         self.fingerprints = fingerprints
+        let startedAt = Instant.now
+        lastCallAt = startedAt + LastCall.after(expiry: batch.campaignExpiresAt, isExpired: batch.isExpired, now: now)
         state = Mutex(
             State(
-                dispositions: Array(repeating: nil, count: batch.records.count), remaining: batch.records.count,
+                fates: Array(repeating: nil, count: batch.records.count), remaining: batch.records.count,
                 waiting: batch.records.count, hasStarted: Array(repeating: false, count: batch.records.count),
-                leaseEnd: leaseEnd))
+                leaseEnd: leaseEnd, timing: PartTiming(startedAt: startedAt)))
     }
 
     /// What has become of a recipient in this run.
@@ -62,6 +72,33 @@ final class BatchRun: Sendable {
         case untouched
     }
 
+    private enum Fate: Sendable {
+        case final(RecipientResult)
+        case waits(until: Instant, wasTried: Bool, awaitsResume: Bool)
+        case untouched
+        /// In a part of the batch that was settled before.
+        case settled
+
+        init(_ disposition: Disposition, at now: Instant) {
+            switch disposition {
+            case .final(let result): self = .final(result)
+            case .deferred(let seconds):
+                self = .waits(until: now + .seconds(seconds), wasTried: true, awaitsResume: false)
+            case .requeued(let seconds, let awaitsResume):
+                self = .waits(until: now + .seconds(seconds), wasTried: false, awaitsResume: awaitsResume)
+            case .untouched: self = .untouched
+            }
+        }
+
+        var dueAt: Instant? {
+            if case .waits(let until, _, _) = self { until } else { nil }
+        }
+
+        var isSettled: Bool {
+            if case .settled = self { true } else { false }
+        }
+    }
+
     enum StopReason: Sendable, Equatable {
         /// The campaign was paused, or the node drains: give the batch back.
         case park
@@ -73,24 +110,37 @@ final class BatchRun: Sendable {
 
     /// Whether another mail of this batch may start.
     var mayStart: Bool {
-        state.withLock { $0.stop == nil && ContinuousClock.now < $0.leaseEnd }
+        let now = Instant.now
+        return state.withLock { $0.stop == nil && now < $0.leaseEnd } && now < lastCallAt
     }
 
+    /// Whether no other mail starts for a reason that is not the campaign's expiry: what has not started is left alone.
+    var isStopped: Bool { state.withLock { $0.stop != nil || Instant.now >= $0.leaseEnd } }
+
     /// Whether the lease still holds by this node's own clock.
-    var holdsLease: Bool { state.withLock { ContinuousClock.now < $0.leaseEnd } }
+    var holdsLease: Bool { state.withLock { Instant.now < $0.leaseEnd } }
 
     var stopReason: StopReason? { state.withLock(\.stop) }
 
+    /// Whether a temporary failure is final now.
+    ///
+    /// - Parameter now: seconds since 1970.
+    func isExpired(at now: Int64) -> Bool { batch.isExpired || now >= batch.campaignExpiresAt }
+
     /// The first reason stands, except that a lost lease overrules all, and ends the waiting.
     func stop(_ reason: StopReason) {
-        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            if state.stop == nil || reason == .abandon { state.stop = reason }
+        let waiter = state.withLock { state -> CheckedContinuation<Step, Never>? in
+            if state.stop == nil || reason == .abandon {
+                if state.stop == nil && reason == .cancel { state.timing.cancelled(at: .now) }
+                if reason != .cancel { state.timing.parked() }
+                state.stop = reason
+            }
             return state.takeWaiter()
         }
-        waiter?.resume()
+        waiter?.resume(returning: .ended)
     }
 
-    func extendLease(to end: ContinuousClock.Instant) {
+    func extendLease(to end: Instant) {
         state.withLock { $0.leaseEnd = max($0.leaseEnd, end) }
     }
 
@@ -123,6 +173,9 @@ final class BatchRun: Sendable {
     /// They are found, or not to be had.
     func endLookUp(of count: Int) { state.withLock { $0.lookedUp -= count } }
 
+    /// Whether most of it is settled and only mails under way are left.
+    var isLingering: Bool { state.withLock { $0.timing.parts > 0 && $0.waiting == 0 } }
+
     /// The mail to the recipient at `position` is on its way to a connection.
     func start(_ position: Int) {
         state.withLock { state in
@@ -134,62 +187,147 @@ final class BatchRun: Sendable {
 
     /// Records the fate of the recipient at `position`. Called once for each.
     func finish(_ position: Int, _ disposition: Disposition) {
-        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            precondition(state.dispositions[position] == nil, "a recipient has one fate a run")
-            state.dispositions[position] = disposition
+        let waiter = state.withLock { state -> CheckedContinuation<Step, Never>? in
+            precondition(state.fates[position] == nil, "a recipient has one fate a run")
+            let fate = Fate(disposition, at: .now)
+            state.fates[position] = fate
             state.remaining -= 1
+            state.timing.finished(dueAt: fate.dueAt)
             if !state.hasStarted[position] {
                 state.hasStarted[position] = true
                 state.waiting -= 1
             }
             return state.takeWaiter()
         }
-        waiter?.resume()
+        waiter?.resume(returning: .ended)
     }
 
-    /// Returns when every recipient has its disposition, or the batch is to be abandoned, as it is when the task is
-    /// cancelled: whatever becomes of a mail, the process can end.
-    func wait() async {
+    // MARK: Settling
+
+    enum Step: Sendable, Equatable {
+        /// What is done is to be settled now; others are under way.
+        case part
+        /// Every recipient has its fate, or the batch is to be abandoned.
+        case ended
+    }
+
+    /// Waits for the next thing to do. The end of the task abandons the batch: whatever becomes of a mail, the process can
+    /// end.
+    func next() async -> Step {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let waiter = state.withLock { state in
                     state.waiter = continuation
                     return state.takeWaiter()
                 }
-                waiter?.resume()
+                waiter?.resume(returning: .ended)
             }
         } onCancel: {
             stop(.abandon)
         }
     }
 
-    /// What to do with the batch once every recipient has its disposition.
+    /// Looks whether a part is due. Called from time to time.
+    func tick(at now: Instant = .now) {
+        let waiter = state.withLock { state -> CheckedContinuation<Step, Never>? in
+            guard !state.isOver, state.timing.isDue(at: now) else { return nil }
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.resume(returning: .part)
+    }
+
+    /// What is done at one moment, to be settled while others are under way.
+    struct Part: Sendable {
+        fileprivate let positions: [Int]
+        let settlement: BatchSettlement
+        /// Never begun, by index: of a cancelled campaign that is the end.
+        let untouched: Set<Int32>
+    }
+
+    /// Nil where nothing is done. Say ``settled(_:)`` when it is.
+    func takePart(at now: Instant = .now) -> Part? {
+        state.withLock { state in
+            state.timing.taken(at: now)
+            let positions = state.fates.indices.filter { position in
+                switch state.fates[position] {
+                case .final, .waits: true
+                case .untouched: state.stop == .cancel
+                case .settled, nil: false
+                }
+            }
+            guard !positions.isEmpty else { return nil }
+            let (settlement, untouched) = settlement(of: positions, state, at: now)
+            return Part(positions: positions, settlement: settlement, untouched: untouched)
+        }
+    }
+
+    func settled(_ part: Part) {
+        state.withLock { state in
+            for position in part.positions { state.fates[position] = .settled }
+            let left = state.fates.compactMap(\.self).filter { !$0.isSettled }
+            state.timing.settled(leaving: left.count, firstDueAt: left.compactMap(\.dueAt).min())
+        }
+    }
+
+    /// What to do with the batch, or what is left of it, once every recipient has its fate.
     enum Conclusion: Sendable {
         case settle(BatchSettlement)
         case park
         case abandon
     }
 
-    func conclusion() -> Conclusion {
-        let (dispositions, stop, resends) = state.withLock { ($0.dispositions, $0.stop, $0.resends) }
-        if stop == .abandon { return .abandon }
-        var results: [RecipientResult] = []
-        var retries = RetryGroups()
-        var hasUntouched = false
-        for (position, disposition) in dispositions.enumerated() {
-            var record = batch.records[position]
-            record.count(resends: resends[position] ?? 0)
-            switch disposition {
-            case .final(let result): results.append(result)
-            case .deferred(let seconds): retries.add(record.triedAgain(), inSeconds: seconds)
-            case .requeued(let seconds, let awaitsResume):
-                retries.add(record, inSeconds: seconds, awaitsResume: awaitsResume)
-            case .untouched, nil: hasUntouched = true
+    func conclusion(at now: Instant = .now) -> Conclusion {
+        let state = state.withLock { (fates: $0.fates, stop: $0.stop, all: $0) }
+        if state.stop == .abandon { return .abandon }
+        let hasUntouched = state.fates.contains { fate in
+            switch fate {
+            case .untouched, nil: true
+            default: false
             }
         }
         // A batch that was stopped half-way keeps its journal; only a cancelled one is settled as it stands.
-        if hasUntouched && stop != .cancel { return .park }
-        return .settle(BatchSettlement(results: results, retries: retries.batches))
+        if hasUntouched && state.stop != .cancel { return .park }
+        return .settle(settlement(of: Array(state.fates.indices), state.all, at: now).0)
+    }
+
+    private func settlement(of positions: [Int], _ state: State, at now: Instant) -> (BatchSettlement, Set<Int32>) {
+        var results: [RecipientResult] = []
+        var retries = RetryGroups()
+        var untouched: Set<Int32> = []
+        for position in positions {
+            var record = batch.records[position]
+            switch state.fates[position] {
+            case .final(let result): results.append(result)
+            case .waits(let until, let wasTried, let awaitsResume):
+                record.count(resends: state.resends[position] ?? 0)
+                if wasTried { record = record.triedAgain() }
+                retries.add(record, inSeconds: now.duration(to: until) / .seconds(1), awaitsResume: awaitsResume)
+            case .untouched: untouched.insert(record.index)
+            case .settled, nil: break
+            }
+        }
+        return (BatchSettlement(results: results, retries: retries.batches), untouched)
+    }
+}
+
+/// Until when mail of a campaign that expires may start.
+enum LastCall {
+    /// Who waits for a connection when the campaign expires has so long for a last attempt, in seconds.
+    static let graceSeconds: Int64 = 10
+    /// And who is claimed after it, because that was the last time to come back or no node was there before.
+    static let lateSeconds: Int64 = 60
+    /// Longer than any campaign lasts.
+    private static let mostSeconds: Int64 = 315_360_000
+
+    /// - Parameters:
+    ///   - expiry: seconds since 1970.
+    ///   - isExpired: it had passed when the batch was claimed.
+    ///   - now: seconds since 1970.
+    static func after(expiry: Int64, isExpired: Bool, now: Int64) -> Duration {
+        if isExpired { return .seconds(lateSeconds) }
+        let left = expiry.subtractingReportingOverflow(now)
+        return .seconds((left.overflow ? mostSeconds : min(mostSeconds, max(0, left.partialValue))) + graceSeconds)
     }
 }
 

@@ -1,4 +1,3 @@
-package import MailTypes
 package import SMTPProtocol
 package import SMTPTransport
 package import TLSPolicies
@@ -8,11 +7,13 @@ package import TrafficShaping
 package struct DeliveryConfiguration: Sendable {
     /// The name leases are held under. One running process a name.
     package var node: String
+    /// The log of attempts, where the operator wants one.
+    package var accounting: AccountingLog.Settings?
     /// The name given in EHLO (RFC 5321 §4.1.1.1): the host name that the sending address resolves back to.
     package var heloName: String
     /// Smarthosts that take all mail instead of the recipients' own servers. Several share it by weight, and take over
     /// from each other. Empty to deliver directly.
-    package var routes: [Route] = []
+    package var smarthosts: [Smarthost] = []
     /// The port mail servers listen on; another one only in tests.
     package var smtpPort: Int = 25
     /// Lifts the guard against loopback, private and other non-global addresses.
@@ -34,7 +35,7 @@ package struct DeliveryConfiguration: Sendable {
     package var sources: [String: SourcePool] = [:]
     /// The pool of accounts for which no other was set.
     package static let defaultPool = "default"
-    /// Limits of each route, and of every lane in tests; otherwise those of the provider apply.
+    /// Limits of each smarthost, and of every lane in tests; otherwise those of the provider apply.
     package var laneLimits: LaneLimits?
     /// How lanes slow down, pause and recover.
     package var governor = GovernorPolicy()
@@ -54,47 +55,18 @@ package struct DeliveryConfiguration: Sendable {
     package var publicURL: String?
     /// Seconds that mails under way may take to finish when the node stops.
     package var drainSeconds = 30
-    /// The protection of the way to routes that say nothing else, and of every way where receivers publish nothing.
+    /// The protection of the way to smarthosts that say nothing else, and of every way where receivers publish nothing.
     package var tls: SMTPTLSPolicy = .opportunistic
     /// The least protection of mail to recipients' own servers.
     package var tlsRequirement = TLSRequirement.opportunistic
     /// PEM file of the authorities that certificates are checked against; nil for the system's.
     package var trustRootsFile: String?
     package var timeouts = SMTPTimeouts.standard
-    /// Nil: receivers are told nothing of their TLS, and nothing is counted for it. Of no use with routes.
+    /// Nil: receivers are told nothing of their TLS, and nothing is counted for it. Of no use with smarthosts.
     package var tlsReports: TLSReportSettings?
 
     package init(node: String, heloName: String) {
         self.node = node
         self.heloName = heloName
-    }
-
-    /// A smarthost, or a sink.
-    package struct Route: Sendable, Hashable {
-        /// A name or an address; what its certificate must name.
-        package let host: String
-        package let port: Int
-        /// Where it is reached: found by the caller, one or more.
-        package var addresses: [IPAddress]
-        package var credentials: SMTPCredentials?
-        /// Nil: ``DeliveryConfiguration/tls``.
-        package var tls: SMTPTLSPolicy?
-        /// TLS begins with the connection (RFC 8314 §3.3). Only with a policy that demands TLS.
-        package var startsWithTLS = false
-        /// Its share of the mail among the routes, 1…1,000.
-        package var weight = 1
-        /// At once; nil: those of ``DeliveryConfiguration/laneLimits``.
-        package var connections: Int?
-
-        /// - Parameter addresses: left out where `host` is an address.
-        package init(host: String, port: Int, addresses: [IPAddress]? = nil, credentials: SMTPCredentials? = nil) {
-            self.host = host
-            self.port = port
-            self.addresses = addresses ?? IPAddress(host).map { [$0] } ?? []
-            self.credentials = credentials
-        }
-
-        /// As operators name it, such as `smtp.example.net:587`.
-        package var name: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
     }
 }

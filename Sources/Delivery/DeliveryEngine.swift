@@ -21,12 +21,16 @@ package final class DeliveryEngine: Service {
     private let journal: JournalWriter
     private let runtimes: CampaignRuntimes
     private let opener: BatchOpener
-    let router: Router
+    let dispatcher: Dispatcher
+    let lanes: LaneRegistry
+    let rules: ShapingRules
     private let local: LocalJournal?
     private let fleet = FleetState()
+    let gates: ProviderGates
     private let tlsReporter: TLSReporter?
     private let mtaSTSPolicies: MTASTSPolicies?
-    let metrics = DeliveryMetrics()
+    let metrics: DeliveryMetrics
+    let accounting: AccountingLog?
     let startedAt = Date()
     let logger: Logger
 
@@ -47,6 +51,8 @@ package final class DeliveryEngine: Service {
         var deadline: Task<Void, Never>?
         var pacer = AccountPacer()
 
+        private static let mostLingering = 1_024
+
         /// How many batches may be claimed now; nil once the engine stops. What waits for the rate of its account, or for
         /// name servers, keeps no other account's mail away.
         func appetite(_ configuration: DeliveryConfiguration, _ fleet: FleetState) -> Int? {
@@ -56,10 +62,12 @@ package final class DeliveryEngine: Service {
                 fleet.shaping(of: run.batch.id.account)?.rate == nil ? sum + run.queuedCount : sum
             }
             let missing = configuration.waitingMails - waiting
+            // What is left of batches that were settled in parts is a few mails each.
+            let lingering = min(runs.values.count(where: \.isLingering), Self.mostLingering)
             return max(
                 0,
                 min(
-                    configuration.activeBatches - activeBatches,
+                    configuration.activeBatches + lingering - activeBatches,
                     (missing + MailLimits.batchRecipients - 1) / MailLimits.batchRecipients))
         }
 
@@ -76,15 +84,20 @@ package final class DeliveryEngine: Service {
 
     /// - Parameters:
     ///   - local: the node's own files, of which no other process knows.
-    ///   - resolver: needed unless the configuration has routes.
+    ///   - resolver: needed unless the configuration has smarthosts.
     ///   - tlsPolicies: what receivers publish of their TLS (DANE, MTA-STS).
     ///   - ownAddresses: of this machine; mail that would lead there bounces.
+    ///   - metrics: where the engine counts.
+    ///   - accounting: gets a line for each attempt.
     package init(
         configuration: DeliveryConfiguration, store: DeliveryStore, local: LocalJournal? = nil, vault: Vault,
         domains: SendingDomains,
         resolver: Resolver?, tlsPolicies: TLSPolicyResolver? = nil, ownAddresses: Set<IPAddress> = [],
+        metrics: DeliveryMetrics = DeliveryMetrics(), accounting: AccountingLog? = nil,
         group: any EventLoopGroup, logger: Logger
     ) {
+        self.metrics = metrics
+        self.accounting = accounting
         self.configuration = configuration
         self.store = store
         self.logger = logger
@@ -106,26 +119,36 @@ package final class DeliveryEngine: Service {
                 brakeShare: configuration.refusals.brakeShare)
         }
         // With smarthosts in between there is nothing to tell of receivers.
-        let reports = resolver == nil || !configuration.routes.isEmpty ? nil : configuration.tlsReports
+        let reports = resolver == nil || !configuration.smarthosts.isEmpty ? nil : configuration.tlsReports
         let tlsResults = reports.map { _ in TLSResults() }
-        let router = Router(
-            configuration: configuration, budget: budget, fleet: fleet,
-            leaseTokens: { try await store.leaseSiteTokens($0, rate: $1, wanted: $2) }, resolver: resolver,
-            tlsPolicies: tlsPolicies, tlsResults: tlsResults, ownAddresses: ownAddresses,
-            group: group, logger: logger)
+        let sender = Sender(
+            journal: journal, retry: configuration.retry, refusals: configuration.refusals,
+            onBrake: BlockedCampaigns(store: store, runtimes: runtimes, metrics: metrics, logger: logger).pause,
+            metrics: metrics, accounting: accounting, logger: logger)
+        rules = ShapingRules(configuration.providers, configured: configuration.laneLimits)
+        let destinations = DestinationResolver(
+            configuration, rules: rules, resolver: resolver, tlsPolicies: tlsPolicies, ownAddresses: ownAddresses)
+        let leaseTokens: SiteRate.Lease = { try await store.leaseSiteTokens($0, rate: $1, wanted: $2) }
+        let gates = ProviderGates(policy: configuration.governor, fleet: fleet, leaseTokens: leaseTokens)
+        self.gates = gates
+        lanes = LaneRegistry(
+            configuration, rules: rules,
+            in: LaneEnvironment(
+                policy: configuration.governor, budget: budget, fleet: fleet, sender: sender, group: group,
+                logger: logger),
+            leaseTokens: leaseTokens, providerGate: { gates.gate($0, $1) }, tlsResults: tlsResults)
+        dispatcher = Dispatcher(
+            resolver: destinations, smarthosts: Smarthosts(configuration.smarthosts, rules: rules),
+            sources: SourceChooser(pools: configuration.sources, fleet: fleet, wallClock: Sender.wallClock),
+            lanes: lanes, sender: sender)
         opener = BatchOpener(
-            journal: journal, router: router,
-            sender: Sender(
-                journal: journal, retry: configuration.retry, refusals: configuration.refusals,
-                onBrake: BlockedCampaigns(store: store, runtimes: runtimes, metrics: metrics, logger: logger).pause,
-                metrics: metrics, logger: logger),
-            suppressions: check, now: Sender.wallClock)
-        self.router = router
+            journal: journal, dispatcher: dispatcher, sender: sender, suppressions: check, now: Sender.wallClock)
         mtaSTSPolicies = tlsPolicies?.policies
         if let reports, let tlsResults, let resolver {
             tlsReporter = TLSReporter(
                 reports, tlsResults, store: store,
-                world: .real(configuration, router: router, resolver: resolver, domains: domains, group: group),
+                world: .real(
+                    configuration, destinations: destinations, resolver: resolver, domains: domains, group: group),
                 logger: logger)
         } else {
             tlsReporter = nil
@@ -142,7 +165,7 @@ package final class DeliveryEngine: Service {
             }
         } onCancel: {
             self.stop(.abandon)
-            Task { await router.shutdown() }
+            Task { await lanes.shutdown() }
         }
         state.withLock(\.deadline)?.cancel()
         await store.unregister(node: configuration.node)
@@ -154,20 +177,23 @@ package final class DeliveryEngine: Service {
         await refreshOrders()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.journal.run() }
+            group.addTask { await self.lanes.run() }
             group.addTask { await self.renewLeases() }
             group.addTask { await self.completeLeftovers() }
             group.addTask { await self.listenForWork() }
             group.addTask { await self.wakeRegularly() }
             group.addTask { await self.followFleet() }
             group.addTask { await self.followOrders() }
+            group.addTask { await self.followStops() }
             group.addTask { await self.tlsReporter?.run() }
             group.addTask { await self.sharePolicies() }
             await claimUntilDrained()
             await journal.flush()
             await tlsReporter?.flush(looksUp: false)
+            await lanes.shutdown()
             group.cancelAll()
         }
-        await router.shutdown()
+        accounting?.flush()
     }
 
     /// Stops claiming and starts no more mail.
@@ -187,7 +213,7 @@ package final class DeliveryEngine: Service {
         let deadline = Task {
             // Mails that have not ended by then are cut off; those past their final dot become in doubt.
             do { try await Task.sleep(for: .seconds(configuration.drainSeconds)) } catch { return }
-            await router.shutdown()
+            await lanes.shutdown()
             do { try await Task.sleep(for: Self.cutOffTime) } catch { return }
             // A mail that nobody has heard of by now must not keep the process. What was journalled stands.
             logger.warning("batches left as they are", metadata: ["batches": "\(state.withLock(\.activeBatches))"])
@@ -295,10 +321,54 @@ package final class DeliveryEngine: Service {
             return
         }
         let recalls = state.withLock(\.recalls)
-        try await opener.open(run)
-        await run.wait()
+        let endText = state.withLock { Self.endText(batch, $0.orders) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                do {
+                    try await self.opener.open(run, endingAs: endText)
+                } catch {
+                    run.stop(.abandon)
+                    throw error
+                }
+            }
+            await settleParts(of: run, recalls: recalls)
+            group.cancelAll()
+            try await group.waitForAll()
+        }
         await journal.flush()
         try await conclude(run, recalls: recalls)
+    }
+
+    /// Why mail of an expired campaign gets no last attempt: its operator, or its own rate, would not have it.
+    private static func endText(_ batch: ClaimedBatch, _ orders: MailOrders) -> String? {
+        guard batch.isExpired else { return nil }
+        if orders.names(batch.id) { return "the campaign expired while the operator held it" }
+        return batch.isCapped ? "the rate of the campaign did not reach it before the expiry" : nil
+    }
+
+    /// Settles what is done of a batch while a few slow recipients keep the rest waiting; returns when all have their fate.
+    private func settleParts(of run: BatchRun, recalls: Int) async {
+        while await run.next() == .part {
+            guard let part = run.takePart() else { continue }
+            // What is done was journalled before it was called so.
+            await journal.flush()
+            do {
+                let result = try await store.settlePart(
+                    run.batch.id, node: configuration.node, epoch: run.batch.epoch, part.settlement,
+                    untouched: part.untouched)
+                guard result != .lost else {
+                    run.stop(.abandon)
+                    continue
+                }
+                run.settled(part)
+                if part.settlement.awaitsResume && recalls != state.withLock(\.recalls) { try await store.recall() }
+                wakeUp.raise()
+            } catch {
+                // The next part has it, or the end.
+                logger.warning(
+                    "part of a batch not settled", metadata: ["batch": "\(run.batch.id)", "error": "\(error)"])
+            }
+        }
     }
 
     /// - Parameter recalls: how many there had been when the work began.
@@ -345,7 +415,6 @@ package final class DeliveryEngine: Service {
             } catch {
                 logger.warning("completions not swept", metadata: ["error": "\(error)"])
             }
-            await router.closeIdleLanes()
             do {
                 let joined = try await store.coalesceRetries()
                 if joined > 0 { logger.debug("retry batches joined", metadata: ["count": "\(joined)"]) }
@@ -377,6 +446,24 @@ package final class DeliveryEngine: Service {
         }
     }
 
+    /// Hears of pauses and cancellations where no journal group tells of them, because nothing ends.
+    private func followStops() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
+            let runs = state.withLock(\.runs)
+            guard !runs.isEmpty else { continue }
+            do {
+                for (batch, epoch, standing) in try await store.stopped(node: configuration.node) {
+                    guard let run = runs[batch], run.batch.epoch == epoch else { continue }
+                    run.stop(standing == .cancelling ? .cancel : .park)
+                }
+            } catch {
+                guard !Task.isCancelled else { return }
+                logger.warning("pauses and cancellations not read", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
     private func listenForWork() async {
         for await _ in store.workSignals() { wakeUp.raise() }
     }
@@ -385,6 +472,7 @@ package final class DeliveryEngine: Service {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(2))
             await refreshFleet()
+            await lanes.closeIdle()
         }
     }
 
@@ -393,6 +481,7 @@ package final class DeliveryEngine: Service {
             try await fleet.refresh(
                 from: store, node: configuration.node, aliveSeconds: Double(configuration.leaseSeconds),
                 day: Int(Sender.wallClock() / 86_400))
+            gates.hear(try await store.exchange(gates.ownRests))
         } catch {
             // A node that ends needs none.
             guard !Task.isCancelled else { return }
@@ -419,7 +508,8 @@ package final class DeliveryEngine: Service {
     private func wakeRegularly() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(250))
-            router.shed()
+            lanes.tick()
+            for run in state.withLock({ Array($0.runs.values) }) { run.tick() }
             wakeUp.raise()
         }
     }

@@ -22,6 +22,15 @@ final class FleetState: Sendable {
     /// Nodes that deliver, this one included.
     var nodes: Int { state.withLock(\.nodes) }
 
+    /// What holds for an account's mail in a lane of this node; nil where nothing was set.
+    func terms(of account: AccountID) -> AccountTerms? {
+        state.withLock { state in
+            guard let shaping = state.accounts[account] else { return nil }
+            let rate = shaping.rate.map { MessageRate(max(1, Int($0 / Double(state.nodes) * 3_600)), per: .hour) }
+            return AccountTerms(weight: shaping.weight, rate: rate)
+        }
+    }
+
     func shaping(of account: AccountID) -> AccountShaping? { state.withLock { $0.accounts[account] } }
 
     /// Mails that a source has sent to a provider today, and those that wait to be sent.
@@ -64,24 +73,4 @@ extension FleetState.State {
         let count = places[usage, default: 0] + change
         places[usage] = count == 0 ? nil : count
     }
-}
-
-/// Spreads the claims of accounts whose rate is capped, so that a capped campaign waits in the database and not here.
-struct AccountPacer: Sendable {
-    /// When all that was claimed of an account will have gone at its rate.
-    private var spentUntil: [AccountID: SteadySeconds] = [:]
-
-    /// Accounts that get no batch now.
-    mutating func waiting(at now: SteadySeconds) -> [AccountID] {
-        spentUntil = spentUntil.filter { $0.value > now }
-        return spentUntil.keys.filter { spentUntil[$0, default: 0] > now + Self.aheadSeconds }
-    }
-
-    /// - Parameter rate: mails a second that this node may send for the account.
-    mutating func claimed(_ count: Int, of account: AccountID, rate: Double, at now: SteadySeconds) {
-        spentUntil[account] = max(spentUntil[account] ?? now, now) + Double(count) / rate
-    }
-
-    /// So much is claimed in advance, so that lanes do not run dry.
-    private static let aheadSeconds = 1.0
 }

@@ -16,6 +16,7 @@ final class Sender: MailSender {
     private let refusals: RefusalPolicy
     private let onBrake: BrakeHandler
     let metrics: DeliveryMetrics
+    private let accounting: AccountingLog?
     private let now: @Sendable () -> Int64
     private let logger: Logger
 
@@ -26,6 +27,7 @@ final class Sender: MailSender {
     init(
         journal: JournalWriter, retry: RetrySchedule, refusals: RefusalPolicy = RefusalPolicy(),
         onBrake: @escaping BrakeHandler = { _, _, _ in }, metrics: DeliveryMetrics = DeliveryMetrics(),
+        accounting: AccountingLog? = nil,
         now: @escaping @Sendable () -> Int64 = Sender.wallClock, logger: Logger
     ) {
         self.journal = journal
@@ -33,58 +35,64 @@ final class Sender: MailSender {
         self.refusals = refusals
         self.onBrake = onBrake
         self.metrics = metrics
+        self.accounting = accounting
         self.now = now
         self.logger = logger
     }
 
     static let wallClock: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
 
-    /// Mails that were stopped, or waited too long, end here.
-    func settlesWithoutConnection(_ job: Job, waited: Bool) -> Bool {
+    /// Mails that were stopped, or that came too late, end here.
+    func endIfOver(_ job: QueuedMail) -> Bool {
         guard job.run.mayStart else {
-            job.run.finish(job.position, .untouched)
+            endUnstarted(job)
             return true
         }
-        if now() >= job.run.batch.campaignExpiresAt {
-            conclude(job.run, job.position, .expired, RecipientReply(text: "the campaign's expiry passed"))
-            return true
-        }
-        if waited { postpone(job, inSeconds: Self.waitedSeconds, awaitsResume: false) }
-        return waited
+        return false
     }
 
-    private static let waitedSeconds = 60.0
+    /// A mail that may not start any more: the run was stopped, or its time is over.
+    private func endUnstarted(_ job: QueuedMail) {
+        guard !job.run.isStopped else { return job.run.finish(job.position, .untouched) }
+        conclude(job.run, job.position, .expired, RecipientReply(text: "its turn did not come before the expiry"))
+    }
 
-    func postpone(_ job: Job, inSeconds seconds: Double, awaitsResume: Bool) {
-        guard job.run.mayStart else { return job.run.finish(job.position, .untouched) }
-        guard now() < job.run.batch.campaignExpiresAt else {
-            return conclude(job.run, job.position, .expired, RecipientReply(text: "the campaign's expiry passed"))
+    func requeue(
+        _ job: QueuedMail, inSeconds seconds: Double, awaitsResume: Bool, because reason: RequeueReason
+    ) {
+        guard !job.run.isStopped else { return job.run.finish(job.position, .untouched) }
+        guard !job.run.isExpired(at: now()) else {
+            return conclude(job.run, job.position, .expired, RecipientReply(text: reason.endText))
         }
-        let reply = RecipientReply(text: "waiting until the site takes more mail")
-        journal.record(job.run, [JournalEntry(job.run, job.position, .deferred, reply)])
+        journal.record(
+            job.run, [JournalEntry(job.run, job.position, .deferred, RecipientReply(text: reason.waitText))])
         metrics.count(\.postponed)
         job.run.finish(job.position, .requeued(inSeconds: seconds, awaitsResume: awaitsResume))
     }
 
-    func giveUp(_ job: Job) {
-        guard job.run.mayStart else { return job.run.finish(job.position, .untouched) }
+    func giveUp(_ job: QueuedMail) {
+        guard !job.run.isStopped else { return job.run.finish(job.position, .untouched) }
         conclude(job.run, job.position, .bounced, RecipientReply(text: "given up by the operator"))
     }
 
-    func fail(_ job: Job, failure: SMTPConnectFailure, provider: Provider) -> LaneAnswer {
+    func fail(
+        _ job: QueuedMail, _ failure: SMTPConnectFailure, _ report: DeliveryReport, provider: Provider
+    ) -> LaneAnswer {
         // A draining node closes its pools: that says nothing about the site.
-        guard job.run.mayStart else {
+        guard !job.run.isStopped else {
             job.run.finish(job.position, .untouched)
             return .stopped
         }
-        let refusal = Refusal(failure.report, provider)
-        conclude(job.run, job.position, failure.report, refusal)
-        return failure.report.answer(refusal)
+        let refusal = Refusal(report, provider)
+        let decision = conclude(job.run, job.position, report, refusal)
+        account(job, AttemptRecord.Peer(failure), report, decision)
+        return report.answer(refusal)
     }
 
     func send(
-        _ job: Job, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool
-    ) async -> SendResult {
+        _ job: QueuedMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
+        step: (DeliveryReport) -> SMTPAttempt.Step
+    ) async -> LaneAnswer {
         let run = job.run
         let position = job.position
         let record = run.batch.records[position]
@@ -127,19 +135,28 @@ final class Sender: MailSender {
         let message = OutgoingMessage(header: mail.signature, content: mail.content) { [journal] in
             journal.mayEnd(run, position, mark)
         }
-        let report = await connection.deliver(envelope, message)
+        let begun = ContinuousClock.now
+        var report = await connection.deliver(envelope, message)
         if report.mayRetryAtOnce && !job.wasRetried {
             journal.record(run, [JournalEntry(run, position, .withdrawn)])
-            return .stale
+            return .connectionWasClosed
         }
         if isSmarthost && report.isLoginFailure {
             journal.record(run, [JournalEntry(run, position, .withdrawn)])
-            return .notLoggedIn(.notLoggedIn(report.loginProblem))
+            return .notLoggedIn(report.loginProblem)
         }
         if report.verdict == .accepted { metrics.accepted(over: connection) }
+        if report.isAboutHost && Refusal(report, provider)?.isAboutSender != true {
+            guard case .end(let decisive) = step(report) else {
+                journal.record(run, [JournalEntry(run, position, .withdrawn)])
+                return .connectionWasClosed
+            }
+            report = decisive
+        }
         let refusal = Refusal(report, provider)
-        conclude(run, position, report, refusal)
-        return .answered(report.answer(isSmarthost ? refusal?.ofRelay : refusal))
+        let decision = conclude(run, position, report, refusal)
+        account(job, AttemptRecord.Peer(connection), report, decision, .now - begun)
+        return report.answer(isSmarthost ? refusal?.ofRelay : refusal)
     }
 
     /// Ends the attempt as the report of the transaction says.
@@ -147,16 +164,18 @@ final class Sender: MailSender {
     /// - Parameters:
     ///   - refusal: what the server's refusal means, where it refused.
     ///   - reply: what to keep of it, where that is more than the report tells.
+    @discardableResult
     func conclude(
         _ run: BatchRun, _ position: Int, _ report: DeliveryReport, _ refusal: Refusal? = nil,
         _ reply: RecipientReply? = nil
-    ) {
+    ) -> AttemptDecision {
         let reply = reply ?? RecipientReply(report)
         let attempts = Int(run.batch.records[position].attempt) + 1
         let decision = AttemptDecision(
-            report.verdict, isExpired: now() >= run.batch.campaignExpiresAt,
+            report.verdict, isExpired: run.isExpired(at: now()),
             resendsLeft: run.resendsLeft(position), bounces: refusal?.bounces(refusals, attempts: attempts))
-        watch(run, report, refusal, reply)
+        // Later attempts come back to those that were refused before, and would make any campaign look blocked at its end.
+        if attempts == 1 { watch(run, report, refusal, reply) }
         switch decision {
         case .final(let outcome):
             conclude(run, position, outcome, reply, finding: outcome == .bounced ? report.finding : .nothing)
@@ -166,6 +185,16 @@ final class Sender: MailSender {
             self.defer(
                 run, position, reply, inSeconds: leavesAtOnce ? 1 : retrySeconds(run, position, RetryClass(report)))
         }
+        return decision
+    }
+
+    /// A line of the operator's log, where there is one.
+    private func account(
+        _ job: QueuedMail, _ peer: AttemptRecord.Peer, _ report: DeliveryReport, _ decision: AttemptDecision,
+        _ duration: Duration? = nil
+    ) {
+        accounting?.note(
+            AttemptRecord(job.run, job.position, peer, report, decision, duration, at: Date()))
     }
 
     /// Tells once when too much of a campaign's mail is refused for its sender.

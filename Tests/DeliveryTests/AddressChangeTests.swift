@@ -31,36 +31,34 @@ struct AddressChangeTests {
         try await server.run { port in
             let budget = ConnectionBudget(obstacle == .budget ? 1 : 16)
             if obstacle == .budget { #expect(budget.take()) }
-            let router = Router.sample(budget, obstacle)
+            let routing = SampleRouting(sender, budget) { $0.limit(obstacle) }
             func enqueue(_ positions: Range<Int>, to addresses: [String]) throws {
-                router.enqueue(
-                    positions.map { Job(run: run, position: $0, queuedAt: .now) },
-                    to: [try .sample(addresses, port: obstacle == .rest && addresses == ["127.0.0.2"] ? 1 : port)],
-                    account: AccountID(rawValue: 1), sender: sender)
+                let isDead = obstacle == .rest && addresses == ["127.0.0.2"]
+                routing.enqueue(positions, of: run, to: try .sample(addresses, port: isDead ? 1 : port))
             }
             try enqueue(0..<4, to: [obstacle == .rest ? "127.0.0.2" : "127.0.0.1"])
             try await eventually("mail waits, and nobody carries it") {
-                let lane = try #require(router.allLanes.first).snapshot
+                let lane = try #require(routing.lanes.all.first).snapshot
                 return switch obstacle {
                 case .rate: lane.workers == 0 && lane.queued == 3
                 case .rest: lane.workers == 0 && sender.failed.count == 3 && lane.queued == 1
                 case .budget: lane.workers == 0 && lane.queued == 4
                 }
             }
-            weak let lane = router.allLanes.first
+            weak let lane = routing.lanes.all.first
             // Twelve addresses of which each look-up keeps others, with the living one among them.
             for turn in 2..<6 { try enqueue(0..<0, to: ["127.0.0.1", "127.0.0.\(turn)"]) }
             try enqueue(4..<6, to: ["127.0.0.1", "127.0.0.9"])
-            #expect(router.allLanes.count == 1)
-            #expect(router.allLanes.first === lane)
+            #expect(routing.lanes.all.count == 1)
+            #expect(routing.lanes.all.first === lane)
             if obstacle == .budget { budget.giveBack() }
             try await eventually("each mail is heard of") {
-                router.shed()
+                routing.lanes.tick()
                 return sender.heard == Set(0..<6)
             }
             #expect(sender.sent.count == (obstacle == .rate ? 1 : obstacle == .rest ? 3 : 6))
             #expect(lane != nil)
-            await router.shutdown()
+            await routing.end()
         }
     }
 
@@ -70,19 +68,18 @@ struct AddressChangeTests {
         let server = MailServer { _, _ in .held }
         try await server.run { port in
             sender.delivers = true
-            let router = Router.sample(ConnectionBudget(64), nil)
+            let routing = SampleRouting(sender) { $0.limit(nil) }
             for turn in 0..<6 {
-                router.enqueue(
-                    (0..<4).map { Job(run: run, position: turn * 4 + $0, queuedAt: .now) },
-                    to: [try .sample(["127.0.0.1", "127.0.0.\(turn + 2)"], port: port)],
-                    account: AccountID(rawValue: 1), sender: sender)
+                routing.enqueue(
+                    turn * 4..<turn * 4 + 4, of: run,
+                    to: try .sample(["127.0.0.1", "127.0.0.\(turn + 2)"], port: port))
                 try await eventually("a mail is under way") { server.heldCount >= 1 }
-                #expect(router.allLanes.map(\.snapshot.workers) == [1])
+                #expect(routing.lanes.all.map(\.snapshot.workers) == [1])
             }
             #expect(server.heldCount == 1)
             server.release()
             try await eventually("each mail is heard of") { sender.heard.count == 24 }
-            await router.shutdown()
+            await routing.end()
         }
     }
 
@@ -91,91 +88,22 @@ struct AddressChangeTests {
         let run = try BatchRun.sample(3)
         let budget = ConnectionBudget(1)
         #expect(budget.take())
-        let router = Router.sample(budget, .budget)
-        let jobs = (0..<3).map { Job(run: run, position: $0, queuedAt: .now) }
-        router.enqueue(
-            Array(jobs[..<2]), to: [try .sample(["127.0.0.2"], port: 1)], account: AccountID(rawValue: 1),
-            sender: sender)
-        let lane = try #require(router.allLanes.first)
-        await router.shutdown()
-        #expect(sender.postponed == [0, 1])
-        // And what somebody was about to put in.
-        lane.enqueue([jobs[2]])
-        #expect(sender.postponed == [0, 1, 2])
+        let routing = SampleRouting(sender, budget) { $0.limit(.budget) }
+        routing.enqueue(0..<2, of: run, to: try .sample(["127.0.0.2"], port: 1))
+        let lane = try #require(routing.lanes.all.first)
+        await routing.end()
+        #expect(sender.requeued.keys.sorted() == [0, 1])
+        // And what somebody was about to put in, here or in a lane still to be made.
+        lane.enqueue([QueuedMail(run: run, position: 2, queuedAt: 0)], of: AccountID(rawValue: 1))
+        #expect(sender.requeued.keys.sorted() == [0, 1, 2])
     }
 }
 
-/// Notes what lanes do with mails.
-final class RecordingSender: MailSender {
-    private struct State {
-        var sent: Set<Int> = []
-        var failed: Set<Int> = []
-        var postponed: Set<Int> = []
-        var ended: Set<Int> = []
-        var delivers = false
-    }
-
-    private let state = Mutex(State())
-    var sent: Set<Int> { state.withLock(\.sent) }
-    var failed: Set<Int> { state.withLock(\.failed) }
-    var postponed: Set<Int> { state.withLock(\.postponed) }
-    var heard: Set<Int> { state.withLock { $0.sent.union($0.failed).union($0.postponed).union($0.ended) } }
-    /// Really sends the mails.
-    var delivers: Bool {
-        get { state.withLock(\.delivers) }
-        set { state.withLock { $0.delivers = newValue } }
-    }
-
-    func settlesWithoutConnection(_ job: Job, waited: Bool) -> Bool {
-        if waited { postpone(job, inSeconds: 60, awaitsResume: false) }
-        return waited
-    }
-
-    func send(
-        _ job: Job, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool
-    ) async -> SendResult {
-        if delivers {
-            let envelope = SMTPEnvelope(
-                reversePath: "a@shop.example", recipient: job.run.batch.records[job.position].address,
-                needsSMTPUTF8: false, is8Bit: false, size: 20, requiresTLS: false)
-            _ = await connection.deliver(
-                envelope, OutgoingMessage(header: Array("Subject: a\r\n".utf8), content: Array("\r\nb\r\n".utf8)))
-        }
-        state.withLock { _ = $0.sent.insert(job.position) }
-        return .answered(.accepted)
-    }
-
-    func fail(_ job: Job, failure: SMTPConnectFailure, provider: Provider) -> LaneAnswer {
-        state.withLock { _ = $0.failed.insert(job.position) }
-        return .broken
-    }
-
-    func postpone(_ job: Job, inSeconds: Double, awaitsResume: Bool) {
-        state.withLock { _ = $0.postponed.insert(job.position) }
-    }
-
-    func giveUp(_ job: Job) { state.withLock { _ = $0.ended.insert(job.position) } }
-}
-
-extension Router {
-    fileprivate static func sample(_ budget: ConnectionBudget, _ obstacle: AddressChangeTests.Obstacle?) -> Router {
-        var configuration = DeliveryConfiguration(node: "n", heloName: "out.example.net")
-        configuration.laneLimits = LaneLimits(
+extension DeliveryConfiguration {
+    fileprivate mutating func limit(_ obstacle: AddressChangeTests.Obstacle?) {
+        laneLimits = LaneLimits(
             connections: 1, queueSeconds: obstacle == .rate ? 2 : 30,
             rate: obstacle == .rate ? MessageRate(1, per: .hour) : nil)
-        configuration.governor.firstPauseSeconds = 2
-        return Router(
-            configuration: configuration, budget: budget, resolver: nil, group: MultiThreadedEventLoopGroup.singleton,
-            logger: .silent)
-    }
-}
-
-extension Router.Site {
-    fileprivate static func sample(_ addresses: [String], port: Int) throws -> Self {
-        Router.Site(
-            name: "acme mx.acme.example", provider: .relay(limits: LaneLimits()),
-            targets: try addresses.map {
-                SMTPTarget(host: "mx.acme.example", address: try #require(IPAddress($0)), port: port)
-            })
+        governor.firstPauseSeconds = 2
     }
 }

@@ -35,8 +35,9 @@ struct AttemptDecisionTests {
 
     @Test func `REQUIRETLS asks for more than all settings but DANE, and is no trouble of the site`() throws {
         for setting in TLSRequirement.allCases {
-            #expect(Router.leastTLS(setting, requiresTLS: false) == setting)
-            #expect(Router.leastTLS(setting, requiresTLS: true) == (setting == .dane ? .dane : .requireTLS))
+            #expect(DestinationResolver.leastTLS(setting, requiresTLS: false) == setting)
+            #expect(
+                DestinationResolver.leastTLS(setting, requiresTLS: true) == (setting == .dane ? .dane : .requireTLS))
         }
         let report = DeliveryReport(
             .permanent, .requireTLSNotOffered, in: .mail, blame: .message, enhanced: EnhancedStatusCode("5.7.30"))

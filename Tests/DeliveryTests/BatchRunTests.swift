@@ -90,12 +90,12 @@ struct BatchRunTests {
         // Those who are due at about the same time go together, with the first of them.
         #expect(settlement.retries.map { $0.records.map(\.index) } == [[1, 3]])
         #expect(settlement.retries.map { $0.records.map(\.attempt) } == [[4, 1]])
-        #expect(settlement.retries.map(\.inSeconds) == [40])
-        #expect(settlement.retries.map(\.latestInSeconds) == [48])
+        #expect(settlement.retries.map { $0.inSeconds.rounded() } == [40])
+        #expect(settlement.retries.map { $0.latestInSeconds.rounded() } == [48])
     }
 
     @Test func `recipients due at different times go into batches of their own`() throws {
-        let seconds = [511.0, 0.9, 0, 300, 375, 512, 14_400]
+        let seconds = [511.0, 0.9, 0.1, 300, 374, 512, 14_400]
         let run = try BatchRun.sample(seconds.count)
         for (position, seconds) in seconds.enumerated() { run.finish(position, .deferred(inSeconds: seconds)) }
         guard case .settle(let settlement) = run.conclusion() else {
@@ -103,7 +103,7 @@ struct BatchRunTests {
             return
         }
         #expect(settlement.retries.map { $0.records.map(\.index) } == [[1, 2], [3, 4], [0, 5], [6]])
-        #expect(settlement.retries.map(\.inSeconds) == [0, 300, 511, 14_400])
+        #expect(settlement.retries.map { $0.inSeconds.rounded() } == [0, 300, 511, 14_400])
     }
 
     @Test func `who was not tried has no attempt more`() throws {
@@ -183,6 +183,91 @@ struct BatchRunTests {
         #expect(End(run.conclusion()) == end)
     }
 
+    // MARK: Parts
+
+    @Test func `a part holds what is done, and the end what is left`() throws {
+        let run = try BatchRun.sample(5, attempts: [0, 2, 0, 0, 0])
+        #expect(run.takePart() == nil)
+        run.finish(1, .deferred(inSeconds: 40))
+        run.finish(2, .final(RecipientResult(index: 2, outcome: .delivered)))
+        let part = try #require(run.takePart())
+        #expect(part.settlement.results.map(\.index) == [2])
+        #expect(part.settlement.retries.map { $0.records.map(\.index) } == [[1]])
+        #expect(part.settlement.retries.map { $0.records.map(\.attempt) } == [[3]])
+        #expect(part.untouched == [])
+        // A part that could not be settled comes again, with what is done since.
+        run.finish(0, .requeued(inSeconds: 60))
+        let second = try #require(run.takePart())
+        #expect(second.settlement.results.map(\.index) == [2])
+        #expect(second.settlement.retries.map { $0.records.map(\.index) } == [[1], [0]])
+        run.settled(second)
+        #expect(run.takePart() == nil)
+        run.finish(3, .final(RecipientResult(index: 3, outcome: .bounced)))
+        run.finish(4, .final(RecipientResult(index: 4, outcome: .bounced)))
+        guard case .settle(let rest) = run.conclusion() else {
+            Issue.record("not settled")
+            return
+        }
+        #expect(rest.results.map(\.index) == [3, 4] && rest.retries.isEmpty)
+    }
+
+    @Test func `of a cancelled batch those are done with that were never begun`() async throws {
+        let run = try BatchRun.sample(3)
+        run.finish(0, .final(RecipientResult(index: 0, outcome: .delivered)))
+        run.stop(.cancel)
+        run.finish(2, .untouched)
+        let step = Task { await run.next() }
+        // Whenever it begins to wait.
+        let ticking = Task {
+            while !Task.isCancelled {
+                run.tick(at: .now + .seconds(10))
+                try? await Task.sleep(for: .milliseconds(5))
+            }
+        }
+        #expect(await step.value == .part)
+        ticking.cancel()
+        let part = try #require(run.takePart())
+        #expect(part.settlement.results.map(\.index) == [0] && part.untouched == [2])
+        run.settled(part)
+        run.finish(1, .final(RecipientResult(index: 1, outcome: .delivered)))
+        #expect(await run.next() == .ended)
+        #expect(End(run.conclusion()) == .settle([1]))
+    }
+
+    @Test(arguments: [BatchRun.StopReason.park, .abandon])
+    func `a batch that is given back has no parts`(_ reason: BatchRun.StopReason) throws {
+        var timing = PartTiming(startedAt: .now)
+        timing.finished(dueAt: .now)
+        #expect(timing.isDue(at: .now + .seconds(3_600)))
+        timing.parked()
+        #expect(!timing.isDue(at: .now + .seconds(3_600)))
+        let run = try BatchRun.sample(2)
+        run.finish(0, .untouched)
+        run.stop(reason)
+        #expect(run.takePart() == nil)
+    }
+
+    // MARK: The expiry
+
+    @Test(
+        arguments: [
+            // It is far, near, over; and it had passed when the batch was claimed.
+            (1_000, false, 900, 110), (1_000, false, 1_000, 10), (1_000, false, 2_000, 10), (1_000, true, 2_000, 60),
+            (.max, false, 900, 315_360_010), (.max, false, -5, 315_360_010),
+        ] as [(Int64, Bool, Int64, Int)])
+    func `mail starts until a little after the expiry`(_ expiry: Int64, _ isExpired: Bool, _ now: Int64, _ seconds: Int)
+    {
+        #expect(LastCall.after(expiry: expiry, isExpired: isExpired, now: now) == .seconds(seconds))
+    }
+
+    @Test func `a run ends for its campaign's expiry without being stopped`() throws {
+        let run = try BatchRun.sample(1, expiresAt: 1_000, now: 1_011)
+        // By the table above: it has its grace.
+        #expect(run.mayStart)
+        #expect(!run.isStopped)
+        #expect(run.isExpired(at: 1_000) && !run.isExpired(at: 999))
+    }
+
     // MARK: Leases
 
     @Test func `no mail starts after the lease`() throws {
@@ -212,7 +297,8 @@ struct BatchRunTests {
 extension BatchRun {
     /// A run that no database knows.
     static func sample(
-        _ count: Int, attempts: [UInt8]? = nil, leaseEnd: ContinuousClock.Instant = .now + .seconds(60)
+        _ count: Int, attempts: [UInt8]? = nil, leaseEnd: ContinuousClock.Instant = .now + .seconds(60),
+        expiresAt: Int64 = .max, now: Int64 = 0
     ) throws -> BatchRun {
         let account = AccountID(rawValue: 1)
         let campaign = CampaignID(rawValue: 1)
@@ -234,8 +320,13 @@ extension BatchRun {
         return BatchRun(
             ClaimedBatch(
                 id: BatchID(account: account, campaign: campaign, number: 1), epoch: 1, standing: .open,
-                records: records, progress: [:], isRetry: false, campaignExpiresAt: .max),
+                records: records, progress: [:], isRetry: false, campaignExpiresAt: expiresAt),
             runtime: runtime, fingerprints: records.map { runtime.keys.fingerprinter.fingerprint($0.address) },
-            leaseEnd: leaseEnd)
+            leaseEnd: leaseEnd, now: now)
+    }
+
+    /// Waits for the end, whatever parts are due before.
+    func wait() async {
+        while await next() == .part {}
     }
 }

@@ -252,18 +252,6 @@ struct OutcomeTests {
         }
     }
 
-    @Test func `who was not tried before the expiry is not dialled`() async throws {
-        let fixture = try await DeliveryFixture.make()
-        let server = MailServer()
-        let campaign = try await fixture.send(3)
-        try await fixture.expire(campaign)
-        try await fixture.withEngine(to: server) { _ in
-            let counters = try await fixture.end(of: campaign).counters
-            #expect(counters.expired == 3)
-        }
-        #expect(server.attempts == [:])
-    }
-
     @Test func `a mail that cannot be made is not sent`() async throws {
         let fixture = try await DeliveryFixture.make()
         let server = MailServer()

@@ -16,7 +16,7 @@ import TrafficShaping
 
 /// Several smarthosts: shares, failover, and logins that fail.
 struct RouteTests {
-    private typealias Route = DeliveryConfiguration.Route
+    private typealias Route = Smarthost
 
     private static let password = "correct horse"
 
@@ -35,7 +35,7 @@ struct RouteTests {
         _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }, _ body: (DeliveryEngine) async throws -> Void
     ) async throws {
         let engine = fixture.engine(port: 1, logger: logger) { configuration in
-            configuration.routes = routes
+            configuration.smarthosts = routes
             adjust(&configuration)
         }
         let running = RunningEngine(engine)
@@ -56,11 +56,11 @@ struct RouteTests {
     }
 
     private static func lane(_ engine: DeliveryEngine, _ port: Int) -> LaneReport? {
-        engine.status.lanes.first { $0.site.hasSuffix(":\(port)") || $0.site == "route" }
+        engine.status.lanes.first { $0.site.hasSuffix(":\(port)") }
     }
 
     private static func lane(_ engine: DeliveryEngine, _ port: Int, from source: MailSource) -> LaneReport? {
-        engine.status.lanes.first { $0.site.contains(":\(port) ") && $0.source == source.address }
+        engine.status.lanes.first { $0.site.hasSuffix(":\(port)") && $0.source == source.address }
     }
 
     private static func onceEach(_ count: Int) -> [String: Int] {
@@ -257,13 +257,13 @@ struct RouteTests {
                     ? try await fixture.counters(campaign).deferred == 24
                     : Self.lane(engine, server.port)?.queued == 24
             }
-            #expect(try await engine.reload(routes: [old]) == [])
-            let added = await #expect(throws: RoutesAddedOrRemoved.self) {
-                try await engine.reload(routes: [Self.route(server.port, login: true), Self.route(1)])
+            #expect(try await engine.reload(smarthosts: [old]) == [])
+            let added = await #expect(throws: SmarthostsAddedOrRemoved.self) {
+                try await engine.reload(smarthosts: [Self.route(server.port, login: true), Self.route(1)])
             }
-            #expect(added == RoutesAddedOrRemoved(added: ["127.0.0.1:1"], removed: []))
+            #expect(added == SmarthostsAddedOrRemoved(added: ["127.0.0.1:1"], removed: []))
             #expect(server.connections == 1)
-            let changed = try await engine.reload(routes: [Self.route(server.port, login: true)])
+            let changed = try await engine.reload(smarthosts: [Self.route(server.port, login: true)])
             #expect(changed == ["127.0.0.1:\(server.port)"])
             #expect(try await fixture.end(of: campaign).counters.delivered == 24)
             #expect(Self.lane(engine, server.port)?.state == "open")
@@ -286,7 +286,7 @@ struct RouteTests {
                 try await withEngine(fixture, routes(1_000, 1, connections: 1)) { engine in
                     let campaign = try await fixture.send(40, batchSize: 40)
                     try await eventually("one is busy") { first.heldCount == 1 }
-                    let changed = try await engine.reload(routes: routes(1, 1_000, connections: 3))
+                    let changed = try await engine.reload(smarthosts: routes(1, 1_000, connections: 3))
                     #expect(changed.count == 2)
                     try await eventually("it is busier") { first.heldCount == 3 }
                     let before = second.copies.count
@@ -321,7 +321,7 @@ struct RouteTests {
             try await eventually("a mail is under way") { Self.lane(engine, server.port)?.queued == 4 }
             var changed = Self.route(server.port)
             changed.tls = .opportunistic
-            #expect(try await engine.reload(routes: [changed]).count == 1)
+            #expect(try await engine.reload(smarthosts: [changed]).count == 1)
             goesOn.set(true)
             #expect(try await fixture.end(of: campaign).counters.delivered == 5)
             #expect(engine.status.counts.deferred == 0)

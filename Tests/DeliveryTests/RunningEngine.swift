@@ -47,14 +47,19 @@ extension DeliveryFixture {
         logger: Logger = .silent, _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
     ) -> DeliveryEngine {
         var configuration = DeliveryConfiguration(node: node, heloName: "out.example.net")
-        configuration.routes = [.init(host: "127.0.0.1", port: port)]
+        configuration.smarthosts = [.init(host: "127.0.0.1", port: port)]
         configuration.retry = RetrySchedule(baseSeconds: 0.2, maximumSeconds: 0.2)
         configuration.governor.firstPauseSeconds = 0.2
         configuration.governor.maximumPauseSeconds = 0.2
         adjust(&configuration)
+        let metrics = DeliveryMetrics()
+        let accounting = configuration.accounting.flatMap {
+            try? AccountingLog($0, metrics: metrics, logger: logger)
+        }
         return DeliveryEngine(
             configuration: configuration, store: store, local: local, vault: vault, domains: domains, resolver: nil,
-            tlsPolicies: tlsPolicies, group: MultiThreadedEventLoopGroup.singleton, logger: logger)
+            tlsPolicies: tlsPolicies, metrics: metrics, accounting: accounting,
+            group: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }
 
     /// Runs `body` beside an engine that delivers to the server and is drained afterwards.

@@ -43,18 +43,6 @@ struct ShapingTests {
         #expect(try await fixture.problemsOfBooks() == [])
     }
 
-    @Test func `a lane without mail says nothing about the pace of its site, however often one looks`() {
-        var throughput = Throughput()
-        #expect(throughput.perSecond(at: 0) == 0)
-        #expect(throughput.established(at: 60) == nil)
-        for mail in 0..<20 { throughput.count(at: 60 + Double(mail) / 2) }
-        #expect(throughput.established(at: 70) == 2)
-        throughput.rest()
-        #expect(throughput.perSecond(at: 71) == 0)
-        #expect(throughput.established(at: 120) == nil)
-        #expect(throughput.total == 20)
-    }
-
     @Test func `a connection carries so many mails and no more, also while others wait`() async throws {
         let fixture = try await DeliveryFixture.make()
         let server = try HostileServer { $0.behave() }

@@ -150,10 +150,10 @@ struct TLSFaultTests {
     }
 
     private func adjust(_ configuration: inout DeliveryConfiguration, _ port: Int, _ policy: SMTPTLSPolicy) {
-        var route = DeliveryConfiguration.Route(host: "mx.example", port: port)
+        var route = Smarthost(host: "mx.example", port: port)
         route.addresses = [IPAddress("127.0.0.1")].compactMap { $0 }
         route.tls = policy
-        configuration.routes = [route]
+        configuration.smarthosts = [route]
         configuration.trustRootsFile = authority.rootsFile
         configuration.timeouts.startTLS = .milliseconds(400)
         configuration.laneLimits = LaneLimits(connections: 1)

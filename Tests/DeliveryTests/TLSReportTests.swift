@@ -48,7 +48,7 @@ struct TLSReportTests {
                 surroundings.lookups.withLock { $0.append(name) }
                 return try surroundings.record.withLock { $0 }.get()
             },
-            targets: { _ throws(Router.Failure) in
+            targets: { _ throws(RoutingFailure) in
                 [SMTPTarget(host: "mx.d.example", address: .v4(0x7F00_0001), port: surroundings.port)]
             },
             signer: { domain in

@@ -2,22 +2,33 @@ import SMTPTransport
 import TrafficShaping
 
 /// What a lane keeps to: all that changes when the rules are read anew.
-struct LaneRules: Sendable {
+final class LaneRules: Sendable {
     let provider: Provider
     let limits: LaneLimits
     /// The rate that all nodes keep together; nil where there is none.
-    private(set) var siteRate: SiteRate?
+    let siteRate: SiteRate?
+    /// What all lanes of the provider keep together; nil where there is nothing.
+    let providerGate: (any LaneGate)?
 
-    init(provider: Provider, limits: LaneLimits, siteRate: SiteRate?) {
+    init(provider: Provider, limits: LaneLimits, siteRate: SiteRate?, providerGate: (any LaneGate)?) {
         self.provider = provider
         self.limits = limits
         self.siteRate = siteRate
+        self.providerGate = providerGate
     }
 
     /// The tokens at hand stay while the rate does.
-    init(_ new: LaneRules, after old: LaneRules) {
-        self = new
-        if new.limits.rate == old.limits.rate { siteRate = old.siteRate }
+    func following(_ old: LaneRules) -> LaneRules {
+        let siteRate = limits.rate == old.limits.rate ? old.siteRate : siteRate
+        return LaneRules(provider: provider, limits: limits, siteRate: siteRate, providerGate: providerGate)
+    }
+
+    /// Asked besides the lane's own governor.
+    var gates: [any LaneGate] {
+        var gates: [any LaneGate] = []
+        if let providerGate { gates.append(providerGate) }
+        if let siteRate { gates.append(siteRate) }
+        return gates
     }
 }
 

@@ -2,9 +2,7 @@ import TrafficShaping
 
 /// What a lane looks like at one moment.
 struct LaneSnapshot: Sendable {
-    let name: String
-    let provider: String
-    let source: String
+    let id: LaneID
     let standing: LaneStanding
     /// The time that ``standing`` counts from.
     let at: SteadySeconds

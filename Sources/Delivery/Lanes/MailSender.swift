@@ -1,45 +1,37 @@
-import MailTypes
 import SMTPProtocol
 import SMTPTransport
 import TrafficShaping
 
-/// What a lane's workers do with a mail.
+/// What a lane does with mails, one at a time.
 protocol MailSender: Sendable {
-    /// Ends a job that must not or need not be sent any more; true when it did.
+    /// Ends a mail that must not be sent any more; true where it did.
+    func endIfOver(_ mail: QueuedMail) -> Bool
+    /// - Parameters:
+    ///   - isSmarthost: the site passes mail on to others, and may want a login.
+    ///   - step: what the attempt does after an answer that another host might not give; asked once.
+    /// - Returns: ``LaneAnswer/connectionWasClosed`` where the mail goes by another connection.
+    func send(
+        _ mail: QueuedMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
+        step: (DeliveryReport) -> SMTPAttempt.Step
+    ) async -> LaneAnswer
+    /// No connection to the site could be made, or none to a host that was left.
     ///
-    /// - Parameter waited: it has waited for too long.
-    func settlesWithoutConnection(_ job: Job, waited: Bool) -> Bool
-    /// - Parameter isSmarthost: the site passes mail on to others, and may want a login.
-    func send(_ job: Job, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool) async -> SendResult
-    /// No connection to the site could be made.
-    func fail(_ job: Job, failure: SMTPConnectFailure, provider: Provider) -> LaneAnswer
+    /// - Parameter report: what the attempt came to.
+    func fail(
+        _ mail: QueuedMail, _ failure: SMTPConnectFailure, _ report: DeliveryReport, provider: Provider
+    ) -> LaneAnswer
     /// Gives the mail back to the store untried.
     ///
-    /// - Parameter awaitsResume: the operator's resume of a lane brings it back at once.
-    func postpone(_ job: Job, inSeconds: Double, awaitsResume: Bool)
+    /// - Parameters:
+    ///   - awaitsResume: the operator's resume of a lane brings it back at once.
+    ///   - reason: what the recipient is told to have waited for, should the campaign expire.
+    func requeue(_ mail: QueuedMail, inSeconds: Double, awaitsResume: Bool, because reason: RequeueReason)
     /// Ends the mail as bounced, untried: the operator wants no more of it.
-    func giveUp(_ job: Job)
+    func giveUp(_ mail: QueuedMail)
 }
 
-/// How sending one mail over a connection ended, for the lane.
-enum SendResult: Sendable {
-    /// The server had closed the connection before; another should carry the mail.
-    case stale
-    case answered(LaneAnswer)
-    /// The smarthost took no mail for want of a login: as if it had not been tried.
-    case notLoggedIn(LaneAnswer)
-    /// The mail did not need the connection.
-    case unused
-}
-
-/// What the lane's governor is told of a mail.
-enum LaneAnswer: Sendable {
-    case accepted
-    case refused(ReplyAction?, code: Int, EnhancedStatusCode?)
-    /// No connection, or one that broke without an answer.
-    case broken
-    /// Not the site's doing.
-    case stopped
-    /// A smarthost refused our login, or wants one; the text says how, without credentials.
-    case notLoggedIn(String)
+extension MailSender {
+    func requeue(_ mail: QueuedMail, inSeconds seconds: Double, awaitsResume: Bool) {
+        requeue(mail, inSeconds: seconds, awaitsResume: awaitsResume, because: .site)
+    }
 }

@@ -3,7 +3,7 @@ import TrafficShaping
 
 /// This node's part in a site's message rate: tokens leased from the database, where all nodes share them. A node that
 /// is alone needs no database for that: its governor keeps the rate.
-final class SiteRate: Sendable {
+final class SiteRate: LaneGate {
     /// Takes tokens out of the shared bucket.
     typealias Lease = @Sendable (_ site: String, _ ratePerSecond: Double, _ wanted: Int) async throws -> Int
 
@@ -28,7 +28,11 @@ final class SiteRate: Sendable {
         state = Mutex(State(tokens: SiteTokens(rate: rate, nodes: nodes), nodes: nodes))
     }
 
-    /// Whether one mail may go now. If not, more is asked for; look again in a moment.
+    /// If there is no token, more are asked for.
+    func permit(forQueued queued: Int, at now: SteadySeconds) -> LaneGovernor.Permit {
+        take(forQueued: queued, at: now) ? .now : .at(now + Self.lookAgainSeconds)
+    }
+
     func take(forQueued queued: Int, at now: SteadySeconds) -> Bool {
         let nodes = fleet.nodes
         guard nodes > 1 else { return true }
@@ -48,6 +52,9 @@ final class SiteRate: Sendable {
         if wanted > 0 { Task { await ask(wanted) } }
         return isGranted
     }
+
+    /// How soon a lane that ran out of tokens looks again.
+    private static let lookAgainSeconds = 0.05
 
     private func ask(_ wanted: Int) async {
         do {

@@ -6,8 +6,7 @@ package import SMTPTransport
 import Synchronization
 package import TrafficShaping
 
-// What operators see and do while the engine runs. A lane is named by its name, its site, one of its mail hosts or its
-// provider; an action reaches all lanes so named, on this node, and is told by their names.
+// What operators see and do while the engine runs. A lane is named as ``LaneID/matches(_:)`` says; an action reaches all lanes so named, on this node, and is told by their names.
 extension DeliveryEngine {
     package var status: EngineStatus {
         let (runs, activeBatches, orders, isDraining) = state.withLock { state in
@@ -25,9 +24,9 @@ extension DeliveryEngine {
         return EngineStatus(
             node: configuration.node, uptimeSeconds: Date().timeIntervalSince(startedAt), isDraining: isDraining,
             counts: metrics.counts, activeBatches: activeBatches,
-            waitingMails: accounts.values.reduce(0) { $0 + $1.waiting }, connections: router.budget.inUse,
+            waitingMails: accounts.values.reduce(0) { $0 + $1.waiting }, connections: lanes.budget.inUse,
             connectionLimit: configuration.connections,
-            lanes: router.snapshots.map { LaneReport($0) }.sorted { $0.name < $1.name },
+            lanes: lanes.all.map { LaneReport($0.snapshot) }.sorted { $0.name < $1.name },
             accounts: accounts.map { account, work in
                 AccountReport(
                     account: account.rawValue, isHeld: held.contains(account), batches: work.batches,
@@ -45,7 +44,7 @@ extension DeliveryEngine {
     package func order(
         _ action: OperatorOrder.Action, lanes pattern: String, seconds: Double? = nil, reason: String
     ) async throws -> [String: Int] {
-        let names = lanes(pattern).map(\.name)
+        let names = lanes.all(pattern).map(\.id.description)
         guard !names.isEmpty else { return [:] }
         _ = try await store.give(action, to: .lanes(pattern), seconds: seconds, reason: reason)
         logger.notice("lanes ordered", metadata: ["lanes": "\(pattern)", "order": "\(action.rawValue)"])
@@ -58,17 +57,13 @@ extension DeliveryEngine {
     ///
     /// - Returns: the lanes of this node and the orders that were meant; empty where there is neither.
     package func resume(lanes pattern: String) async throws -> [String] {
-        let lanes = lanes(pattern)
-        var names = Set(lanes.map(\.name))
+        let lanes = lanes.all(pattern)
+        var names = Set(lanes.map(\.id.description))
         for order in try await store.orders() where order.action != .resume {
             guard case .lanes(let other) = order.target else { continue }
-            let isMeant =
-                other == pattern
-                || lanes.contains { Lane.matches(name: $0.name, provider: $0.provider.name, other) }
-            guard isMeant else { continue }
-            if !lanes.contains(where: { Lane.matches(name: $0.name, provider: $0.provider.name, other) }) {
-                names.insert(other)
-            }
+            let namesLane = lanes.contains { $0.id.matches(other) }
+            guard namesLane || other == pattern else { continue }
+            if !namesLane { names.insert(other) }
             try await store.lift(order.target)
         }
         guard !names.isEmpty else { return [] }
@@ -80,14 +75,10 @@ extension DeliveryEngine {
 
     /// Sends what waits in this node's lanes back to the store, to come again in a minute.
     package func empty(lanes pattern: String) -> [String] {
-        let lanes = lanes(pattern)
+        let lanes = lanes.all(pattern)
         for lane in lanes { lane.empty() }
         if !lanes.isEmpty { logger.notice("lanes emptied", metadata: ["lanes": "\(pattern)"]) }
-        return lanes.map(\.name).sorted()
-    }
-
-    private func lanes(_ pattern: String) -> [Lane] {
-        router.allLanes.filter { Lane.matches(name: $0.name, provider: $0.provider.name, pattern) }
+        return lanes.map(\.id.description).sorted()
     }
 
     /// Another node, or a command, may have been told.
@@ -127,16 +118,26 @@ extension DeliveryEngine {
         }
         guard let (new, runs) = obeyed else { return [:] }
         for run in runs { run.stop(.park) }
-        let ended = router.obey(orders)
+        let ended = lanes.obey(orders)
         var recalls = false
         for order in new {
             guard case .lanes(let pattern) = order.target else { continue }
-            if order.action == .resume { for lane in lanes(pattern) { lane.resume() } }
+            if order.action == .resume { try await resumeAll(pattern) }
             // Each node asks for it, since one that had not heard yet may have given the mail back once more.
             recalls = recalls || order.action == .resume || order.action == .fail
         }
         if recalls { try await recall() }
         return ended
+    }
+
+    /// Ends rests of lanes, and of the providers that they share limits with.
+    private func resumeAll(_ pattern: String) async throws {
+        let lanes = lanes.all(pattern)
+        for provider in Set(lanes.map(\.id.provider)).union([pattern]) {
+            gates.resume(provider)
+            try await store.forgetRests(of: provider)
+        }
+        for lane in lanes { lane.resume() }
     }
 
     /// Has mail claimed at once that was given back because its lane stood still.
@@ -150,26 +151,34 @@ extension DeliveryEngine {
 
     // MARK: Rules
 
+    /// Opens the file of the accounting log anew, after it was moved away.
+    package func reopenAccountingLog() { accounting?.reopen() }
+
     /// Applies provider rules that were read anew, at once and to lanes still to be made.
     ///
     /// - Returns: the names of the lanes whose rules have changed.
-    package func reload(providers: ProviderRules) -> [String] { router.reload(providers) }
+    package func reload(providers: ProviderRules) -> [String] {
+        rules.replace(by: providers)
+        gates.follow(providers)
+        return lanes.rulesChanged()
+    }
 
     // MARK: Smarthosts
 
     /// Applies smarthosts that were read anew, at once and to lanes still to be made. Connections that are open end the
     /// mails they have; what waited for want of a login is tried at once.
     ///
-    /// - Parameter routes: with their addresses.
+    /// - Parameter smarthosts: with their addresses.
     /// - Returns: the names of those that differ from before.
-    /// - Throws: ``RoutesAddedOrRemoved``, and then nothing has changed.
-    package func reload(routes: [DeliveryConfiguration.Route]) async throws(RoutesAddedOrRemoved) -> [String] {
-        let (names, present) = (Set(routes.map(\.name)), router.routeNames)
+    /// - Throws: ``SmarthostsAddedOrRemoved``, and then nothing has changed.
+    package func reload(smarthosts: [Smarthost]) async throws(SmarthostsAddedOrRemoved) -> [String] {
+        let (names, present) = (Set(smarthosts.map(\.name)), dispatcher.smarthosts.names)
         guard names == present else {
-            throw RoutesAddedOrRemoved(
+            throw SmarthostsAddedOrRemoved(
                 added: names.subtracting(present).sorted(), removed: present.subtracting(names).sorted())
         }
-        let changed = router.reload(routes)
+        let changed = dispatcher.smarthosts.reload(smarthosts)
+        for (old, new) in changed { lanes.follow(new, insteadOf: old) }
         if !changed.isEmpty {
             do {
                 try await recall()
@@ -178,22 +187,19 @@ extension DeliveryEngine {
                 logger.warning("waiting mail not called back", metadata: ["error": "\(error)"])
             }
         }
-        return changed
+        return changed.compactMap(\.new.smarthost?.name)
     }
 
     // MARK: Trace
 
     /// What is said over the connections of these lanes from now on, also of lanes still to be made.
     package func trace(lanes pattern: String) -> SMTPTraceHub.Lines {
-        router.traces.listen { lane in
-            let provider = lane.split(separator: " ", maxSplits: 1).first.map(String.init) ?? ""
-            return Lane.matches(name: lane, provider: provider, pattern)
-        }
+        lanes.traces.listen(to: pattern)
     }
 }
 
 /// Smarthosts came or went, by name. Lanes at work follow only changes of those that stay.
-package struct RoutesAddedOrRemoved: Error, Hashable, CustomStringConvertible {
+package struct SmarthostsAddedOrRemoved: Error, Hashable, CustomStringConvertible {
     package let added: [String]
     package let removed: [String]
 

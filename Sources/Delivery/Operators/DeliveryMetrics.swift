@@ -20,8 +20,8 @@ package final class DeliveryMetrics: Sendable {
     package var counts: DeliveryCounts { state.withLock(\.counts) }
     package var accounts: [AccountID: AccountCounts] { state.withLock(\.accounts) }
 
-    func count(_ counter: WritableKeyPath<DeliveryCounts, Int>) {
-        state.withLock { $0.counts[keyPath: counter] += 1 }
+    func count(_ counter: WritableKeyPath<DeliveryCounts, Int>, by number: Int = 1) {
+        state.withLock { $0.counts[keyPath: counter] += number }
     }
 
     func concluded(_ outcome: Outcome, of account: AccountID) {
@@ -96,6 +96,10 @@ package struct DeliveryCounts: Sendable, Hashable, Codable {
 
     /// Campaigns paused because their mail was refused for its sender.
     package var campaignsBlocked = 0
+
+    /// Lines of the accounting log, and those that were lost because it could not keep up or not be written.
+    package var accountingWritten = 0
+    package var accountingDropped = 0
 
     package var journalEntries = 0
     package var journalFailures = 0

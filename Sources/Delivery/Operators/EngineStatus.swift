@@ -56,7 +56,7 @@ package struct LaneReport: Sendable, Codable, Hashable {
     }
 
     package let name: String
-    /// Names of its mail hosts; a smarthost with its port, or `route` where one takes all.
+    /// Names of its mail hosts, a smarthost with its port; and what mail demands of them.
     package let site: String
     package let provider: String
     /// What it sends from.
@@ -136,8 +136,8 @@ extension LaneReport {
         var (state, reason, until) = lane.standing.condition.report
         if let order = lane.order { (state, reason, until) = (order.action.state, order.reason, order.until) }
         self.init(
-            name: lane.name, site: Lane.site(of: lane.name, lane.provider), provider: lane.provider,
-            source: lane.source, state: state, reason: reason,
+            name: lane.id.description, site: lane.id.site, provider: lane.id.provider,
+            source: lane.id.source ?? "default", state: state, reason: reason,
             isLoginFailing: lane.standing.condition.isLoginFailing, endsInSeconds: until.map { max(0, $0 - lane.at) },
             queued: lane.queued, connections: lane.connections, connectionLimit: lane.standing.connections,
             perSecond: lane.perSecond, rateLimit: lane.standing.ratePerSecond, accepted: lane.counts.accepted,
@@ -180,22 +180,5 @@ extension LaneStanding.Condition {
         case .probing(let reason): ("probing", reason.description, nil)
         case .held(let until, let reason): ("held", reason, until)
         }
-    }
-}
-
-extension Lane {
-    /// The name without the provider before it.
-    static func site(of name: String, _ provider: String) -> String {
-        name.hasPrefix(provider + " ") ? String(name.dropFirst(provider.count + 1)) : name
-    }
-
-    /// Whether an operator means this lane: by its name, its site, one of its hosts (with or without the port), or its
-    /// provider.
-    static func matches(name: String, provider: String, _ pattern: String) -> Bool {
-        let site = site(of: name, provider)
-        // What follows the hosts is what their mail demands, and the source.
-        let hosts = site.prefix { $0 != " " }
-        return [name, site, provider].contains(pattern)
-            || hosts.split(separator: ",").contains { $0 == pattern || $0.hasPrefix(pattern + ":") }
     }
 }

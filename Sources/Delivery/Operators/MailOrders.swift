@@ -33,9 +33,13 @@ struct MailOrders: Sendable {
 
     /// Whether mail of the batch may start no more. Of an expired campaign there is only the end to record.
     func suspend(_ batch: ClaimedBatch, at now: Int64) -> Bool {
-        guard batch.standing != .cancelling, now < batch.campaignExpiresAt else { return false }
-        let id = batch.id
-        return accounts.contains(id.account) || campaigns[id.account]?.contains(id.campaign) == true
+        guard batch.standing != .cancelling, !batch.isExpired, now < batch.campaignExpiresAt else { return false }
+        return names(batch.id)
+    }
+
+    /// Whether an order stops the batch's account or campaign.
+    func names(_ id: BatchID) -> Bool {
+        accounts.contains(id.account) || campaigns[id.account]?.contains(id.campaign) == true
     }
 
     /// Those that a node which knew `before` has not obeyed yet.
@@ -49,9 +53,9 @@ struct MailOrders: Sendable {
     }
 
     /// What a lane has to do: the strictest of the orders that name it, nil where it goes by itself.
-    func order(forLane name: String, provider: String, at now: SteadySeconds) -> LaneOrder? {
+    func order(for lane: LaneID, at now: SteadySeconds) -> LaneOrder? {
         all.compactMap { order -> LaneOrder? in
-            guard case .lanes(let pattern) = order.target, Lane.matches(name: name, provider: provider, pattern),
+            guard case .lanes(let pattern) = order.target, lane.matches(pattern),
                 let action = LaneOrder.Action(order.action)
             else { return nil }
             return LaneOrder(
@@ -60,40 +64,23 @@ struct MailOrders: Sendable {
     }
 }
 
-/// What a lane has to do for its operator.
-struct LaneOrder: Sendable {
-    /// The strictest last.
-    enum Action: Int, Sendable, Comparable {
-        case drain, suspend, fail
-
-        init?(_ action: OperatorOrder.Action) {
-            switch action {
-            case .drain: self = .drain
-            case .suspend: self = .suspend
-            case .fail: self = .fail
-            case .resume: return nil
-            }
-        }
-
-        static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
-
-        /// How a lane under this order is listed.
-        var state: String {
-            switch self {
-            case .drain: "draining"
-            case .suspend: "held"
-            case .fail: "failing"
-            }
+extension LaneOrder.Action {
+    /// Nil for what is no lasting order.
+    init?(_ action: OperatorOrder.Action) {
+        switch action {
+        case .drain: self = .drain
+        case .suspend: self = .suspend
+        case .fail: self = .fail
+        case .resume: return nil
         }
     }
 
-    let action: Action
-    let reason: String
-    let givenAt: Int64
-    /// Nil until it is lifted.
-    let until: SteadySeconds?
-
-    func isSame(as other: LaneOrder?) -> Bool {
-        other.map { ($0.action, $0.reason, $0.givenAt) == (action, reason, givenAt) } ?? false
+    /// How a lane under this order is listed.
+    var state: String {
+        switch self {
+        case .drain: "draining"
+        case .suspend: "held"
+        case .fail: "failing"
+        }
     }
 }

@@ -39,6 +39,14 @@ struct Refusal: Equatable {
     /// What the lane of a smarthost is told: refusals come from behind it, and say nothing of its own unless a rule does.
     var ofRelay: Refusal { action == .block ? Refusal(isPermanent: isPermanent, action: nil) : self }
 
+    /// Whether it says something of us, or decides the mail's fate: the next host of the destination would say the same.
+    var isAboutSender: Bool {
+        switch action {
+        case .slowDown, .suspend, .rotateSource, .block, .bounce, .retry: true
+        case .markMailbox, .ignore, nil: false
+        }
+    }
+
     /// - Parameter attempts: at the recipient, this one included.
     func bounces(_ policy: RefusalPolicy, attempts: Int) -> Bool {
         switch action {

@@ -24,8 +24,8 @@ final class LaneTLSResults: Sendable {
     }
 
     /// - Parameter connection: nil if none came about.
-    func count(_ job: Job, over connection: SMTPConnection?) {
-        guard let policy = job.tlsPolicy else { return }
+    func count(_ mail: QueuedMail, over connection: SMTPConnection?) {
+        guard let policy = mail.tlsPolicy else { return }
         let failed = failed.withLock { failed in
             defer { failed = [] }
             return failed

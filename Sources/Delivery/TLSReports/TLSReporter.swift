@@ -34,7 +34,7 @@ final class TLSReporter: Sendable {
         /// TXT records of a name.
         var texts: @Sendable (_ name: String) async throws(DNSFailure) -> [String]
         /// Where mail to a domain goes.
-        var targets: @Sendable (_ domain: DomainName) async throws(Router.Failure) -> [SMTPTarget]
+        var targets: @Sendable (_ domain: DomainName) async throws(RoutingFailure) -> [SMTPTarget]
         /// For the sender's domain; nil if no account sends from it.
         var signer: @Sendable (_ domain: DomainName) async throws -> DKIMSigner?
         var client: SMTPClientConfiguration
@@ -258,7 +258,7 @@ final class TLSReporter: Sendable {
             return .failed("not signed")
         }
         let targets: [SMTPTarget]
-        do throws(Router.Failure) {
+        do throws(RoutingFailure) {
             targets = try await world.targets(recipient.domain)
         } catch {
             return error.isPermanent ? .refused(error.reason) : .failed(error.reason)
@@ -298,7 +298,7 @@ final class TLSReporter: Sendable {
 extension TLSReporter.World {
     /// DNS, mail hosts and web servers as they are.
     static func real(
-        _ configuration: DeliveryConfiguration, router: Router, resolver: DNSResolution.Resolver,
+        _ configuration: DeliveryConfiguration, destinations: DestinationResolver, resolver: DNSResolution.Resolver,
         domains: SendingDomains, group: any EventLoopGroup
     ) -> TLSReporter.World {
         let source = configuration.sources[DeliveryConfiguration.defaultPool]?.sources.first
@@ -308,7 +308,7 @@ extension TLSReporter.World {
         client.localAddress = source.flatMap { IPAddress($0.address) }
         return TLSReporter.World(
             texts: { name throws(DNSFailure) in try await resolver.txt(name) },
-            targets: { domain throws(Router.Failure) in try await router.targets(of: domain) },
+            targets: { domain throws(RoutingFailure) in try await destinations.targets(of: domain) },
             signer: { domain in
                 guard let account = try await domains.owner(of: domain) else { return nil }
                 return try await domains.signer(account, domain)

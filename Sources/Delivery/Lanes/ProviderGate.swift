@@ -1,0 +1,145 @@
+import Synchronization
+import TrafficShaping
+
+/// What all lanes of one provider from one source keep to together: ``ProviderGovernor`` behind a lock, and the rate that
+/// all nodes share.
+///
+/// Lanes that wait for a connection are told of one from a task of its own, because whoever gives one back may hold a
+/// lane's lock.
+final class ProviderGate: LaneGate {
+    private struct State {
+        var governor: ProviderGovernor<ObjectIdentifier>
+        var rate: SiteRate?
+        var waiting: [ObjectIdentifier: any LaneGateUser] = [:]
+        /// The look that is set.
+        var looksAt: SteadySeconds?
+        /// Until when another node has found the provider closed.
+        var heardRestUntil: SteadySeconds = 0
+        /// Nodes that have not heard of an operator's resume yet may still tell of the rest.
+        var isDeafUntil: SteadySeconds = 0
+    }
+
+    private let state: Mutex<State>
+    private let clock: @Sendable () -> SteadySeconds
+    private let fleet: FleetState
+    private let isShared: Bool
+
+    /// - Parameters:
+    ///   - rate: that all nodes keep together; nil where there is none.
+    ///   - isShared: whether other nodes press the provider from the same source.
+    init(
+        limits: LaneLimits, policy: GovernorPolicy, rate: SiteRate?, isShared: Bool, fleet: FleetState,
+        clock: @escaping @Sendable () -> SteadySeconds
+    ) {
+        state = Mutex(State(governor: ProviderGovernor(limits: limits, policy: policy), rate: rate))
+        self.isShared = isShared
+        self.fleet = fleet
+        self.clock = clock
+    }
+
+    // MARK: A lane asks
+
+    func permit(forQueued queued: Int, at now: SteadySeconds) -> LaneGovernor.Permit {
+        let rate = state.withLock(\.rate)
+        if case .at(let due) = rate?.permit(forQueued: queued, at: now) { return .at(due) }
+        return state.withLock { $0.governor.permit(at: now) }
+    }
+
+    func answered(_ answer: LaneAnswer, at _: SteadySeconds) { update { $0.answered(answer, at: $1) } }
+
+    func opensAt(_ now: SteadySeconds) -> SteadySeconds { state.withLock { $0.governor.opensAt(now) } }
+
+    func standing(at now: SteadySeconds) -> LaneStanding? { state.withLock { $0.governor.standing(at: now) } }
+
+    func takeConnection(for lane: any LaneGateUser) -> Bool {
+        let now = clock()
+        let key = ObjectIdentifier(lane)
+        let isTaken = state.withLock { state in
+            state.governor.nodes = isShared ? fleet.nodes : 1
+            guard !state.governor.takeConnection(for: key, at: now) else { return true }
+            state.waiting[key] = lane
+            return false
+        }
+        // What it waits for may be time alone.
+        if !isTaken { update { _, _ in } }
+        return isTaken
+    }
+
+    func giveBackConnection() { update { governor, _ in governor.giveBackConnection() } }
+
+    func stopWaiting(_ lane: any LaneGateUser) {
+        let key = ObjectIdentifier(lane)
+        state.withLock { state in
+            state.governor.stopWaiting(key)
+            state.waiting[key] = nil
+        }
+    }
+
+    var othersWait: Bool { state.withLock { $0.governor.waitingCount > 0 } }
+
+    // MARK: Others decide
+
+    /// Rules were read anew.
+    func follow(_ limits: LaneLimits, _ rate: SiteRate?) {
+        state.withLock { $0.rate = rate }
+        update { $0.setLimits(limits, at: $1) }
+    }
+
+    /// An operator ends what the provider's answers have brought about.
+    func resume() {
+        let now = clock()
+        state.withLock { $0.isDeafUntil = now + Self.deafSeconds }
+        update { $0.resume(at: $1) }
+    }
+
+    private static let deafSeconds = 10.0
+
+    /// A rest that this node's own mail has led to.
+    var ownRest: (seconds: Double, reason: SuspensionReason)? {
+        let now = clock()
+        return state.withLock { state in
+            guard case .suspended(let until, let reason) = state.governor.standing(at: now).condition,
+                until > state.heardRestUntil + Self.grain
+            else { return nil }
+            return (until - now, reason)
+        }
+    }
+
+    /// Another node has found the provider closed for so long.
+    func hear(restFor seconds: Double, _ reason: SuspensionReason) {
+        let now = clock()
+        state.withLock { state in
+            guard now >= state.isDeafUntil else { return }
+            state.heardRestUntil = max(state.heardRestUntil, now + seconds)
+            state.governor.learn(restUntil: now + seconds, reason, at: now)
+        }
+    }
+
+    /// What goes to the database and comes back differs by the way, in seconds.
+    private static let grain = 2.0
+
+    // MARK: Carrying out
+
+    private func update(_ change: (inout ProviderGovernor<ObjectIdentifier>, SteadySeconds) -> Void) {
+        let now = clock()
+        let (granted, look) = state.withLock { state -> ([any LaneGateUser], SteadySeconds?) in
+            change(&state.governor, now)
+            let granted = state.governor.grants(at: now).compactMap { state.waiting.removeValue(forKey: $0) }
+            let look = state.governor.nextLook(now)
+            guard let look, look < state.looksAt ?? .infinity else { return (granted, nil) }
+            state.looksAt = look
+            return (granted, look)
+        }
+        if !granted.isEmpty { Task { for lane in granted { lane.connectionGranted() } } }
+        if let look { lookAgain(at: look, in: look - now) }
+    }
+
+    private func lookAgain(at time: SteadySeconds, in seconds: Double) {
+        Task { [weak self] in
+            try? await Task.sleep(for: .seconds(max(0.001, seconds)))
+            guard let self else { return }
+            self.state.withLock { if $0.looksAt == time { $0.looksAt = nil } }
+            self.update { _, _ in }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import Campaigns
+import MailTypes
+import TrafficShaping
+import Vault
+
+/// Chooses the source that each mail leaves from, by the pool of its account.
+struct SourceChooser: Sendable {
+    /// By name; empty where the system picks the address.
+    let pools: [String: SourcePool]
+    let fleet: FleetState
+    /// Seconds since 1970.
+    let wallClock: @Sendable () -> Int64
+
+    /// How the lane from a source stands.
+    typealias Readiness = (MailSource) -> LaneReadiness
+
+    /// What becomes of some mails.
+    struct Plan {
+        var bySource: [(source: MailSource, mails: [QueuedMail])] = []
+        /// Mails that no source may send yet, with the seconds until one may.
+        var later: [(mail: QueuedMail, inSeconds: Double, because: RequeueReason)] = []
+    }
+
+    /// Nil where the account's pool is not on this node, or the system picks the address.
+    func pool(of account: AccountID) -> SourcePool? {
+        pools[fleet.shaping(of: account)?.pool ?? DeliveryConfiguration.defaultPool]
+    }
+
+    /// Each mail has the same source in every attempt, as long as that may send.
+    func plan(
+        _ mails: [QueuedMail], of pool: SourcePool, to destination: Destination, at now: SteadySeconds,
+        readiness: Readiness
+    ) -> Plan {
+        var stands = Standings(pool.sources, readiness)
+        var plan = Plan()
+        var places: [String: Int] = [:]
+        let time = wallClock()
+        for mail in mails {
+            switch choose(pool, for: mail, to: destination, day: Int(time / 86_400), &stands, at: now) {
+            case .source(let source):
+                let usage = SourceUsage(source: source.address, provider: destination.provider.name)
+                var mail = mail
+                mail.warmUp = source.warmUp == nil ? nil : WarmUpPlace(usage, of: fleet)
+                let place = places[source.address] ?? plan.bySource.count
+                if place == plan.bySource.count { plan.bySource.append((source, [])) }
+                places[source.address] = place
+                plan.bySource[place].mails.append(mail)
+            case .laterAt(let time): plan.later.append((mail, max(0, time - now), .site))
+            case .laterThanToday: plan.later.append((mail, Double(86_400 - time % 86_400), .allowance))
+            }
+        }
+        return plan
+    }
+
+    /// A source that is only tried by a probe gets one mail, as long as others are open.
+    private func choose(
+        _ pool: SourcePool, for mail: QueuedMail, to destination: Destination, day: Int, _ stands: inout Standings,
+        at now: SteadySeconds
+    ) -> SourcePool.Choice {
+        let key = Self.key(mail)
+        func choose(_ restsUntil: (MailSource) -> SteadySeconds?) -> SourcePool.Choice {
+            pool.choose(
+                for: key, onDay: day,
+                sentToday: {
+                    fleet.sentToday(SourceUsage(source: $0.address, provider: destination.provider.name))
+                }, restsUntil: restsUntil)
+        }
+        if let probe = stands.takeProbe(), case .source = choose({ $0 == probe ? nil : .infinity }) {
+            return .source(probe)
+        }
+        let choice = choose { stands.restsUntil($0, withProbes: true) }
+        if case .source = choice { return choice }
+        return choose { stands.restsUntil($0, withProbes: false, now) }
+    }
+
+    /// Sender and recipient, which greylists remember with the address that mail comes from.
+    static func key(_ mail: QueuedMail) -> UInt64 {
+        let fingerprint = mail.run.fingerprints[mail.position]
+        return SourcePool.key(mail.run.runtime.fromDomain.text.utf8) ^ fingerprint.low
+    }
+
+    /// How the lanes of a pool's sources stand at one moment.
+    private struct Standings {
+        private let readiness: [MailSource: LaneReadiness]
+        private var probes: [MailSource]
+
+        init(_ sources: [MailSource], _ readiness: Readiness) {
+            self.readiness = Dictionary(sources.map { ($0, readiness($0)) }) { $1 }
+            probes = sources.count == 1 ? [] : sources.filter { readiness($0) == .wantsProbe }
+        }
+
+        mutating func takeProbe() -> MailSource? { probes.popLast() }
+
+        /// - Parameter withProbes: a lane that is being probed rests.
+        func restsUntil(
+            _ source: MailSource, withProbes: Bool, _ now: SteadySeconds = 0
+        ) -> SteadySeconds? {
+            switch readiness[source] ?? .open {
+            case .open: nil
+            case .wantsProbe: withProbes ? .infinity : nil
+            case .rests(let until): withProbes || until > now ? until : nil
+            }
+        }
+    }
+}
