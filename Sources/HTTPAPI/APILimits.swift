@@ -14,6 +14,8 @@ package enum APILimits {
     package static let maximumPageSize = 1_000
     /// Addresses in one call that adds suppressions.
     package static let suppressionsPerCall = 10_000
+    /// Addresses not taken that an answer names. Further ones are only counted.
+    package static let reportedAddresses = 1_000
     /// The text of an unsubscribe link's token.
     package static let tokenBytes = 128
     /// An event stream ends after so long; clients come back by themselves.

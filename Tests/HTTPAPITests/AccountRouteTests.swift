@@ -18,9 +18,9 @@ import Testing
                 "/v1/suppressions",
                 #"{"addresses": ["Ada@Example.org", "ada@example.org", "bo@example.org"], "reason": "complaint", "note": "by phone"}"#
             )
-            #expect((added.status, added.text) == (200, #"{"added":2,"already_listed":1}"#))
+            #expect((added.status, added.text) == (200, #"{"added":2,"already_listed":1,"invalid":0,"errors":[]}"#))
             let again = try await api.post("/v1/suppressions", #"{"addresses": ["bo@example.org", "cy@example.org"]}"#)
-            #expect(again.text == #"{"added":1,"already_listed":1}"#)
+            #expect(again.text == #"{"added":1,"already_listed":1,"invalid":0,"errors":[]}"#)
 
             let found = try await api.get("/v1/suppressions?address=ADA@example.org").json["data"]
             #expect(found.elements.count == 1)

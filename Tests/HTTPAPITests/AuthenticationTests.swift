@@ -9,7 +9,8 @@ import Testing
     static let protected: [(HTTPRequest.Method, String)] = [
         (.post, "/v1/campaigns"), (.get, "/v1/campaigns"), (.get, "/v1/campaigns/cmp_0000000000000"),
         (.post, "/v1/campaigns/cmp_0000000000000/recipients"), (.get, "/v1/campaigns/cmp_0000000000000/recipients"),
-        (.get, "/v1/campaigns/cmp_0000000000000/quote"), (.post, "/v1/campaigns/cmp_0000000000000/send"),
+        (.delete, "/v1/campaigns/cmp_0000000000000"), (.get, "/v1/campaigns/cmp_0000000000000/quote"),
+        (.post, "/v1/campaigns/cmp_0000000000000/send"),
         (.post, "/v1/campaigns/cmp_0000000000000/pause"), (.post, "/v1/campaigns/cmp_0000000000000/resume"),
         (.post, "/v1/campaigns/cmp_0000000000000/cancel"), (.get, "/v1/campaigns/cmp_0000000000000/events"),
         (.get, "/v1/campaigns/cmp_0000000000000/certificate"), (.get, "/v1/credits"), (.get, "/v1/credits/entries"),

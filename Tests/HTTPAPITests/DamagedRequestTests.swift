@@ -26,9 +26,9 @@ import Testing
         (.post, "/u/abcdefghijklmnop", "application/x-www-form-urlencoded", "List-Unsubscribe=One-Click"),
     ]
 
-    @Test(arguments: 1...8 as ClosedRange<UInt64>) func `no request brings a server error`(seed: UInt64) async throws {
+    @Test(arguments: Seed.range(1..<9)) func `no request brings a server error`(seed: Seed) async throws {
         try await APIFixture.withCustomer { _, _, api in
-            var generator = SeededGenerator(seed: seed)
+            var generator = SeededGenerator(seed)
             for round in 0..<50 {
                 let id = try await api.draft(1)
                 guard let (method, path, type, body) = Self.bodies.randomElement(using: &generator) else { return }

@@ -6,7 +6,7 @@ import Testing
 /// What is not about campaigns but about HTTP.
 @Suite struct HTTPTests {
     @Test(arguments: [
-        ("/v1/campaigns", "GET, HEAD, POST"), ("/v1/campaigns/cmp_0000000000000", "GET, HEAD"),
+        ("/v1/campaigns", "GET, HEAD, POST"), ("/v1/campaigns/cmp_0000000000000", "DELETE, GET, HEAD"),
         ("/v1/campaigns/cmp_0000000000000/send", "POST"), ("/v1/suppressions/a@example.org", "DELETE"),
         ("/v1/domains/a.example", "DELETE, GET, HEAD"), ("/health", "GET, HEAD"), ("/u/token", "GET, HEAD, POST"),
     ])

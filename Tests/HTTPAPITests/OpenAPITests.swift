@@ -38,9 +38,18 @@ import Testing
             expect(created.json["counters"], is: "Counters")
             expect(created.json["credits"], is: "CampaignCredits")
             expect(try await api.get("/v1/campaigns").json["data"][0], is: "Campaign", without: ["credits"])
-            let upload = try await api.upload(id, API.lines(2) + "{}\n")
+            let refused = try await api.upload(id, "email,name\na@example.org,\u{1}\n", type: "text/csv")
+            expect(
+                refused.json, is: "Problem",
+                without: [
+                    "fields", "missing", "available", "line", "column", "recipients", "missing_variables",
+                ])
+            expect(refused.json["errors"][0], is: "LineError")
+            let upload = try await api.call(
+                .post, "/v1/campaigns/\(id)/recipients?on_invalid=skip", body: API.lines(2) + "{}\n",
+                type: "application/x-ndjson")
             expect(upload.json, is: "ImportReport")
-            expect(upload.json["errors"][0], is: "LineError")
+            expect(upload.json["errors"][0], is: "LineError", without: ["column"])
             expect(try await api.get("/v1/campaigns/\(id)/quote").json, is: "Quote")
             expect(try await api.get("/v1/campaigns/\(id)/recipients").json["data"][0], is: "Recipient")
             expect(try await api.post("/v1/campaigns/\(id)/send").json, is: "Campaign")
@@ -57,21 +66,27 @@ import Testing
             expect(domain.json, is: "Domain")
             expect(domain.json["records"][0], is: "DNSRecord")
             expect(try await api.get("/health").json, is: "Health")
-            let optional: Set = ["fields", "missing", "available"]
+            let optional: Set = [
+                "fields", "missing", "available", "line", "column", "invalid", "valid", "errors", "recipients",
+                "missing_variables",
+            ]
             expect(try await api.get("/v1/nothing").json, is: "Problem", without: optional)
-            expect(try await api.post("/v1/campaigns", "{}").json, is: "Problem", without: ["missing", "available"])
+            expect(
+                try await api.post("/v1/campaigns", "{}").json, is: "Problem",
+                without: optional.subtracting(["fields"]))
         }
     }
 
     @Test func `every body that a request may have is named with its fields`() {
         #expect(
             document.members(of: "CampaignRequest") == [
-                "from", "subject", "html", "text", "reply_to", "headers", "attachments", "in_doubt", "require_tls",
+                "from", "subject", "html", "text", "text_part", "reply_to", "headers", "attachments", "in_doubt",
+                "require_tls",
                 "missing_variables",
                 "expiry_seconds", "rate_per_hour",
             ])
         #expect(document.members(of: "Attachment") == ["filename", "content", "content_type", "content_id"])
-        #expect(document.members(of: "SendRequest") == ["scheduled_at"])
+        #expect(document.members(of: "SendRequest") == ["scheduled_at", "missing_variables"])
         #expect(document.members(of: "SuppressionRequest") == ["addresses", "reason", "note"])
         #expect(document.members(of: "DomainRequest") == ["domain", "selector", "ed25519"])
     }

@@ -10,6 +10,7 @@ struct CampaignPayload: StrictPayload {
     let subject: String
     let html: String?
     let text: String?
+    let textPart: String?
     let replyTo: [String]?
     let headers: [String: String]?
     let attachments: [Strict<AttachmentPayload>]?
@@ -21,6 +22,7 @@ struct CampaignPayload: StrictPayload {
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case from, subject, html, text
+        case textPart = "text_part"
         case replyTo = "reply_to"
         case headers, attachments
         case inDoubt = "in_doubt"
@@ -38,7 +40,8 @@ struct CampaignPayload: StrictPayload {
             subject: subject, html: html, text: text,
             headers: (headers ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
             attachments: try (attachments ?? []).enumerated().map { try $1.value.attachment(index: $0) },
-            missingVariables: try missingVariablePolicy())
+            missingVariables: try missingVariablePolicy(),
+            textPart: try textPartPolicy())
         return CampaignRequest(
             content: content, inDoubt: try inDoubtPolicy(), requiresTLS: requireTLS ?? false,
             expirySeconds: try expiry(), ratePerHour: try rate())
@@ -82,13 +85,30 @@ struct CampaignPayload: StrictPayload {
         }
     }
 
+    private func textPartPolicy() throws -> TextPartPolicy {
+        guard let textPart else { return .automatic }
+        guard let policy = TextPartPolicy(rawValue: textPart) else {
+            throw Problem.invalid("invalid_field", "text_part is auto or none.", fields: ["text_part"])
+        }
+        return policy
+    }
+
     private func missingVariablePolicy() throws -> MissingVariablePolicy {
-        switch missingVariables {
-        case nil, "invalid": return .invalid
-        case "empty": return .empty
+        try MissingVariablePolicy(named: missingVariables) ?? .refuse
+    }
+}
+
+extension MissingVariablePolicy {
+    /// By its name in the API; nil for none. `invalid` is the older name of `skip`.
+    init?(named name: String?) throws {
+        switch name {
+        case nil: return nil
+        case "refuse": self = .refuse
+        case "skip", "invalid": self = .invalid
+        case "empty": self = .empty
         default:
             throw Problem.invalid(
-                "invalid_field", "missing_variables is invalid or empty.", fields: ["missing_variables"])
+                "invalid_field", "missing_variables is refuse, skip or empty.", fields: ["missing_variables"])
         }
     }
 }

@@ -77,10 +77,22 @@ extension CampaignQuote {
         json.member("recipients", Int64(recipients))
         json.member("deliverable", Int64(deliverable))
         json.member("suppressed", Int64(suppressed))
+        json.member("invalid", Int64(invalid))
+        json.member("missing_variables", lacking)
         json.member("credits", credits)
         json.member("available", available)
         json.endObject()
         return json.text
+    }
+}
+
+extension JSONText {
+    /// Names of variables with the recipients who lack them.
+    mutating func member(_ name: String, _ lacking: LackingVariables) {
+        key(name)
+        beginObject()
+        for variable in lacking.mostFrequent { member(variable.name, Int64(variable.recipients)) }
+        endObject()
     }
 }
 
@@ -92,18 +104,29 @@ extension ImportReport {
         json.member("duplicates", Int64(duplicates))
         json.member("suppressed", Int64(suppressed))
         json.member("invalid", Int64(invalid))
-        json.key("errors")
-        json.beginArray()
-        for error in errors {
-            json.beginObject()
-            json.member("line", Int64(error.line))
-            json.member("code", error.code)
-            json.member("reason", error.reason)
-            json.endObject()
-        }
-        json.endArray()
+        json.member("missing_variables", lacking)
+        json.member("errors", errors)
+        json.member("format", format.rawValue)
+        json.member("charset", charset)
+        json.member("separator", separator)
         json.endObject()
         return json.text
+    }
+}
+
+extension JSONText {
+    mutating func member(_ name: String, _ lines: [ImportReport.Line]) {
+        key(name)
+        beginArray()
+        for line in lines {
+            beginObject()
+            member("line", Int64(line.line))
+            if let column = line.column { member("column", Int64(column)) }
+            member("code", line.code)
+            member("reason", line.reason)
+            endObject()
+        }
+        endArray()
     }
 }
 

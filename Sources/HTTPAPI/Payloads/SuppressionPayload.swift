@@ -14,20 +14,27 @@ struct SuppressionPayload: StrictPayload {
         case addresses, reason, note
     }
 
-    /// - Throws: a problem that names the position, not the address.
-    func parsedAddresses() throws -> [EmailAddress] {
+    /// The addresses that can be taken, and those that cannot, by their place in the list.
+    func parsedAddresses() throws -> ParsedAddresses {
         guard addresses.count <= APILimits.suppressionsPerCall else {
             throw Problem.invalid(
                 "too_many_addresses", "At most \(APILimits.suppressionsPerCall) addresses a call.",
                 fields: ["addresses"])
         }
-        return try addresses.enumerated().map { index, text in
+        var parsed = ParsedAddresses()
+        for (index, text) in addresses.enumerated() {
             do throws(AddressError) {
-                return try EmailAddress(text)
+                parsed.good.append(try EmailAddress(text))
             } catch {
-                throw Problem(error, field: "addresses.\(index)")
+                parsed.bad.append((index, error))
             }
         }
+        return parsed
+    }
+
+    struct ParsedAddresses: Sendable {
+        var good: [EmailAddress] = []
+        var bad: [(index: Int, error: AddressError)] = []
     }
 
     func parsedReason() throws -> SuppressionReason {

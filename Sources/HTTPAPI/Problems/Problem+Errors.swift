@@ -16,6 +16,7 @@ extension Problem {
         case let problem as Problem: self = problem
         case let error as CampaignError: self = Problem(error)
         case let error as ImportError: self = Problem(error)
+        case let error as InvalidLinesError: self = Problem(error)
         case let error as MessageError: self = Problem(error, field: nil)
         case let error as AddressError: self = Problem(error, field: nil)
         case let error as IdempotencyError: self = Problem(error)
@@ -48,7 +49,7 @@ extension Problem {
 
     /// - Parameter field: where in the request the content stood, if that is known.
     init(_ error: MessageError, field: String?) {
-        self = .invalid(error.code.rawValue, error.detail.asSentence, fields: field.map { [$0] } ?? [])
+        self = .invalid(error.code.rawValue, error.detail.asSentence, fields: (field ?? error.field).map { [$0] } ?? [])
     }
 
     /// - Parameter field: where in the request the address stood. The address itself is never repeated.
@@ -64,6 +65,10 @@ extension Problem {
         case .insufficientCredits(let missing, let available):
             self = Problem(missing: missing, available: available)
             return
+        case .missingVariables(let lacking):
+            self = Problem(.conflict, error.code.name, error.detail.asSentence, fields: ["missing_variables"])
+            self.lacking = lacking
+            return
         case .domainNotRegistered, .invalidSetting: status = .unprocessableContent
         case .purged: status = .gone
         case .malformedRecord, .settlementMismatch:
@@ -78,6 +83,19 @@ extension Problem {
     private init(_ error: ImportError) {
         self = .invalid(error.code.rawValue, "\(error)".asSentence)
         if error.code == .lineTooLong { status = .contentTooLarge }
+        numbers["line"] = Int64(error.line)
+        if let column = error.column { numbers["column"] = Int64(column) }
+    }
+
+    private init(_ error: InvalidLinesError) {
+        let report = error.report
+        let count = report.invalid == 1 ? "1 line" : "\(report.invalid) lines"
+        self = .invalid(
+            "invalid_lines",
+            "\(count) of the list cannot be taken, so nothing of it was kept. Mend them, or take the others with ?on_invalid=skip."
+        )
+        numbers = ["invalid": Int64(report.invalid), "valid": Int64(report.accepted + report.duplicates)]
+        lines = report.errors
     }
 
     private init(_ error: IdempotencyError) {
@@ -176,9 +194,13 @@ extension PostgresError {
 }
 
 extension String {
-    /// With a capital, and a full stop where it ends without a mark of its own.
+    /// With a capital, and a full stop where it ends without a mark of its own. A first word that is a name, such as
+    /// `news.example.org` or `scheduled_at`, stays as it is.
     var asSentence: String {
         guard let first, let last else { return self }
-        return first.uppercased() + dropFirst() + (".?!…".contains(last) ? "" : ".")
+        let isWord = prefix { $0 != " " }.reversed().drop { ",:;.?!…".contains($0) }.allSatisfy {
+            $0.isLetter || $0 == "'"
+        }
+        return (isWord ? first.uppercased() : String(first)) + dropFirst() + (".?!…".contains(last) ? "" : ".")
     }
 }

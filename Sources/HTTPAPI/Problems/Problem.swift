@@ -1,3 +1,4 @@
+package import Campaigns
 package import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -14,6 +15,10 @@ package struct Problem: Error, Sendable {
     package var fields: [String] = []
     /// Further members, such as the credits that are missing.
     package var numbers: [String: Int64] = [:]
+    /// What is wrong line by line, where a list was refused.
+    package var lines: [ImportReport.Line] = []
+    /// The variables that recipients lack, where that is the fault.
+    package var lacking: LackingVariables?
     /// Seconds after which trying again makes sense.
     package var retryAfter: Int?
     /// The value of `Allow`, for 405.
@@ -36,6 +41,11 @@ package struct Problem: Error, Sendable {
         json.member("detail", detail)
         if !fields.isEmpty { json.member("fields", fields) }
         for (name, value) in numbers.sorted(by: { $0.key < $1.key }) { json.member(name, value) }
+        if !lines.isEmpty { json.member("errors", lines) }
+        if let lacking {
+            json.member("recipients", Int64(lacking.recipients))
+            json.member("missing_variables", lacking)
+        }
         json.member("reference", reference)
         json.endObject()
         var headers: HTTPFields = [.contentType: "application/problem+json"]

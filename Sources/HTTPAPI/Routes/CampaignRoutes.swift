@@ -3,6 +3,7 @@ import CreditLedger
 import Foundation
 import HTTPTypes
 import Hummingbird
+import MailMessage
 import MailTypes
 import Postgres
 
@@ -21,6 +22,7 @@ struct CampaignRoutes: Sendable {
         group.post("campaigns", use: create)
         group.get("campaigns", use: list)
         group.get("campaigns/:id", use: get)
+        group.delete("campaigns/:id", use: delete)
         group.post("campaigns/:id/recipients", use: importRecipients)
         group.get("campaigns/:id/recipients", use: recipients)
         group.get("campaigns/:id/quote", use: quote)
@@ -66,30 +68,35 @@ struct CampaignRoutes: Sendable {
     private func importRecipients(_ request: Request, _ context: APIContext) async throws -> Response {
         let account = try context.authenticated()
         let campaign = try context.campaignID()
-        let format = try RecipientFormat(contentType: request.headers[.contentType])
+        let form = try UploadForm(request)
         let body = try request.plainBody()
         guard let place = uploads.place(for: account) else { throw Problem.tooManyUploads }
         defer { withExtendedLifetime(place) {} }
         let ticket = try idempotency.ticket(request, context)
-        let replay = try await idempotency.replay(ticket, request: Self.digest(try await body.sha256(), format))
+        let replay = try await idempotency.replay(ticket, request: Self.digest(try await body.sha256(), form))
         if let replay { return replay.response() }
-        let result = try await campaigns.importRecipients(account, campaign, format: format, source: body) {
+        let result = try await campaigns.importRecipients(account, campaign, format: form, source: body) {
             connection, result in
             try await ticket?.save(
                 Idempotency.Answer(status: .ok, body: result.report.json),
-                request: Self.digest(result.digest, format), on: connection)
+                request: Self.digest(result.digest, form), on: connection)
         }
         return Idempotency.Answer(status: .ok, body: result.report.json).response()
     }
 
-    /// The same octets read in another format are another upload.
-    private static func digest(_ body: [UInt8], _ format: RecipientFormat) -> [UInt8] {
-        Idempotency.digest(body + Array(format.rawValue.utf8))
+    /// The same octets read in another way are another upload.
+    private static func digest(_ body: [UInt8], _ form: UploadForm) -> [UInt8] {
+        Idempotency.digest(body + Array(form.identity.utf8))
     }
 
     private func quote(_ request: Request, _ context: APIContext) async throws -> Response {
         let quote = try await campaigns.quote(context.authenticated(), context.campaignID())
         return Idempotency.Answer(status: .ok, body: quote.json).response()
+    }
+
+    private func delete(_ request: Request, _ context: APIContext) async throws -> Response {
+        _ = try await campaigns.deleteDraft(context.authenticated(), context.campaignID())
+        return Response(status: .noContent)
     }
 
     // MARK: Sending and steering
@@ -101,10 +108,11 @@ struct CampaignRoutes: Sendable {
         let digest = Idempotency.digest(body)
         let ticket = try idempotency.ticket(request, context)
         return try await idempotency.answer(ticket, request: digest) {
-            let scheduled =
-                body.isEmpty
-                ? nil : try StrictDecoding.decode(SendPayload.self, from: body).scheduledSeconds(now: Date())
-            let status = try await campaigns.send(account, campaign, scheduledAt: scheduled) { connection, status in
+            let payload = body.isEmpty ? nil : try StrictDecoding.decode(SendPayload.self, from: body)
+            let status = try await campaigns.send(
+                account, campaign, scheduledAt: payload?.scheduledSeconds(now: Date()),
+                missingVariables: MissingVariablePolicy(named: payload?.missingVariables)
+            ) { connection, status in
                 try await ticket?.save(
                     Idempotency.Answer(status: .accepted, body: status.json), request: digest, on: connection)
             }
@@ -171,16 +179,5 @@ struct CampaignRoutes: Sendable {
             throw Problem(.notFound, "not_purged_yet", "The campaign's data has not been destroyed yet.")
         }
         return Idempotency.Answer(status: .ok, body: certificate.json).response()
-    }
-}
-
-extension RecipientFormat {
-    fileprivate init(contentType: String?) throws {
-        guard let format = contentType.flatMap(RecipientFormat.init(mediaType:)) else {
-            throw Problem(
-                .unsupportedMediaType, "unsupported_media_type",
-                "Recipients come as application/x-ndjson or text/csv.")
-        }
-        self = format
     }
 }

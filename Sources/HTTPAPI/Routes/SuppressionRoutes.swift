@@ -37,19 +37,33 @@ struct SuppressionRoutes: Sendable {
             let payload = try StrictDecoding.decode(SuppressionPayload.self, from: body)
             let addresses = try payload.parsedAddresses()
             let added = try await suppressions.add(
-                addresses, account: account, reason: payload.parsedReason(), origin: .customer, note: payload.note
+                addresses.good, account: account, reason: payload.parsedReason(), origin: .customer, note: payload.note
             ) { connection, added in
-                try await ticket?.save(Self.answer(added, of: addresses.count), request: digest, on: connection)
+                try await ticket?.save(Self.answer(added, addresses), request: digest, on: connection)
             }
-            return Self.answer(added, of: addresses.count)
+            return Self.answer(added, addresses)
         }.response()
     }
 
-    private static func answer(_ added: Int, of count: Int) -> Idempotency.Answer {
+    /// Each address not taken is named: one that is not on the list is mailed.
+    private static func answer(
+        _ added: Int, _ addresses: SuppressionPayload.ParsedAddresses
+    ) -> Idempotency.Answer {
         var json = JSONText()
         json.beginObject()
         json.member("added", Int64(added))
-        json.member("already_listed", Int64(count - added))
+        json.member("already_listed", Int64(addresses.good.count - added))
+        json.member("invalid", Int64(addresses.bad.count))
+        json.key("errors")
+        json.beginArray()
+        for (index, error) in addresses.bad.prefix(APILimits.reportedAddresses) {
+            json.beginObject()
+            json.member("index", Int64(index))
+            json.member("code", error.code)
+            json.member("reason", error.description)
+            json.endObject()
+        }
+        json.endArray()
         json.endObject()
         return Idempotency.Answer(status: .ok, body: json.text)
     }
