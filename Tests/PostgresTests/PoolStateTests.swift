@@ -5,9 +5,9 @@ import Testing
 
 /// The decisions of the pool, played at random against a plain account of who holds and who waits.
 struct PoolStateTests {
-    @Test(arguments: 0..<200)
-    func `random play keeps the bound and the order`(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+    @Test(arguments: Seed.range(200))
+    func `random play keeps the bound and the order`(seed: Seed) {
+        var random = SeededGenerator(seed)
         let maximum = Int.random(in: 1...4, using: &random)
         var state = PoolState<Int>(maximum: maximum)
         var held: [Int] = []

@@ -44,7 +44,7 @@ import Testing
         try refuse(serve + ["--data", directory.path + "/data"], saying: "is in use")
         let installation = try Installation(directory: directory, route: "smtp://127.0.0.1:\(sink.port)", credits: 1)
         try refuse(
-            ["serve", "--http", "127.0.0.1:0", "--data", directory.path + "/data"],
+            ["serve", "--http", "127.0.0.1:0", "--helo", "mail.example.com", "--data", directory.path + "/data"],
             saying: "\(installation.server.identifier)")
         #expect(installation.server.isRunning)
     }
@@ -64,6 +64,7 @@ import Testing
         (["--smtp-port", "70000"], "smtpPort"), (["--route", "http://x"], "route"),
         (["--roles", "cook"], "role"), (["--http", "nonsense"], "http"), (["--log-level", "loud"], "logLevel"),
         (["--public-url", "http://plain.example"], "publicUrl"), (["--helo", "two words"], "helo"),
+        (["--helo", "vm"], "vm is a short name"),
         (["--routes", "/none"], "routes"), (["--trust-roots", "/none"], "trustRoots"),
         (["--route", "smtp://a.example", "--routes", "/none"], "exclude each other"),
         (["--route", "smtp://u:p@a.example", "--tls", "opportunistic"], "need TLS"),

@@ -23,12 +23,14 @@ struct CampaignDraft: Encodable {
     var headers: [String: String]?
     var attachments: [Attachment]?
     var missingVariables: String?
+    var textPart: String?
 
     enum CodingKeys: String, CodingKey {
         case from, subject, html, text
         case replyTo = "reply_to"
         case headers, attachments
         case missingVariables = "missing_variables"
+        case textPart = "text_part"
     }
 }
 

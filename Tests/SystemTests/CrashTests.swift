@@ -10,7 +10,8 @@ import Testing
     }
 
     private func killRepeatedly(kills: Int, recipients: Int, inDoubt: String, seed: UInt64) async throws {
-        var generator = SeededGenerator(seed: seed)
+        let seed = Seed.of(seed)
+        var generator = SeededGenerator(seed)
         let directory = try TemporaryDirectory()
         let sink = try SinkProcess(
             directory, ["--bounce-share", "0.03", "--defer-share", "0.05", "--seed", "\(seed)"])

@@ -69,7 +69,7 @@ import Testing
                 default: "reader.\(number)@example.net"
                 }
             expected.to = email.replacingOccurrences(of: "bücher", with: "xn--bcher-kva")
-            expected.subject = "Grüße an \(name ?? "you") № \(number)"
+            expected.subject = "Grüße an \(MailShapes.onOneLine(name ?? "you")) № \(number)"
             expected.text = text.replacingOccurrences(of: "{{name|reader}}", with: name ?? "reader")
                 .replacingOccurrences(of: "{{number}}", with: "\(number)")
             expected.html =

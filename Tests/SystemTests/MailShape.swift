@@ -33,7 +33,7 @@ struct MailShape {
             var expectation = MailExpectation(shape: name, from: sender.shown, signatures: sender.signatures)
             expectation.subject = draft.subject
             let line = copy(number, &expectation)
-            expectation.toName = line.name ?? ""
+            expectation.toName = MailShapes.onOneLine(line.name ?? "")
             expectation.text = expectation.text.map(Self.finished)
             expectation.html = expectation.html.map(Self.finished)
             return Copy(line: line, recipient: expectation.to ?? line.email, expectation: expectation)

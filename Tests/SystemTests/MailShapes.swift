@@ -37,13 +37,18 @@ enum MailShapes {
         "Mr. Dot.", "ﬁ ligature ½ ™", "𝒻𝓇𝒶𝓀𝓉𝓊𝓇",
     ]
 
+    /// A value as headers show it: each run of white space is one blank.
+    static func onOneLine(_ value: String) -> String {
+        value.split(separator: " ").joined(separator: " ")
+    }
+
     private static func address(_ shape: String, _ number: Int) -> String { "\(shape)\(number)@example.net" }
 
     private static func displayNames(_ sender: Sender) -> MailShape {
         let draft = CampaignDraft(from: "", subject: "Für {{name|you}}", text: "Hello {{name|friend}}, this is it.")
         return MailShape("names", from: sender, count: names.count + 6, draft) { number, expected in
             let name = number < names.count ? names[number] : nil
-            expected.subject = "Für \(name ?? "you")"
+            expected.subject = "Für \(onOneLine(name ?? "you"))"
             expected.text = "Hello \(name ?? "friend"), this is it."
             return RecipientLine(email: address("names", number), name: name)
         }
@@ -51,7 +56,8 @@ enum MailShapes {
 
     private static func htmlOnly(_ sender: Sender) -> MailShape {
         let draft = CampaignDraft(
-            from: "", subject: "Only HTML", html: "<p>Grüß dich, {{name}}: <b>{{mark}}</b> = 100 %</p>\n<hr>")
+            from: "", subject: "Only HTML", html: "<p>Grüß dich, {{name}}: <b>{{mark}}</b> = 100 %</p>\n<hr>",
+            textPart: "none")
         return MailShape("html", from: sender, count: 25, draft) { number, expected in
             expected.html = "<p>Grüß dich, Ann &amp; Bob: <b>m-\(number)</b> = 100 %</p>\n<hr>"
             expected.structure = "html"
@@ -188,7 +194,7 @@ enum MailShapes {
         return MailShape("merged", from: sender, count: values.count * 2, draft) { number, expected in
             let first = values[number % values.count]
             let second = "n\(number)"
-            expected.subject = "[\(first)] for \(second) – \(first)"
+            expected.subject = "[\(onOneLine(first))] for \(second) – \(onOneLine(first))"
             expected.text = first
             return RecipientLine(email: address("merged", number), vars: ["a": .text(first), "b": .text(second)])
         }

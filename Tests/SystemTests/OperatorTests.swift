@@ -38,9 +38,10 @@ import Testing
             let samples = try PrometheusLines.read(text)
             #expect(
                 samples.first { $0.name == "sluice_mails_total" && $0.labels == ["outcome": "delivered"] }?.value == 20)
-            #expect(
+            var labels =
                 samples.first { $0.name == "sluice_lane_answers_total" && $0.labels["answer"] == "accepted" }?.labels
-                    == ["site": "route", "provider": "route", "source": "default", "answer": "accepted"])
+            #expect(labels?.removeValue(forKey: "site")?.hasPrefix("127.0.0.1:") == true)
+            #expect(labels == ["provider": "route", "source": "default", "answer": "accepted"])
             #expect(!text.contains("reader"))
         }
         // The port is for reading.
@@ -83,11 +84,11 @@ import Testing
         // A lane's mail as well.
         #expect(
             try installation.sluice("lane", "suspend", "route", "--for", "50", "--reason", "two+2 & words")
-                == "route\n")
+                .hasPrefix("route 127.0.0.1:"))
         let third = try installation.send(subject: "Three", text: "Hello.", recipients: Self.recipients(20))
         try await Task.sleep(for: .milliseconds(1_500))
         #expect(try installation.status(third)["pending"] == 20)
-        #expect(try installation.sluice("lane", "list").contains(/route +held .* two\+2 & words, for/))
+        #expect(try installation.sluice("lane", "list").contains(/route .*held .* two\+2 & words, for/))
         try installation.sluice("lane", "resume", "route")
         #expect(try await installation.wait(for: third, seconds: 60)["delivered"] == 20)
 

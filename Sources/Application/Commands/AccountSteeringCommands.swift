@@ -15,7 +15,7 @@ extension AccountCommand {
         func run(_ records: Records) async throws {
             try await records.steering.order(
                 .suspend, .account(account.id), seconds: order.seconds, reason: order.reason)
-            print("suspended")
+            StandardOutput.print("suspended")
         }
     }
 
@@ -29,7 +29,7 @@ extension AccountCommand {
 
         func run(_ records: Records) async throws {
             try await records.steering.order(.drain, .account(account.id), seconds: order.seconds, reason: order.reason)
-            print("draining")
+            StandardOutput.print("draining")
         }
     }
 
@@ -41,7 +41,7 @@ extension AccountCommand {
 
         func run(_ records: Records) async throws {
             try await records.steering.resume(account.id)
-            print("active")
+            StandardOutput.print("active")
         }
     }
 
@@ -55,7 +55,9 @@ extension AccountCommand {
         @OptionGroup var confirmation: Confirmation
 
         func run(_ records: Records) async throws {
-            for status in try await records.steering.fail(account.id) { print("\(status.campaign.id) failed") }
+            for status in try await records.steering.fail(account.id) {
+                StandardOutput.print("\(status.campaign.id) failed")
+            }
         }
     }
 }

@@ -25,13 +25,18 @@ struct CampaignCommand: AsyncParsableCommand {
         @Option(help: "How many.") var limit = 20
         @Flag(help: "Print JSON, one campaign a line.") var json = false
 
+        func validate() throws {
+            guard (1...1_000).contains(limit) else { throw ValidationError("--limit is from 1 to 1,000.") }
+        }
+
         func run(_ records: Records) async throws {
-            let found = try await records.campaigns.list(account.id, before: nil, limit: max(1, min(limit, 1_000)))
+            try await records.requireAccount(account.id)
+            let found = try await records.campaigns.list(account.id, before: nil, limit: limit)
             let orders = StandingOrders(try await records.delivery.orders())
             func order(_ campaign: Campaign) -> StandingOrders.Order? { orders.order(for: campaign, of: account.id) }
             if json {
                 for campaign in found {
-                    print(campaign.json(credits: nil, order: StandingOrders.Order.json(order(campaign))))
+                    StandardOutput.print(campaign.json(credits: nil, order: StandingOrders.Order.json(order(campaign))))
                 }
                 return
             }
@@ -46,7 +51,7 @@ struct CampaignCommand: AsyncParsableCommand {
                     grouped(counters.pending + counters.deferred),
                     order(campaign).map { ($0.kind == "account" ? "account " : "") + $0.text } ?? "")
             }
-            print(table.text)
+            StandardOutput.print(table.text)
         }
     }
 
@@ -57,7 +62,7 @@ struct CampaignCommand: AsyncParsableCommand {
         @OptionGroup var target: CampaignTarget
 
         func run(_ records: Records) async throws {
-            print(try await records.campaigns.get(target.account.id, target.id).json)
+            StandardOutput.print(try await records.campaigns.get(target.account.id, target.id).json)
         }
     }
 
@@ -84,9 +89,9 @@ struct CampaignCommand: AsyncParsableCommand {
                 let page = try await records.campaigns.recipients(
                     target.account.id, target.id, fate: outcome, inDoubtOnly: inDoubt, after: cursor,
                     limit: CampaignLimits.pageSize.upperBound)
-                for recipient in page.recipients { print(recipient.json) }
+                for recipient in page.recipients { StandardOutput.print(recipient.json) }
                 cursor = page.next
-            } while cursor != nil
+            } while cursor != nil && StandardOutput.isOpen
         }
     }
 
@@ -101,7 +106,7 @@ struct CampaignCommand: AsyncParsableCommand {
         func run(_ records: Records) async throws {
             try await records.steering.order(
                 .suspend, .campaign(target.account.id, target.id), seconds: order.seconds, reason: order.reason)
-            print("suspended")
+            StandardOutput.print("suspended")
         }
     }
 
@@ -116,7 +121,7 @@ struct CampaignCommand: AsyncParsableCommand {
         func run(_ records: Records) async throws {
             try await records.steering.order(
                 .drain, .campaign(target.account.id, target.id), seconds: order.seconds, reason: order.reason)
-            print("draining")
+            StandardOutput.print("draining")
         }
     }
 
@@ -129,7 +134,7 @@ struct CampaignCommand: AsyncParsableCommand {
         @OptionGroup var confirmation: Confirmation
 
         func run(_ records: Records) async throws {
-            print(try await records.campaigns.fail(target.account.id, target.id).json)
+            StandardOutput.print(try await records.campaigns.fail(target.account.id, target.id).json)
         }
     }
 
@@ -140,7 +145,7 @@ struct CampaignCommand: AsyncParsableCommand {
         @OptionGroup var target: CampaignTarget
 
         func run(_ records: Records) async throws {
-            print(try await records.campaigns.pause(target.account.id, target.id).json)
+            StandardOutput.print(try await records.campaigns.pause(target.account.id, target.id).json)
         }
     }
 
@@ -152,7 +157,7 @@ struct CampaignCommand: AsyncParsableCommand {
         @OptionGroup var target: CampaignTarget
 
         func run(_ records: Records) async throws {
-            print(try await records.steering.resume(target.account.id, target.id).json)
+            StandardOutput.print(try await records.steering.resume(target.account.id, target.id).json)
         }
     }
 
@@ -163,7 +168,7 @@ struct CampaignCommand: AsyncParsableCommand {
         @OptionGroup var target: CampaignTarget
 
         func run(_ records: Records) async throws {
-            print(try await records.campaigns.cancel(target.account.id, target.id).json)
+            StandardOutput.print(try await records.campaigns.cancel(target.account.id, target.id).json)
         }
     }
 }

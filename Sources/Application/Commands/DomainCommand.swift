@@ -54,7 +54,7 @@ struct DomainCommand: AsyncParsableCommand {
 
         func run(_ records: Records) async throws {
             try await records.domains.remove(account.id, try DomainName(domain))
-            print("removed")
+            StandardOutput.print("removed")
         }
     }
 }

@@ -59,7 +59,7 @@ struct KeyCommand: AsyncParsableCommand {
             guard try await records.keys.revoke(id, account: account.id) else {
                 throw CommandFailure("account \(account.id) has no valid key \(id)")
             }
-            print("revoked")
+            StandardOutput.print("revoked")
         }
     }
 }

@@ -128,7 +128,7 @@ struct Confirmation: ParsableArguments {
 
 extension OperatorRoutes.Done {
     func tell() {
-        for lane in lanes { print(lane + (failed[lane].map { ": \($0) mails ended" } ?? "")) }
-        if !state.isEmpty { print(state) }
+        for lane in lanes { StandardOutput.print(lane + (failed[lane].map { ": \($0) mails ended" } ?? "")) }
+        if !state.isEmpty { StandardOutput.print(state) }
     }
 }

@@ -25,7 +25,7 @@ extension RecordsCommand {
 
 /// Prints one result: JSON, or text for people.
 func printResult(_ value: some Encodable, asJSON: Bool, text: () -> String) throws {
-    print(asJSON ? try jsonText(value) : text())
+    StandardOutput.print(asJSON ? try jsonText(value) : text())
 }
 
 func jsonText(_ value: some Encodable) throws -> String {

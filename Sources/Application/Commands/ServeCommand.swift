@@ -11,7 +11,7 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve", abstract: "Run the server: HTTP API and delivery.",
         discussion: """
             SIGTERM or SIGINT drains: mails under way are finished, everything else stays in the database. SIGHUP reads \
-            the provider rules anew.
+            the provider rules and the smarthosts anew.
             """)
 
     @OptionGroup var data: DataOptions
@@ -29,7 +29,7 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             try await Server(configuration, records: records, logger: logger).run { port in
                 let address = Endpoint(host: configuration.http.host, port: port)
-                FileHandle.standardOutput.write(Data("Sluice listens on http://\(address)\n".utf8))
+                StandardOutput.print("Sluice listens on \(configuration.tls == nil ? "http" : "https")://\(address)")
             }
         } catch {
             await records.close()

@@ -194,7 +194,7 @@ struct SinkCommand: AsyncParsableCommand {
 
     /// Past the buffer of `print`, so that a script sees the line at once.
     private static func print(_ line: String) {
-        try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
+        StandardOutput.print(line)
     }
 }
 

@@ -19,9 +19,10 @@ package struct SluiceCommand: AsyncParsableCommand {
 
     /// Parses the arguments and runs; ends the process with the command's exit status.
     package static func run() async {
-        // A reader that went away is told by the failing write, not by a signal that ends the server.
-        signal(SIGPIPE, SIG_IGN)
+        StandardOutput.prepare()
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         await main()
+        let status = StandardOutput.finish()
+        if status != 0 { Foundation.exit(status) }
     }
 }

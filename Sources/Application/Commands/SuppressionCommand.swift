@@ -1,4 +1,5 @@
 import ArgumentParser
+import Campaigns
 import Feedback
 import Foundation
 import HTTPAPI
@@ -13,65 +14,95 @@ struct SuppressionCommand: AsyncParsableCommand {
 
     struct Add: RecordsCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Suppress addresses, given or one a line on standard input.")
+            abstract: "Suppress addresses, given or from lists.",
+            discussion: """
+                An argument with an @ is an address, another one the name of a list, - or none standard input. A list has \
+                one address a line; or it is CSV, where its first line names its columns, one of them email. The good \
+                lines are taken, the others named on standard error, and then the exit status is 1.
+                """)
 
         @OptionGroup var data: DataOptions
         @OptionGroup var account: AccountOption
-        @Argument(help: "Addresses; none reads standard input.") var addresses: [String] = []
-        @Option(help: "Why.") var reason = "manual"
+        @Argument(help: "Addresses and lists; none reads standard input.") var addresses: [String] = []
+        @Option(help: "Why: \(SuppressionReason.allCases.map(\.rawValue).joined(separator: ", ")).") var reason =
+            "manual"
+
+        func validate() throws {
+            guard SuppressionReason(rawValue: reason) != nil else {
+                throw ValidationError("There is no reason \(reason).")
+            }
+        }
 
         func run(_ records: Records) async throws {
-            guard let reason = SuppressionReason(rawValue: reason) else {
-                throw CommandFailure("there is no reason \(reason)")
-            }
-            var added = 0
-            var chunk: [EmailAddress] = []
-            func flush() async throws {
-                guard !chunk.isEmpty else { return }
-                added += try await records.suppressions.add(
-                    chunk, account: account.id, reason: reason, origin: .operator, note: nil)
-                chunk = []
-            }
-            var number = 0
-            var given = addresses.makeIterator()
-            while let text = addresses.isEmpty ? readLine() : given.next() {
-                number += 1
-                guard !text.isEmpty else { continue }
-                do {
-                    chunk.append(try EmailAddress(text))
-                } catch {
-                    throw CommandFailure("address \(number): \(error)")
+            var upload = SuppressionUpload(
+                list: records.suppressions, account: account.id, reason: SuppressionReason(rawValue: reason) ?? .manual)
+            for source in addresses.isEmpty ? ["-"] : addresses {
+                if source.contains("@") {
+                    try await upload.add(source)
+                } else {
+                    try await upload.add(try InputFile(source), named: source == "-" ? "standard input" : source)
                 }
-                if chunk.count == 10_000 { try await flush() }
             }
-            try await flush()
-            print("\(grouped(added)) added")
+            try await upload.finish()
+            StandardOutput.print(
+                "\(grouped(upload.added)) added, \(grouped(upload.alreadyListed)) listed already, "
+                    + "\(grouped(upload.invalid)) not taken")
+            if upload.invalid > 0 { throw ExitCode(1) }
         }
     }
 
     struct List: RecordsCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List suppressions. The list holds fingerprints, not addresses; ask for one with --address.")
+            abstract: "List suppressions, newest first.",
+            discussion: """
+                The list holds fingerprints, not addresses; ask for one with --address: the exit status is 1 where it is \
+                not suppressed. Where more follow, standard error says with which --after.
+                """)
 
         @OptionGroup var data: DataOptions
         @OptionGroup var account: AccountOption
         @Option(help: "Tell whether this address is suppressed.") var address: String?
-        @Option(help: "How many.") var limit = 100
+        @Option(help: "How many, 1 to 1,000,000.") var limit = 100
+        @Option(help: "Where the page before ended, as it said.") var after: String?
         @Flag(help: "Print JSON.") var json = false
 
+        func validate() throws {
+            guard (1...1_000_000).contains(limit) else { throw ValidationError("--limit is from 1 to 1,000,000.") }
+            guard after == nil || cursor != nil else {
+                throw ValidationError("--after is what a page before has said.")
+            }
+        }
+
+        private var cursor: SuppressionCursor? { after.flatMap { SuppressionCursor($0) } }
+
         func run(_ records: Records) async throws {
-            let found: [Suppression]
+            try await records.requireAccount(account.id)
             if let address {
-                found =
-                    try await records.suppressions.find(try EmailAddress(address), account: account.id)
-                    .map { [$0] } ?? []
-            } else {
-                found = try await records.suppressions.list(
-                    account.id, after: nil, limit: max(1, min(limit, 10_000)))
+                let found = try await records.suppressions.find(try EmailAddress(address), account: account.id)
+                try show(found.map { [$0] } ?? [])
+                if found == nil { throw ExitCode(1) }
+                return
             }
-            struct Row: Encodable {
-                let fingerprint, reason, origin, createdAt: String
+            var found: [Suppression] = []
+            var page: [Suppression]
+            repeat {
+                // One more than asked for tells whether more follow.
+                let size = min(SuppressionLimits.pageRows, limit + 1 - found.count)
+                page = try await records.suppressions.list(account.id, after: found.last?.cursor ?? cursor, limit: size)
+                found += page
+                if page.count < size { break }
+            } while found.count <= limit
+            try show(Array(found.prefix(limit)))
+            if found.count > limit {
+                StandardOutput.note("more follow: --after \(found[limit - 1].cursor)")
             }
+        }
+
+        private struct Row: Encodable {
+            let fingerprint, reason, origin, createdAt: String
+        }
+
+        private func show(_ found: [Suppression]) throws {
             let rows = found.map {
                 Row(
                     fingerprint: $0.fingerprint.bytes.hexadecimal, reason: $0.reason.rawValue,
@@ -97,7 +128,73 @@ struct SuppressionCommand: AsyncParsableCommand {
             guard try await records.suppressions.remove(try EmailAddress(address), account: account.id) else {
                 throw CommandFailure("the address is not on the list")
             }
-            print("removed")
+            StandardOutput.print("removed")
         }
+    }
+}
+
+/// Brings addresses from several sources onto a list, and names the lines that it cannot take.
+private struct SuppressionUpload {
+    let list: SuppressionList
+    let account: AccountID
+    let reason: SuppressionReason
+    private(set) var added = 0
+    private(set) var invalid = 0
+    private var taken = 0
+    private var waiting: [EmailAddress] = []
+
+    init(list: SuppressionList, account: AccountID, reason: SuppressionReason) {
+        self.list = list
+        self.account = account
+        self.reason = reason
+    }
+
+    var alreadyListed: Int { taken - added }
+
+    mutating func add(_ text: String) async throws {
+        do throws(AddressError) {
+            waiting.append(try EmailAddress(text))
+        } catch {
+            refuse("an address given: \(error)")
+        }
+    }
+
+    mutating func add(_ file: InputFile, named name: String) async throws {
+        var parser = AddressListParser()
+        do {
+            while let chunk = try file.read() {
+                parser.feed(chunk)
+                try await take(&parser, name)
+            }
+            parser.end()
+            try await take(&parser, name)
+        } catch let error as ImportError {
+            try await finish()
+            throw CommandFailure("\(name): \(error); \(grouped(added)) addresses before it were added")
+        }
+    }
+
+    mutating func finish() async throws {
+        guard !waiting.isEmpty else { return }
+        added += try await list.add(waiting, account: account, reason: reason, origin: .operator, note: nil)
+        taken += waiting.count
+        waiting = []
+    }
+
+    private mutating func take(_ parser: inout AddressListParser, _ name: String) async throws {
+        while true {
+            switch try parser.next() {
+            case .needsMore: return
+            case .address(let address): waiting.append(address)
+            case .invalidLine(let line, let error): refuse("\(name): line \(line): \(error.reason)")
+            }
+            if waiting.count >= SuppressionLimits.statementRows { try await finish() }
+        }
+    }
+
+    private mutating func refuse(_ text: String) {
+        invalid += 1
+        if invalid <= ImportLimits.reportedLines { StandardOutput.note(text) }
+        if invalid == ImportLimits.reportedLines { StandardOutput.note("further lines are only counted") }
     }
 }

@@ -26,7 +26,7 @@ struct TopCommand: AsyncParsableCommand {
             var screen = TopScreen()
             screen.take(first)
             screen.take(TopSample(try await client.status()))
-            print(screen.lines(width: 200, height: .max, styled: false).joined(separator: "\n"))
+            StandardOutput.print(screen.lines(width: 200, height: .max, styled: false).joined(separator: "\n"))
             return
         }
         try await watch(client)

@@ -17,13 +17,13 @@ struct TraceCommand: AsyncParsableCommand {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         try await server.client().trace(site) {
-            FileHandle.standardError.write(Data("listening to \(site)\n".utf8))
+            StandardOutput.note("listening to \(site)")
         } _: { line in
             let text =
                 json
                 ? String(decoding: try encoder.encode(line), as: UTF8.self)
                 : "\(Self.time()) #\(line.connection) \(line.host) \(line.direction) \(line.text)"
-            FileHandle.standardOutput.write(Data((text + "\n").utf8))
+            StandardOutput.print(text)
         }
     }
 

@@ -77,7 +77,7 @@ struct RoutesFile: Sendable {
     /// - Parameter environment: where passwords may stand.
     func read(
         environment: [String: String] = ProcessInfo.processInfo.environment
-    ) throws -> [DeliveryConfiguration.Route] {
+    ) throws -> [Smarthost] {
         let file = try StrictYAML<Content>(path, setting: "routes")
         let entries = file.content.routes
         guard (1...Self.maximumRoutes).contains(entries.count) else {
@@ -97,7 +97,7 @@ struct RoutesFile: Sendable {
 
     private func route(
         _ entry: Entry, _ environment: [String: String]
-    ) throws(Mistake) -> DeliveryConfiguration.Route {
+    ) throws(Mistake) -> Smarthost {
         let url: SmarthostURL
         do throws(SettingError) {
             url = try SmarthostURL(entry.url, setting: "routes")
@@ -112,7 +112,7 @@ struct RoutesFile: Sendable {
         guard (1...1_000).contains(entry.weight ?? 1) else { throw Mistake(.weight, "is 1 to 1000") }
         guard (1...10_000).contains(entry.connections ?? 1) else { throw Mistake(.connections, "is 1 to 10000") }
         let credentials = try Self.credentials(entry, environment)
-        var route: DeliveryConfiguration.Route
+        var route: Smarthost
         do throws(SettingError) {
             route = try url.route(credentials: credentials, tls: (own ?? nil) ?? tls, setting: "routes")
         } catch {
@@ -184,8 +184,8 @@ struct SmarthostURL {
     /// - Parameter tls: as asked for; nil for what is sensible.
     func route(
         credentials: SMTPCredentials?, tls: SMTPTLSPolicy?, setting: String
-    ) throws(SettingError) -> DeliveryConfiguration.Route {
-        var route = DeliveryConfiguration.Route(host: host, port: port, credentials: credentials)
+    ) throws(SettingError) -> Smarthost {
+        var route = Smarthost(host: host, port: port, credentials: credentials)
         let needsTLS = credentials != nil || isImplicitTLS
         route.tls = tls ?? (needsTLS ? .required(verify: true) : nil)
         if needsTLS, route.tls?.allowsPlaintext == true {
@@ -197,10 +197,10 @@ struct SmarthostURL {
     }
 }
 
-extension DeliveryConfiguration.Route {
+extension Smarthost {
     /// The route is the operator's own word, so private addresses are fine. They are looked up at the start and at each
     /// reload; the thread waits for the answer.
-    func resolved(setting: String) throws(SettingError) -> DeliveryConfiguration.Route {
+    func resolved(setting: String) throws(SettingError) -> Smarthost {
         guard addresses.isEmpty else { return self }
         var route = self
         route.addresses = Self.addresses(of: host)

@@ -34,9 +34,12 @@ struct ServerConfiguration: Sendable {
     /// Where monitors read metrics; nil without a port.
     let operatorEndpoint: Endpoint?
     let descriptors: FileDescriptorBudget
+    /// Days after which a draft that nobody has sent is given up.
+    let draftDays: Int
 
     init(_ settings: Settings, descriptors: FileDescriptorBudget, logger: Logger) throws {
         self.descriptors = descriptors
+        draftDays = try settings.number("draftDays", default: 30, in: 1...3_650)
         roles = try Self.roles(settings)
         http = try settings.endpoint("http", default: "127.0.0.1:8025")
         tls = try Self.tls(settings)
@@ -48,6 +51,19 @@ struct ServerConfiguration: Sendable {
         usesMTASTS = try settings.flag("mtaSts", default: true)
         operatorSocket = OperatorSocket(OperatorSocket.path(settings))
         operatorEndpoint = try Self.operatorEndpoint(settings)
+        // Last, because the default is no mistake of the operator's.
+        if roles.contains(.delivery), delivery.smarthosts.isEmpty { try Self.checkIsWhole(delivery.heloName) }
+    }
+
+    /// Receivers refuse a short name for good (RFC 5321 §4.1.1.1). A smarthost is told any.
+    private static func checkIsWhole(_ heloName: String) throws {
+        let isLiteral = heloName.hasPrefix("[") && heloName.hasSuffix("]")
+        guard isLiteral || heloName.split(separator: ".").count >= 2 else {
+            throw SettingError(
+                setting: "helo",
+                problem: "\(heloName) is a short name, which receivers refuse: give the name that the sending address "
+                    + "resolves back to, such as mail.example.net")
+        }
     }
 
     private static func operatorEndpoint(_ settings: Settings) throws -> Endpoint? {
@@ -73,7 +89,12 @@ struct ServerConfiguration: Sendable {
     }
 
     private static func tls(_ settings: Settings) throws -> TLSConfiguration? {
-        guard let certificate = settings.text("tlsCertificate") else { return nil }
+        guard let certificate = settings.text("tlsCertificate") else {
+            guard settings.text("tlsKey") == nil else {
+                throw SettingError(setting: "tlsCertificate", problem: "a key needs its certificate")
+            }
+            return nil
+        }
         guard let key = settings.text("tlsKey") else {
             throw SettingError(setting: "tlsKey", problem: "a certificate needs its key")
         }
@@ -115,6 +136,7 @@ struct ServerConfiguration: Sendable {
         configuration.retry = RetrySchedule(baseSeconds: Double(base), maximumSeconds: Double(longest))
         configuration.refusals.isSoft = try settings.flag("softBounce")
         configuration.refusals.mostAttempts = try settings.number("blockAttempts", default: 10, in: 1...1_000)
+        configuration.accounting = try accounting(settings)
         let share = try settings.number("blockShare", default: 30, in: 0...100)
         configuration.refusals.brakeShare = share == 0 ? nil : Double(share) / 100
         configuration.inDoubtResends = try settings.number("inDoubtResends", default: 1, in: 0...10)
@@ -141,12 +163,12 @@ struct ServerConfiguration: Sendable {
         let isSaid = settings.text("tls") != nil && least != .dane
         let tls = isSaid ? configuration.tls : nil
         let routesFile = settings.text("routes").map { RoutesFile(path: $0, tls: tls) }
-        configuration.routes = try routes(settings, routesFile, tls: tls)
+        configuration.smarthosts = try routes(settings, routesFile, tls: tls)
         configuration.providers = try providers(settings.text("providers"))
         if let file = settings.text("sources") {
             configuration.sources = try SourcesFile.read(file, ownAddresses: SourcesFile.ownAddresses())
         }
-        if !configuration.routes.isEmpty {
+        if !configuration.smarthosts.isEmpty {
             configuration.laneLimits = LaneLimits(
                 connections: try settings.number("connections", default: 64, in: 1...10_000),
                 messagesPerConnection: 1_000, queueSeconds: 60)
@@ -162,6 +184,22 @@ struct ServerConfiguration: Sendable {
         return (configuration, routesFile)
     }
 
+    private static func accounting(_ settings: Settings) throws -> AccountingLog.Settings? {
+        let rotation = AccountingLogRotation(
+            bytes: try settings.number("accountingSize", default: 100, in: 1...100_000) << 20,
+            seconds: try settings.number("accountingHours", default: 24, in: 1...8_760) * 3_600,
+            kept: try settings.number("accountingKept", default: 10, in: 1...1_000))
+        let personalData = try settings.flag("accountingPersonalData")
+        guard let path = settings.text("accountingLog") else {
+            guard !personalData else {
+                throw SettingError(
+                    setting: "accountingPersonalData", problem: "there is no accountingLog to write it to")
+            }
+            return nil
+        }
+        return AccountingLog.Settings(path: path, personalData: personalData, rotation: rotation)
+    }
+
     private static func tlsReports(_ settings: Settings) throws -> TLSReportSettings? {
         guard let text = settings.text("tlsReportFrom") else { return nil }
         guard let sender = try? EmailAddress(text), !sender.needsSMTPUTF8 else {
@@ -173,7 +211,7 @@ struct ServerConfiguration: Sendable {
     /// - Parameter tls: what the operator demands of all connections; nil if nothing was said.
     private static func routes(
         _ settings: Settings, _ file: RoutesFile?, tls: SMTPTLSPolicy?
-    ) throws -> [DeliveryConfiguration.Route] {
+    ) throws -> [Smarthost] {
         guard let file else {
             guard let text = settings.text("route") else { return [] }
             let url = try SmarthostURL(text, setting: "route")

@@ -20,7 +20,7 @@ struct DataOptions: ParsableArguments {
     @Option(name: .customLong("config"), help: "YAML file with the same settings, such as `data: /srv/sluice`.")
     var configurationFile: String?
 
-    @Option(help: "trace, debug, info, notice, warning or error. [SLUICE_LOG_LEVEL]")
+    @Option(help: "trace, debug, info, notice, warning, error or critical. [SLUICE_LOG_LEVEL]")
     var logLevel: String?
 
     init() {}
@@ -105,6 +105,21 @@ struct ServerOptions: ParsableArguments {
     @Flag(help: "Bounce nothing: permanent refusals are tried again, for the first day. [SLUICE_SOFT_BOUNCE]")
     var softBounce = false
 
+    @Option(help: "Write a JSON line for each attempt to this file. [SLUICE_ACCOUNTING_LOG, none]")
+    var accountingLog: String?
+
+    @Flag(help: "Write addresses and replies into the accounting log as they are. [SLUICE_ACCOUNTING_PERSONAL_DATA]")
+    var accountingPersonalData = false
+
+    @Option(help: "Size in MiB at which the accounting log is rotated. [SLUICE_ACCOUNTING_SIZE, 100]")
+    var accountingSize: Int?
+
+    @Option(help: "Hours after which the accounting log is rotated. [SLUICE_ACCOUNTING_HOURS, 24]")
+    var accountingHours: Int?
+
+    @Option(help: "Rotated accounting logs to keep. [SLUICE_ACCOUNTING_KEPT, 10]")
+    var accountingKept: Int?
+
     @Option(
         help:
             "Attempts after which a refusal that is about the sender bounces its recipient. [SLUICE_BLOCK_ATTEMPTS, 10]"
@@ -142,6 +157,9 @@ struct ServerOptions: ParsableArguments {
             "Seconds after which other nodes take over the work of a node that stands still, 3 to 600. [SLUICE_LEASE, 30]"
     )
     var lease: Int?
+
+    @Option(help: "Days after which a draft that nobody has sent is given up, 1 to 3650. [SLUICE_DRAFT_DAYS, 30]")
+    var draftDays: Int?
 
     @Option(help: "YAML file of provider rules over the built-in ones. [SLUICE_PROVIDERS]")
     var providers: String?
@@ -183,13 +201,17 @@ struct ServerOptions: ParsableArguments {
             "force": force ? "true" : nil, "publicUrl": publicURL, "retryBase": retryBase.map(String.init),
             "retryMaximum": retryMaximum.map(String.init), "inDoubtResends": inDoubtResends.map(String.init),
             "suppressDeadAfter": suppressDeadAfter.map(String.init),
+            "accountingLog": accountingLog,
+            "accountingPersonalData": accountingPersonalData ? "true" : nil,
+            "accountingSize": accountingSize.map(String.init), "accountingHours": accountingHours.map(String.init),
+            "accountingKept": accountingKept.map(String.init),
             "softBounce": softBounce ? "true" : nil, "blockAttempts": blockAttempts.map(String.init),
             "blockShare": blockShare.map(String.init), "connections": connections.map(String.init),
             "maxConnections": maxConnections.map(String.init), "lease": lease.map(String.init), "providers": providers,
             "sources": sources, "tls": tls,
             "trustAnchor": trustAnchor, "trustRoots": trustRoots,
             "tlsReportFrom": tlsReportFrom, "mtaSts": mtaSTS.map(String.init), "tlsCertificate": tlsCertificate,
-            "tlsKey": tlsKey,
+            "tlsKey": tlsKey, "draftDays": draftDays.map(String.init),
         ])
     }
 }

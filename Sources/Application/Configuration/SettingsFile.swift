@@ -7,7 +7,9 @@ import Yams
 enum SettingsFile {
     /// Every setting, as flags, environment variables and this file name it. See docs/operators/configuration.md.
     static let keys: Set<String> = [
-        "allowPrivateDestinations", "blockAttempts", "blockShare", "connections", "data", "databaseUrl", "dns", "force",
+        "accountingHours", "accountingKept", "accountingLog", "accountingPersonalData", "accountingSize",
+        "allowPrivateDestinations", "blockAttempts", "blockShare", "connections", "data", "databaseUrl", "dns",
+        "draftDays", "force",
         "helo", "http", "inDoubtResends", "lease",
         "logLevel", "masterKey", "masterKeyFile", "maxConnections", "mtaSts", "node", "operator", "operatorSocket",
         "providers", "publicUrl", "retryBase", "retryMaximum", "roles", "route", "routes", "smtpPort", "softBounce",

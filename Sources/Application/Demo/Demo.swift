@@ -93,7 +93,7 @@ struct Demo {
     }
 
     private func say(_ text: String) {
-        if !isQuiet { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+        if !isQuiet { StandardOutput.note(text) }
     }
 
     static func campaign(_ domain: String) -> String {

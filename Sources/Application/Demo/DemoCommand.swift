@@ -33,7 +33,7 @@ struct DemoCommand: AsyncParsableCommand {
         var logger = Logger(label: "sluice.demo")
         logger.logLevel = Logger.Level(rawValue: logLevel) ?? .error
         let result = try await Demo(recipients: recipients, logger: logger, isQuiet: json).run()
-        print(json ? try result.json() : result.table)
+        StandardOutput.print(json ? try result.json() : result.table)
         if !result.problems.isEmpty { throw ExitCode.failure }
     }
 }

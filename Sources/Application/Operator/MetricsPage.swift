@@ -49,6 +49,10 @@ struct MetricsPage {
         text.family("sluice_mails_in_doubt_resent_total", .counter, "Mails sent again after an answer was lost.") {
             $0.add(counts.inDoubtResent)
         }
+        text.family("sluice_accounting_lines_total", .counter, "Lines of the accounting log, by what became of them.") {
+            $0.add(counts.accountingWritten, ["result": "written"])
+            $0.add(counts.accountingDropped, ["result": "dropped"])
+        }
         text.family("sluice_accepted_total", .counter, "Mails accepted, by protection of the connection.") {
             $0.add(counts.acceptedPlain, ["tls": "none"])
             $0.add(counts.acceptedEncrypted, ["tls": "encrypted"])

@@ -100,6 +100,14 @@ final class Records: Sendable {
         }
     }
 
+    /// - Throws: `CommandFailure` where there is no such account: else its lists would merely look empty.
+    func requireAccount(_ account: AccountID) async throws {
+        let exists = try await pool.query(
+            "SELECT EXISTS (SELECT FROM accounts WHERE account_id = \(account.rawValue))"
+        ).only.decode(column: 0, as: Bool.self)
+        guard exists else { throw CommandFailure("there is no account \(account)") }
+    }
+
     func close() async {
         await pool.close()
         await vaultPool.close()

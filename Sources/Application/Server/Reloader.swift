@@ -4,7 +4,7 @@ import NIOPosix
 import ServiceLifecycle
 import UnixSignals
 
-/// Reads the operator's files of provider rules and of smarthosts anew at each SIGHUP. Each is checked as a whole first: a
+/// Reads the operator's files of provider rules and of smarthosts anew at each SIGHUP, and opens the accounting log anew. Each is checked as a whole first: a
 /// mistake changes nothing of what the file says.
 struct Reloader: Service {
     /// Trapped before any part of the server runs.
@@ -19,6 +19,7 @@ struct Reloader: Service {
 
     func run() async throws {
         for await _ in hangups.cancelOnGracefulShutdown() {
+            engine?.reopenAccountingLog()
             reloadProviders()
             if let routesFile { await reload(routesFile) }
         }
@@ -42,7 +43,7 @@ struct Reloader: Service {
             let routes = try await NIOThreadPool.singleton.runIfActive {
                 try file.read().map { try $0.resolved(setting: "routes") }
             }
-            let changed = try await engine?.reload(routes: routes) ?? []
+            let changed = try await engine?.reload(smarthosts: routes) ?? []
             logger.notice(
                 "smarthosts reloaded",
                 metadata: ["file": "\(file.path)", "changed": "\(changed.joined(separator: " "))"])

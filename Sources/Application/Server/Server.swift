@@ -55,6 +55,10 @@ final class Server: Sendable {
                 .init(
                     service: IdempotencySweeper(
                         store: records.idempotency, records: records.pool, logger: logger)))
+            services.append(
+                .init(
+                    service: DraftSweeper(
+                        campaigns: records.campaigns, days: configuration.draftDays, logger: logger)))
         }
         services.append(
             .init(
@@ -123,15 +127,29 @@ final class Server: Sendable {
 
     private func deliveryEngine(_ group: any EventLoopGroup) async throws -> DeliveryEngine {
         var configuration = self.configuration.delivery
-        let setting = configuration.routes.count > 1 ? "routes" : "route"
-        configuration.routes = try configuration.routes.map { try $0.resolved(setting: setting) }
-        let resolver = configuration.routes.isEmpty ? try DNSResolution.Resolver(self.configuration.resolver) : nil
+        let setting = configuration.smarthosts.count > 1 ? "routes" : "route"
+        configuration.smarthosts = try configuration.smarthosts.map { try $0.resolved(setting: setting) }
+        let resolver = configuration.smarthosts.isEmpty ? try DNSResolution.Resolver(self.configuration.resolver) : nil
+        let metrics = DeliveryMetrics()
+        let accounting = try configuration.accounting.map { try Self.accountingLog($0, metrics, logger) }
         return DeliveryEngine(
             configuration: configuration, store: records.delivery,
             local: try LocalJournal(directory: self.configuration.journalDirectory), vault: records.vault,
             domains: records.domains,
             resolver: resolver, tlsPolicies: resolver.map { tlsPolicies($0, group) },
-            ownAddresses: try SourcesFile.ownAddresses(), group: group, logger: logger)
+            ownAddresses: try SourcesFile.ownAddresses(), metrics: metrics, accounting: accounting, group: group,
+            logger: logger)
+    }
+
+    private static func accountingLog(
+        _ settings: AccountingLog.Settings, _ metrics: DeliveryMetrics, _ logger: Logger
+    ) throws -> AccountingLog {
+        do {
+            return try AccountingLog(settings, metrics: metrics, logger: logger)
+        } catch {
+            throw SettingError(
+                setting: "accountingLog", problem: "the file \(settings.path) cannot be opened for writing: \(error)")
+        }
     }
 
     /// DANE needs a trust anchor; MTA-STS needs nothing but HTTPS.

@@ -20,7 +20,7 @@ final class ProgressBar {
 
     func finish(_ done: Int, of total: Int, note: String = "") {
         draw(done, of: total, note: note)
-        if isTerminal { FileHandle.standardError.write(Data("\n".utf8)) }
+        if isTerminal { StandardOutput.note("") }
     }
 
     private func draw(_ done: Int, of total: Int, note: String) {
@@ -35,13 +35,13 @@ final class ProgressBar {
             let line = "\(label) \(bar) \(String(format: "%3.0f", share * 100)) % \(counts) \(note)"
             let padding = String(repeating: " ", count: max(0, lastLine.count - line.count))
             lastLine = line
-            FileHandle.standardError.write(Data("\r\(line)\(padding)".utf8))
+            StandardOutput.noteInPlace("\r\(line)\(padding)")
         } else {
             let line =
                 "\(label) \(String(format: "%.0f", share * 100)) % \(counts) \(note) (\(String(format: "%.1f", seconds)) s)\n"
             guard line != lastLine else { return }
             lastLine = line
-            FileHandle.standardError.write(Data(line.utf8))
+            StandardOutput.noteInPlace(line)
         }
     }
 }

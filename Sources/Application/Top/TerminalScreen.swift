@@ -77,5 +77,5 @@ final class TerminalScreen: Sendable {
         return keys
     }
 
-    private static func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+    private static func write(_ text: String) { StandardOutput.write(text) }
 }

@@ -58,7 +58,10 @@ package final class EmbeddedPostgres: Sendable {
     }
 
     /// Without ``stop()`` the server goes on, for the next to adopt.
-    deinit { state.withLock { $0.supervisor }?.cancel() }
+    deinit {
+        state.withLock { $0.supervisor }?.cancel()
+        if locks.server != nil { CrashGuard.release() }
+    }
 
     /// Creates the cluster if there is none, and starts or adopts its server.
     /// - Parameter environment: `SLUICE_POSTGRES_BIN` names the folder of PostgreSQL's programs,
@@ -73,7 +76,10 @@ package final class EmbeddedPostgres: Sendable {
                 try openBlocking(dataDirectory, role, environment, logger)
             }
         }.get()
-        if role == .server { embedded.supervise() }
+        if role == .server {
+            CrashGuard.protect(embedded.state.withLock { $0.postmaster }, users: embedded.locks.users)
+            embedded.supervise()
+        }
         return embedded
     }
 
@@ -140,6 +146,7 @@ package final class EmbeddedPostgres: Sendable {
     private func stopBlocking() {
         let isControlled = locks.control.exclusive(within: 120)
         defer {
+            if locks.server != nil { CrashGuard.release() }
             // The lock that the next one takes first is given back last.
             locks.users.unlock()
             locks.server?.clear()
@@ -180,6 +187,7 @@ package final class EmbeddedPostgres: Sendable {
         case .success(let postmaster):
             guard let postmaster else { return }
             state.withLock { $0.postmaster = postmaster }
+            CrashGuard.protect(postmaster, users: locks.users)
             logger.info("started PostgreSQL", metadata: ["pid": "\(postmaster.processID)"])
         case .failure(let error):
             logger.error("PostgreSQL did not start again", metadata: ["error": "\(error)"])

@@ -3,7 +3,7 @@ import Glibc
 /// An advisory lock on a file (`flock`). The system releases it when the process ends, however it ends, and children do
 /// not inherit it.
 final class FileLock: Sendable {
-    private let descriptor: Int32
+    let descriptor: Int32
 
     init(_ path: String) throws(EmbeddedPostgresError) {
         descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)

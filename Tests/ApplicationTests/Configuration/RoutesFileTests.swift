@@ -10,7 +10,7 @@ import Testing
 struct RoutesFileTests {
     private func read(
         _ text: String, tls: SMTPTLSPolicy? = nil, environment: [String: String] = [:], password: String? = nil
-    ) throws -> [DeliveryConfiguration.Route] {
+    ) throws -> [Smarthost] {
         let folder = FileManager.default.temporaryDirectory.appending(path: "routes-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -23,7 +23,8 @@ final class FaultRun {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
         self.database = database
-        generator = SeededGenerator(seed: seed)
+        let seed = Seed.of(seed)
+        generator = SeededGenerator(seed)
         sink = try SinkProcess(directory, ["--seed", "\(seed)", "--slow-ms", "30"] + sinkArguments)
         let credits = recipients + 50
         installation = try Installation(
