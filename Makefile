@@ -1,4 +1,4 @@
-# Everything a newcomer needs is `make demo` and `make test`; `make help` lists the rest.
+# Everything a newcomer needs is `make demo` and `make test-fast`; `make help` lists the rest, docs/developing.md explains it.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -7,7 +7,7 @@ SHELL := /bin/bash
 RECIPIENTS ?= 10000
 RELEASE := .build/release/sluice
 
-.PHONY: help demo test build release check format bench bench-peers micro-bench packages test-packages peers clean
+.PHONY: help demo test test-fast build release check tidy format bench bench-peers micro-bench packages test-packages peers clean
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -15,9 +15,18 @@ help: ## List these commands
 demo: release ## Deliver 10,000 mails to a local sink and show that every credit adds up (RECIPIENTS=n)
 	@$(RELEASE) demo --recipients $(RECIPIENTS)
 
-test: test-packages ## Build and run all tests
+ifdef T
+test: test-packages
+	@.ci/test $(T)
+else
+test: test-packages ## Build and run all tests: about 17 min once built; T=DeliveryTests/BlockTests runs these alone
 	swift build --build-tests --explicit-target-dependency-import-check error
 	@.ci/test
+endif
+
+test-fast: packages ## Build and run what needs no database: about 90 s once built
+	swift build --build-tests --explicit-target-dependency-import-check error
+	@.ci/test --fast
 
 build: packages ## Debug build
 	swift build --explicit-target-dependency-import-check error
@@ -25,9 +34,12 @@ build: packages ## Debug build
 release: packages ## Optimised build
 	swift build -c release --product sluice
 
-check: ## Formatting, and the floors of docs/architecture.md
+check: tidy ## Formatting, drift of documents, unused code, and the floors of docs/architecture.md
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
 	swift build --explicit-target-dependency-import-check error
+
+tidy: ## Paths and bounds that documents name, unused declarations, long lines: 1 s
+	@.ci/tidy
 
 format: ## Format all Swift files
 	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks

@@ -208,7 +208,7 @@ let package = Package(
             dependencies: [
                 "TestSupport", "Application", "Delivery", "Feedback", "MailSigning", "SMTPTransport", "SMTPProtocol",
                 "MailTypes", nio,
-                logging,
+                logging, arguments,
             ]),
         // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.
         .testTarget(name: "SystemTests", dependencies: ["TestSupport", "TestPeers", "sluice"]),

@@ -9,8 +9,8 @@ import Testing
     typealias Operation = LedgerModel.Operation
     typealias HoldAmount = LedgerModel.HoldAmount
 
-    @Test(arguments: 1...6) func one_after_the_other(seed: UInt64) async throws {
-        var generator = SeededGenerator(seed: seed)
+    @Test(arguments: Seed.range(1..<7)) func one_after_the_other(seed: Seed) async throws {
+        var generator = SeededGenerator(seed)
         let limit = Int64.random(in: 0...30, using: &generator)
         let books = try await Books(limit: limit)
         var model = LedgerModel(limit: limit)
@@ -40,8 +40,8 @@ import Testing
     /// Eight operations at once, several rounds. The entries' numbers tell in which order the ledger has taken those
     /// that succeeded: the model replays them in that order and must agree. A refusal for lack of credits must name an
     /// amount that was available at some point of the round.
-    @Test(arguments: 101...106) func at_the_same_time(seed: UInt64) async throws {
-        var generator = SeededGenerator(seed: seed)
+    @Test(arguments: Seed.range(101..<107)) func at_the_same_time(seed: Seed) async throws {
+        var generator = SeededGenerator(seed)
         let books = try await Books(limit: 10)
         var model = LedgerModel(limit: 10)
         for round in 1...15 {

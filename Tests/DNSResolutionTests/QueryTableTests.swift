@@ -57,8 +57,8 @@ import Testing
 
     /// Requests, answers, cancellations and time in random order: each request ends exactly once, with one answer for
     /// each question, and the room is never exceeded.
-    @Test(arguments: 0..<20) func randomEventsKeepTheRules(seed: Int) {
-        var generator = SeededGenerator(seed: UInt64(seed))
+    @Test(arguments: Seed.range(20)) func randomEventsKeepTheRules(seed: Seed) {
+        var generator = SeededGenerator(seed)
         let maximum = Int.random(in: 1...5, using: &generator)
         var table = QueryTable(maximumActive: maximum)
         var now = start

@@ -102,10 +102,10 @@ import Testing
         #expect(try tags(fields)["d"] == domain.text)
     }
 
-    @Test func aChangedOctetOfASignedFieldBreaksBothSignatures() throws {
+    @Test(arguments: Seed.one(12)) func aChangedOctetOfASignedFieldBreaksBothSignatures(seed: Seed) throws {
         let message = try signed(MessageShapes.complete, with: TestKeys.signer())
         let header = try #require(message.firstRange(of: Array("From: Example".utf8))).lowerBound
-        var generator = SeededGenerator(seed: 12)
+        var generator = SeededGenerator(seed)
         var tried = 0
         var line = header
         while message[line] != 0x0D {
@@ -130,10 +130,10 @@ import Testing
         #expect(tried > 100)
     }
 
-    @Test func aChangedOctetOfTheBodyBreaksBothSignatures() throws {
+    @Test(arguments: Seed.one(13)) func aChangedOctetOfTheBodyBreaksBothSignatures(seed: Seed) throws {
         let message = try signed(MessageShapes.complete, with: TestKeys.signer())
         let body = try #require(message.firstRange(of: Array("Dear Jane".utf8))).lowerBound
-        var generator = SeededGenerator(seed: 13)
+        var generator = SeededGenerator(seed)
         for _ in 0..<100 {
             let index = Int.random(in: body..<message.count, using: &generator)
             guard message[index] > 0x20 else { continue }
@@ -151,11 +151,11 @@ import Testing
         #expect(try results(message + Array("\r\n\r\n".utf8)) == [.pass, .pass])
     }
 
-    @Test func aChangedTagOfTheSignatureBreaksIt() throws {
+    @Test(arguments: Seed.one(14)) func aChangedTagOfTheSignatureBreaksIt(seed: Seed) throws {
         let signer = try DKIMSigner(domain: TestKeys.domain, keys: [("rsa", TestKeys.rsa)])
         let message = try signed(MessageShapes.complete, with: signer)
         let end = try #require(message.firstRange(of: Array(" bh=".utf8))).lowerBound
-        var generator = SeededGenerator(seed: 14)
+        var generator = SeededGenerator(seed)
         for _ in 0..<100 {
             let index = Int.random(in: 16..<end, using: &generator)
             guard message[index] > 0x20 else { continue }

@@ -69,8 +69,8 @@ import Testing
         return lines.map { $0 + "\r\n" }.joined()
     }
 
-    @Test func randomBodiesAgreeWithTheModelAtAnyChunkSize() throws {
-        var generator = SeededGenerator(seed: 11)
+    @Test(arguments: Seed.one(11)) func randomBodiesAgreeWithTheModelAtAnyChunkSize(seed: Seed) throws {
+        var generator = SeededGenerator(seed)
         let parts = ["a", "bc", "defghijklmnopqrstuvwxyz", " ", "  ", "\t", "\r\n", "\r\n\r\n", ".", "0123456789"]
         for _ in 0..<3_000 {
             let text = (0..<Int.random(in: 0...60, using: &generator)).map { _ in

@@ -39,8 +39,8 @@ struct FingerprintTests {
         #expect(other.fingerprint(address) != fingerprinter.fingerprint(address))
     }
 
-    @Test func octetsRoundTrip() {
-        var generator = SeededGenerator(seed: 11)
+    @Test(arguments: Seed.one(11)) func octetsRoundTrip(seed: Seed) {
+        var generator = SeededGenerator(seed)
         for _ in 0..<200 {
             let bytes = generator.bytes(16)
             #expect(Fingerprint(bytes: bytes)?.bytes == bytes)
