@@ -192,6 +192,7 @@ import Testing
         init(now: @escaping @Sendable () -> Date) { self.now = now }
 
         var domains: Set<DomainName> { state.withLockedValue { Set($0.policies.keys) } }
+        func fetchedAt(_ domain: DomainName) -> Date? { state.withLockedValue { $0.policies[domain]?.fetchedAt } }
         var calls: Int { state.withLockedValue { $0.calls } }
         func setAway(_ isAway: Bool) { state.withLockedValue { $0.isAway = isAway } }
 
@@ -262,6 +263,7 @@ import Testing
         try await eventually { shelf.domains.contains(domain) }
         #expect(await second.finding(for: domain) == .init(policy: policy))
         #expect(fetches == before + 1, "the second node fetched it again")
+        let older = shelf.fetchedAt(domain)
         // A later version, and its end.
         change {
             $0.record = .success(["v=STSv1; id=2"])
@@ -269,7 +271,7 @@ import Testing
             $0.now += 10
         }
         #expect(await second.finding(for: domain) == .init())
-        try await eventually { shelf.domains.contains(domain) }
+        try await eventually { shelf.fetchedAt(domain) != older }
         loseEverything()
         try await first.exchange()
         #expect(await first.finding(for: domain) == .init(), "the older policy came back")
