@@ -14,6 +14,8 @@ package struct LaneConduct: Sendable {
     private var movedAt: SteadySeconds = 0
     /// A gate has no connection for the lane, and will tell it of one.
     private var awaitsConnection = false
+    /// The gate's word came before the lane began to wait: it has forgotten the lane, which asks anew.
+    private var wasGrantedEarly = false
     /// Nothing is taken any more.
     package private(set) var isClosed = false
     /// Nodes that press the site within the same limits.
@@ -62,7 +64,7 @@ extension LaneConduct {
         return started
     }
 
-    /// Whether a worker may take one of the mails that wait. Where it may, ``popped(_:nextDue:at:)`` follows.
+    /// Whether a worker may take one of the mails that wait. Where none is due, ``nothingIsDue(until:at:)`` follows.
     @usableFromInline
     mutating func mayTake(forQueued queued: Int, at now: SteadySeconds) -> Bool {
         // What the site takes at present; a short queue alone sends nobody away.
@@ -116,11 +118,13 @@ extension LaneConduct {
     /// A gate has no connection for workers that were to start; it tells once it has.
     mutating func workersAwaitConnection(_ count: Int) {
         workers -= count
-        awaitsConnection = true
+        awaitsConnection = !wasGrantedEarly
+        wasGrantedEarly = false
     }
 
     /// - Returns: whether a worker begins with the connection.
     mutating func connectionGranted(forQueued queued: Int, at now: SteadySeconds) -> Bool {
+        wasGrantedEarly = !awaitsConnection
         awaitsConnection = false
         guard !isClosed, queued > 0, connectionsWanted(forQueued: queued, at: now) > workers else { return false }
         workers += 1

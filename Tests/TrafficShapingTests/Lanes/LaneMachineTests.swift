@@ -61,6 +61,14 @@ struct NumberedMail: LaneMail, Hashable {
         #expect(machine.workerCount == 0)
     }
 
+    @Test func `a connection that is granted before the lane begins to wait is asked for again`() {
+        var machine = Self.machine()
+        let started = machine.enqueued(Self.mails(0..<1), of: Self.account, on: nil, at: 0).startWorkers
+        #expect(machine.connectionGranted(at: 0).startWorkers == 0)
+        machine.workersAwaitConnection(started)
+        #expect(machine.woke(at: 0.1).startWorkers == 1)
+    }
+
     @Test func `a worker that hangs on a slow mail keeps nobody waiting`() {
         var machine = Self.machine(connections: 2)
         Self.fill(&machine, 0..<1)
