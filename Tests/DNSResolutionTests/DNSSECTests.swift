@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test func routesSayWhatIsProven() async throws {
+    @Test func `routes say what is proven`() async throws {
         guard let server = try server() else { return }
         defer { server.stop() }
         let resolver = try resolver(server)
@@ -118,7 +118,7 @@ import Testing
         }
     }
 
-    @Test func withoutATrustAnchorNothingIsProven() async throws {
+    @Test func `without a trust anchor nothing is proven`() async throws {
         guard let server = try server() else { return }
         defer { server.stop() }
         let resolver = try resolver(server, trusting: false)
@@ -127,7 +127,7 @@ import Testing
         #expect(try await resolver.tlsa("mx.example", port: 25).isSecure == false)
     }
 
-    @Test func signaturesThatAreOverAreBogus() async throws {
+    @Test func `signatures that are over are bogus`() async throws {
         guard let server = try server(days: -10) else { return }
         defer { server.stop() }
         let resolver = try resolver(server)
@@ -137,7 +137,7 @@ import Testing
         #expect(try await describe(resolver, "plain.other") == "plain.other")
     }
 
-    @Test func tlsaRecordsComeWithTheirProof() async throws {
+    @Test func `TLSA records come with their proof`() async throws {
         guard let server = try server() else { return }
         defer { server.stop() }
         let resolver = try resolver(server)
@@ -161,7 +161,7 @@ import Testing
         }
     }
 
-    @Test func textsComeWithTheirProof() async throws {
+    @Test func `texts come with their proof`() async throws {
         guard let server = try server() else { return }
         defer { server.stop() }
         let resolver = try resolver(server)
@@ -172,7 +172,7 @@ import Testing
         #expect(try await resolver.txt("_smtp._tls.d.example") == ["v=TLSRPTv1; rua=mailto:r@d.example"])
     }
 
-    @Test func addressesOfAHost() async throws {
+    @Test func `addresses of a host`() async throws {
         guard let server = try server() else { return }
         defer { server.stop() }
         let resolver = try resolver(server)
@@ -185,7 +185,7 @@ import Testing
     }
 
     /// Name servers that fail at TLSA must not look like ones without records (RFC 7672 §2.1.3).
-    @Test func failuresAtTLSAAreTemporary() async throws {
+    @Test func `failures at TLSA are temporary`() async throws {
         for reply in [ScriptedServer.Reply.code(2), .code(5), .garbage] {
             let server = try ScriptedServer { _, type in type == "TYPE52" ? reply : .records([]) }
             defer { server.stop() }

@@ -21,24 +21,24 @@ import Testing
         }
     }
 
-    @Test func aServerFailureIsTemporaryAndTheDomainsAddressIsNotUsed() async throws {
+    @Test func `a server failure is temporary and the domain's address is not used`() async throws {
         #expect(
             try await failure { _, type in type == "MX" ? .code(2) : .records([Wire.address("192.0.2.1")]) }
                 == .temporary(.serverFailure))
     }
 
     @Test(arguments: [UInt8(1), 4, 5, 9])
-    func otherResponseCodesAreTemporary(code: UInt8) async throws {
+    func `other response codes are temporary`(code: UInt8) async throws {
         let failure = try await failure { _, type in type == "MX" ? .code(code) : .records([Wire.address("192.0.2.1")])
         }
         #expect(failure?.isPermanent == false)
     }
 
-    @Test func garbageIsTemporary() async throws {
+    @Test func `garbage is temporary`() async throws {
         #expect(try await failure { _, _ in .garbage }?.isPermanent == false)
     }
 
-    @Test func aHostThatMayHaveAnAddressMakesTheFailureTemporary() async throws {
+    @Test func `a host that may have an address makes the failure temporary`() async throws {
         #expect(
             try await failure { name, type in
                 if type == "MX" { return .records([Wire.mx(10, "gone.example"), Wire.mx(20, "sick.example")]) }
@@ -56,7 +56,7 @@ import Testing
             } == .temporary(.noUsableMailHost))
     }
 
-    @Test func aHostWithAnAddressIsEnough() async throws {
+    @Test func `a host with an address is enough`() async throws {
         let server = try ScriptedServer { name, type in
             if type == "MX" { return .records([Wire.mx(10, "sick.example"), Wire.mx(20, "well.example")]) }
             return name == "well.example" && type == "A" ? .records([Wire.address("192.0.2.7")]) : .code(2)
@@ -66,7 +66,7 @@ import Testing
         #expect(route == .hosts([MailHost(name: "well.example", preference: 20, addresses: [.v4(0xC000_0207)])]))
     }
 
-    @Test func silenceEndsAtTheTimeout() async throws {
+    @Test func `silence ends at the timeout`() async throws {
         let server = try ScriptedServer { _, _ in .silence }
         defer { server.stop() }
         var configuration = server.resolverConfiguration
@@ -78,7 +78,7 @@ import Testing
         await #expect(throws: DNSFailure.temporary(.timeout)) { try await resolver.txt("d.example") }
     }
 
-    @Test func theTimeoutIsForAllQuestionsTogether() async throws {
+    @Test func `the timeout is for all questions together`() async throws {
         let server = try ScriptedServer { _, type in type == "MX" ? .records([Wire.mx(10, "mx.example")]) : .silence }
         defer { server.stop() }
         var configuration = server.resolverConfiguration
@@ -90,7 +90,7 @@ import Testing
         #expect(server.questions.contains("mx.example A"))
     }
 
-    @Test func aServerThatIsNotThereIsTemporary() async throws {
+    @Test func `a server that is not there is temporary`() async throws {
         let port = try Socket.freePort()
         let server = try #require(DNSServer("127.0.0.1:\(port)"))
         let resolver = try Resolver(ResolverConfiguration(forwarders: [server], timeout: .seconds(3)))
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    @Test func cancellingTheTaskEndsTheCall() async throws {
+    @Test func `cancelling the task ends the call`() async throws {
         let server = try ScriptedServer { _, _ in .silence }
         defer { server.stop() }
         var configuration = server.resolverConfiguration
@@ -116,7 +116,7 @@ import Testing
         }
     }
 
-    @Test func answersAreRemembered() async throws {
+    @Test func `answers are remembered`() async throws {
         let server = try ScriptedServer { _, type in
             switch type {
             case "MX": .records([Wire.mx(10, "mx.example")])
@@ -132,7 +132,7 @@ import Testing
         #expect(server.questions.count(where: { $0 == "d.example MX" || $0 == "mx.example A" }) == count)
     }
 
-    @Test func namesOfTestNetworksReachTheForwarder() async throws {
+    @Test func `names of test networks reach the forwarder`() async throws {
         let server = try ScriptedServer { _, type in type == "A" ? .records([Wire.address("192.0.2.7")]) : .records([])
         }
         defer { server.stop() }
@@ -144,7 +144,7 @@ import Testing
         }
     }
 
-    @Test func resolversComeAndGo() async throws {
+    @Test func `resolvers come and go`() async throws {
         let server = try ScriptedServer { _, type in type == "A" ? .records([Wire.address("192.0.2.7")]) : .records([])
         }
         defer { server.stop() }
@@ -159,7 +159,7 @@ import Testing
         }
     }
 
-    @Test func unfitConfigurationsAreRefused() {
+    @Test func `unfit configurations are refused`() {
         #expect(throws: ResolverConfigurationError.self) { try Resolver(ResolverConfiguration(forwarders: [])) }
     }
 }

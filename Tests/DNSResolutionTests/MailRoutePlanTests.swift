@@ -25,17 +25,17 @@ import Testing
         (.failure(.nameUnusable), .permanent(.nameUnusable)), (.records([[0, 10]]), .permanent(.noUsableMailHost)),
         (.records([Wire.mx(10, "192.0.2.1")]), .permanent(.noUsableMailHost)),
     ])
-    func failures(answer: DNSAnswer, failure: DNSFailure) {
+    func `failures`(answer: DNSAnswer, failure: DNSFailure) {
         #expect(throws: failure) { try start(answer) }
     }
 
-    @Test func onlyTheLackOfRecordsLetsTheDomainStandForItself() throws {
+    @Test func `only the lack of records lets the domain stand for itself`() throws {
         #expect(
             try start(.noRecords)
                 == .lookUp(MailRoutePlan(hosts: [.init(name: "d.example", preference: 0)], isImplicit: true)))
     }
 
-    @Test func recordsAreOrderedOnceEachAndBounded() throws {
+    @Test func `records are ordered once each and bounded`() throws {
         #expect(try hosts([Wire.mx(20, "b.example"), Wire.mx(10, "A.example")]) == ["10 a.example", "20 b.example"])
         #expect(try hosts([Wire.mx(20, "a.example"), Wire.mx(10, "a.example")]) == ["10 a.example"])
         #expect(try hosts([Wire.mx(0, "")]) == ["null MX"])
@@ -45,7 +45,7 @@ import Testing
         #expect(try hosts((0..<300).reversed().map { Wire.mx(300 - $0, "h\($0).example") }).first == "1 h299.example")
     }
 
-    @Test func everyOrderOfTiesComesUpAboutAsOften() throws {
+    @Test func `every order of ties comes up about as often`() throws {
         var counts: [[String]: Int] = [:]
         for seed in 0..<6_000 {
             let order = try hosts(
@@ -58,7 +58,7 @@ import Testing
         #expect(counts.values.allSatisfy { (850...1_150).contains($0) })
     }
 
-    @Test func addressesDecide() throws {
+    @Test func `addresses decide`() throws {
         let plan = MailRoutePlan(
             hosts: [.init(name: "a", preference: 1), .init(name: "b", preference: 2)], isImplicit: false)
         let v4 = DNSAnswer.records([[192, 0, 2, 1]])

@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test func mailRoutesOfAllShapes() async throws {
+    @Test func `mail routes of all shapes`() async throws {
         try await withServer { server in
             let resolver = try Resolver(ResolverConfiguration(forwarders: [server.server]))
             let a = "a.mx.example [192.0.2.10 2001:db8::10]"
@@ -105,7 +105,7 @@ import Testing
         }
     }
 
-    @Test func hostsAndAddressesAreBounded() async throws {
+    @Test func `hosts and addresses are bounded`() async throws {
         try await withServer { server in
             let resolver = try Resolver(ResolverConfiguration(forwarders: [server.server]))
             guard case .hosts(let hosts) = try await resolver.mailRoute(for: DomainName("manyhosts.example")) else {
@@ -122,7 +122,7 @@ import Testing
         }
     }
 
-    @Test func tiesAreShuffledByTheGenerator() async throws {
+    @Test func `ties are shuffled by the generator`() async throws {
         try await withServer { server in
             var orders: [[String]] = []
             for seed in [UInt64(1), 1, 2, 3, 4] {
@@ -140,7 +140,7 @@ import Testing
         }
     }
 
-    @Test func familiesAreOrderedAsConfigured() async throws {
+    @Test func `families are ordered as configured`() async throws {
         try await withServer { server in
             var configuration = ResolverConfiguration(forwarders: [server.server])
             configuration.prefersVersion6 = true
@@ -152,7 +152,7 @@ import Testing
         }
     }
 
-    @Test func textRecordsAreJoined() async throws {
+    @Test func `text records are joined`() async throws {
         try await withServer { server in
             let resolver = try Resolver(ResolverConfiguration(forwarders: [server.server]))
             #expect(try await Set(resolver.txt("text.example")) == ["v=DKIM1; k=rsa; p=AAAA", "second"])
@@ -170,7 +170,7 @@ import Testing
         }
     }
 
-    @Test func manyCallsAtOnceAllGetTheirAnswer() async throws {
+    @Test func `many calls at once all get their answer`() async throws {
         try await withServer { server in
             var configuration = ResolverConfiguration(forwarders: [server.server])
             configuration.maximumConcurrentQuestions = 16

@@ -8,7 +8,7 @@ import Testing
 
     private func question(_ number: Int) -> DNSQuestion { DNSQuestion(name: "q\(number)", type: .address) }
 
-    @Test func aRequestEndsWithItsLastAnswerAndInItsOrder() {
+    @Test func `a request ends with its last answer and in its order`() {
         var table = QueryTable(maximumActive: 4)
         let deadline = start + .seconds(1)
         #expect(
@@ -20,7 +20,7 @@ import Testing
         #expect(table.add(request: 8, [], deadline: deadline) == [.finish(request: 8, [])])
     }
 
-    @Test func questionsBeyondTheRoomWait() {
+    @Test func `questions beyond the room wait`() {
         var table = QueryTable(maximumActive: 2)
         let deadline = start + .seconds(1)
         #expect(table.add(request: 1, (0..<3).map(question), deadline: deadline).count == 2)
@@ -29,7 +29,7 @@ import Testing
         #expect(table.answer(ticket: 3, .noName) == [.submit(ticket: 4, question(3))])
     }
 
-    @Test func lateRequestsEndWithWhatTheyHaveAndMakeRoom() {
+    @Test func `late requests end with what they have and make room`() {
         var table = QueryTable(maximumActive: 2)
         _ = table.add(request: 1, [question(0), question(1)], deadline: start + .seconds(1))
         _ = table.add(request: 2, [question(2)], deadline: start + .seconds(2))
@@ -45,7 +45,7 @@ import Testing
         #expect(table.nextDeadline == nil)
     }
 
-    @Test func questionsThatNobodyWaitsForAreBoundedToo() {
+    @Test func `questions that nobody waits for are bounded too`() {
         var table = QueryTable(maximumActive: 1)
         var submitted = 0
         for request in 1...10 {
@@ -57,7 +57,7 @@ import Testing
 
     /// Requests, answers, cancellations and time in random order: each request ends exactly once, with one answer for
     /// each question, and the room is never exceeded.
-    @Test(arguments: Seed.range(20)) func randomEventsKeepTheRules(seed: Seed) {
+    @Test(arguments: Seed.range(20)) func `random events keep the rules`(seed: Seed) {
         var generator = SeededGenerator(seed)
         let maximum = Int.random(in: 1...5, using: &generator)
         var table = QueryTable(maximumActive: maximum)

@@ -14,7 +14,7 @@ import Testing
         ([0, 1, 1, 0xFF, 0], .unusable),
         ([0, 1, 1, 0, 0], .unusable),
     ])
-    func mailExchangesAreRead(data: [UInt8], host: MailExchange.Host) {
+    func `mail exchanges are read`(data: [UInt8], host: MailExchange.Host) {
         #expect(MailExchange(data)?.host == host)
     }
 
@@ -24,7 +24,7 @@ import Testing
             [0, 10, 64] + [UInt8](repeating: 0x61, count: 64) + [0],
             [0, 10, 0xC0, 0x0C], [0, 10] + (0..<128).flatMap { _ in [UInt8(1), 0x61] } + [0],
         ] as [[UInt8]])
-    func brokenMailExchangesAreNot(data: [UInt8]) {
+    func `broken mail exchanges are not`(data: [UInt8]) {
         #expect(MailExchange(data) == nil)
     }
 
@@ -32,7 +32,7 @@ import Testing
         ("a", "a"), ("A.B", "a.b"), ("_dmarc.example.org", "_dmarc.example.org"), ("1.example", "1.example"),
         (String(repeating: "a", count: 63), String(repeating: "a", count: 63)),
     ])
-    func hostNames(text: String, expected: String) {
+    func `host names`(text: String, expected: String) {
         #expect(HostName.checked(text) == expected)
     }
 
@@ -41,11 +41,11 @@ import Testing
         String(repeating: "a", count: 64),
         String(repeating: "a.", count: 127),
     ])
-    func otherTextsAreNoHostNames(text: String) {
+    func `other texts are no host names`(text: String) {
         #expect(HostName.checked(text) == nil)
     }
 
-    @Test func textRecordsAreJoined() {
+    @Test func `text records are joined`() {
         #expect(TextRecord.joined(Wire.text("a", "", "b")) == "ab")
         #expect(TextRecord.joined([]) == "")
         #expect(TextRecord.joined([2, 0x61]) == nil)
@@ -53,7 +53,7 @@ import Testing
 
     private func aliases(_ packet: [UInt8]) -> Int? { AnswerPacket.aliases(packet.span) }
 
-    @Test func aliasesAreCounted() {
+    @Test func `aliases are counted`() {
         func packet(_ types: [UInt8]) -> [UInt8] {
             [0, 1, 0x81, 0x80, 0, 1, 0, UInt8(types.count), 0, 0, 0, 0] + Wire.name("a.example") + [0, 1, 0, 1]
                 + types.flatMap { [0xC0, 0x0C, 0, $0, 0, 1, 0, 0, 0, 60, 0, 2, 0xC0, 0x0C] }
@@ -64,7 +64,7 @@ import Testing
         #expect(aliases([]) == nil)
     }
 
-    @Test(arguments: Seed.one(21)) func randomOctetsNeverCrash(seed: Seed) {
+    @Test(arguments: Seed.one(21)) func `random octets never crash`(seed: Seed) {
         var generator = SeededGenerator(seed)
         for _ in 0..<20_000 {
             let bytes = (0..<Int.random(in: 0...60, using: &generator)).map { _ in
@@ -86,7 +86,7 @@ import Testing
         ("[::1]:5353", "[::1]:5353"),
         ("[::1]", "[::1]:53"), ("[::1]@5353", "[::1]:5353"),
     ])
-    func serversAreRead(text: String, expected: String) {
+    func `servers are read`(text: String, expected: String) {
         #expect(DNSServer(text)?.description == expected)
     }
 
@@ -95,7 +95,7 @@ import Testing
         "@53",
         "[127.0.0.1]:53", "[::1", "::1]:53", "[::1]53", "[::1]:", "127.0.0.1:53:53", "127.0.0.1@53@53",
     ])
-    func otherTextsAreNoServers(text: String) {
+    func `other texts are no servers`(text: String) {
         #expect(DNSServer(text) == nil)
     }
 }

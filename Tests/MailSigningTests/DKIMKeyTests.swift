@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct DKIMKeyTests {
     @Test(arguments: DKIMKey.Algorithm.allCases)
-    func keysSurviveTheirDER(algorithm: DKIMKey.Algorithm) throws {
+    func `keys survive their DER`(algorithm: DKIMKey.Algorithm) throws {
         let key = algorithm == .rsaSHA256 ? TestKeys.rsa : TestKeys.ed25519
         let again = try DKIMKey(privateKeyDER: key.privateKeyDER)
         #expect(again.algorithm == algorithm)
@@ -11,19 +11,19 @@ import Testing
         #expect(again.privateKeyDER == key.privateKeyDER)
     }
 
-    @Test func keysAreNew() throws {
+    @Test func `keys are new`() throws {
         let other = try DKIMKey.generate(.ed25519SHA256)
         #expect(other.dnsRecord != TestKeys.ed25519.dnsRecord)
     }
 
-    @Test func theRecordNamesTypeAndKey() {
+    @Test func `the record names type and key`() {
         #expect(TestKeys.rsa.dnsRecord.hasPrefix("v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A"))
         // 294 octets of SubjectPublicKeyInfo, and 32.
         #expect(TestKeys.rsa.dnsRecord.utf8.count == "v=DKIM1; k=rsa; p=".utf8.count + 392)
         #expect(TestKeys.ed25519.dnsRecord.utf8.count == "v=DKIM1; k=ed25519; p=".utf8.count + 44)
     }
 
-    @Test func otherBytesAreNoKey() {
+    @Test func `other bytes are no key`() {
         let truncated = Array(TestKeys.rsa.privateKeyDER.dropLast())
         let continued = TestKeys.rsa.privateKeyDER + [0]
         for bytes in [[], [0x30], [0x30, 0x00], Array("hello".utf8), truncated, continued] {
@@ -43,11 +43,11 @@ import Testing
         -----END ENCRYPTED PRIVATE KEY-----
         """,
     ])
-    func otherTextsAreNoKey(text: String) {
+    func `other texts are no key`(text: String) {
         #expect { try DKIMKey(privateKeyPEM: text) } throws: { ($0 as? DKIMError)?.code == .invalidKey }
     }
 
-    @Test func keysForOtherUsesAreRefused() {
+    @Test func `keys for other uses are refused`() {
         // A P-256 key (RFC 5915 in PKCS#8), made for this test.
         let text = """
             -----BEGIN PRIVATE KEY-----
@@ -59,7 +59,7 @@ import Testing
         #expect { try DKIMKey(privateKeyPEM: text) } throws: { ($0 as? DKIMError)?.code == .invalidKey }
     }
 
-    @Test func smallRSAKeysAreRefused() throws {
+    @Test func `small RSA keys are refused`() throws {
         #expect { try DKIMKey.generate(.rsaSHA256, rsaBits: 512) } throws: { ($0 as? DKIMError)?.code == .keyTooSmall }
         let text = """
             -----BEGIN PRIVATE KEY-----
@@ -79,7 +79,7 @@ import Testing
         #expect { try DKIMKey(privateKeyPEM: text) } throws: { ($0 as? DKIMError)?.code == .keyTooSmall }
     }
 
-    @Test func descriptionsShowNoKey() {
+    @Test func `descriptions show no key`() {
         var dumped = ""
         dump(TestKeys.ed25519, to: &dumped)
         #expect("\(TestKeys.ed25519)" == "DKIMKey(ed25519-sha256)")

@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test(arguments: MessageShapes.all.map(\.name))
-    func libopendkimAcceptsEveryShape(name: String) throws {
+    func `libopendkim accepts every shape`(name: String) throws {
         let shape = try #require(MessageShapes.all.first { $0.name == name })
         let message = try signed(shape.text, with: TestKeys.signer())
         let verification = try verifier.verify(message)
@@ -26,7 +26,7 @@ import Testing
         #expect(verification.signatures.map(\.domain) == ["example.org", "example.org"])
     }
 
-    @Test func oneSignerServesMessagesOfAllShapesInTurn() throws {
+    @Test func `one signer serves messages of all shapes in turn`() throws {
         let signer = try TestKeys.signer()
         for _ in 0..<2 {
             for shape in MessageShapes.all {
@@ -47,7 +47,7 @@ import Testing
         return tags
     }
 
-    @Test func theSignatureHasTheTagsThatItShould() throws {
+    @Test func `the signature has the tags that it should`() throws {
         let (message, bodyOffset) = MessageShapes.bytes(MessageShapes.complete)
         let tags = try tags(TestKeys.signer().sign(message, bodyOffset: bodyOffset, at: TestKeys.time))
         #expect(Set(tags.keys) == ["v", "a", "c", "d", "s", "t", "h", "bh", "b"])
@@ -64,7 +64,7 @@ import Testing
         #expect(tags["b"]?.utf8.count == 344)
     }
 
-    @Test func absentFieldsAreOversignedAndRepeatedOnesCounted() throws {
+    @Test func `absent fields are oversigned and repeated ones counted`() throws {
         let (message, bodyOffset) = MessageShapes.bytes(
             "From: a@example.org\nTo: b@example.net\nCc: c@example.net\nTo: d@example.net\nCc: e@example.net\n\nHi\n")
         let tags = try tags(TestKeys.signer().sign(message, bodyOffset: bodyOffset, at: TestKeys.time))
@@ -73,7 +73,7 @@ import Testing
                 + "Content-Transfer-Encoding:List-Unsubscribe:List-Unsubscribe-Post:Cc:Cc")
     }
 
-    @Test func linesAreFoldedWithin78Octets() throws {
+    @Test func `lines are folded within 78 octets`() throws {
         let long = try DomainName(
             [String](repeating: "label-of-many-octets", count: 3).joined(separator: ".") + ".example")
         for (domain, selector) in [(TestKeys.domain, "s"), (long, "selector-of-2026-11")] {
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    @Test func aDomainOfTheGreatestLengthIsSigned() throws {
+    @Test func `a domain of the greatest length is signed`() throws {
         let label = String(repeating: "d", count: 63)
         let domain = try DomainName([label, label, label, String(repeating: "e", count: 61)].joined(separator: "."))
         let signer = try DKIMSigner(domain: domain, keys: [("s", TestKeys.rsa)])
@@ -102,7 +102,7 @@ import Testing
         #expect(try tags(fields)["d"] == domain.text)
     }
 
-    @Test(arguments: Seed.one(12)) func aChangedOctetOfASignedFieldBreaksBothSignatures(seed: Seed) throws {
+    @Test(arguments: Seed.one(12)) func `a changed octet of a signed field breaks both signatures`(seed: Seed) throws {
         let message = try signed(MessageShapes.complete, with: TestKeys.signer())
         let header = try #require(message.firstRange(of: Array("From: Example".utf8))).lowerBound
         var generator = SeededGenerator(seed)
@@ -130,7 +130,7 @@ import Testing
         #expect(tried > 100)
     }
 
-    @Test(arguments: Seed.one(13)) func aChangedOctetOfTheBodyBreaksBothSignatures(seed: Seed) throws {
+    @Test(arguments: Seed.one(13)) func `a changed octet of the body breaks both signatures`(seed: Seed) throws {
         let message = try signed(MessageShapes.complete, with: TestKeys.signer())
         let body = try #require(message.firstRange(of: Array("Dear Jane".utf8))).lowerBound
         var generator = SeededGenerator(seed)
@@ -144,14 +144,14 @@ import Testing
         }
     }
 
-    @Test func textAddedToTheBodyBreaksTheSignature() throws {
+    @Test func `text added to the body breaks the signature`() throws {
         let message = try signed(MessageShapes.complete, with: TestKeys.signer())
         #expect(try results(message + Array("more\r\n".utf8)).allSatisfy { $0 != .pass })
         // Empty lines at the end mean nothing.
         #expect(try results(message + Array("\r\n\r\n".utf8)) == [.pass, .pass])
     }
 
-    @Test(arguments: Seed.one(14)) func aChangedTagOfTheSignatureBreaksIt(seed: Seed) throws {
+    @Test(arguments: Seed.one(14)) func `a changed tag of the signature breaks it`(seed: Seed) throws {
         let signer = try DKIMSigner(domain: TestKeys.domain, keys: [("rsa", TestKeys.rsa)])
         let message = try signed(MessageShapes.complete, with: signer)
         let end = try #require(message.firstRange(of: Array(" bh=".utf8))).lowerBound
@@ -171,7 +171,7 @@ import Testing
         "Message-ID: <1@example.com>", "Reply-To: m@example.com", "MIME-Version: 1.1", "Content-Type: text/html",
         "Content-Transfer-Encoding: base64", "List-Unsubscribe: <https://example.com/>", "List-Unsubscribe-Post: x=y",
     ])
-    func aSecondFieldOfAnOversignedNameBreaksTheSignature(field: String) throws {
+    func `a second field of an oversigned name breaks the signature`(field: String) throws {
         for text in [MessageShapes.complete, "From: a@example.org\n\nHi\n"] {
             let message = try signed(text, with: TestKeys.signer())
             let from = try #require(message.firstRange(of: Array("\r\nFrom:".utf8))).lowerBound + 2
@@ -184,7 +184,7 @@ import Testing
         }
     }
 
-    @Test func fieldsThatRelaysAddDoNotBreakTheSignature() throws {
+    @Test func `fields that relays add do not break the signature`() throws {
         let message = try signed(MessageShapes.complete, with: TestKeys.signer())
         #expect(try results(Array("Received: from a by b\r\nX-Spam: no\r\n".utf8) + message) == [.pass, .pass])
     }
@@ -204,7 +204,7 @@ import Testing
         ("From: a@example.org\r\n\r\nHi\nthere", 23, .strayLineBreak),
         ("From: a@example.org\r\n\r\nHi\r", 23, .strayLineBreak),
     ])
-    func unfitMessagesAreRefused(text: String, bodyOffset: Int, code: DKIMError.Code) throws {
+    func `unfit messages are refused`(text: String, bodyOffset: Int, code: DKIMError.Code) throws {
         let signer = try TestKeys.signer()
         #expect { try signer.sign(Array(text.utf8), bodyOffset: bodyOffset, at: 0) } throws: {
             ($0 as? DKIMError)?.code == code
@@ -216,13 +216,13 @@ import Testing
     @Test(arguments: [
         "", ".", "a.", ".a", "a..b", "-a", "a-", "a_b", "a b", "a;b", "ä", "a\r\n", String(repeating: "a", count: 64),
     ])
-    func unfitSelectorsAreRefused(selector: String) {
+    func `unfit selectors are refused`(selector: String) {
         #expect { try DKIMSigner(domain: TestKeys.domain, keys: [(selector, TestKeys.rsa)]) } throws: {
             ($0 as? DKIMError)?.code == .invalidSelector
         }
     }
 
-    @Test func aSignerNeedsKeysWithSelectorsOfTheirOwn() {
+    @Test func `a signer needs keys with selectors of their own`() {
         #expect { try DKIMSigner(domain: TestKeys.domain, keys: []) } throws: {
             ($0 as? DKIMError)?.code == .invalidSelector
         }
@@ -233,7 +233,7 @@ import Testing
         }
     }
 
-    @Test func manyTasksSignAndVerifyAtOnce() async throws {
+    @Test func `many tasks sign and verify at once`() async throws {
         let signer = try TestKeys.signer()
         let verifier = verifier
         let failures = await withTaskGroup(of: Int.self) { group in

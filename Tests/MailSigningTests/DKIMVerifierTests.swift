@@ -13,14 +13,14 @@ import Testing
         try DKIMVerifier(keys: keys).verify(message).signatures.map(\.result)
     }
 
-    @Test func aMessageWithoutSignaturesHasNone() throws {
+    @Test func `a message without signatures has none`() throws {
         let verification = try DKIMVerifier(keys: TestKeys.records).verify(
             MessageShapes.bytes(MessageShapes.complete).message)
         #expect(verification.signatures.isEmpty)
         #expect(!verification.passes)
     }
 
-    @Test func eachSignatureIsJudgedByItself() throws {
+    @Test func `each signature is judged by itself`() throws {
         var keys = TestKeys.records
         keys["ed._domainkey.example.org"] = try DKIMKey.generate(.ed25519SHA256).dnsRecord
         #expect(try results(signedMessage(), keys) == [.pass, .fail(.signatureMismatch)])
@@ -32,7 +32,7 @@ import Testing
         #expect(try results(signedMessage(), keys)[0] != .pass)
     }
 
-    @Test func recordNamesAreFoundInAnyCase() throws {
+    @Test func `record names are found in any case`() throws {
         let keys = Dictionary(uniqueKeysWithValues: TestKeys.records.map { ($0.uppercased(), $1) })
         #expect(try results(signedMessage(), keys) == [.pass, .pass])
     }
@@ -47,7 +47,7 @@ import Testing
         ("v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=rsa; h=Subject; bh=AAAA; b=AAAA", .signatureMalformed),
         ("v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=rsa; t=1; x=2; h=From; bh=AAAA; b=AAAA", .expired),
     ])
-    func uselessSignaturesSayWhyAndHideNoGoodOne(tags: String, failure: DKIMVerification.Failure) throws {
+    func `useless signatures say why and hide no good one`(tags: String, failure: DKIMVerification.Failure) throws {
         let useless = Array("DKIM-Signature: \(tags)\r\n".utf8)
         let (plain, _) = MessageShapes.bytes(MessageShapes.complete)
         #expect(try results(useless + plain, TestKeys.records) == [.fail(failure)])
@@ -55,13 +55,13 @@ import Testing
     }
 
     @Test(arguments: ["", "From: a@example.org", "From: a@example.org\r\n", "hello\r\n\r\n", "From: a\nTo: b\r\n\r\n"])
-    func whatIsNoMessageIsAnError(text: String) throws {
+    func `what is no message is an error`(text: String) throws {
         let verifier = try DKIMVerifier(keys: TestKeys.records)
         #expect(throws: DKIMError.self) { try verifier.verify(Array(text.utf8)) }
     }
 
     /// No input makes the C library or the shell around it crash, and none passes but the signed message.
-    @Test(arguments: Seed.one(15)) func randomDamageNeverPassesAndNeverCrashes(seed: Seed) throws {
+    @Test(arguments: Seed.one(15)) func `random damage never passes and never crashes`(seed: Seed) throws {
         let message = try signedMessage()
         let verifier = try DKIMVerifier(keys: TestKeys.records)
         var generator = SeededGenerator(seed)

@@ -39,7 +39,7 @@ import Testing
         return (process.terminationStatus, String(decoding: output, as: UTF8.self))
     }
 
-    @Test func dkimpyAcceptsWhatWeSignAndNothingElse() throws {
+    @Test func `dkimpy accepts what we sign and nothing else`() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "dkimpy-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }

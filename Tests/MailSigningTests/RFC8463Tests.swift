@@ -105,7 +105,7 @@ import Testing
         return String(decoding: texts[1], as: UTF8.self)
     }
 
-    @Test func theBodyHashIsThePublishedOne() throws {
+    @Test func `the body hash is the published one`() throws {
         let hasher = try SHA256Hasher()
         var chunk = [UInt8](repeating: 0, count: 64)
         var digest = [UInt8](repeating: 0, count: 32)
@@ -115,21 +115,21 @@ import Testing
         #expect(Base64.encode(digest) == "2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=")
     }
 
-    @Test func theEd25519SignatureIsThePublishedOne() throws {
+    @Test func `the Ed25519 signature is the published one`() throws {
         let key = try DKIMKey(privateKeyPEM: Self.pkcs8(seed: Self.ed25519Seed))
         #expect(key.algorithm == .ed25519SHA256)
         #expect(key.dnsRecord == Self.ed25519Record)
         #expect(try Self.signature(Self.ed25519Field, key) == Self.ed25519Signature)
     }
 
-    @Test func theRSASignatureIsThePublishedOne() throws {
+    @Test func `the RSA signature is the published one`() throws {
         let key = try DKIMKey(privateKeyPEM: Self.rsaKey)
         #expect(key.algorithm == .rsaSHA256)
         #expect(key.dnsRecord == Self.rsaRecord)
         #expect(try Self.signature(Self.rsaField, key) == Self.rsaSignature)
     }
 
-    @Test func theVerifierAcceptsTheExample() throws {
+    @Test func `the verifier accepts the example`() throws {
         let verifier = try DKIMVerifier(keys: [
             "brisbane._domainkey.football.example.com": Self.ed25519Record,
             "test._domainkey.football.example.com": Self.rsaRecord,

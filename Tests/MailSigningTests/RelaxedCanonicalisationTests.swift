@@ -20,7 +20,7 @@ import Testing
         return String(decoding: output, as: UTF8.self)
     }
 
-    @Test func theExampleOfRFC6376Section345() throws {
+    @Test func `the example of RFC 6376 section 345`() throws {
         #expect(header("A: X") == "a:X")
         #expect(header("B : Y\t\r\n\tZ  ") == "b:Y Z")
         #expect(try body(" C \r\nD \t E\r\n\r\n\r\n") == " C\r\nD E\r\n")
@@ -32,7 +32,7 @@ import Testing
         ("Subject: a\r\n \r\n b", "subject:a b"), ("Subject: a:b", "subject:a:b"), ("Subject: a\t\r\n", "subject:a"),
         ("X@Z[: A", "x@z[:A"), ("Subject \t: a", "subject:a"), ("Subject: Grüße", "subject:Grüße"),
     ])
-    func headerFields(text: String, expected: String) {
+    func `header fields`(text: String, expected: String) {
         #expect(header(text) == expected)
     }
 
@@ -44,12 +44,12 @@ import Testing
         ("a\u{0B}\u{0C} b", "a\u{0B}\u{0C} b\r\n"),
         ("\u{0}", "\u{0}\r\n"),
     ])
-    func bodies(text: String, expected: String) throws {
+    func `bodies`(text: String, expected: String) throws {
         #expect(try body(text) == expected)
     }
 
     @Test(arguments: ["a\nb", "\n", "a\rb", "a\r", "\r", "a\r\r\n", "a\r\n\n", "a\n\r\n"])
-    func strayLineBreaksAreRefused(text: String) {
+    func `stray line breaks are refused`(text: String) {
         #expect { try body(text) } throws: { ($0 as? DKIMError)?.code == .strayLineBreak }
     }
 
@@ -69,7 +69,7 @@ import Testing
         return lines.map { $0 + "\r\n" }.joined()
     }
 
-    @Test(arguments: Seed.one(11)) func randomBodiesAgreeWithTheModelAtAnyChunkSize(seed: Seed) throws {
+    @Test(arguments: Seed.one(11)) func `random bodies agree with the model at any chunk size`(seed: Seed) throws {
         var generator = SeededGenerator(seed)
         let parts = ["a", "bc", "defghijklmnopqrstuvwxyz", " ", "  ", "\t", "\r\n", "\r\n\r\n", ".", "0123456789"]
         for _ in 0..<3_000 {

@@ -14,7 +14,7 @@ import Testing
         ).records
     }
 
-    @Test func everyRecordIsThere() throws {
+    @Test func `every record is there`() throws {
         let records = try advice(addresses: ["198.51.100.7", "2001:DB8::7"], included: ["spf.sluice.example"])
         #expect(
             records.map { "\($0.purpose.rawValue) \($0.name) \($0.type)" } == [
@@ -30,7 +30,7 @@ import Testing
         #expect(records[4].zoneFileLine == "_dmarc.example.org. 3600 IN TXT \"v=DMARC1; p=none\"")
     }
 
-    @Test func withoutAddressesTheReturnPathsHostsMaySend() throws {
+    @Test func `without addresses the return path's hosts may send`() throws {
         #expect(try advice()[2].value == "v=spf1 mx -all")
     }
 
@@ -38,7 +38,7 @@ import Testing
         ("dmarc@example.org", "dmarc@example.org"), ("d+m@example.org", "d+m@example.org"), ("a!b,c@example.org", nil),
         ("a!b@example.org", "a%21b@example.org"), ("\"a;b\"@example.org", "%22a%3Bb%22@example.org"),
     ])
-    func reportAddressesAreURIs(address: String, uri: String?) throws {
+    func `report addresses are URIs`(address: String, uri: String?) throws {
         guard let uri else {
             #expect(throws: AddressError.self) { try advice(report: address) }
             return
@@ -46,7 +46,7 @@ import Testing
         #expect(try advice(report: address)[4].value == "v=DMARC1; p=none; rua=mailto:\(uri)")
     }
 
-    @Test func longTextIsCutIntoStringsOf255Octets() throws {
+    @Test func `long text is cut into strings of 255 octets`() throws {
         let line = try advice()[0].zoneFileLine
         let prefix = "s1._domainkey.example.org. 3600 IN TXT \""
         #expect(line.hasPrefix(prefix))
@@ -55,7 +55,7 @@ import Testing
         #expect(strings.joined() == TestKeys.rsa.dnsRecord)
     }
 
-    @Test func returnPathLabelsAreChecked() throws {
+    @Test func `return path labels are checked`() throws {
         let domain = try DomainName("example.org")
         #expect(throws: AddressError.self) {
             try SendingDomainRecords(domain: domain, keys: [], mailHost: domain, returnPathLabel: "a b")

@@ -15,7 +15,7 @@ import Testing
         ("مثال.إختبار", "xn--mgbh0fb.xn--kgbechtv"), ("실례.테스트", "xn--9n2bp8q.xn--9t4b11yi5a"),
         ("ｅｘａｍｐｌｅ.ｏｒｇ", "example.org"), ("mail.bücher.example", "mail.xn--bcher-kva.example"),
     ])
-    func namesAreReadAsALabels(text: String, expected: String) throws {
+    func `names are read as A-labels`(text: String, expected: String) throws {
         #expect(try DomainName(text).text == expected)
     }
 
@@ -40,15 +40,15 @@ import Testing
         ("a\u{E000}b.example", .character("\u{E000}", .domain)),
         ("bü\u{200B}cher.example", .character("\u{200B}", .domain)),
     ])
-    func otherTextsAreRefused(text: String, expected: AddressError) {
+    func `other texts are refused`(text: String, expected: AddressError) {
         #expect(throws: expected) { try DomainName(text) }
     }
 
-    @Test func invalidUTF8IsRefused() {
+    @Test func `invalid UTF-8 is refused`() {
         #expect(throws: AddressError.notUTF8) { try DomainName(utf8: [0x61, 0xC3, 0x2E, 0x62, 0x63]) }
     }
 
-    @Test func lengthsAreBounded() throws {
+    @Test func `lengths are bounded`() throws {
         let label63 = String(repeating: "a", count: 63)
         #expect(try DomainName(label63 + ".org").text.utf8.count == 67)
         #expect(throws: AddressError.domainTooLong) { try DomainName(label63 + "a.org") }
@@ -77,11 +77,11 @@ import Testing
         ("そのスピードで", "d9juau41awczczp"),
         ("-> $1.00 <-", "-> $1.00 <--"),
     ])
-    func punycodeEncodesTheSamplesOfRFC3492(text: String, expected: String) {
+    func `punycode encodes the samples of RFC 3492`(text: String, expected: String) {
         #expect(Punycode.encode(text.unicodeScalars) == expected)
     }
 
-    @Test func namesSortByText() throws {
+    @Test func `names sort by text`() throws {
         let names = try ["b.example", "a.example", "c.example"].map { try DomainName($0) }.sorted()
         #expect(names.map(\.text) == ["a.example", "b.example", "c.example"])
     }

@@ -26,13 +26,13 @@ import Testing
         ("jane@bücher.example", "jane@xn--bcher-kva.example", "jane@xn--bcher-kva.example"),
         ("JÖRG@example.org", "JÖRG@example.org", "jörg@example.org"),
     ])
-    func addressesAreReadAndNormalised(text: String, written: String, normalised: String) throws {
+    func `addresses are read and normalised`(text: String, written: String, normalised: String) throws {
         let address = try EmailAddress(text)
         #expect(address.text == written)
         #expect(address.normalised == normalised)
     }
 
-    @Test func composedAndDecomposedSpellingsAreOneRecipient() throws {
+    @Test func `composed and decomposed spellings are one recipient`() throws {
         let composed = try EmailAddress("j\u{F6}rg@example.org").normalised
         let decomposed = try EmailAddress("JO\u{308}RG@example.org").normalised
         #expect(Array(composed.utf8) == Array(decomposed.utf8))
@@ -59,7 +59,7 @@ import Testing
         ("jane\u{0}", .character("\u{0}", .localPart)),
         ("jane@example..org", .emptyLabel),
     ])
-    func otherTextsAreRefused(text: String, expected: AddressError) {
+    func `other texts are refused`(text: String, expected: AddressError) {
         #expect(throws: expected) { try EmailAddress(text) }
     }
 
@@ -134,7 +134,7 @@ import Testing
         #expect(error?.description == expected)
     }
 
-    @Test func lengthsAreBounded() throws {
+    @Test func `lengths are bounded`() throws {
         let local = String(repeating: "l", count: 64)
         #expect(try EmailAddress(local + "@example.org").localPart == local)
         #expect(throws: AddressError.localPartTooLong) { try EmailAddress(local + "l@example.org") }
@@ -147,23 +147,23 @@ import Testing
         #expect(throws: AddressError.tooLong) { try EmailAddress(local + "@" + domain + "dd") }
     }
 
-    @Test func invalidUTF8IsRefused() {
+    @Test func `invalid UTF-8 is refused`() {
         let bytes: [UInt8] = [0x61, 0xFF] + Array("@example.org".utf8)
         #expect(throws: AddressError.notUTF8) { try EmailAddress(utf8: bytes[...]) }
     }
 
-    @Test func onlyNonASCIILocalPartsNeedSMTPUTF8() throws {
+    @Test func `only non-ASCII local parts need SMTPUTF8`() throws {
         #expect(try !EmailAddress("jane@bücher.example").needsSMTPUTF8)
         #expect(try EmailAddress("jörg@example.org").needsSMTPUTF8)
     }
 
-    @Test func descriptionsHideTheLocalPart() throws {
+    @Test func `descriptions hide the local part`() throws {
         let address = try EmailAddress("jane@example.org")
         #expect("\(address)" == "<redacted>@example.org")
     }
 
     /// No text of any kind makes an address whose SMTP form would end its command or its path.
-    @Test(arguments: Seed.one(3)) func randomTextNeverMakesAnAddressThatBreaksAPath(seed: Seed) {
+    @Test(arguments: Seed.one(3)) func `random text never makes an address that breaks a path`(seed: Seed) {
         var generator = SeededGenerator(seed)
         let alphabet = Array("ab.@\"\\ <>()[],;:\r\n\t\u{0}é1-_".utf8)
         var accepted = 0

@@ -7,7 +7,7 @@ import Testing
         ("5.1.1-unknown", "5.1.1"), ("5.1.1. Unknown", "5.1.1"), ("5.1.1.", "5.1.1"), ("5.1.1)", "5.1.1"),
         ("5.7.26 DMARC", "5.7.26"),
     ])
-    func aCodeAtTheStartIsRead(text: String, code: String) {
+    func `a code at the start is read`(text: String, code: String) {
         #expect(EnhancedStatusCode(leading: Array(text.utf8))?.description == code)
     }
 
@@ -16,16 +16,16 @@ import Testing
         "5.1000.1",
         "5.1.1000", "5.1.1.1", "5.1.1.1 is listed", "5..1", "5,1,1", "١.١.١",
     ])
-    func otherTextsHoldNoCode(text: String) {
+    func `other texts hold no code`(text: String) {
         #expect(EnhancedStatusCode(leading: Array(text.utf8)) == nil)
     }
 
     @Test(arguments: ["5.1.1 ", "5.1.1.", "5.01.1", "5.1.1 no such user"])
-    func theWholeTextMustBeTheCode(text: String) {
+    func `the whole text must be the code`(text: String) {
         #expect(EnhancedStatusCode(text) == nil)
     }
 
-    @Test func partsAreBounded() {
+    @Test func `parts are bounded`() {
         #expect(EnhancedStatusCode("5.1.1") == EnhancedStatusCode(statusClass: 5, subject: 1, detail: 1))
         #expect(EnhancedStatusCode(statusClass: 3, subject: 1, detail: 1) == nil)
         #expect(EnhancedStatusCode(statusClass: 5, subject: 1_000, detail: 1) == nil)

@@ -18,7 +18,7 @@ import Testing
         ("::", "::"), ("::1", "::1"), ("1::", "1::"), ("0:0:0:0:0:0:0:0", "::"), ("fe80::1:2:3:4", "fe80::1:2:3:4"),
         ("1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"), ("::2:3:4:5:6:7:8", "0:2:3:4:5:6:7:8"),
     ])
-    func textIsReadAndWrittenCanonically(text: String, canonical: String) throws {
+    func `text is read and written canonically`(text: String, canonical: String) throws {
         let address = try #require(IPAddress(text))
         #expect(address.description == canonical)
         #expect(IPAddress(canonical) == address)
@@ -34,12 +34,12 @@ import Testing
         "::1.2.3", "::1.2.3.4.5", "1.2.3.4::", "1:2:3:4:5:6:7:1.2.3.4", "::01.2.3.4", "::1.2.3.4:5", ":: 1", "::-1",
         "::ffff:1.2.3.256",
     ])
-    func malformedTextIsRefused(text: String) {
+    func `malformed text is refused`(text: String) {
         #expect(IPAddress(text) == nil)
     }
 
     @Test(arguments: [0, 1, 3, 5, 8, 15, 17, 32])
-    func onlyFourOrSixteenOctetsMakeAnAddress(count: Int) {
+    func `only four or sixteen octets make an address`(count: Int) {
         #expect(IPAddress(bytes: [UInt8](repeating: 1, count: count)) == nil)
     }
 
@@ -70,12 +70,12 @@ import Testing
         ("fe00::1", false), ("fe80::1", false), ("febf::1", false), ("fec0::1", false), ("feff::1", false),
         ("ff02::1", false),
     ])
-    func onlyPublicAddressesAreGlobal(text: String, isGlobal: Bool) throws {
+    func `only public addresses are global`(text: String, isGlobal: Bool) throws {
         #expect(try #require(IPAddress(text)).isGlobal == isGlobal)
     }
 
     /// The same rule by another road: each refused IPv4 block as its first and last address.
-    @Test(arguments: Seed.one(1)) func randomVersion4AddressesAgreeWithARangeTable(seed: Seed) {
+    @Test(arguments: Seed.one(1)) func `random version 4 addresses agree with a range table`(seed: Seed) {
         let ranges: [(String, String)] = [
             ("0.0.0.0", "0.255.255.255"), ("10.0.0.0", "10.255.255.255"), ("100.64.0.0", "100.127.255.255"),
             ("127.0.0.0", "127.255.255.255"), ("169.254.0.0", "169.254.255.255"), ("172.16.0.0", "172.31.255.255"),
@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    @Test(arguments: Seed.one(2)) func randomAddressesSurviveTheirText(seed: Seed) {
+    @Test(arguments: Seed.one(2)) func `random addresses survive their text`(seed: Seed) {
         var generator = SeededGenerator(seed)
         for _ in 0..<5_000 {
             // Many zero groups, so that runs of all lengths and places come up.
@@ -112,7 +112,7 @@ import Testing
         }
     }
 
-    @Test func loopbackIsKnown() {
+    @Test func `loopback is known`() {
         #expect(IPAddress("127.3.2.1")?.isLoopback == true)
         #expect(IPAddress("::1")?.isLoopback == true)
         #expect(IPAddress("128.0.0.1")?.isLoopback == false)

@@ -2,7 +2,7 @@ import MailTypes
 import Testing
 
 @Suite struct TLSARecordTests {
-    @Test func everyUsableFormIsRead() throws {
+    @Test func `every usable form is read`() throws {
         for usage in [UInt8(2), 3] {
             for selector in [UInt8(0), 1] {
                 for (matching, count) in [(UInt8(0), 1), (0, 900), (1, 32), (2, 64)] {
@@ -25,7 +25,7 @@ import Testing
         [3, 1, 3] + [UInt8](repeating: 1, count: 32), [3, 1, 1] + [UInt8](repeating: 1, count: 31),
         [3, 1, 1] + [UInt8](repeating: 1, count: 64), [3, 1, 2] + [UInt8](repeating: 1, count: 32),
     ])
-    func unusableOnesAreNot(wire: [UInt8]) {
+    func `unusable ones are not`(wire: [UInt8]) {
         #expect(TLSARecord(wire: wire) == nil)
     }
 }

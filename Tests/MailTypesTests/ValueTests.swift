@@ -4,7 +4,7 @@ import Testing
 @Suite struct ValueTests {
     private struct Holder { let token = Redacted("s3cret"), tokens = [Redacted("s3cret")] }
 
-    @Test func redactedValuesShowNowhere() {
+    @Test func `redacted values show nowhere`() {
         let holder = Holder()
         var dumped = ""
         dump(holder, to: &dumped)
@@ -24,14 +24,14 @@ import Testing
         (.suppressed, 4, "suppressed"),
         (.invalid, 5, "invalid"), (.cancelled, 6, "cancelled"), (.inDoubt, 7, "in_doubt"),
     ])
-    func outcomesKeepTheirNumbersAndNames(outcome: Outcome, number: Int16, name: String) {
+    func `outcomes keep their numbers and names`(outcome: Outcome, number: Int16, name: String) {
         #expect(outcome.rawValue == number)
         #expect(outcome.name == name)
         #expect(Outcome(name: name) == outcome)
         #expect(outcome.isCharged == (outcome == .delivered))
     }
 
-    @Test func unknownOutcomeNamesAreRefused() {
+    @Test func `unknown outcome names are refused`() {
         #expect(Outcome(name: "inDoubt") == nil)
         #expect(Outcome.allCases.count == 7)
     }

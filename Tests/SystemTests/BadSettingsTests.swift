@@ -15,7 +15,7 @@ import Testing
         #expect(!finished.errors.contains("Fatal error"), sourceLocation: sourceLocation)
     }
 
-    @Test(.timeLimit(.minutes(5))) func masterKeyOtherThanTheDatas() throws {
+    @Test(.timeLimit(.minutes(5))) func `a master key other than the data's`() throws {
         let directory = try TemporaryDirectory()
         let data = ["--data", directory.path + "/data"]
         try Programs.run(Programs.sluice, ["account", "create", "a", "--credits", "5"] + data)
@@ -37,7 +37,7 @@ import Testing
         #expect(try Programs.run(Programs.sluice, list + ["--json"]).contains(#""posted" : 5"#))
     }
 
-    @Test(.timeLimit(.minutes(5))) func portThatIsInUseAndDataThatIsServed() throws {
+    @Test(.timeLimit(.minutes(5))) func `a port that is in use and data that are served`() throws {
         let directory = try TemporaryDirectory()
         let sink = try SinkProcess(directory)
         let serve = ["serve", "--http", "127.0.0.1:\(sink.port)", "--route", "smtp://127.0.0.1:1"]
@@ -49,7 +49,7 @@ import Testing
         #expect(installation.server.isRunning)
     }
 
-    @Test(.timeLimit(.minutes(2))) func databaseURLThatLeadsNowhere() throws {
+    @Test(.timeLimit(.minutes(2))) func `a database URL that leads nowhere`() throws {
         let directory = try TemporaryDirectory()
         let url = "postgresql://user:topsecret@127.0.0.1:1/none"
         let arguments = ["account", "list", "--data", directory.path, "--database-url", url]
@@ -70,12 +70,12 @@ import Testing
         (["--route", "smtp://u:p@a.example", "--tls", "opportunistic"], "need TLS"),
         (["--tls-report-from", "nobody"], "tlsReportFrom"),
         (["--allow-private-destinations", "--http", "0.0.0.0:0"], "allowPrivateDestinations"),
-    ]) func settingsOutOfBounds(_ arguments: [String], _ words: String) throws {
+    ]) func `settings out of bounds`(_ arguments: [String], _ words: String) throws {
         let directory = try TemporaryDirectory()
         try refuse(["serve", "--data", directory.path + "/data"] + arguments, saying: words)
     }
 
-    @Test(.timeLimit(.minutes(1))) func keysOfTheFileThatNobodyKnows() throws {
+    @Test(.timeLimit(.minutes(1))) func `keys of the file that nobody knows`() throws {
         let directory = try TemporaryDirectory()
         let file = directory.path + "/sluice.yaml"
         try "data: \(directory.path)/data\nsmtpport: 2525\n".write(toFile: file, atomically: true, encoding: .utf8)

@@ -5,7 +5,7 @@ import Testing
 /// The server is killed over and over in the middle of a campaign. A checker that reads only the sink's log and the
 /// API's counters then looks whether promises P1 to P3 were kept.
 @Suite(.serialized) struct CrashTests {
-    @Test(.timeLimit(.minutes(15))) func aCampaignSurvivesTwentyKills() async throws {
+    @Test(.timeLimit(.minutes(15))) func `a campaign survives twenty kills`() async throws {
         try await killRepeatedly(kills: 20, recipients: 20_000, inDoubt: "resend", seed: 20_261_121)
     }
 

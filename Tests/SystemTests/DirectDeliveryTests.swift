@@ -26,7 +26,7 @@ import Testing
         {"email":"e@missing.example"}
         """
 
-    @Test(.timeLimit(.minutes(5))) func mailGoesToTheHostsOfTheDomain() async throws {
+    @Test(.timeLimit(.minutes(5))) func `mail goes to the hosts of the domain`() async throws {
         guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
         let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
@@ -42,7 +42,7 @@ import Testing
         #expect(status.credits.charged == 3 && status.credits.released == 2)
     }
 
-    @Test(.timeLimit(.minutes(5))) func hostsOnPrivateAddressesAreNotDialled() async throws {
+    @Test(.timeLimit(.minutes(5))) func `hosts on private addresses are not dialled`() async throws {
         guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
         let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
@@ -57,7 +57,7 @@ import Testing
         #expect(try sink.stop().copies == 0)
     }
 
-    @Test(.timeLimit(.minutes(5))) func aHangupReadsTheProviderRulesAnew() async throws {
+    @Test(.timeLimit(.minutes(5))) func `a hangup reads the provider rules anew`() async throws {
         guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
         let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)

@@ -42,7 +42,7 @@ import Testing
             ("out.example", "9.9.9.1", "inside.example", 1, "not on the public Internet"),
             ("out.example", "9.9.9.1", "null.example", 1, "takes no mail"),
             ("out.example", "9.9.9.1", "missing.example", 1, "does not exist"),
-        ]) func findings(_ helo: String, _ source: String, _ domain: String, _ status: Int32, _ words: String) throws
+        ]) func `findings`(_ helo: String, _ source: String, _ domain: String, _ status: Int32, _ words: String) throws
     {
         guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()

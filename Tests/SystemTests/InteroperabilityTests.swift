@@ -3,13 +3,13 @@ import Testing
 
 /// The same campaign goes into mail servers that others wrote, and is judged by what lies in their mailboxes.
 @Suite(.serialized) struct InteroperabilityTests {
-    @Test(.timeLimit(.minutes(5))) func deliversIntoPostfix() async throws {
+    @Test(.timeLimit(.minutes(5))) func `delivers into postfix`() async throws {
         let directory = try TemporaryDirectory()
         guard let server = try PostfixServer(directory) else { return }
         try await deliver(into: server, directory)
     }
 
-    @Test(.timeLimit(.minutes(5))) func deliversIntoExim() async throws {
+    @Test(.timeLimit(.minutes(5))) func `delivers into exim`() async throws {
         let directory = try TemporaryDirectory()
         guard let server = try EximServer(directory) else { return }
         try await deliver(into: server, directory)

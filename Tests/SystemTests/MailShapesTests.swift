@@ -3,7 +3,7 @@ import Testing
 
 /// Mails of many shapes as they left Sluice, judged by libopendkim, dkimpy and Python's email package.
 @Suite(.serialized) struct MailShapesTests {
-    @Test(.timeLimit(.minutes(10))) func everyShapeVerifiesAndParses() async throws {
+    @Test(.timeLimit(.minutes(10))) func `every shape verifies and parses`() async throws {
         guard let checker = MailChecker() else { return }
         let post = try PostOffice(credits: 1_000)
         let shapes = try MailShapes.all(twoKeys: post.twoKeys, oneKey: post.oneKey)
@@ -32,7 +32,7 @@ import Testing
     }
 
     /// Damages a good mail in one way after another: a checker that finds nothing there would find nothing above.
-    @Test(.timeLimit(.minutes(5))) func theCheckerNoticesDamage() async throws {
+    @Test(.timeLimit(.minutes(5))) func `the checker notices damage`() async throws {
         guard let checker = MailChecker() else { return }
         let post = try PostOffice(credits: 1)
         var expectation = MailExpectation(

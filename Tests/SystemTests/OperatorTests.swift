@@ -12,7 +12,7 @@ import Testing
         try Programs.run("/usr/bin/env", ["curl", "-sS", "--fail-with-body", "--max-time", "20"] + arguments)
     }
 
-    @Test(.timeLimit(.minutes(5))) func watchAndSteer() async throws {
+    @Test(.timeLimit(.minutes(5))) func `watch and steer`() async throws {
         let directory = try TemporaryDirectory()
         let sink = try SinkProcess(directory)
         let port = try LoopbackPort.free()
@@ -140,7 +140,7 @@ import Testing
         #expect(finished.status != 0 && finished.errors.contains("no server listens"))
     }
 
-    @Test(.timeLimit(.minutes(3))) func trace() async throws {
+    @Test(.timeLimit(.minutes(3))) func `trace`() async throws {
         let directory = try TemporaryDirectory()
         let sink = try SinkProcess(directory)
         let installation = try Installation(
@@ -171,7 +171,7 @@ import Testing
         _ = trace.terminate()
     }
 
-    @Test(.timeLimit(.minutes(2))) func loopbackOnly() throws {
+    @Test(.timeLimit(.minutes(2))) func `loopback only`() throws {
         let directory = try TemporaryDirectory()
         let finished = try Programs.finish(
             Programs.sluice, ["serve", "--operator", "0.0.0.0:9100", "--data", directory.path + "/data"])

@@ -3,7 +3,7 @@ import Testing
 
 /// Promise P6: what a backup took before the purge cannot be read after it.
 @Suite(.serialized) struct PurgeTests {
-    @Test(.timeLimit(.minutes(10))) func aDumpFromBeforeThePurgeOpensOnlyWhileTheKeyLives() async throws {
+    @Test(.timeLimit(.minutes(10))) func `a dump from before the purge opens only while the key lives`() async throws {
         let directory = try TemporaryDirectory()
         let sink = try SinkProcess(directory)
         let recipients = 8_000

@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(5))) func mailGoesToTheFirstHostThatPromisesTLS() async throws {
+    @Test(.timeLimit(.minutes(5))) func `mail goes to the first host that promises TLS`() async throws {
         guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
         guard ZoneSigner.programs != nil else { return print("skipped: ldnsutils is not installed") }
         let directory = try TemporaryDirectory()
@@ -135,7 +135,7 @@ import Testing
     }
 
     /// The server takes up what another node has fetched: there is no record, and nobody could fetch.
-    @Test(.timeLimit(.minutes(5))) func aKeptMTASTSPolicyProvesTheWay() async throws {
+    @Test(.timeLimit(.minutes(5))) func `a kept MTA-STS policy proves the way`() async throws {
         guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
         let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)

@@ -4,7 +4,7 @@ import Testing
 
 /// A server whose file names its smarthosts.
 @Suite(.serialized) struct RoutesTests {
-    @Test(.timeLimit(.minutes(5))) func twoSmarthostsAndThenOne() async throws {
+    @Test(.timeLimit(.minutes(5))) func `two smarthosts and then one`() async throws {
         let (first, second) = (try TemporaryDirectory(), try TemporaryDirectory())
         let directory = try TemporaryDirectory()
         let (one, two) = (try SinkProcess(first), try SinkProcess(second))
@@ -37,7 +37,7 @@ import Testing
     }
 
     /// The password of a real server changes, and the server that sends through it is told by SIGHUP.
-    @Test(.timeLimit(.minutes(5))) func aPasswordChanges() async throws {
+    @Test(.timeLimit(.minutes(5))) func `a password changes`() async throws {
         let directory = try TemporaryDirectory()
         guard let exim = try EximServer(directory, password: "first") else { return }
         defer { exim.stop() }

@@ -32,7 +32,7 @@ import Testing
         let policies: [Entry]
     }
 
-    @Test(.timeLimit(.minutes(5))) func domainsThatAskAreToldOnce() async throws {
+    @Test(.timeLimit(.minutes(5))) func `domains that ask are told once`() async throws {
         guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
         guard let clock = try ShiftedClock(directory) else { return print("skipped: there is no C compiler") }

@@ -46,11 +46,11 @@ import Testing
         ("version: STSv1\n: enforce\nmx: a.example\nmax_age: 5\n", "a field without a proper name"),
         ("version: STSv1\nmo de: enforce\nmx: a.example\nmax_age: 5\n", "a field without a proper name"),
     ])
-    func files(text: String, expected: String) {
+    func `files`(text: String, expected: String) {
         #expect(parse(text) == expected)
     }
 
-    @Test func sizesAreBounded() {
+    @Test func `sizes are bounded`() {
         let head = "version: STSv1\nmode: enforce\nmx: a.example\nmax_age: 5\nx: "
         #expect(parse(head + String(repeating: "x", count: 65_536 - head.utf8.count)) == "enforce 5 a.example")
         #expect(parse(head + String(repeating: "x", count: 65_537 - head.utf8.count)) == "longer than 64 KiB")
@@ -64,7 +64,7 @@ import Testing
         ("b.a.example.net", false), (".example.net", false), ("xmail.example.com", false), ("example.com", false),
         ("aexample.net", false), ("", false), ("mail.example.com.evil.example", false),
     ])
-    func hostsAreMatched(host: String, expected: Bool) {
+    func `hosts are matched`(host: String, expected: Bool) {
         let policy = MTASTSPolicy(mode: .enforce, maxAge: 1, patterns: ["mail.example.com", "*.example.net"])
         #expect(policy.names(host) == expected)
     }
@@ -79,7 +79,7 @@ import Testing
             (["v=STSv1; id=1", "v=STSv1; x"], nil),
             (["v=STSv1; id=" + String(repeating: "a", count: 33)], nil),
         ] as [([String], String?)])
-    func records(texts: [String], id: String?) {
+    func `records`(texts: [String], id: String?) {
         #expect(MTASTSRecord(texts: texts)?.id == id)
     }
 }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Account keys")
 struct AccountKeysTests {
-    @Test func eachUseHasAKeyOfItsOwn() throws {
+    @Test func `each use has a key of its own`() throws {
         let root = try SealingKey(bytes: Array(0..<32))
         let keys = AccountKeys(root)
         #expect(keys.tokenKey.exposed.count == 32)
@@ -13,7 +13,7 @@ struct AccountKeysTests {
         #expect(keys.sealing.bytes != root.bytes)
     }
 
-    @Test func theSameRootGivesTheSameKeys() throws {
+    @Test func `the same root gives the same keys`() throws {
         let root = try SealingKey(bytes: Array(0..<32))
         let address = try EmailAddress("jane@example.org")
         let (one, two) = (AccountKeys(root), AccountKeys(root))
@@ -23,7 +23,7 @@ struct AccountKeysTests {
     }
 
     /// RFC 5869 with an empty salt, made with Python's `hmac`: the derivations must never change.
-    @Test func derivationsAreTheStoredOnes() throws {
+    @Test func `derivations are the stored ones`() throws {
         let root = try SealingKey(bytes: Array(0..<32))
         #expect(
             AccountKeys(root).tokenKey.exposed

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Key cache")
 struct KeyCacheTests {
-    @Test func itKeepsTheKeysUsedLast() {
+    @Test func `it keeps the keys used last`() {
         let cache = KeyCache<Int, Int>(capacity: 16)
         for number in 0..<16 { cache.insert(number, for: number, since: cache.generation) }
         _ = cache.value(for: 0)
@@ -15,7 +15,7 @@ struct KeyCacheTests {
         #expect(cache.value(for: 1) == nil)
     }
 
-    @Test func itStaysWithinItsCapacity() {
+    @Test func `it stays within its capacity`() {
         let cache = KeyCache<Int, Int>(capacity: 100)
         for number in 0..<1_000 {
             cache.insert(number, for: number, since: cache.generation)
@@ -24,7 +24,7 @@ struct KeyCacheTests {
         }
     }
 
-    @Test func aKeyReadBeforeARemovalDoesNotComeBack() {
+    @Test func `a key read before a removal does not come back`() {
         let cache = KeyCache<Int, Int>(capacity: 10)
         let seen = cache.generation
         cache.remove(1)

@@ -9,26 +9,22 @@ struct MasterKeyTests {
     private static let hexadecimalText = octets.map { String(format: "%02x", $0) }.joined()
     private static let base64Text = Data(octets).base64EncodedString()
 
-    @Test(
-        "reads every form people keep a key in",
-        arguments: [
-            hexadecimalText, hexadecimalText.uppercased(), " \(hexadecimalText)\r\n", base64Text, "\(base64Text)\n",
-            base64Text.replacingOccurrences(of: "=", with: ""),
-            base64Text.replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_"),
-        ])
-    func goodText(text: String) throws {
+    @Test(arguments: [
+        hexadecimalText, hexadecimalText.uppercased(), " \(hexadecimalText)\r\n", base64Text, "\(base64Text)\n",
+        base64Text.replacingOccurrences(of: "=", with: ""),
+        base64Text.replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_"),
+    ])
+    func `reads every form people keep a key in`(text: String) throws {
         let key = try MasterKey.load(environment: text, file: "/nonexistent/key")
         #expect(key.text == Self.hexadecimalText)
     }
 
-    @Test(
-        "refuses anything else",
-        arguments: [
-            "", " ", "secret", String(hexadecimalText.dropLast()), hexadecimalText + "00",
-            String(hexadecimalText.dropLast()) + "g", Data(octets.dropLast()).base64EncodedString(),
-            Data(octets + [1]).base64EncodedString(), hexadecimalText.replacingOccurrences(of: "6", with: "é"),
-        ])
-    func badText(text: String) throws {
+    @Test(arguments: [
+        "", " ", "secret", String(hexadecimalText.dropLast()), hexadecimalText + "00",
+        String(hexadecimalText.dropLast()) + "g", Data(octets.dropLast()).base64EncodedString(),
+        Data(octets + [1]).base64EncodedString(), hexadecimalText.replacingOccurrences(of: "6", with: "é"),
+    ])
+    func `refuses anything else`(text: String) throws {
         let error = #expect(throws: VaultError.self) {
             try MasterKey.load(environment: text, file: "/nonexistent/key")
         }
@@ -36,7 +32,7 @@ struct MasterKeyTests {
         #expect(error.map { text.count < 5 || !$0.detail.contains(text) } == true)
     }
 
-    @Test func theFileIsMadeOnceAndReadAgain() throws {
+    @Test func `the file is made once and read again`() throws {
         try withDirectory { directory in
             let path = directory + "/master.key"
             let first = try MasterKey.load(environment: nil, file: path)
@@ -48,7 +44,7 @@ struct MasterKeyTests {
         }
     }
 
-    @Test func twoNewFilesHoldDifferentKeys() throws {
+    @Test func `two new files hold different keys`() throws {
         try withDirectory { directory in
             let one = try MasterKey.load(environment: nil, file: directory + "/one")
             let two = try MasterKey.load(environment: nil, file: directory + "/two")
@@ -56,7 +52,7 @@ struct MasterKeyTests {
         }
     }
 
-    @Test func manyProgramsThatStartTogetherShareOneKey() async throws {
+    @Test func `many programs that start together share one key`() async throws {
         let directory = try makeDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let path = directory + "/master.key"
@@ -71,10 +67,8 @@ struct MasterKeyTests {
         #expect(texts.count == 1)
     }
 
-    @Test(
-        "the file may hold any form",
-        arguments: [Array(hexadecimalText.utf8), Array((base64Text + "\n").utf8), octets])
-    func fileForms(content: [UInt8]) throws {
+    @Test(arguments: [Array(hexadecimalText.utf8), Array((base64Text + "\n").utf8), octets])
+    func `the file may hold any form`(content: [UInt8]) throws {
         try withDirectory { directory in
             let path = directory + "/master.key"
             try write(content, to: path, mode: 0o400)
@@ -82,8 +76,8 @@ struct MasterKeyTests {
         }
     }
 
-    @Test("a file with anything else is refused", arguments: [0, 1, 31, 33, 5_000])
-    func malformedFile(count: Int) throws {
+    @Test(arguments: [0, 1, 31, 33, 5_000])
+    func `a file with anything else is refused`(count: Int) throws {
         try withDirectory { directory in
             let path = directory + "/master.key"
             try write([UInt8](repeating: 0x7A, count: count), to: path, mode: 0o600)
@@ -91,8 +85,8 @@ struct MasterKeyTests {
         }
     }
 
-    @Test("a file that others may read is refused", arguments: [0o644, 0o640, 0o604, 0o620])
-    func openFile(mode: Int) throws {
+    @Test(arguments: [0o644, 0o640, 0o604, 0o620])
+    func `a file that others may read is refused`(mode: Int) throws {
         try withDirectory { directory in
             let path = directory + "/master.key"
             try write(Self.octets, to: path, mode: mode)
@@ -102,7 +96,7 @@ struct MasterKeyTests {
         }
     }
 
-    @Test func aDirectoryOrAMissingFolderIsRefused() throws {
+    @Test func `a directory or a missing folder is refused`() throws {
         try withDirectory { directory in
             #expect(failure { try MasterKey.load(environment: nil, file: directory) } == .unreadableMasterKey)
             let missing = directory + "/missing/master.key"
@@ -110,7 +104,7 @@ struct MasterKeyTests {
         }
     }
 
-    @Test func theEnvironmentComesFirstAndMakesNoFile() throws {
+    @Test func `the environment comes first and makes no file`() throws {
         try withDirectory { directory in
             let path = directory + "/master.key"
             let key = try MasterKey.load(environment: Self.base64Text, file: path)

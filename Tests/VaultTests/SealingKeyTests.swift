@@ -10,8 +10,8 @@ struct SealingKeyTests {
     private let context = SealContext(
         account: AccountID(rawValue: 7), campaign: CampaignID(rawValue: 99), batch: 3, purpose: .recipients)
 
-    @Test("what was sealed opens again", arguments: [0, 1, 15, 16, 17, 1_000, 150_000])
-    func roundTrip(count: Int) throws {
+    @Test(arguments: [0, 1, 15, 16, 17, 1_000, 150_000])
+    func `what was sealed opens again`(count: Int) throws {
         var generator = SeededGenerator(seed: UInt64(count))
         let plaintext = generator.bytes(count)
         let sealed = try key.seal(plaintext, as: context)
@@ -19,12 +19,12 @@ struct SealingKeyTests {
         #expect(try key.open(sealed, as: context) == plaintext)
     }
 
-    @Test func sealingTwiceGivesDifferentOctets() throws {
+    @Test func `sealing twice gives different octets`() throws {
         let plaintext: [UInt8] = [1, 2, 3]
         #expect(try key.seal(plaintext, as: context) != key.seal(plaintext, as: context))
     }
 
-    @Test func anyFlippedBitIsNoticed() throws {
+    @Test func `any flipped bit is noticed`() throws {
         let sealed = try key.seal([1, 2, 3, 4], as: context)
         for position in 0..<(sealed.count * 8) {
             var altered = sealed
@@ -33,7 +33,7 @@ struct SealingKeyTests {
         }
     }
 
-    @Test func anyCutIsNoticed() throws {
+    @Test func `any cut is noticed`() throws {
         let sealed = try key.seal([1, 2, 3, 4], as: context)
         for count in 0..<sealed.count {
             #expect(failure { try key.open(Array(sealed.prefix(count)), as: context) } == .notAuthentic)
@@ -41,18 +41,18 @@ struct SealingKeyTests {
         #expect(failure { try key.open(sealed + [0], as: context) } == .notAuthentic)
     }
 
-    @Test("a value opens in its own place only", arguments: otherPlaces)
-    func wrongContext(other: SealContext) throws {
+    @Test(arguments: otherPlaces)
+    func `a value opens in its own place only`(other: SealContext) throws {
         let sealed = try key.seal([1, 2, 3], as: context)
         #expect(failure { try key.open(sealed, as: other) } == .notAuthentic)
     }
 
-    @Test func anotherKeyDoesNotOpen() throws {
+    @Test func `another key does not open`() throws {
         let sealed = try key.seal([1, 2, 3], as: context)
         #expect(failure { try SealingKey().open(sealed, as: context) } == .notAuthentic)
     }
 
-    @Test func theSameOctetsAreTheSameKey() throws {
+    @Test func `the same octets are the same key`() throws {
         let copy = try SealingKey(bytes: key.bytes)
         #expect(try copy.open(key.seal([5], as: context), as: context) == [5])
         #expect(failure { try SealingKey(bytes: [1, 2, 3]) } == .malformedKey)
@@ -60,7 +60,7 @@ struct SealingKeyTests {
 
     /// NIST's GCM test case 14 (256-bit zero key, zero nonce, zero block), with our associated data absent from it,
     /// cannot be made through the API; a value sealed by an earlier release can, and must open for ever.
-    @Test func aStoredValueOfThisFormatStillOpens() throws {
+    @Test func `a stored value of this format still opens`() throws {
         let key = try SealingKey(bytes: Array(0..<32))
         let place = SealContext(
             account: AccountID(rawValue: 1), campaign: CampaignID(rawValue: 2), batch: 3, purpose: .results)
@@ -73,12 +73,12 @@ struct SealingKeyTests {
     /// above.
     private static let stored = "a0a1a2a3a4a5a6a7a8a9aaab956c135f20af70a553ea364cc3303733b55df2831eab"
 
-    @Test func noTwoContextsShareAnEncoding() {
+    @Test func `no two contexts share an encoding`() {
         let all = Self.otherPlaces + [context]
         #expect(Set(all.map(\.associatedData)).count == all.count)
     }
 
-    @Test func keysDoNotShowInDescriptions() {
+    @Test func `keys do not show in descriptions`() {
         var dumped = ""
         dump(key, to: &dumped)
         #expect(dumped.contains("redacted"))

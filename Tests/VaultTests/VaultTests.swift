@@ -13,7 +13,7 @@ struct VaultTests {
     private let place = SealContext(
         account: AccountID(rawValue: 5), campaign: CampaignID(rawValue: 70), batch: 1, purpose: .recipients)
 
-    @Test func aCampaignKeyIsFoundAgain() async throws {
+    @Test func `a campaign key is found again`() async throws {
         let database = try await TestDatabase.make(migrations: Vault.migrations)
         let made = try await vault(database).createCampaignKey(account, campaign)
         let sealed = try made.seal([1, 2, 3], as: place)
@@ -22,7 +22,7 @@ struct VaultTests {
         #expect(try read.open(sealed, as: place) == [1, 2, 3])
     }
 
-    @Test func aCampaignHasOneKey() async throws {
+    @Test func `a campaign has one key`() async throws {
         let database = try await TestDatabase.make(migrations: Vault.migrations)
         let vault = vault(database)
         let key = try await vault.createCampaignKey(account, campaign)
@@ -35,7 +35,7 @@ struct VaultTests {
         #expect(Set(others.map(\.bytes) + [key.bytes]).count == 3)
     }
 
-    @Test func aDestroyedKeyIsGoneForGood() async throws {
+    @Test func `a destroyed key is gone for good`() async throws {
         let database = try await TestDatabase.make(migrations: Vault.migrations)
         let vault = vault(database)
         _ = try await vault.createCampaignKey(account, campaign)
@@ -49,13 +49,13 @@ struct VaultTests {
         #expect(row == (true, true))
     }
 
-    @Test func aKeyThatNeverWasIsToldFromADestroyedOne() async throws {
+    @Test func `a key that never was is told from a destroyed one`() async throws {
         let vault = vault(try await TestDatabase.make(migrations: Vault.migrations))
         #expect(await failure { try await vault.campaignKey(account, campaign) } == .noKey)
         #expect(try await !vault.destroyCampaignKey(account, campaign))
     }
 
-    @Test func aKeyDestroyedElsewhereIsForgottenOnRequest() async throws {
+    @Test func `a key destroyed elsewhere is forgotten on request`() async throws {
         let database = try await TestDatabase.make(migrations: Vault.migrations)
         let (here, there) = (vault(database), vault(database))
         _ = try await here.createCampaignKey(account, campaign)
@@ -64,7 +64,7 @@ struct VaultTests {
         #expect(await failure { try await here.campaignKey(account, campaign) } == .destroyed)
     }
 
-    @Test func aDestroyedKeyCannotBePutBack() async throws {
+    @Test func `a destroyed key cannot be put back`() async throws {
         let database = try await TestDatabase.make(migrations: Vault.migrations)
         let vault = vault(database)
         _ = try await vault.createCampaignKey(account, campaign)
@@ -77,7 +77,7 @@ struct VaultTests {
         }
     }
 
-    @Test func theApplicationCanNeitherDeleteNorRewriteKeys() async throws {
+    @Test func `the application can neither delete nor rewrite keys`() async throws {
         let database = try await TestDatabase.make(migrations: Vault.migrations)
         let vault = vault(database)
         _ = try await vault.createCampaignKey(account, campaign)
@@ -94,7 +94,7 @@ struct VaultTests {
         }
     }
 
-    @Test func aRowMovedToAnotherCampaignDoesNotUnwrap() async throws {
+    @Test func `a row moved to another campaign does not unwrap`() async throws {
         let database = try await TestDatabase.make(migrations: Vault.migrations)
         _ = try await vault(database).createCampaignKey(account, campaign)
         for (otherAccount, otherCampaign) in [(5, 71), (6, 70)] as [(Int64, Int64)] {
@@ -112,7 +112,7 @@ struct VaultTests {
         }
     }
 
-    @Test func theDatabaseNeverHoldsAPlainKey() async throws {
+    @Test func `the database never holds a plain key`() async throws {
         let database = try await TestDatabase.make(migrations: Vault.migrations)
         let key = try await vault(database).createCampaignKey(account, campaign)
         let wrapped = try await database.pool.query("SELECT wrapped FROM campaign_keys").only.decode([UInt8].self)
@@ -120,7 +120,7 @@ struct VaultTests {
         #expect(!wrapped.indices.dropLast(7).contains { wrapped[$0..<($0 + 8)].elementsEqual(key.bytes.prefix(8)) })
     }
 
-    @Test func theFirstMasterKeyIsTheVaultsOwn() async throws {
+    @Test func `the first master key is the vault's own`() async throws {
         let database = try await TestDatabase.make(migrations: Vault.migrations)
         #expect(try await vault(database).checkMasterKey())
         #expect(try await !vault(database).checkMasterKey())
@@ -132,7 +132,7 @@ struct VaultTests {
         #expect(try await !vault(database).checkMasterKey())
     }
 
-    @Test func anotherMasterKeyOpensNothing() async throws {
+    @Test func `another master key opens nothing`() async throws {
         let database = try await TestDatabase.make(migrations: Vault.migrations)
         _ = try await vault(database).createCampaignKey(account, campaign)
         _ = try await vault(database).accountKeys(account)
@@ -141,7 +141,7 @@ struct VaultTests {
         #expect(await failure { try await stranger.accountKeys(account) } == .notAuthentic)
     }
 
-    @Test func accountKeysAreMadeOnceAndStay() async throws {
+    @Test func `account keys are made once and stay`() async throws {
         let database = try await TestDatabase.make(migrations: Vault.migrations)
         let address = try EmailAddress("jane@example.org")
         let vaults = (0..<8).map { _ in vault(database) }
@@ -160,7 +160,7 @@ struct VaultTests {
         #expect(fingerprints.contains(again.fingerprinter.fingerprint(address)))
     }
 
-    @Test func theLedgersKeyDependsOnTheMasterKeyOnly() async throws {
+    @Test func `the ledger's key depends on the master key only`() async throws {
         let database = try await TestDatabase.make(migrations: Vault.migrations)
         let key = vault(database).ledgerChainKey
         #expect(key.count == 32)

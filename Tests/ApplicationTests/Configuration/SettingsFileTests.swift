@@ -12,7 +12,7 @@ struct SettingsFileTests {
         return try await Settings(flags: [:], file: file.path)
     }
 
-    @Test func valuesAreTakenAsTheyStand() async throws {
+    @Test func `values are taken as they stand`() async throws {
         let settings = try await read("helo: mail.example.net\nsmtpPort: 2525\nmtaSts: no\nroles: 'api,delivery'\n")
         #expect(settings.text("helo") == "mail.example.net")
         #expect(try settings.number("smtpPort", default: 25, in: 1...65_535) == 2_525)
@@ -36,12 +36,12 @@ struct SettingsFileTests {
             ("node: a\nnode: b\n", "x.yaml is not YAML: line 1: given twice: node"),
             ("node: [a\n", "x.yaml is not YAML: line 2: did not find expected ',' or ']'"),
         ])
-    func mistakesAreRefusedWithTheirPlace(text: String, problem: String) throws {
+    func `mistakes are refused with their place`(text: String, problem: String) throws {
         let error = #expect(throws: SettingError.self) { try SettingsFile.values(of: text, named: "x.yaml") }
         #expect(error?.description == "setting config: \(problem)")
     }
 
-    @Test func noValueIsRepeated() throws {
+    @Test func `no value is repeated`() throws {
         let error = #expect(throws: SettingError.self) {
             try SettingsFile.values(of: "masterKey: [topsecret]\n", named: "x.yaml")
         }
@@ -49,7 +49,7 @@ struct SettingsFileTests {
     }
 
     /// The tables for operators name the same settings as the file takes.
-    @Test func documentedKeysAreTheKnownOnes() throws {
+    @Test func `documented keys are the known ones`() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().deletingLastPathComponent()
         let page = try String(

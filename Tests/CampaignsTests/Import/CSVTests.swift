@@ -19,8 +19,8 @@ struct CSVTests {
         }
     }
 
-    @Test("a good upload gives its recipients", arguments: goodUploads)
-    func good(upload: String, expected: [Row]) {
+    @Test(arguments: goodUploads)
+    func `a good upload gives its recipients`(upload: String, expected: [Row]) {
         let found = events(of: Array(upload.utf8), .csv)
         #expect(found.refused == nil)
         #expect(found.events.map(Self.row) == expected)
@@ -82,8 +82,8 @@ struct CSVTests {
         ("email\n\u{A0}a@b.co\n\u{200B}b@b.co\nc@b.co\u{A0}\n", [Row("a@b.co"), Row("b@b.co"), Row("c@b.co")]),
     ]
 
-    @Test("a separator that is said is taken at its word", arguments: CSVSeparator.allCases)
-    func given(separator: CSVSeparator) {
+    @Test(arguments: CSVSeparator.allCases)
+    func `a separator that is said is taken at its word`(separator: CSVSeparator) {
         let line = ["a@b.co", "x;y|z,w".filter { String($0) != separator.rawValue }].joined(
             separator: separator.rawValue)
         let upload = ["email", "v"].joined(separator: separator.rawValue) + "\n" + line
@@ -95,7 +95,7 @@ struct CSVTests {
         #expect(events(of: Array(upload.utf8), UploadForm(.csv, separator: other)).refused != nil)
     }
 
-    @Test func columnsBecomeVariablesOfTheirName() {
+    @Test func `columns become variables of their name`() {
         let upload = Array("city,email,First Name\nRome,a@b.co,Jane\n".utf8)
         guard case .recipient(let recipient)? = events(of: upload, .csv).events.first else {
             Issue.record("the row was refused")
@@ -105,8 +105,8 @@ struct CSVTests {
         #expect(recipient.line == 2)
     }
 
-    @Test("a bad row gives its error and spoils no other", arguments: badRows)
-    func bad(row: String, error: LineError) {
+    @Test(arguments: badRows)
+    func `a bad row gives its error and spoils no other`(row: String, error: LineError) {
         let found = events(of: Array("email,name,x\n\(row)\na@b.co,n,1\n".utf8), .csv)
         #expect(found.refused == nil)
         #expect(found.events.first == .invalidLine(2, error))
@@ -136,8 +136,8 @@ struct CSVTests {
         ("a@[10.0.0.1],n,1", .cell(column: 1, .address(.domainIsAddressLiteral))),
     ]
 
-    @Test("rows after a quoted line break keep their numbers", arguments: ["\n", "\r\n", "\r"])
-    func lineNumbers(lineBreak: String) {
+    @Test(arguments: ["\n", "\r\n", "\r"])
+    func `rows after a quoted line break keep their numbers`(lineBreak: String) {
         let upload = "email,x\na@b.co,\"1\n2\n3\"\nbad,1\nb@b.co,1\n".replacing("\n", with: lineBreak)
         for chunk in [1, 2, 3, 5, 1_000] {
             #expect(events(of: Array(upload.utf8), .csv, chunk: chunk).events.map(lineNumber) == [2, 5, 6])
@@ -150,64 +150,62 @@ struct CSVTests {
         #expect(found.events.count == 2)
     }
 
-    @Test(
-        "the refusal of a header names line, column and cause",
-        arguments: [
-            ("email,x,y,x\n", "line 1, column 4: columns 2 and 4 have the same name"),
-            ("name,email,Email\n", "line 1, column 3: columns 2 and 3 are both named email"),
-            ("E-Mail,Mail\n", "line 1, column 2: columns 1 and 2 may both hold the addresses; name one of them email"),
-            (
-                "\nemail,a\u{1}b\n",
-                "line 2, column 2: the header row is refused: the name of a variable holds the control character U+0001"
-            ),
-            (
-                "email,a\"b\n",
-                "line 1: the header row is refused: column 2: a quote stands inside an unquoted field, at character 8; put the field in quotes and double those inside"
-            ),
-            (
-                "name;city\n",
-                "line 1: none of the 2 columns is named email; columns are separated by comma, semicolon, tab or |"
-            ),
-            (
-                "people\n",
-                "line 1: the only column is not named email; columns are separated by comma, semicolon, tab or |"
-            ),
-            (
-                "Ada,a@b.co\n",
-                "line 1, column 2: the first row holds an address; a header row that names the columns, one of them email, comes first"
-            ),
-            ("email\na@b.co\n\"b@b.co\n", "line 3, column 1: a quote opens here and is not closed before the end"),
-            ("email,x\na@b.co,\"1\n2\",\"\n", "line 3, column 3: a quote opens here and is not closed before the end"),
-        ])
-    func headerRefusals(upload: String, expected: String) {
+    @Test(arguments: [
+        ("email,x,y,x\n", "line 1, column 4: columns 2 and 4 have the same name"),
+        ("name,email,Email\n", "line 1, column 3: columns 2 and 3 are both named email"),
+        ("E-Mail,Mail\n", "line 1, column 2: columns 1 and 2 may both hold the addresses; name one of them email"),
+        (
+            "\nemail,a\u{1}b\n",
+            "line 2, column 2: the header row is refused: the name of a variable holds the control character U+0001"
+        ),
+        (
+            "email,a\"b\n",
+            "line 1: the header row is refused: column 2: a quote stands inside an unquoted field, at character 8; put the field in quotes and double those inside"
+        ),
+        (
+            "name;city\n",
+            "line 1: none of the 2 columns is named email; columns are separated by comma, semicolon, tab or |"
+        ),
+        (
+            "people\n",
+            "line 1: the only column is not named email; columns are separated by comma, semicolon, tab or |"
+        ),
+        (
+            "Ada,a@b.co\n",
+            "line 1, column 2: the first row holds an address; a header row that names the columns, one of them email, comes first"
+        ),
+        ("email\na@b.co\n\"b@b.co\n", "line 3, column 1: a quote opens here and is not closed before the end"),
+        ("email,x\na@b.co,\"1\n2\",\"\n", "line 3, column 3: a quote opens here and is not closed before the end"),
+    ])
+    func `the refusal of a header names line, column and cause`(upload: String, expected: String) {
         #expect(events(of: Array(upload.utf8), .csv).refused?.description == expected)
     }
 
-    @Test(
-        "what is not the format it is said to be is told as what it is",
-        arguments: [
-            (
-                "{\"email\":\"a@b.co\"}\n", UploadForm.csv,
-                "the upload is JSON, not CSV; send it as application/x-ndjson"
-            ),
-            (
-                "[{\"email\":\"a@b.co\"}]", .csv,
-                "the upload is a JSON array; send one object a line, without brackets and commas, as application/x-ndjson"
-            ),
-            (
-                "[\n  {\"email\":\"a@b.co\"}\n]", .ndjson,
-                "the upload is a JSON array; send one object a line, without brackets and commas, as application/x-ndjson"
-            ),
-            ("email,name\na@b.co,A\n", .ndjson, "the upload is CSV, not NDJSON; send it as text/csv"),
-            ("\nName;E-Mail\n", .ndjson, "the upload is CSV, not NDJSON; send it as text/csv"),
-            ("<!DOCTYPE html>\n", .csv, "the upload is HTML or XML, not CSV"),
-            (
-                "PK\u{3}\u{4}\u{14}", .csv,
-                "the upload is a ZIP archive or a spreadsheet (XLSX, ODS); save the list as CSV in UTF-8"
-            ),
-            ("%PDF-1.7", .ndjson, "the upload is a PDF document; save the list as CSV in UTF-8"),
-        ])
-    func wrongFormat(upload: String, form: UploadForm, expected: String) {
+    @Test(arguments: [
+        (
+            "{\"email\":\"a@b.co\"}\n", UploadForm.csv,
+            "the upload is JSON, not CSV; send it as application/x-ndjson"
+        ),
+        (
+            "[{\"email\":\"a@b.co\"}]", .csv,
+            "the upload is a JSON array; send one object a line, without brackets and commas, as application/x-ndjson"
+        ),
+        (
+            "[\n  {\"email\":\"a@b.co\"}\n]", .ndjson,
+            "the upload is a JSON array; send one object a line, without brackets and commas, as application/x-ndjson"
+        ),
+        ("email,name\na@b.co,A\n", .ndjson, "the upload is CSV, not NDJSON; send it as text/csv"),
+        ("\nName;E-Mail\n", .ndjson, "the upload is CSV, not NDJSON; send it as text/csv"),
+        ("<!DOCTYPE html>\n", .csv, "the upload is HTML or XML, not CSV"),
+        (
+            "PK\u{3}\u{4}\u{14}", .csv,
+            "the upload is a ZIP archive or a spreadsheet (XLSX, ODS); save the list as CSV in UTF-8"
+        ),
+        ("%PDF-1.7", .ndjson, "the upload is a PDF document; save the list as CSV in UTF-8"),
+    ])
+    func `what is not the format it is said to be is told as what it is`(
+        upload: String, form: UploadForm, expected: String
+    ) {
         for chunk in [1, 3, 1_000] {
             let refused = events(of: Array(upload.utf8), form, chunk: chunk).refused
             #expect(refused?.code == .wrongFormat)
@@ -215,8 +213,8 @@ struct CSVTests {
         }
     }
 
-    @Test("an upload is refused as a whole", arguments: refusedUploads)
-    func refused(upload: [UInt8], code: ImportError.Code, line: Int) {
+    @Test(arguments: refusedUploads)
+    func `an upload is refused as a whole`(upload: [UInt8], code: ImportError.Code, line: Int) {
         let refused = events(of: upload, .csv).refused
         #expect(refused?.code == code)
         #expect(refused?.line == line)
@@ -237,7 +235,7 @@ struct CSVTests {
         (Array("email,\((0...100).map { "v\($0)" }.joined(separator: ","))\n".utf8), .csvBadHeader, 1),
     ]
 
-    @Test func anErrorNeverQuotesTheUpload() {
+    @Test func `an error never quotes the upload`() {
         for (upload, _, _) in Self.refusedUploads {
             #expect(events(of: upload, .csv).refused?.description.contains("b.co") == false)
         }

@@ -16,8 +16,8 @@ struct CharsetTests {
         [CSVTests.Row("a@b.co", "Jørgen", ["Århus"]), CSVTests.Row("b@b.co", "Zoë €", [""])]
     }
 
-    @Test("UTF-16 is read with its mark and without, however it is cut", arguments: [1, 2, 3, 5, 7, .max])
-    func utf16(chunk: Int) throws {
+    @Test(arguments: [1, 2, 3, 5, 7, .max])
+    func `UTF-16 is read with its mark and without, however it is cut`(chunk: Int) throws {
         for (encoding, mark) in [
             (String.Encoding.utf16LittleEndian, [0xFF, 0xFE] as [UInt8]), (.utf16BigEndian, [0xFE, 0xFF]),
         ] {
@@ -30,14 +30,13 @@ struct CharsetTests {
         }
     }
 
-    @Test("a mark tells UTF-8 whatever is said", arguments: [nil, "utf-8", "windows-1252", "utf-16"])
-    func utf8Mark(label: String?) {
+    @Test(arguments: [nil, "utf-8", "windows-1252", "utf-16"])
+    func `a mark tells UTF-8 whatever is said`(label: String?) {
         let form = UploadForm(.csv, charset: label.flatMap { Charset(label: $0) })
         #expect(rows([0xEF, 0xBB, 0xBF] + Array(Self.list.utf8), form) == expected)
     }
 
     @Test(
-        "a charset of one octet a character is read when it is said",
         arguments: [
             ("windows-1252", 0x80, "€"), ("ISO-8859-1", 0xE9, "é"), ("iso-8859-1", 0x80, "€"), ("latin1", 0xFC, "ü"),
             ("ISO-8859-15", 0xA4, "€"), ("latin9", 0xBD, "œ"), ("iso-8859-2", 0xB1, "ą"), ("iso-8859-5", 0xD0, "а"),
@@ -45,7 +44,9 @@ struct CharsetTests {
             ("windows-1254", 0xFE, "ş"),
             ("koi8-r", 0xC1, "а"), ("macintosh", 0x8E, "é"),
         ] as [(String, UInt8, String)])
-    func oneOctet(label: String, octet: UInt8, character: String) throws {
+    func `a charset of one octet a character is read when it is said`(label: String, octet: UInt8, character: String)
+        throws
+    {
         let charset = try #require(Charset(label: label))
         let upload = Array("email,name\na@b.co,x".utf8) + [octet] + Array("y\n".utf8)
         for chunk in [1, 4, 100] {
@@ -55,21 +56,17 @@ struct CharsetTests {
         }
     }
 
-    @Test(
-        "a charset that is not read has no value",
-        arguments: ["utf-7", "utf-32", "shift_jis", "", "x", "UTF-8//IGNORE"])
-    func unknown(label: String) {
+    @Test(arguments: ["utf-7", "utf-32", "shift_jis", "", "x", "UTF-8//IGNORE"])
+    func `a charset that is not read has no value`(label: String) {
         #expect(Charset(label: label) == nil)
     }
 
     /// The tables against another converter.
-    @Test(
-        "a table says of each octet what Foundation says",
-        arguments: [
-            ("windows-1252", String.Encoding.windowsCP1252), ("windows-1250", .windowsCP1250),
-            ("windows-1251", .windowsCP1251), ("iso-8859-2", .isoLatin2),
-        ])
-    func tables(label: String, encoding: String.Encoding) throws {
+    @Test(arguments: [
+        ("windows-1252", String.Encoding.windowsCP1252), ("windows-1250", .windowsCP1250),
+        ("windows-1251", .windowsCP1251), ("iso-8859-2", .isoLatin2),
+    ])
+    func `a table says of each octet what Foundation says`(label: String, encoding: String.Encoding) throws {
         let table = try #require(Charset(label: label)?.table())
         for octet in UInt8.min ... .max where !table[Int(octet)].isEmpty {
             #expect(

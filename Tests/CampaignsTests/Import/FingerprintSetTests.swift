@@ -9,8 +9,8 @@ struct FingerprintSetTests {
     /// Octets allowed: 24 an entry, and 32 KiB for tables that hold few yet.
     private func bound(_ count: Int) -> Int { 24 * count + 32_768 }
 
-    @Test("it holds what Swift's set holds", arguments: Seed.range(4))
-    func againstSet(seed: Seed) {
+    @Test(arguments: Seed.range(4))
+    func `it holds what Swift's set holds`(seed: Seed) {
         var random = ImportRandom(seed)
         var set = FingerprintSet()
         var reference: Set<Fingerprint> = []
@@ -30,7 +30,7 @@ struct FingerprintSetTests {
         #expect(reference.allSatisfy(set.contains))
     }
 
-    @Test(arguments: Seed.one(77)) func itStaysWithinItsMemory(seed: Seed) {
+    @Test(arguments: Seed.one(77)) func `it stays within its memory`(seed: Seed) {
         var random = ImportRandom(seed)
         var set = FingerprintSet()
         var broken = 0
@@ -43,7 +43,7 @@ struct FingerprintSetTests {
         #expect(set.octets >= 16 * set.count)
     }
 
-    @Test func theFingerprintOfZeroesIsAnEntryLikeOthers() {
+    @Test func `the fingerprint of zeroes is an entry like others`() {
         var set = FingerprintSet()
         let zero = Fingerprint(high: 0, low: 0)
         #expect(!set.contains(zero))
@@ -53,7 +53,7 @@ struct FingerprintSetTests {
         #expect(set.count == 1)
     }
 
-    @Test func fingerprintsOfOneTableAndOneSlotAreKeptApart() {
+    @Test func `fingerprints of one table and one slot are kept apart`() {
         var set = FingerprintSet()
         let fingerprints = (0..<500).map { Fingerprint(high: 1, low: $0) }
         let first = fingerprints.map { set.insert($0) }

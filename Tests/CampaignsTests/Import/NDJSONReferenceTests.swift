@@ -9,8 +9,8 @@ import Testing
 /// The line scanner against Foundation's JSON reader.
 @Suite("NDJSON against Foundation")
 struct NDJSONReferenceTests {
-    @Test("random documents mean the same to both", arguments: Seed.range(8))
-    func randomDocuments(seed: Seed) throws {
+    @Test(arguments: Seed.range(8))
+    func `random documents mean the same to both`(seed: Seed) throws {
         var random = ImportRandom(seed)
         for _ in 0..<250 {
             let variables = random.variables(upTo: 10, depth: 3)
@@ -36,8 +36,8 @@ struct NDJSONReferenceTests {
 
     /// Foundation is laxer than the scanner in places, so one direction is tested: what the scanner takes, Foundation
     /// takes for the same.
-    @Test("a mutated line that is taken is JSON", arguments: Seed.range(1_000..<1_008))
-    func mutatedDocuments(seed: Seed) throws {
+    @Test(arguments: Seed.range(1_000..<1_008))
+    func `a mutated line that is taken is JSON`(seed: Seed) throws {
         var random = ImportRandom(seed)
         var taken = 0
         for _ in 0..<400 {

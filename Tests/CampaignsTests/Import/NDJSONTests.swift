@@ -22,8 +22,8 @@ struct NDJSONTests {
         var testDescription: String { line }
     }
 
-    @Test("a good line gives its recipient", arguments: goodLines)
-    func good(line: Good) throws {
+    @Test(arguments: goodLines)
+    func `a good line gives its recipient`(line: Good) throws {
         let expected = ParsedRecipient(
             line: 1, address: try EmailAddress(line.address), name: line.name, variables: line.variables)
         #expect(events(of: Array(line.line.utf8), .ndjson).events == [.recipient(expected)])
@@ -68,8 +68,8 @@ struct NDJSONTests {
         Good(#"{"email":"a..b@b.co"}"#, "\"a..b\"@b.co"),
     ]
 
-    @Test("a bad line gives its error", arguments: badLines)
-    func bad(line: String, error: LineError) {
+    @Test(arguments: badLines)
+    func `a bad line gives its error`(line: String, error: LineError) {
         #expect(events(of: Array(line.utf8), .ndjson).events == [.invalidLine(1, error)])
     }
 
@@ -144,7 +144,7 @@ struct NDJSONTests {
         ),
     ]
 
-    @Test func oneHundredVariablesAreFine() {
+    @Test func `one hundred variables are fine`() {
         let variables = (0..<100).map { "\"v\($0)\":\"x\"" }.joined(separator: ",")
         let found = events(of: Array("{\"email\":\"a@b.co\",\"vars\":{\(variables)}}".utf8), .ndjson).events
         guard case .recipient(let recipient)? = found.first else {
@@ -154,7 +154,7 @@ struct NDJSONTests {
         #expect(recipient.variables.fields.count == 100)
     }
 
-    @Test func octetsThatAreNotUTF8AreRefused() {
+    @Test func `octets that are not UTF-8 are refused`() {
         for octets: [UInt8] in [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE2, 0x82], [0xF5, 0x80, 0x80, 0x80]] {
             let line = Array("{\"email\":\"a@b.co\",\"name\":\"".utf8) + octets + Array("\"}".utf8)
             #expect(
@@ -162,7 +162,7 @@ struct NDJSONTests {
         }
     }
 
-    @Test func emptyLinesAreSkippedAndCounted() throws {
+    @Test func `empty lines are skipped and counted`() throws {
         let upload = "\n  \r\n{\"email\":\"a@b.co\"}\n\nx\n{\"email\":\"b@b.co\"}"
         let found = events(of: Array(upload.utf8), .ndjson)
         #expect(found.events.map(lineNumber) == [3, 5, 6])
@@ -171,7 +171,7 @@ struct NDJSONTests {
         #expect(events(of: Array("\n\n".utf8), .ndjson).events.isEmpty)
     }
 
-    @Test func aReasonNeverQuotesTheLine() {
+    @Test func `a reason never quotes the line`() {
         for (line, _) in Self.badLines {
             guard case .invalidLine(_, let error)? = events(of: Array(line.utf8), .ndjson).events.first else {
                 continue

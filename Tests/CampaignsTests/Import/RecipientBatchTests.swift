@@ -7,15 +7,15 @@ import Testing
 
 @Suite("Recipient batches")
 struct RecipientBatchTests {
-    @Test("records come back as they were", arguments: Seed.range(10))
-    func roundTrip(seed: Seed) throws {
+    @Test(arguments: Seed.range(10))
+    func `records come back as they were`(seed: Seed) throws {
         var random = ImportRandom(seed)
         let records = try (0..<Int32(random.below(60))).map { try random.record(index: $0 * 7) }
         let batch = RecipientBatch(records: records)
         #expect(try RecipientBatch(decoding: batch.encoded()) == batch)
     }
 
-    @Test func theLimitsOfEachFieldComeBack() throws {
+    @Test func `the limits of each field come back`() throws {
         let records = [
             RecipientRecord(
                 index: .max, attempt: .max, isSuppressed: true, firstAttemptAt: .max,
@@ -27,7 +27,7 @@ struct RecipientBatchTests {
         #expect(try RecipientBatch(decoding: RecipientBatch(records: records).encoded()).records == records)
     }
 
-    @Test func namesAndDomainsStandOnce() throws {
+    @Test func `names and domains stand once`() throws {
         let records = try (0..<100).map { number in
             RecipientRecord(
                 index: Int32(number), address: try EmailAddress("u\(number)@quite-a-long-domain.example.org"),
@@ -36,7 +36,7 @@ struct RecipientBatchTests {
         #expect(RecipientBatch(records: records).encoded().count < 100 * 25 + 200)
     }
 
-    @Test func markingAsSuppressedChangesThatRecordOnly() throws {
+    @Test func `marking as suppressed changes that record only`() throws {
         var random = ImportRandom(Seed(5))
         var encoder = RecipientBatchEncoder()
         var records: [RecipientRecord] = []
@@ -54,7 +54,7 @@ struct RecipientBatchTests {
         #expect(try RecipientBatch(decoding: encoder.finish()).records == records)
     }
 
-    @Test func anEncoderCanBeUsedAgain() throws {
+    @Test func `an encoder can be used again`() throws {
         var random = ImportRandom(Seed(6))
         var encoder = RecipientBatchEncoder()
         for _ in 0..<3 {
@@ -65,8 +65,8 @@ struct RecipientBatchTests {
         }
     }
 
-    @Test("damaged octets are refused or read, and do no harm", arguments: Seed.range(900..<906))
-    func damage(seed: Seed) throws {
+    @Test(arguments: Seed.range(900..<906))
+    func `damaged octets are refused or read, and do no harm`(seed: Seed) throws {
         var random = ImportRandom(seed)
         let octets = RecipientBatch(records: try (0..<6).map { try random.record(index: $0) }).encoded()
         for count in 0..<octets.count {
@@ -82,11 +82,11 @@ struct RecipientBatchTests {
         }
     }
 
-    @Test func aLaterVersionIsRefused() {
+    @Test func `a later version is refused`() {
         #expect(throws: RecipientBatchError.unknownVersion) { try RecipientBatch(decoding: [2, 0, 0, 0]) }
     }
 
-    @Test func endlessNestingIsRefused() {
+    @Test func `endless nesting is refused`() {
         let nested: [UInt8] =
             [1, 1, 4] + Array("b.co".utf8) + [1, 1] + Array("k".utf8)
             + [1, 0, 0, 0, 0, 1] + Array("a".utf8) + [1, 0] + [UInt8](repeating: 4, count: 1_000).flatMap { [$0, 1] }

@@ -13,7 +13,7 @@ struct RecipientImportTests {
     private let key = SealingKey()
     private let fingerprinter = Fingerprinter(key: [UInt8](repeating: 3, count: 32))
 
-    @Test func batchesHoldTheUploadInOrder() async throws {
+    @Test func `batches hold the upload in order`() async throws {
         let store = MemoryImportStore()
         let result = try await run(lines(0..<2_345), into: store, batchSize: 1_000)
         #expect(result.report.accepted == 2_345)
@@ -27,13 +27,13 @@ struct RecipientImportTests {
         #expect(records.allSatisfy { $0.variables["n"] == .text("v") && $0.attempt == 0 && !$0.isSuppressed })
     }
 
-    @Test func someBatchesAreWrittenAtOnce() async throws {
+    @Test func `some batches are written at once`() async throws {
         let store = MemoryImportStore()
         _ = try await run(lines(0..<95), into: store, batchSize: 10)
         #expect(store.writes == [4, 4, 2])
     }
 
-    @Test func longLinesEndBatchesEarly() async throws {
+    @Test func `long lines end batches early`() async throws {
         let store = MemoryImportStore()
         let filler = String(repeating: "x", count: 60_000)
         let upload = (0..<200).map { "{\"email\":\"u\($0)@example.org\",\"vars\":{\"x\":\"\(filler)\"}}\n" }.joined()
@@ -43,7 +43,7 @@ struct RecipientImportTests {
         #expect(try records(store).count == 200)
     }
 
-    @Test func duplicatesAreDroppedHoweverTheyAreWritten() async throws {
+    @Test func `duplicates are dropped however they are written`() async throws {
         let store = MemoryImportStore()
         let upload = """
             {"email":"Jane@Example.org","name":"first"}
@@ -57,7 +57,7 @@ struct RecipientImportTests {
         #expect(try records(store).map(\.name) == ["first", nil])
     }
 
-    @Test func recipientsOfEarlierUploadsAreDuplicates() async throws {
+    @Test func `recipients of earlier uploads are duplicates`() async throws {
         let store = MemoryImportStore()
         let first = try await run(lines(0..<250), into: store, batchSize: 20)
         let second = try await run(lines(200..<300), into: store, target: first.target)
@@ -70,7 +70,7 @@ struct RecipientImportTests {
         #expect(store.all.map(\.number) == Array(1..<second.target.nextBatch))
     }
 
-    @Test func suppressedRecipientsAreKeptButNotDeliverable() async throws {
+    @Test func `suppressed recipients are kept but not deliverable`() async throws {
         let suppressed = try Set(
             [3, 4, 12].map { fingerprinter.fingerprint(try EmailAddress("USER\($0)@example.org")) })
         let store = MemoryImportStore(suppressions: suppressed)
@@ -83,7 +83,7 @@ struct RecipientImportTests {
         #expect(store.asked == 15)
     }
 
-    @Test func badLinesAreReportedAndTheRestIsTaken() async throws {
+    @Test func `bad lines are reported and the rest is taken`() async throws {
         let store = MemoryImportStore()
         let upload = "{\"email\":\"a@b.co\"}\nnonsense\n{\"email\":\"nobody\"}\n\n{\"email\":\"b@b.co\"}\n"
         let result = try await run(upload, into: store, format: UploadForm(.ndjson, onInvalid: .skip))
@@ -96,7 +96,7 @@ struct RecipientImportTests {
             ])
     }
 
-    @Test func onlyTheFirstThousandBadLinesAreNamed() async throws {
+    @Test func `only the first thousand bad lines are named`() async throws {
         let upload = String(repeating: "nonsense\n", count: 1_500)
         let error = await #expect(throws: InvalidLinesError.self) { try await run(upload, into: MemoryImportStore()) }
         #expect(error?.report.invalid == 1_500)
@@ -120,8 +120,8 @@ struct RecipientImportTests {
         #expect(store.all.count <= 10)
     }
 
-    @Test("an upload without recipients is fine", arguments: ["", "\n\n"])
-    func emptyUpload(upload: String) async throws {
+    @Test(arguments: ["", "\n\n"])
+    func `an upload without recipients is fine`(upload: String) async throws {
         for format in RecipientFormat.allCases {
             let store = MemoryImportStore()
             let result = try await run(upload, into: store, format: UploadForm(format))
@@ -133,7 +133,7 @@ struct RecipientImportTests {
         }
     }
 
-    @Test func theDigestCoversEveryOctet() async throws {
+    @Test func `the digest covers every octet`() async throws {
         let upload = "{\"email\":\"a@b.co\"}\n\n# nonsense"
         for chunk in [1, 7, 4_096] {
             let result = try await run(
@@ -142,7 +142,7 @@ struct RecipientImportTests {
         }
     }
 
-    @Test func csvAndNDJSONGiveTheSameRecords() async throws {
+    @Test func `CSV and NDJSON give the same records`() async throws {
         let (one, two) = (MemoryImportStore(), MemoryImportStore())
         _ = try await run(
             "{\"email\":\"a@b.co\",\"name\":\"N\",\"vars\":{\"x\":\"1\",\"y\":\"\"}}", into: one, format: .ndjson)
@@ -150,7 +150,7 @@ struct RecipientImportTests {
         #expect(try records(one) == records(two))
     }
 
-    @Test func tooManyRecipientsRefuseTheUpload() async throws {
+    @Test func `too many recipients refuse the upload`() async throws {
         let target = ImportTarget(
             nextIndex: Int32(ImportLimits.recipientsPerCampaign - 2), nextBatch: 1, batchSize: 1_000)
         let full = try await run(lines(0..<2), into: MemoryImportStore(), target: target)
@@ -162,14 +162,14 @@ struct RecipientImportTests {
         #expect(error?.line == 3)
     }
 
-    @Test func aTornQuoteRefusesTheUpload() async throws {
+    @Test func `a torn quote refuses the upload`() async throws {
         let error = await #expect(throws: ImportError.self) {
             try await run("email,x\na@b.co,\"1\n", into: MemoryImportStore(), format: .csv)
         }
         #expect(error?.code == .csvUnterminatedQuote)
     }
 
-    @Test func failuresOfSourceAndStoreComeThrough() async throws {
+    @Test func `failures of source and store come through`() async throws {
         await #expect(throws: MemoryImportStore.Failure.self) {
             try await run(lines(0..<100), into: MemoryImportStore(failsAtWrite: 1), batchSize: 10)
         }
@@ -183,7 +183,7 @@ struct RecipientImportTests {
         #expect(store.all.isEmpty)
     }
 
-    @Test func aBatchOpensInItsOwnPlaceOnly() async throws {
+    @Test func `a batch opens in its own place only`() async throws {
         let store = MemoryImportStore()
         _ = try await run(lines(0..<20), into: store, batchSize: 10)
         let second = store.all[1].sealed

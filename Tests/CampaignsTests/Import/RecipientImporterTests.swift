@@ -10,7 +10,7 @@ import Vault
 /// The importer over real tables; its rules are tested without a database in ``RecipientImportTests``.
 @Suite("Importer over PostgreSQL")
 struct RecipientImporterTests {
-    @Test func batchesAndRecipientsAreStored() async throws {
+    @Test func `batches and recipients are stored`() async throws {
         let fixture = try await CampaignFixture.make()
         let campaign = try await fixture.draft(0, batchSize: 100)
         let result = try await upload(1_234, to: campaign, fixture)
@@ -25,7 +25,7 @@ struct RecipientImporterTests {
         #expect(records.map(\.address.text) == CampaignFixture.addresses(0..<1_234))
     }
 
-    @Test func laterUploadsKnowTheEarlierOnes() async throws {
+    @Test func `later uploads know the earlier ones`() async throws {
         let fixture = try await CampaignFixture.make()
         let campaign = try await fixture.draft(0, batchSize: 10)
         let first = try await upload(95, to: campaign, fixture)
@@ -37,7 +37,7 @@ struct RecipientImporterTests {
         #expect(Set(records.map(\.address)).count == 120)
     }
 
-    @Test func suppressionsOfTheAccountApplyAndThoseOfOthersDoNot() async throws {
+    @Test func `suppressions of the account apply and those of others do not`() async throws {
         let fixture = try await CampaignFixture.make()
         let campaign = try await fixture.draft(0, batchSize: 10)
         let other = try await fixture.account("other", credits: 0)
@@ -59,7 +59,7 @@ struct RecipientImporterTests {
         #expect(stored.flatMap(\.records).filter(\.isSuppressed).map(\.index) == [3, 14])
     }
 
-    @Test func aRefusedUploadLeavesNothing() async throws {
+    @Test func `a refused upload leaves nothing`() async throws {
         let fixture = try await CampaignFixture.make()
         let campaign = try await fixture.draft(0, batchSize: 10)
         let text = "email,x\n" + CampaignFixture.addresses(0..<500).map { "\($0),1\n" }.joined() + "\"torn"
@@ -75,7 +75,7 @@ struct RecipientImporterTests {
         #expect(mended.report.accepted == 501)
     }
 
-    @Test func nothingOfAnUploadCanBeReadInTheTables() async throws {
+    @Test func `nothing of an upload can be read in the tables`() async throws {
         let fixture = try await CampaignFixture.make()
         let campaign = try await fixture.draft(0)
         _ = try await upload(50, to: campaign, fixture)
@@ -88,7 +88,7 @@ struct RecipientImporterTests {
         #expect(found == 0)
     }
 
-    @Test func aCampaignWithoutKeyTakesNoUpload() async throws {
+    @Test func `a campaign without key takes no upload`() async throws {
         let fixture = try await CampaignFixture.make()
         let campaign = try await fixture.draft(0)
         _ = try await fixture.vault.destroyCampaignKey(fixture.account, campaign)

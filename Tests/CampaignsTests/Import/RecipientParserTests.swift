@@ -16,8 +16,8 @@ struct RecipientParserTests {
     private static let csv = Array(
         "\u{FEFF}email,name,x\r\na@b.co,\"Jo\"\"sé\",\"1\r\n2\"\r\nbad,1\n\nb@b.co,,\"\"".utf8)
 
-    @Test("chunks may be cut anywhere", arguments: 1...12)
-    func chunks(size: Int) {
+    @Test(arguments: 1...12)
+    func `chunks may be cut anywhere`(size: Int) {
         for (upload, format) in [(Self.ndjson, UploadForm.ndjson), (Self.csv, .csv)] {
             let whole = events(of: upload, format)
             let cut = events(of: upload, format, chunk: size)
@@ -27,8 +27,8 @@ struct RecipientParserTests {
         }
     }
 
-    @Test("a long line is one bad line", arguments: [UploadForm.ndjson, .csv])
-    func longLine(format: UploadForm) {
+    @Test(arguments: [UploadForm.ndjson, .csv])
+    func `a long line is one bad line`(format: UploadForm) {
         let header = format == .csv ? "email,x\n" : ""
         let good = format == .csv ? "a@b.co,1\n" : "{\"email\":\"a@b.co\"}\n"
         let first = format == .csv ? 2 : 1
@@ -44,7 +44,7 @@ struct RecipientParserTests {
         }
     }
 
-    @Test func aLineAtTheLimitIsRead() {
+    @Test func `a line at the limit is read`() {
         let frame = "{\"email\":\"a@b.co\",\"vars\":{\"x\":\"\"}}"
         let filler = String(repeating: "y", count: ImportLimits.lineOctets - frame.utf8.count)
         for (extra, isRead) in [("", true), ("y", false)] {
@@ -55,8 +55,8 @@ struct RecipientParserTests {
         }
     }
 
-    @Test("a line of ten megabytes refuses the upload", arguments: [UploadForm.ndjson, .csv])
-    func hugeLine(format: UploadForm) {
+    @Test(arguments: [UploadForm.ndjson, .csv])
+    func `a line of ten megabytes refuses the upload`(format: UploadForm) {
         let header = Array((format == .csv ? "email,x\na@b.co,\"" : "").utf8)
         let upload = header + [UInt8](repeating: 0x78, count: 10_000_000) + [0x0A]
         for chunk in [65_536, Int.max] {
@@ -66,8 +66,8 @@ struct RecipientParserTests {
         }
     }
 
-    @Test("random octets do no harm", arguments: Seed.range(2_000..<2_006))
-    func randomOctets(seed: Seed) {
+    @Test(arguments: Seed.range(2_000..<2_006))
+    func `random octets do no harm`(seed: Seed) {
         var random = ImportRandom(seed)
         for format in [UploadForm.ndjson, .csv] {
             let start = format == .csv ? Array("email,x\n".utf8) : []
@@ -80,8 +80,8 @@ struct RecipientParserTests {
         }
     }
 
-    @Test("mutated uploads do no harm, however they are cut", arguments: Seed.range(3_000..<3_010))
-    func mutations(seed: Seed) {
+    @Test(arguments: Seed.range(3_000..<3_010))
+    func `mutated uploads do no harm, however they are cut`(seed: Seed) {
         var random = ImportRandom(seed)
         for _ in 0..<150 {
             for (original, format) in [(Self.ndjson, UploadForm.ndjson), (Self.csv, .csv)] {
@@ -105,13 +105,11 @@ struct RecipientParserTests {
         }
     }
 
-    @Test(
-        "media types name formats",
-        arguments: [
-            ("application/x-ndjson", RecipientFormat.ndjson), ("text/csv", .csv), ("Text/CSV; charset=utf-8", .csv),
-            ("text/tab-separated-values", .csv), ("application/json", nil), ("", nil), ("text/plain", nil),
-        ])
-    func mediaTypes(type: String, format: RecipientFormat?) {
+    @Test(arguments: [
+        ("application/x-ndjson", RecipientFormat.ndjson), ("text/csv", .csv), ("Text/CSV; charset=utf-8", .csv),
+        ("text/tab-separated-values", .csv), ("application/json", nil), ("", nil), ("text/plain", nil),
+    ])
+    func `media types name formats`(type: String, format: RecipientFormat?) {
         #expect(RecipientFormat(mediaType: type) == format)
     }
 }

@@ -29,7 +29,7 @@ struct SMTPTraceMaskTests {
         ("jürgen@example.org", "550 jürgen unknown", "550 *** unknown"),
         ("bob@example.org", "250 \u{1B}[2Jok\u{7}\u{9B}1m\u{202E}", "250 ?[2Jok??1m?"),
         ("bob@example.org", "", ""), ("bob@example.org", "@", "@"), ("bob@example.org", "\"@", "***@"),
-    ]) func maskedReplies(_ recipient: String, _ line: String, _ expected: String) throws {
+    ]) func `masked replies`(_ recipient: String, _ line: String, _ expected: String) throws {
         #expect(try Self.mask(recipient).masked(line) == expected)
     }
 

@@ -4,7 +4,7 @@ import Testing
 /// PostgreSQL is killed, away, out of disk space or cut off while mail is under way.
 @Suite(.serialized) struct DatabaseFaultTests {
     /// The private server: single processes of it, and then all.
-    @Test(.timeLimit(.minutes(5))) func privateServerIsKilled() async throws {
+    @Test(.timeLimit(.minutes(5))) func `the private server is killed`() async throws {
         let run = try FaultRun(recipients: 2_400, seed: 71, sink: ["--bounce-share", "0.03", "--defer-share", "0.05"])
         let folder = run.installation.directory.path + "/data/postgres"
         for kill in 0..<3 {
@@ -28,7 +28,7 @@ import Testing
     }
 
     /// The operator's server is gone for more than two leases, and the API says so meanwhile.
-    @Test(.timeLimit(.minutes(5))) func outageLongerThanTheLease() async throws {
+    @Test(.timeLimit(.minutes(5))) func `an outage longer than the lease`() async throws {
         let database = try ExternalPostgres()
         let run = try FaultRun(recipients: 2_000, seed: 72, database: database)
         try await run.waitUntilTaken(300)
@@ -53,7 +53,7 @@ import Testing
     }
 
     /// The disk is full for a while: nothing that was accepted is lost, and work goes on by itself once there is room.
-    @Test(.timeLimit(.minutes(5))) func fullDisk() async throws {
+    @Test(.timeLimit(.minutes(5))) func `a full disk`() async throws {
         let directory = try TemporaryDirectory()
         guard let disk = try SmallDisk(directory.path + "/data", megabytes: 160) else { return }
         defer { withExtendedLifetime(disk) {} }
@@ -70,7 +70,7 @@ import Testing
     }
 
     /// The first node's connections to the database stand still, without an end, while mail goes on flowing.
-    @Test(.timeLimit(.minutes(5))) func nodeCutOffFromTheDatabaseOnly() async throws {
+    @Test(.timeLimit(.minutes(5))) func `a node cut off from the database only`() async throws {
         let database = try ExternalPostgres()
         let wire = try BreakableWire(to: database.port)
         let run = try FaultRun(recipients: 2_400, seed: 74, database: database, databasePort: wire.port)

@@ -10,7 +10,7 @@ import Testing
         let accepted: Int
     }
 
-    @Test(.timeLimit(.minutes(10))) func twoNodesObey() async throws {
+    @Test(.timeLimit(.minutes(10))) func `two nodes obey`() async throws {
         let database = try ExternalPostgres()
         // One node takes 8,000 at once: there is enough for the other, and slow enough that both are busy for a while.
         let recipients = 10_500

@@ -4,7 +4,7 @@ import Testing
 /// Nodes stand still, die, are asked to stop or run out of what the system gives them.
 @Suite(.serialized) struct NodeFaultTests {
     /// The first node stops for more than twice its lease while another takes its work, and then goes on.
-    @Test(.timeLimit(.minutes(5))) func nodeStandsStillBeyondItsLease() async throws {
+    @Test(.timeLimit(.minutes(5))) func `a node stands still beyond its lease`() async throws {
         let database = try ExternalPostgres()
         let run = try FaultRun(recipients: 3_000, seed: 81, database: database)
         try await run.waitUntilTaken(300)
@@ -17,7 +17,7 @@ import Testing
         try run.finish("stopped and continued")
     }
 
-    @Test(.timeLimit(.minutes(5))) func threeNodesOfWhichOneIsAlwaysDying() async throws {
+    @Test(.timeLimit(.minutes(5))) func `three nodes of which one is always dying`() async throws {
         let database = try ExternalPostgres()
         let run = try FaultRun(
             recipients: 5_000, seed: 82, database: database,
@@ -37,7 +37,7 @@ import Testing
     }
 
     /// Each time the node ends by itself, soon, and nothing is in doubt.
-    @Test(.timeLimit(.minutes(5))) func askedToStopUnderLoad() async throws {
+    @Test(.timeLimit(.minutes(5))) func `asked to stop under load`() async throws {
         let run = try FaultRun(recipients: 2_000, seed: 83, suppressed: 2)
         for stop in 1...3 {
             try await run.waitUntilTaken(stop * 400)
@@ -53,7 +53,7 @@ import Testing
     }
 
     /// The process may open few files: it has fewer connections, to mail servers and from API clients, and goes on.
-    @Test(.timeLimit(.minutes(5))) func fewFileDescriptors() async throws {
+    @Test(.timeLimit(.minutes(5))) func `few file descriptors`() async throws {
         let run = try FaultRun(
             recipients: 1_500, seed: 84, serve: ["--connections", "500"],
             launcher: ["prlimit", "--nofile=128:128"])
@@ -74,7 +74,7 @@ import Testing
 
     /// The node's wall clock jumps forward and back by an hour. Leases and pauses go by steady clocks and by the
     /// database's.
-    @Test(.timeLimit(.minutes(5))) func clockJumpsByAnHour() async throws {
+    @Test(.timeLimit(.minutes(5))) func `the clock jumps by an hour`() async throws {
         let directory = try TemporaryDirectory()
         guard let clock = try ShiftedClock(directory) else { return print("skipped: there is no C compiler") }
         let run = try FaultRun(

@@ -22,7 +22,7 @@ import Testing
 
     /// One site takes connections and drips its greeting, one refuses them: neither delays a third, whose mails stand
     /// behind theirs in the same batches.
-    @Test(.timeLimit(.minutes(3))) func tarpitAndDeadSiteDelayNobodyElse() async throws {
+    @Test(.timeLimit(.minutes(3))) func `a tarpit and a dead site delay nobody else`() async throws {
         guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
         let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
@@ -54,7 +54,7 @@ import Testing
     }
 
     /// A name server that is silent for a while, and one that knows nothing: nobody bounces for it.
-    @Test(.timeLimit(.minutes(3))) func nameServerThatIsSilentOrBroken() async throws {
+    @Test(.timeLimit(.minutes(3))) func `a name server that is silent or broken`() async throws {
         guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
         let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)

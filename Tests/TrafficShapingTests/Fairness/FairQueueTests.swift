@@ -3,7 +3,7 @@ import Testing
 import TrafficShaping
 
 @Suite struct FairQueueTests {
-    @Test func keysAreServedInTurnAndEachInOrder() {
+    @Test func `keys are served in turn and each in order`() {
         var queue = FairQueue<String, Int>()
         for number in 1...4 { queue.append(number, for: "large") }
         queue.append(10, for: "small")
@@ -16,7 +16,7 @@ import TrafficShaping
     }
 
     /// The model keeps one list and, at each turn, looks for the first element of the key that was served longest ago.
-    @Test(arguments: Seed.range(20)) func agreesWithASimplerModel(seed: Seed) {
+    @Test(arguments: Seed.range(20)) func `agrees with a simpler model`(seed: Seed) {
         var generator = SeededGenerator(seed)
         var queue = FairQueue<Int, Int>()
         var turns: [Int] = []
@@ -40,7 +40,7 @@ import TrafficShaping
         }
     }
 
-    @Test func aWeightIsTheNumberOfElementsInATurn() {
+    @Test func `a weight is the number of elements in a turn`() {
         var queue = FairQueue<String, String>()
         queue.setWeight(3, for: "heavy")
         for _ in 0..<6 { queue.append("h", for: "heavy") }
@@ -53,7 +53,7 @@ import TrafficShaping
         #expect(queue.popFirst() == "h", "a key that comes back has its weight")
     }
 
-    @Test func aKeyAtItsRateIsPassedOverAndTheQueueTellsWhenItIsDue() {
+    @Test func `a key at its rate is passed over and the queue tells when it is due`() {
         var queue = FairQueue<String, Int>()
         queue.setRate(MessageRate(60, per: .minute), for: "slow")
         for number in 1...3 { queue.append(number, for: "slow") }
@@ -71,7 +71,7 @@ import TrafficShaping
         #expect(queue.popFirst(at: 1.5) == 3 && queue.isEmpty)
     }
 
-    @Test func withoutATimeRatesDoNotCount() {
+    @Test func `without a time rates do not count`() {
         var queue = FairQueue<String, Int>()
         queue.setRate(MessageRate(1, per: .day), for: "slow")
         for number in 1...3 { queue.append(number, for: "slow") }
@@ -81,7 +81,7 @@ import TrafficShaping
 
     /// While a key waits, every other gets at most its weight and what is left of a turn between two services of it,
     /// and each keeps its own order; and what goes in comes out.
-    @Test(arguments: Seed.range(20)) func sharesFollowWeights(seed: Seed) {
+    @Test(arguments: Seed.range(20)) func `shares follow weights`(seed: Seed) {
         var generator = SeededGenerator(seed)
         var queue = FairQueue<Int, (key: Int, number: Int)>()
         let weights = (0..<8).map { _ in Int.random(in: 1...5, using: &generator) }
@@ -113,7 +113,7 @@ import TrafficShaping
     }
 
     /// Capped and free keys against a model that keeps plain lists and looks at all of them.
-    @Test(arguments: Seed.range(20)) func ratesHoldAndNothingIsLost(seed: Seed) {
+    @Test(arguments: Seed.range(20)) func `rates hold and nothing is lost`(seed: Seed) {
         var generator = SeededGenerator(seed)
         var queue = FairQueue<Int, Int>()
         let rates = (0..<6).map { $0 < 3 ? MessageRate(Int.random(in: 1...20, using: &generator), per: .second) : nil }
@@ -139,7 +139,7 @@ import TrafficShaping
         #expect(served == appended)
     }
 
-    @Test func tenThousandKeysComeInOrderAndLeaveNothingBehind() {
+    @Test func `ten thousand keys come in order and leave nothing behind`() {
         var queue = FairQueue<Int, Int>()
         for round in 0..<3 {
             for key in 0..<10_000 { queue.append(round, for: key) }
@@ -150,7 +150,7 @@ import TrafficShaping
         #expect(queue.isEmpty && queue.popFirst() == nil)
     }
 
-    @Test func campaignsShareTheirAccountsTurns() {
+    @Test func `campaigns share their account's turns`() {
         var queue = NestedFairQueue<String, String, String>()
         for _ in 0..<100 { queue.append("large", for: "a", in: "large") }
         for _ in 0..<100 { queue.append("other", for: "b", in: "other") }

@@ -5,7 +5,7 @@ import TrafficShaping
 @Suite struct TokenBucketTests {
     /// In no span of time do more tokens leave than rate × t + burst; and a caller that comes back when it is told
     /// always gets its token.
-    @Test(arguments: Seed.range(50)) func neverExceedsItsRate(seed: Seed) {
+    @Test(arguments: Seed.range(50)) func `never exceeds its rate`(seed: Seed) {
         var generator = SeededGenerator(seed)
         let rate = Double.random(in: 0.01...200, using: &generator)
         let burst = Double.random(in: 1...50, using: &generator)
@@ -29,7 +29,7 @@ import TrafficShaping
         #expect(worst.max()! <= burst + 1e-6)
     }
 
-    @Test func aClockThatStandsStillOrStepsBackGivesNothing() {
+    @Test func `a clock that stands still or steps back gives nothing`() {
         var bucket = TokenBucket(rate: 1, burst: 2)
         #expect(bucket.take(upTo: 5, at: 10) == 2)
         #expect(bucket.take(at: 5) != nil)
@@ -37,7 +37,7 @@ import TrafficShaping
         #expect(bucket.take(at: 11) == nil)
     }
 
-    @Test func unusedTokensGoBackUpToTheBurst() {
+    @Test func `unused tokens go back up to the burst`() {
         var bucket = TokenBucket(rate: 1, burst: 3)
         #expect(bucket.take(upTo: 2, at: 0) == 2)
         bucket.giveBack(9)

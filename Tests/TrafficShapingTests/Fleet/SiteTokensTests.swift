@@ -3,13 +3,13 @@ import Testing
 import TrafficShaping
 
 @Suite struct SiteTokensTests {
-    @Test func aChunkIsTwiceTheEqualShareOfALease() {
+    @Test func `a chunk is twice the equal share of a lease`() {
         #expect(SiteTokens(rate: MessageRate(100, per: .second), nodes: 10).chunk == 40)
         #expect(SiteTokens(rate: MessageRate(100, per: .second), nodes: 1).chunk == 200)
         #expect(SiteTokens(rate: MessageRate(60, per: .hour), nodes: 50).chunk == 1)
     }
 
-    @Test func asksForWhatItNeedsAndSpendsIt() {
+    @Test func `asks for what it needs and spends it`() {
         var tokens = SiteTokens(rate: MessageRate(100, per: .second), nodes: 10)
         let before = tokens.take(at: 0)
         #expect(!before)
@@ -21,7 +21,7 @@ import TrafficShaping
         #expect(tokens.wanted(forQueued: 2, at: 0.1) == 2)
     }
 
-    @Test func tokensEndWithTheirLease() {
+    @Test func `tokens end with their lease`() {
         var tokens = SiteTokens(rate: MessageRate(100, per: .second), nodes: 10)
         tokens.leased(5, at: 0)
         let late = (tokens.take(at: 2), tokens.surrender(at: 2))
@@ -31,13 +31,13 @@ import TrafficShaping
         #expect(inTime == (true, 4, false))
     }
 
-    @Test func anEmptyStoreIsNotAskedAtOnceAgain() {
+    @Test func `an empty store is not asked at once again`() {
         var tokens = SiteTokens(rate: MessageRate(10, per: .second), nodes: 2)
         tokens.leased(0, at: 0)
         #expect(tokens.wanted(forQueued: 5, at: 0.4) == 0 && tokens.wanted(forQueued: 5, at: 0.5) == 5)
     }
 
-    @Test func withoutTheStoreANodeKeepsToItsShare() {
+    @Test func `without the store a node keeps to its share`() {
         var tokens = SiteTokens(rate: MessageRate(10, per: .second), nodes: 5)
         tokens.storeFailed(at: 0)
         #expect(tokens.isOnItsOwn)
@@ -57,7 +57,7 @@ import TrafficShaping
 
     /// Nodes that stand still at times, and a store that not all of them reach: together they stay within the rate, and
     /// a busy fleet uses most of it.
-    @Test(arguments: Seed.range(8), Reach.allCases) func theFleetStaysWithinItsRate(seed: Seed, reach: Reach) {
+    @Test(arguments: Seed.range(8), Reach.allCases) func `the fleet stays within its rate`(seed: Seed, reach: Reach) {
         var generator = SeededGenerator(seed)
         let nodes = Int.random(in: 2...12, using: &generator)
         let rate = MessageRate(Int.random(in: 5...60, using: &generator), per: .second)

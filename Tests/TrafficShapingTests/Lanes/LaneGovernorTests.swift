@@ -168,7 +168,7 @@ import TrafficShaping
             .suspended(until: 600), connections: 7, wanted: 0),
     ]
 
-    @Test(arguments: stories) func runsItsCourse(story: Story) {
+    @Test(arguments: stories) func `runs its course`(story: Story) {
         var governor = LaneGovernor(limits: LaneLimits(connections: 20))
         for (time, event) in story.events { Self.apply(event, at: time, to: &governor) }
         let standing = governor.standing(at: story.at)
@@ -202,7 +202,7 @@ import TrafficShaping
         }
     }
 
-    @Test func mailsUnderWayTogetherLowerTheLimitsOnce() {
+    @Test func `mails under way together lower the limits once`() {
         var governor = LaneGovernor(limits: LaneLimits(connections: 20))
         for _ in 0..<20 { #expect(governor.permit(at: 0) == .now) }
         for _ in 0..<20 { governor.refused(.slowDown, code: 421, enhanced: nil, at: 0.1) }
@@ -213,7 +213,7 @@ import TrafficShaping
     }
 
     /// A slow site answers one after the other, for longer than the least time between two decreases.
-    @Test func answersToOneBurstThatComeSlowlyLowerTheLimitsOnce() {
+    @Test func `answers to one burst that come slowly lower the limits once`() {
         var governor = LaneGovernor(limits: LaneLimits(connections: 20))
         for _ in 0..<20 { #expect(governor.permit(at: 0) == .now) }
         for number in 0..<9 { governor.refused(.slowDown, code: 421, enhanced: nil, at: 1 + Double(number)) }
@@ -221,7 +221,7 @@ import TrafficShaping
     }
 
     /// Accepted mail raises the limits by a step when it has filled the connections and ten seconds have passed.
-    @Test func limitsRiseStepByStep() {
+    @Test func `limits rise step by step`() {
         var governor = LaneGovernor(limits: LaneLimits(connections: 20))
         _ = governor.permit(at: 0)
         governor.refused(.slowDown, code: 421, enhanced: nil, at: 0)
@@ -242,7 +242,7 @@ import TrafficShaping
         #expect(zip(rates, rates.dropFirst()).allSatisfy { $0 < $1 && $1 <= $0 * 1.1001 })
     }
 
-    @Test func answersThatNeverComeDoNotBlindTheLane() {
+    @Test func `answers that never come do not blind the lane`() {
         var governor = LaneGovernor(limits: LaneLimits(connections: 20))
         for _ in 0..<20 { _ = governor.permit(at: 0) }
         governor.refused(.slowDown, code: 421, enhanced: nil, at: 0)
@@ -250,7 +250,7 @@ import TrafficShaping
         #expect(governor.standing(at: 10).connections == 9)
     }
 
-    @Test func aProbeIsOneMailAndIsSentAnewWhenItIsLost() {
+    @Test func `a probe is one mail and is sent anew when it is lost`() {
         var governor = LaneGovernor(limits: LaneLimits(), policy: GovernorPolicy())
         for _ in 0..<3 { governor.connectFailed(at: 0) }
         #expect(governor.permit(at: 10) == .at(30))
@@ -263,7 +263,7 @@ import TrafficShaping
         #expect(governor.standing(at: 151).condition == .open)
     }
 
-    @Test func theRateOfTheRuleHolds() {
+    @Test func `the rate of the rule holds`() {
         var governor = LaneGovernor(limits: LaneLimits(rate: MessageRate(120, per: .minute)))
         #expect([governor.permit(at: 0), governor.permit(at: 0)] == [.now, .now])
         #expect(governor.permit(at: 0) == .at(0.5))
@@ -272,14 +272,14 @@ import TrafficShaping
         #expect(governor.permit(at: 0.5) == .now)
     }
 
-    @Test func aHeldLaneIsAskedAgainInAMinuteAtTheLatest() {
+    @Test func `a held lane is asked again in a minute at the latest`() {
         var governor = LaneGovernor(limits: LaneLimits())
         governor.hold(reason: "test")
         #expect(governor.permit(at: 100) == .at(160))
         #expect(governor.standing(at: 100).condition == .held(until: nil, reason: "test"))
     }
 
-    @Test func newRulesKeepWhatWasLearnt() {
+    @Test func `new rules keep what was learnt`() {
         var governor = LaneGovernor(limits: LaneLimits(connections: 20))
         governor.setLimits(LaneLimits(connections: 40, rate: MessageRate(5, per: .second)), at: 0)
         #expect(governor.standing(at: 0).connections == 40 && governor.standing(at: 0).ratePerSecond == 5)
@@ -293,7 +293,7 @@ import TrafficShaping
 
     /// Whatever happens, limits stay between the floor and the rule, a suspended lane sends nothing, and when the site
     /// accepts everything again the lane comes back to its rule within an hour.
-    @Test(arguments: Seed.range(40)) func staysInBoundsAndRecovers(seed: Seed) {
+    @Test(arguments: Seed.range(40)) func `stays in bounds and recovers`(seed: Seed) {
         var generator = SeededGenerator(seed)
         let rate =
             Bool.random(using: &generator) ? MessageRate(Int.random(in: 1...100, using: &generator), per: .second) : nil

@@ -2,7 +2,7 @@ import Testing
 import TrafficShaping
 
 @Suite struct LaneLimitsTests {
-    @Test func connectionsGrowWithTheQueueUpToTheLimit() {
+    @Test func `connections grow with the queue up to the limit`() {
         let limits = LaneLimits(connections: 5)
         #expect([0, 1, 4, 5, 8, 17, 1_000].map(limits.connections(forQueued:)) == [0, 1, 1, 2, 2, 5, 5])
     }

@@ -24,11 +24,11 @@ import TrafficShaping
             ([], nil, "default"),
             (["mx.example.org", "aspmx.l.google.com"], "example.org", "gmail"),
         ] as [([String], String?, String)])
-    func findsTheProviderOfASite(hosts: [String], domain: String?, name: String) {
+    func `finds the provider of a site`(hosts: [String], domain: String?, name: String) {
         #expect(ProviderRules.builtIn.provider(forMX: hosts, domain: domain).name == name)
     }
 
-    @Test func operatorsExtendAndAddProviders() throws {
+    @Test func `operators extend and add providers`() throws {
         let rules = try ProviderRules(
             operatorFile: """
                 providers:
@@ -63,7 +63,7 @@ import TrafficShaping
         #expect(try ProviderRules(operatorFile: "", named: "empty").providers == ProviderRules.builtIn.providers)
     }
 
-    @Test func explainsWhatApplies() throws {
+    @Test func `explains what applies`() throws {
         let rules = try ProviderRules(
             operatorFile: "providers: {yahoo: {rate: 10/s, replies: [{code: 451, action: suspend, for: 1h}]}}",
             named: "shaping.yaml")
@@ -189,7 +189,8 @@ import TrafficShaping
                 "shaping.yaml:4: gmail: replies: action: missing"
             ),
         ] as [(String, ProviderRulesError.Code, String)])
-    func unsoundFilesAreRefusedWithTheirPlace(yaml: String, code: ProviderRulesError.Code, description: String) {
+    func `unsound files are refused with their place`(yaml: String, code: ProviderRulesError.Code, description: String)
+    {
         let error = #expect(throws: ProviderRulesError.self) {
             try ProviderRules(operatorFile: yaml, named: "shaping.yaml")
         }
@@ -228,7 +229,7 @@ import TrafficShaping
         #expect(ProviderRules.builtIn.provider(forMX: [host], domain: "customer.example").scope == .provider)
     }
 
-    @Test func filesAreBounded() {
+    @Test func `files are bounded`() {
         let large = String(repeating: "# comment\n", count: 30_000)
         let error = #expect(throws: ProviderRulesError.self) { try ProviderRules(operatorFile: large, named: "x") }
         #expect(error?.code == .unreadable)
@@ -254,14 +255,16 @@ import TrafficShaping
             ("default", 421, nil, "Too many\n421 concurrent SMTP connections", .slowDown),
             ("default", 451, "4.3.0", "Internal server error", nil),
         ] as [(String, Int, String?, String, ReplyAction?)])
-    func refusalsLeadToActions(name: String, code: Int, enhanced: String?, text: String, action: ReplyAction?) throws {
+    func `refusals lead to actions`(name: String, code: Int, enhanced: String?, text: String, action: ReplyAction?)
+        throws
+    {
         let provider = try #require(ProviderRules.builtIn.providers.first { $0.name == name })
         let enhanced = enhanced.flatMap(EnhancedStatusCode.init(_:))
         #expect(provider.action(for: code, enhanced: enhanced, text: text) == action)
     }
 
     /// On replies of real receivers: what is about a mailbox must not slow a lane, what is about the pace should.
-    @Test func repliesOfRealReceiversSlowTheRightLanes() throws {
+    @Test func `replies of real receivers slow the right lanes`() throws {
         guard let corpus = ReplyCorpus() else { return }
         let rules = ProviderRules.builtIn
         var heeded = 0

@@ -18,12 +18,12 @@ import TrafficShaping
             (451, "4.3.0", "Temporary system problem", .other),
             (454, "4.7.0", "Too many login attempts, please try again later", .other),
         ] as [(Int, String?, String, RetryClass)])
-    func wordsDecideBeforeCodes(code: Int, enhanced: String?, text: String, expected: RetryClass) {
+    func `words decide before codes`(code: Int, enhanced: String?, text: String, expected: RetryClass) {
         let enhanced = enhanced.flatMap(EnhancedStatusCode.init(_:))
         #expect(RetryClass(code: code, enhanced: enhanced, text: text) == expected)
     }
 
-    @Test func repliesOfRealReceiversAreUnderstood() throws {
+    @Test func `replies of real receivers are understood`() throws {
         guard let corpus = ReplyCorpus() else { return }
         let rows = corpus.rows.filter { $0.isTemporary || $0.classes[0].hasPrefix("soft:") }
         try #require(rows.count > 60)

@@ -12,7 +12,7 @@ import TrafficShaping
         (.unreachable, 1, 60, 300), (.unreachable, 5, 60, 4_800), (.unreachable, 7, 60, 14_400),
         (.other, 1, 60, 600), (.other, 5, 60, 9_600), (.other, 6, 60, 14_400), (.other, 1_000, 60, 14_400),
     ])
-    func waitsGrowAndKeepToTheirBounds(retryClass: RetryClass, attempt: Int, least: Double, most: Double) {
+    func `waits grow and keep to their bounds`(retryClass: RetryClass, attempt: Int, least: Double, most: Double) {
         let schedule = RetrySchedule()
         #expect(schedule.bounds(afterAttempt: attempt, for: retryClass) == least...most)
         var generator = SeededGenerator(seed: UInt64(attempt))
@@ -23,7 +23,7 @@ import TrafficShaping
 
     /// Operators set base and maximum; no class may leave the order of things then.
     @Test(arguments: [(1.0, 1.0), (1, 5), (60, 14_400), (3_600, 3_600)])
-    func boundsHoldForAnySettings(base: Double, maximum: Double) {
+    func `bounds hold for any settings`(base: Double, maximum: Double) {
         let schedule = RetrySchedule(baseSeconds: base, maximumSeconds: maximum)
         for retryClass in RetryClass.allCases {
             var last = 0.0
@@ -35,7 +35,7 @@ import TrafficShaping
         }
     }
 
-    @Test(arguments: Seed.one(2)) func recipientsThatFailedTogetherAreSpreadEvenly(seed: Seed) {
+    @Test(arguments: Seed.one(2)) func `recipients that failed together are spread evenly`(seed: Seed) {
         let schedule = RetrySchedule(baseSeconds: 600)
         var generator = SeededGenerator(seed)
         var quarters = [0, 0, 0, 0]

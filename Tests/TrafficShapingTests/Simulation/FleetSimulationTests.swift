@@ -12,7 +12,7 @@ import TrafficShaping
             // A mail takes 0.2 s.
             (.connections(1), 5, 0.65, 0.02), (.connections(4), 20, 0.65, 0.02), (.connections(20), 100, 0.95, 0),
         ] as [(FleetSimulation.HiddenLimit, Double, Double, Double)])
-    func aLaneFindsAHiddenLimit(
+    func `a lane finds a hidden limit`(
         limit: FleetSimulation.HiddenLimit, allowed: Double, least: Double, most: Double
     ) {
         var simulation = FleetSimulation(seconds: 1_200, steadyFrom: 300, limits: [limit])
@@ -31,7 +31,7 @@ import TrafficShaping
 
     /// 50 nodes, 2,000 sites, 500 accounts. Four large sites keep all nodes busy for the whole time; the others get a
     /// few mails each. Nobody has told the nodes any rate.
-    @Test(arguments: Seed.one(2_024)) func aFleetIsFairAndKeepsToHiddenLimits(seed: Seed) {
+    @Test(arguments: Seed.one(2_024)) func `a fleet is fair and keeps to hidden limits`(seed: Seed) {
         var generator = SeededGenerator(seed)
         let large = 4
         let rates = (0..<2_000).map { $0 < large ? Double.random(in: 25...50, using: &generator) : 1 }

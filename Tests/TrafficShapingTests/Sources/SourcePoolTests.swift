@@ -8,7 +8,7 @@ import TrafficShaping
     }
 
     @Test(arguments: [(-1, 0), (0, 50), (1, 100), (2, 200), (20, 280_000), (21, nil), (9_999, nil)] as [(Int, Int?)])
-    func allowancesGrowUntilThereIsNone(day: Int, allowance: Int?) {
+    func `allowances grow until there is none`(day: Int, allowance: Int?) {
         #expect(WarmUpSchedule(startDay: 100).allowance(onDay: 100 + day) == allowance)
     }
 
