@@ -133,15 +133,18 @@ struct DeliveryStoreTests {
         let fixture = try await CampaignFixture.make()
         _ = try await fixture.sent(2, batchSize: 1)
         try await fixture.store.register(node: "n")
+        try await fixture.store.beginIncarnation(of: "n")
         _ = try await fixture.store.claim(node: "n", leaseSeconds: 3_600, limit: 2)
         let second = DeliveryStore(
             records: fixture.records.pool, vault: fixture.vault, ledger: fixture.ledger,
             suppressions: fixture.suppressions, logger: Logger(label: "test"))
         await #expect(throws: NodeError.alreadyRunning) { try await second.register(node: "n") }
         try await second.register(node: "m")
+        try await second.beginIncarnation(of: "m")
         #expect(try await second.claim(node: "m", leaseSeconds: 60, limit: 2).isEmpty)
         await fixture.store.unregister(node: "n")
         try await second.register(node: "n")
+        try await second.beginIncarnation(of: "n")
         let again = try await second.claim(node: "n", leaseSeconds: 60, limit: 2)
         #expect(again.map(\.epoch) == [2, 2])
         await second.unregister(node: "n")

@@ -123,6 +123,11 @@ struct DeliveryFixture: Sendable {
 
     // MARK: Batches
 
+    /// Begins an incarnation of the node, as an engine does.
+    func begin(_ local: LocalJournal, of node: String = "node") async throws {
+        try await NodeRecovery(node: node, store: store, vault: vault, logger: .silent).begin(local)
+    }
+
     /// Batches under a lease that holds.
     func leases() async throws -> Int64 {
         try await records.owner.query("SELECT count(*) FROM batches WHERE lease_until > clock_timestamp()").only

@@ -136,8 +136,7 @@ struct ShapingTests {
 
         let fixture = try await DeliveryFixture.make()
         for node in ["x", "y"] {
-            try await fixture.store.register(node: node)
-            await fixture.store.unregister(node: node)
+            try await fixture.store.beginIncarnation(of: node)
         }
         try await fleet.refresh(from: fixture.store, node: "x", aliveSeconds: 30, day: 1)
         #expect(fleet.nodes == 2)

@@ -1,21 +1,23 @@
 import MailTypes
 
 /// Reads what ``OctetWriter`` wrote. The data was sealed, so a fault means that program and database do not match.
-struct OctetReader {
+package struct OctetReader {
     private let bytes: [UInt8]
     private var position = 0
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    var isAtEnd: Bool { position == bytes.count }
+    package var isAtEnd: Bool { position == bytes.count }
 
-    mutating func octet() throws(CampaignError) -> UInt8 {
+    package mutating func octet() throws(CampaignError) -> UInt8 {
         guard position < bytes.count else { throw Self.malformed }
         defer { position += 1 }
         return bytes[position]
     }
 
-    mutating func number<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) throws(CampaignError) -> Value {
+    package mutating func number<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) throws(CampaignError)
+        -> Value
+    {
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while true {
@@ -30,7 +32,7 @@ struct OctetReader {
         return result
     }
 
-    mutating func index() throws(CampaignError) -> Int32 { Int32(bitPattern: try number(UInt32.self)) }
+    package mutating func index() throws(CampaignError) -> Int32 { Int32(bitPattern: try number(UInt32.self)) }
 
     mutating func text() throws(CampaignError) -> String {
         let count = try number(Int.self)
@@ -39,7 +41,7 @@ struct OctetReader {
         return String(decoding: bytes[position..<(position + count)], as: UTF8.self)
     }
 
-    mutating func octets(_ count: Int) throws(CampaignError) -> [UInt8] {
+    package mutating func octets(_ count: Int) throws(CampaignError) -> [UInt8] {
         guard count <= bytes.count - position else { throw Self.malformed }
         defer { position += count }
         return Array(bytes[position..<(position + count)])

@@ -1,16 +1,16 @@
 import MailTypes
 
 /// Writes the compact form of journal groups and results: variable-length integers (LEB128) and counted text.
-struct OctetWriter {
-    private(set) var bytes: [UInt8] = []
+package struct OctetWriter {
+    package private(set) var bytes: [UInt8] = []
 
-    init(reserving capacity: Int = 0) {
+    package init(reserving capacity: Int = 0) {
         bytes.reserveCapacity(capacity)
     }
 
-    mutating func octet(_ value: UInt8) { bytes.append(value) }
+    package mutating func octet(_ value: UInt8) { bytes.append(value) }
 
-    mutating func number(_ value: UInt64) {
+    package mutating func number(_ value: UInt64) {
         var rest = value
         while rest >= 0x80 {
             bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
@@ -19,7 +19,7 @@ struct OctetWriter {
         bytes.append(UInt8(rest))
     }
 
-    mutating func index(_ value: Int32) { number(UInt64(UInt32(bitPattern: value))) }
+    package mutating func index(_ value: Int32) { number(UInt64(UInt32(bitPattern: value))) }
 
     mutating func text(_ value: String) {
         number(UInt64(value.utf8.count))

@@ -16,7 +16,7 @@ extension JournalGroup {
         static let findingShift: UInt8 = 6
     }
 
-    func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         var writer = OctetWriter(reserving: 16 + entries.count * 16)
         writer.octet(Self.version)
         writer.number(UInt64(bitPattern: epoch))
@@ -33,7 +33,7 @@ extension JournalGroup {
     }
 
     /// - Parameter epoch: of the row; the sealed data repeats it, so that rows cannot change places unseen.
-    static func entries(decoding bytes: [UInt8], epoch: Int64) throws(CampaignError) -> [JournalEntry] {
+    package static func entries(decoding bytes: [UInt8], epoch: Int64) throws(CampaignError) -> [JournalEntry] {
         var reader = OctetReader(bytes)
         guard try reader.octet() == version, try reader.number(UInt64.self) == UInt64(bitPattern: epoch) else {
             throw OctetReader.malformed

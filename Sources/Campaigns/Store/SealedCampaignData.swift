@@ -1,6 +1,6 @@
 import MailMessage
-import MailTypes
-import Vault
+package import MailTypes
+package import Vault
 
 /// Opens the campaign's content.
 ///
@@ -30,11 +30,11 @@ extension SealingKey {
         try seal(RecipientResult.encode(results), as: SealContext(batch, purpose: .results))
     }
 
-    func openJournal(_ sealed: [UInt8], epoch: Int64, of batch: BatchID) throws -> [JournalEntry] {
+    package func openJournal(_ sealed: [UInt8], epoch: Int64, of batch: BatchID) throws -> [JournalEntry] {
         try JournalGroup.entries(decoding: open(sealed, as: SealContext(batch, purpose: .journal)), epoch: epoch)
     }
 
-    func sealJournal(_ group: JournalGroup) throws -> [UInt8] {
+    package func sealJournal(_ group: JournalGroup) throws -> [UInt8] {
         try seal(group.encoded(), as: SealContext(group.batch, purpose: .journal))
     }
 }

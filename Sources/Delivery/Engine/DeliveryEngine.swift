@@ -25,6 +25,7 @@ package final class DeliveryEngine: Service {
     let lanes: LaneRegistry
     let rules: ShapingRules
     private let local: LocalJournal?
+    private let recovery: NodeRecovery
     private let fleet = FleetState()
     let gates: ProviderGates
     private let tlsReporter: TLSReporter?
@@ -103,6 +104,7 @@ package final class DeliveryEngine: Service {
         self.logger = logger
         let check: JournalWriter.SuppressionCheck = { try await store.suppressed($0, $1) }
         self.local = local
+        recovery = NodeRecovery(node: configuration.node, store: store, vault: vault, logger: logger)
         let budget = ConnectionBudget(configuration.connections)
         journal = JournalWriter(
             store: store, local: local, suppressions: check, node: configuration.node,
@@ -114,7 +116,7 @@ package final class DeliveryEngine: Service {
                 account: account, campaign: campaign, sendable: sendable,
                 signer: try await domains.signer(account, sendable.fromDomain),
                 keys: try await vault.accountKeys(account),
-                sealer: local == nil ? nil : try await store.journalSealer(account, campaign),
+                sealer: local == nil ? nil : JournalSealer(key: try await vault.campaignKey(account, campaign)),
                 inDoubtResends: configuration.inDoubtResends, publicURL: configuration.publicURL,
                 brakeShare: configuration.refusals.brakeShare)
         }
@@ -122,7 +124,7 @@ package final class DeliveryEngine: Service {
         let reports = resolver == nil || !configuration.smarthosts.isEmpty ? nil : configuration.tlsReports
         let tlsResults = reports.map { _ in TLSResults() }
         let sender = Sender(
-            journal: journal, retry: configuration.retry, refusals: configuration.refusals,
+            journal: journal, marks: local?.marks, retry: configuration.retry, refusals: configuration.refusals,
             onBrake: BlockedCampaigns(store: store, runtimes: runtimes, metrics: metrics, logger: logger).pause,
             metrics: metrics, accounting: accounting, logger: logger)
         rules = ShapingRules(configuration.providers, configured: configuration.laneLimits)
@@ -156,7 +158,7 @@ package final class DeliveryEngine: Service {
     }
 
     package func run() async throws {
-        try await store.register(node: configuration.node, recovering: local)
+        try await recovery.begin(local)
         await withTaskCancellationHandler {
             await withGracefulShutdownHandler {
                 await runUntilStopped()

@@ -122,26 +122,6 @@ final class JournalWriter: Sendable {
         signal.raise()
     }
 
-    /// Where the mail now sent leaves its mark; nil without files. Free it once the answer is recorded.
-    func takeMark() -> FinalDotMarks.Place? { local?.marks.take() }
-
-    func freeMark(_ place: FinalDotMarks.Place?) {
-        if let place { local?.marks.giveBack(place) }
-    }
-
-    /// Asked right before the final dot of a mail.
-    ///
-    /// - Returns: false when it must not be written, because the batch may be another node's by now.
-    func mayEnd(_ run: BatchRun, _ position: Int, _ place: FinalDotMarks.Place?) -> Bool {
-        guard run.holdsLease else {
-            run.stop(.abandon)
-            return false
-        }
-        guard let place, let local else { return true }
-        return local.marks.mark(
-            place, run.batch.id, epoch: run.batch.epoch, index: run.batch.records[position].index)
-    }
-
     /// Returns when everything recorded before is committed.
     func flush() async {
         await withCheckedContinuation { continuation in

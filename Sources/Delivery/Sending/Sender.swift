@@ -12,6 +12,7 @@ import Vault
 /// Carries one mail at a time from its record to its outcome: render, sign, journal the intent, send, journal the answer.
 final class Sender: MailSender {
     private let journal: JournalWriter
+    private let marks: FinalDotMarks?
     private let retry: RetrySchedule
     private let refusals: RefusalPolicy
     private let onBrake: BrakeHandler
@@ -23,14 +24,18 @@ final class Sender: MailSender {
     /// Told when a campaign is to be paused, with the refusal that decided.
     typealias BrakeHandler = @Sendable (AccountID, CampaignID, RecipientReply) -> Void
 
-    /// - Parameter now: the wall clock in seconds since 1970.
+    /// - Parameters:
+    ///   - marks: where mails leave their marks before the final dot; nil where the node has no files.
+    ///   - now: the wall clock in seconds since 1970.
     init(
-        journal: JournalWriter, retry: RetrySchedule, refusals: RefusalPolicy = RefusalPolicy(),
+        journal: JournalWriter, marks: FinalDotMarks? = nil, retry: RetrySchedule,
+        refusals: RefusalPolicy = RefusalPolicy(),
         onBrake: @escaping BrakeHandler = { _, _, _ in }, metrics: DeliveryMetrics = DeliveryMetrics(),
         accounting: AccountingLog? = nil,
         now: @escaping @Sendable () -> Int64 = Sender.wallClock, logger: Logger
     ) {
         self.journal = journal
+        self.marks = marks
         self.retry = retry
         self.refusals = refusals
         self.onBrake = onBrake
@@ -130,11 +135,10 @@ final class Sender: MailSender {
             reversePath: run.runtime.reversePath(token: token), recipient: record.address,
             needsSMTPUTF8: mail.isInternationalised, is8Bit: mail.isInternationalised,
             size: mail.signature.count + mail.content.count, requiresTLS: run.runtime.requiresTLS)
-        let mark = journal.takeMark()
-        defer { journal.freeMark(mark) }
-        let message = OutgoingMessage(header: mail.signature, content: mail.content) { [journal] in
-            journal.mayEnd(run, position, mark)
-        }
+        let dot = FinalDot(of: run, position, markedIn: marks)
+        defer { dot.done() }
+        let message = OutgoingMessage(
+            header: mail.signature, content: mail.content, mayEnd: { dot.mayBeWritten() })
         let begun = ContinuousClock.now
         var report = await connection.deliver(envelope, message)
         if report.mayRetryAtOnce && !job.wasRetried {

@@ -1,16 +1,17 @@
+import Campaigns
 import Foundation
-package import MailTypes
+import MailTypes
 import Synchronization
 
 /// Which mails of this node may have reached their server whole: a mark is written to a file before a mail's final dot
 /// (RFC 5321 §4.1.1.4), and stays until its place is needed by a mail that comes after its answer was kept.
 ///
-/// A process that is killed leaves the file behind. Its next life then knows that an intent without a mark was never
-/// sent. That holds only where no mark can be missing: the file names the life of the node that wrote it, which the
-/// database names as well, and the boot of the machine, because nothing is forced to the disk.
-package final class FinalDotMarks: Sendable {
+/// A process that is killed leaves the file behind. The node's next incarnation then knows that an intent without a mark
+/// was never sent. That holds only where no mark can be missing: the file names the incarnation of the node that wrote it,
+/// which the database names as well, and the boot of the machine, because nothing is forced to the disk.
+final class FinalDotMarks: Sendable {
     /// Room for one mail under way.
-    package struct Place: Sendable {
+    struct Place: Sendable {
         fileprivate let number: Int
     }
 
@@ -42,7 +43,7 @@ package final class FinalDotMarks: Sendable {
 
     // MARK: While mail goes
 
-    package func take() -> Place {
+    func take() -> Place {
         state.withLock { state in
             if let number = state.free.popLast() { return Place(number: number) }
             state.used += 1
@@ -51,12 +52,12 @@ package final class FinalDotMarks: Sendable {
     }
 
     /// The answer of the mail is kept elsewhere: its mark may be overwritten.
-    package func giveBack(_ place: Place) { state.withLock { $0.free.append(place.number) } }
+    func giveBack(_ place: Place) { state.withLock { $0.free.append(place.number) } }
 
     /// Call it before the final dot is written.
     ///
     /// - Returns: false when the file cannot be written and cannot be given up either: then the dot must not be written.
-    package func mark(_ place: Place, _ batch: BatchID, epoch: Int64, index: Int32) -> Bool {
+    func mark(_ place: Place, _ batch: BatchID, epoch: Int64, index: Int32) -> Bool {
         guard !state.withLock(\.isSpoiled) else { return true }
         var writer = OctetWriter(reserving: Self.placeOctets)
         writer.octet(1)
@@ -77,23 +78,24 @@ package final class FinalDotMarks: Sendable {
         return true
     }
 
-    // MARK: Between lives
+    // MARK: Between incarnations
 
-    /// Forgets all marks and starts those of another life.
+    /// Forgets all marks and starts those of another incarnation.
     ///
-    /// - Parameter life: names it, unlike any other.
-    func begin(_ life: String) {
-        let isBegun = ftruncate(descriptor, 0) == 0 && Self.boot.map { write(Self.head(life, $0), at: 0) } ?? false
-        // A file that names no life, or an older one, proves nothing whatever is in it.
+    /// - Parameter incarnation: names it, unlike any other.
+    func begin(_ incarnation: String) {
+        let isBegun =
+            ftruncate(descriptor, 0) == 0 && Self.boot.map { write(Self.head(incarnation, $0), at: 0) } ?? false
+        // A file that names no incarnation, or an older one, proves nothing whatever is in it.
         state.withLock { $0 = State(isSpoiled: !isBegun) }
     }
 
-    /// The marks of the life named; nil where some may be missing.
-    func marks(of life: String) throws -> Set<Mark>? {
+    /// The marks of the incarnation named; nil where some may be missing.
+    func marks(of incarnation: String) throws -> Set<Mark>? {
         lseek(descriptor, 0, SEEK_SET)
         let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
         let bytes = [UInt8](try handle.readToEnd() ?? Data())
-        guard let boot = Self.boot, bytes.starts(with: Self.head(life, boot)) else { return nil }
+        guard let boot = Self.boot, bytes.starts(with: Self.head(incarnation, boot)) else { return nil }
         var marks: Set<Mark> = []
         for start in stride(from: Self.placeOctets, to: bytes.count, by: Self.placeOctets) {
             var reader = OctetReader(Array(bytes[start..<min(start + Self.placeOctets, bytes.count)]))
@@ -103,7 +105,10 @@ package final class FinalDotMarks: Sendable {
             let number = try reader.index()
             let epoch = Int64(bitPattern: try reader.number(UInt64.self))
             marks.insert(
-                Mark(batch: BatchID(account, campaign, number), epoch: epoch, index: try reader.index()))
+                Mark(
+                    batch: BatchID(
+                        account: AccountID(rawValue: account), campaign: CampaignID(rawValue: campaign), number: number),
+                    epoch: epoch, index: try reader.index()))
         }
         return marks
     }
@@ -114,7 +119,9 @@ package final class FinalDotMarks: Sendable {
     /// at all.
     private static let placeOctets = 64
 
-    private static func head(_ life: String, _ boot: String) -> [UInt8] { Array("dots1 \(life) \(boot)\n".utf8) }
+    private static func head(_ incarnation: String, _ boot: String) -> [UInt8] {
+        Array("dots1 \(incarnation) \(boot)\n".utf8)
+    }
 
     /// Of the running system (random(4)).
     private static let boot: String? = {

@@ -1,25 +1,25 @@
+import Campaigns
 import Foundation
-package import MailTypes
+import MailTypes
 import Synchronization
 import Vault
 
 /// What a node knows and PostgreSQL does not know yet: the answers of the mails since the last journal group, in files
-/// of the node's own machine. A process that is killed leaves them behind, and its next life journals them
-/// (``DeliveryStore/recover(node:from:)``), so that only the loss of the machine, or of an answer on its way, leaves a
-/// mail in doubt.
+/// of the node's own machine. A process that is killed leaves them behind, and the node's next incarnation journals them
+/// (``NodeRecovery``), so that only the loss of the machine, or of an answer on its way, leaves a mail in doubt.
 ///
 /// There are two files. Records go into one while the group before is committed from the other, which is emptied then.
 /// Nothing is forced to the disk: the kernel keeps what was written, whatever becomes of the process. A third file tells
 /// which mails may have been sent at all (``FinalDotMarks``).
 package final class LocalJournal: Sendable {
     /// One node's file of answers. Records of one generation belong to one journal group.
-    package struct Generation: Sendable {
+    struct Generation: Sendable {
         fileprivate let number: Int
     }
 
-    package struct Record: Sendable {
-        package let batch: BatchID
-        package let epoch: Int64
+    struct Record: Sendable {
+        let batch: BatchID
+        let epoch: Int64
         let answers: Answers
 
         /// - Parameter key: of the campaign.
@@ -32,12 +32,12 @@ package final class LocalJournal: Sendable {
     }
 
     /// Entries as they lie in a file.
-    package struct Answers: Sendable {
+    struct Answers: Sendable {
         let octets: [UInt8]
         let isSealed: Bool
     }
 
-    package let marks: FinalDotMarks
+    let marks: FinalDotMarks
     private let descriptors: [Int32]
     private let current = Atomic(0)
 
@@ -63,8 +63,8 @@ package final class LocalJournal: Sendable {
     /// Writes one record into the present generation. A full disk loses the record, and with it what the marks prove; the
     /// answer is still in memory, and goes to PostgreSQL with the next group.
     ///
-    /// - Parameter answers: nil for some that could not be sealed, and are lost to a next life.
-    package func append(_ batch: BatchID, epoch: Int64, _ answers: Answers?) {
+    /// - Parameter answers: nil for some that could not be sealed, and are lost to a next incarnation.
+    func append(_ batch: BatchID, epoch: Int64, _ answers: Answers?) {
         guard let answers else {
             marks.spoil()
             return
@@ -83,18 +83,18 @@ package final class LocalJournal: Sendable {
     }
 
     /// Begins the next generation: records of the one returned are in the group that is committed now.
-    package func turn() -> Generation {
+    func turn() -> Generation {
         let number = current.load(ordering: .relaxed)
         current.store(1 - number, ordering: .relaxed)
         return Generation(number: number)
     }
 
     /// The group is committed.
-    package func forget(_ generation: Generation) {
+    func forget(_ generation: Generation) {
         ftruncate(descriptors[generation.number], 0)
     }
 
-    /// What an earlier life left, oldest first in each file; a torn end is left out.
+    /// What an earlier incarnation left, oldest first in each file; a torn end is left out.
     func records() throws -> [Record] {
         try descriptors.flatMap { descriptor in
             lseek(descriptor, 0, SEEK_SET)
@@ -103,12 +103,12 @@ package final class LocalJournal: Sendable {
         }
     }
 
-    /// Forgets what earlier lives left.
+    /// Forgets what earlier incarnations left.
     ///
-    /// - Parameter life: names the one that begins, unlike any other.
-    func begin(_ life: String) {
+    /// - Parameter incarnation: names the one that begins, unlike any other.
+    func begin(_ incarnation: String) {
         for descriptor in descriptors { ftruncate(descriptor, 0) }
-        marks.begin(life)
+        marks.begin(incarnation)
     }
 
     private static func records(of bytes: [UInt8]) -> [Record] {
@@ -123,7 +123,9 @@ package final class LocalJournal: Sendable {
                 let epoch = Int64(bitPattern: try reader.number(UInt64.self))
                 records.append(
                     Record(
-                        batch: BatchID(account, campaign, number), epoch: epoch,
+                        batch: BatchID(
+                            account: AccountID(rawValue: account), campaign: CampaignID(rawValue: campaign),
+                            number: number), epoch: epoch,
                         answers: Answers(octets: try reader.octets(head >> 1), isSealed: head & 1 == 1)))
             } catch {
                 break
@@ -138,27 +140,4 @@ package struct LocalJournalError: Error, CustomStringConvertible {
     let code: Int32
 
     package var description: String { "the file \(path) cannot be opened: \(String(cString: strerror(code)))" }
-}
-
-/// Prepares the answers of one campaign for the node's own files.
-package struct JournalSealer: Sendable {
-    let key: SealingKey
-
-    /// Seals what may be personal: replies quote addresses. Most answers say that a mail was taken. Those are written open,
-    /// as numbers and without the words of the reply, because to seal each by itself costs more than to write it.
-    package func answers(
-        _ entries: [JournalEntry], of batch: BatchID, epoch: Int64
-    ) throws -> LocalJournal.Answers {
-        guard entries.allSatisfy({ $0.kind == .outcome(.delivered) }) else {
-            let group = JournalGroup(batch: batch, epoch: epoch, entries: entries)
-            return LocalJournal.Answers(octets: try key.sealJournal(group), isSealed: true)
-        }
-        let wordless = entries.map { entry in
-            JournalEntry(
-                index: entry.index, kind: entry.kind, replyCode: entry.replyCode, enhanced: entry.enhanced,
-                wasDeferred: entry.wasDeferred)
-        }
-        let group = JournalGroup(batch: batch, epoch: epoch, entries: wordless)
-        return LocalJournal.Answers(octets: group.encoded(), isSealed: false)
-    }
 }

@@ -7,7 +7,7 @@ import Vault
 @testable import Campaigns
 @testable import Delivery
 
-/// What a killed node leaves in its own files is taken up by its next life.
+/// What a killed node leaves in its own files is taken up by its next incarnation.
 struct LocalJournalTests {
     private let directory =
         NSTemporaryDirectory() + "sluice-journal-" + String(UInt64.random(in: 0 ... .max), radix: 36)
@@ -21,7 +21,7 @@ struct LocalJournalTests {
         _ = try await fixture.store.append(
             node: "node", [JournalGroup(batch: run.batch.id, epoch: run.batch.epoch, entries: intents)])
         let local = try LocalJournal(directory: directory)
-        let sealer = try await fixture.store.journalSealer(fixture.account, campaign)
+        let sealer = JournalSealer(key: try await fixture.vault.campaignKey(fixture.account, campaign))
         for (number, entry) in answered.enumerated() {
             // In both files, as when the node dies while a group is committed.
             if number == 1 { _ = local.turn() }
@@ -80,7 +80,7 @@ struct LocalJournalTests {
             let octets = try Data(contentsOf: URL(fileURLWithPath: directory + "/answers-\(number)"))
             #expect(!octets.isEmpty && octets.range(of: Data(words.utf8)) == nil)
         }
-        try await fixture.store.register(node: "node", recovering: try LocalJournal(directory: directory))
+        try await fixture.begin(try LocalJournal(directory: directory))
         let progress = try await fixture.progress(of: run)
         #expect(
             progress == [
@@ -112,7 +112,7 @@ struct LocalJournalTests {
         try await fixture.endLeases(of: "node")
         let other = try await fixture.claimRun("other")
         #expect(other.batch.progress == [0: .intended, 1: .intended])
-        try await fixture.store.register(node: "node", recovering: try LocalJournal(directory: directory))
+        try await fixture.begin(try LocalJournal(directory: directory))
         await fixture.store.unregister(node: "node")
         #expect(try await fixture.counters(campaign).delivered == 0)
         // The other node goes on as it would have.
@@ -139,15 +139,12 @@ struct LocalJournalTests {
         _ fixture: DeliveryFixture, dots: [Int], then: (LocalJournal, BatchRun) async throws -> Void = { _, _ in }
     ) async throws {
         let local = try LocalJournal(directory: directory)
-        try await fixture.store.register(node: "node", recovering: local)
+        try await fixture.begin(local)
         let run = try await fixture.claimRun("node")
         let intents = run.batch.records.map { JournalEntry(index: $0.index, kind: .intent) }
         _ = try await fixture.store.append(
             node: "node", [JournalGroup(batch: run.batch.id, epoch: run.batch.epoch, entries: intents)])
-        let journal = JournalWriter(
-            store: fixture.store, local: local, suppressions: { _, _ in [] }, node: "node", interval: .seconds(1),
-            logger: .silent)
-        for position in dots { #expect(journal.mayEnd(run, position, journal.takeMark())) }
+        for position in dots { #expect(FinalDot(of: run, position, markedIn: local.marks).mayBeWritten()) }
         try await then(local, run)
         await fixture.store.unregister(node: "node")
     }
@@ -157,7 +154,7 @@ struct LocalJournalTests {
         let fixture = try await DeliveryFixture.make()
         let campaign = try await fixture.send(5)
         try await dieMarked(fixture, dots: [1, 3]) { local, run in
-            let sealer = try await fixture.store.journalSealer(fixture.account, campaign)
+            let sealer = JournalSealer(key: try await fixture.vault.campaignKey(fixture.account, campaign))
             local.append(
                 run.batch.id, epoch: run.batch.epoch,
                 try sealer.answers([Self.delivered(3)], of: run.batch.id, epoch: run.batch.epoch))
@@ -190,7 +187,7 @@ struct LocalJournalTests {
         case .otherLife:
             // The name ran elsewhere in between, with other files, and died as well.
             let elsewhere = try LocalJournal(directory: directory + "/elsewhere")
-            try await fixture.store.register(node: "node", recovering: elsewhere)
+            try await fixture.begin(elsewhere)
             let run = try await fixture.claimRun("node")
             let intents = run.batch.records.flatMap { record in
                 [JournalEntry.Kind.inDoubtResend, .intent].map { JournalEntry(index: record.index, kind: $0) }
@@ -226,7 +223,7 @@ struct LocalJournalTests {
             ])
         try await fixture.endLeases(of: "other")
         let local = try LocalJournal(directory: directory)
-        try await fixture.store.register(node: "node", recovering: local)
+        try await fixture.begin(local)
         // It claims the batch and dies before it does anything.
         _ = try await fixture.claimRun("node")
         await fixture.store.unregister(node: "node")
@@ -234,12 +231,12 @@ struct LocalJournalTests {
         #expect((status.counters.delivered, status.counters.inDoubtResent) == (2, 1))
     }
 
-    @Test func `a life that does nothing leaves the doubts of the one before`() async throws {
+    @Test func `an incarnation that does nothing leaves the doubts of the one before`() async throws {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let fixture = try await DeliveryFixture.make()
         let campaign = try await fixture.send(3)
         try await dieMarked(fixture, dots: [0, 1])
-        try await fixture.store.register(node: "node", recovering: try LocalJournal(directory: directory))
+        try await fixture.begin(try LocalJournal(directory: directory))
         await fixture.store.unregister(node: "node")
         let status = try await runNext(fixture, campaign, MailServer())
         #expect((status.counters.delivered, status.counters.inDoubtResent) == (3, 2))
@@ -249,7 +246,7 @@ struct LocalJournalTests {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let fixture = try await DeliveryFixture.make()
         let local = try LocalJournal(directory: directory)
-        try await fixture.store.register(node: "node", recovering: local)
+        try await fixture.begin(local)
         var campaigns: [CampaignID] = []
         var runs: [BatchRun] = []
         for _ in 0..<2 {
@@ -262,7 +259,7 @@ struct LocalJournalTests {
         _ = try await fixture.store.append(node: "node", groups)
         await fixture.store.unregister(node: "node")
         _ = try await fixture.vault.destroyCampaignKey(fixture.account, campaigns[0])
-        try await fixture.store.register(node: "node", recovering: local)
+        try await fixture.begin(local)
         await fixture.store.unregister(node: "node")
         #expect(try await fixture.progress(of: runs[1]) == [:])
     }
@@ -270,7 +267,7 @@ struct LocalJournalTests {
     @Test func `places are used again, and hold the newest mark`() throws {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let marks = try LocalJournal(directory: directory).marks
-        marks.begin("life")
+        marks.begin("first")
         let large = BatchID(account: AccountID(rawValue: .max), campaign: CampaignID(rawValue: .max), number: .max)
         let small = BatchID(account: AccountID(rawValue: 1), campaign: CampaignID(rawValue: 2), number: 3)
         let first = marks.take()
@@ -279,12 +276,12 @@ struct LocalJournalTests {
         #expect(marks.mark(second, large, epoch: .max, index: 0))
         marks.giveBack(first)
         #expect(marks.mark(marks.take(), small, epoch: 4, index: 5))
-        let found = try marks.marks(of: "life")
+        let found = try marks.marks(of: "first")
         #expect(
             found == [
                 .init(batch: small, epoch: 4, index: 5), .init(batch: large, epoch: .max, index: 0),
             ])
-        #expect(try marks.marks(of: "lif") == nil)
+        #expect(try marks.marks(of: "firs") == nil)
         marks.begin("next")
         #expect(try marks.marks(of: "next") == [])
     }
@@ -298,8 +295,8 @@ struct LocalJournalTests {
         let marks = try LocalJournal(directory: directory).marks
         let batch = BatchID(account: AccountID(rawValue: 1), campaign: CampaignID(rawValue: 2), number: 3)
         for _ in 0..<2 { #expect(!marks.mark(marks.take(), batch, epoch: 1, index: 0)) }
-        // This life's name is not in it.
-        marks.begin("life")
+        // This incarnation's name is not in it.
+        marks.begin("first")
         #expect(marks.mark(marks.take(), batch, epoch: 1, index: 0))
     }
 
@@ -310,11 +307,9 @@ struct LocalJournalTests {
         func run(leaseEnd: ContinuousClock.Instant) -> BatchRun {
             BatchRun(claimed.batch, runtime: claimed.runtime, fingerprints: claimed.fingerprints, leaseEnd: leaseEnd)
         }
-        let journal = JournalWriter(
-            store: fixture.store, suppressions: { _, _ in [] }, node: "node", interval: .seconds(1), logger: .silent)
         let late = run(leaseEnd: .now)
-        #expect(!journal.mayEnd(late, 0, nil) && late.stopReason == .abandon)
+        #expect(!FinalDot(of: late, 0, markedIn: nil).mayBeWritten() && late.stopReason == .abandon)
         let early = run(leaseEnd: .now + .seconds(600))
-        #expect(journal.mayEnd(early, 0, nil) && early.stopReason == nil)
+        #expect(FinalDot(of: early, 0, markedIn: nil).mayBeWritten() && early.stopReason == nil)
     }
 }
