@@ -15,8 +15,8 @@ struct AppetiteTests {
     }()
 
     /// Batches of one account, each in another state.
-    private static func state(_ runs: [BatchRun]) -> DeliveryEngine.State {
-        var state = DeliveryEngine.State()
+    private static func state(_ runs: [BatchRun]) -> Workload {
+        var state = Workload()
         for (number, run) in runs.enumerated() {
             state.runs[BatchID(account: run.batch.id.account, campaign: run.batch.id.campaign, number: Int32(number))] =
                 run

@@ -156,7 +156,7 @@ struct OperatorTests {
     }
 
     @Test func `an order ends by itself, and a lane by several names obeys the strictest`() async throws {
-        let orders = MailOrders([
+        let orders = ActiveOrders([
             OperatorOrder(target: .lanes("gmail"), action: .drain, reason: "a", givenAt: 1, secondsLeft: 5),
             OperatorOrder(target: .lanes("mx.example"), action: .suspend, reason: "b", givenAt: 2),
             OperatorOrder(target: .lanes("other"), action: .fail, reason: "c", givenAt: 3),

@@ -3,27 +3,26 @@ import Foundation
 import Logging
 import MailTypes
 package import SMTPTransport
-import Synchronization
 package import TrafficShaping
 
-// What operators see and do while the engine runs. A lane is named as ``LaneID/matches(_:)`` says; an action reaches all lanes so named, on this node, and is told by their names.
+// What operators see and do while the engine runs. A lane is named as ``LaneID/matches(_:)`` says; an action reaches all
+// lanes so named, on this node, and is told by their names.
 extension DeliveryEngine {
     package var status: EngineStatus {
-        let (runs, activeBatches, orders, isDraining) = state.withLock { state in
-            (Array(state.runs.values), state.activeBatches, state.orders, state.stopReason != nil)
-        }
+        let (workload, orders) = (batches.now, orders.active)
         let held = orders.heldAccounts
         var accounts: [AccountID: (batches: Int, waiting: Int)] = [:]
         for account in held { accounts[account] = (0, 0) }
-        for run in runs {
+        for run in workload.runs.values {
             let account = run.batch.id.account
             accounts[account, default: (0, 0)].batches += 1
             accounts[account, default: (0, 0)].waiting += run.waitingCount
         }
         let counts = metrics.accounts
         return EngineStatus(
-            node: configuration.node, uptimeSeconds: Date().timeIntervalSince(startedAt), isDraining: isDraining,
-            counts: metrics.counts, activeBatches: activeBatches,
+            node: configuration.node, uptimeSeconds: Date().timeIntervalSince(startedAt),
+            isDraining: workload.stopReason != nil,
+            counts: metrics.counts, activeBatches: workload.activeBatches,
             waitingMails: accounts.values.reduce(0) { $0 + $1.waiting }, connections: lanes.budget.inUse,
             connectionLimit: configuration.connections,
             lanes: lanes.all.map { LaneReport($0.snapshot) }.sorted { $0.name < $1.name },
@@ -44,12 +43,7 @@ extension DeliveryEngine {
     package func order(
         _ action: OperatorOrder.Action, lanes pattern: String, seconds: Double? = nil, reason: String
     ) async throws -> [String: Int] {
-        let names = lanes.all(pattern).map(\.id.description)
-        guard !names.isEmpty else { return [:] }
-        _ = try await store.give(action, to: .lanes(pattern), seconds: seconds, reason: reason)
-        logger.notice("lanes ordered", metadata: ["lanes": "\(pattern)", "order": "\(action.rawValue)"])
-        let ended = try await readOrders()
-        return Dictionary(uniqueKeysWithValues: names.map { ($0, ended[$0] ?? 0) })
+        try await orders.give(action, lanes: pattern, seconds: seconds, reason: reason)
     }
 
     /// Lifts every order that names one of these lanes, and ends suspensions that lanes have brought on themselves. Mail
@@ -57,20 +51,7 @@ extension DeliveryEngine {
     ///
     /// - Returns: the lanes of this node and the orders that were meant; empty where there is neither.
     package func resume(lanes pattern: String) async throws -> [String] {
-        let lanes = lanes.all(pattern)
-        var names = Set(lanes.map(\.id.description))
-        for order in try await store.orders() where order.action != .resume {
-            guard case .lanes(let other) = order.target else { continue }
-            let namesLane = lanes.contains { $0.id.matches(other) }
-            guard namesLane || other == pattern else { continue }
-            if !namesLane { names.insert(other) }
-            try await store.lift(order.target)
-        }
-        guard !names.isEmpty else { return [] }
-        _ = try await store.give(.resume, to: .lanes(pattern), seconds: Self.resumeSeconds)
-        logger.notice("lanes resumed", metadata: ["lanes": "\(pattern)"])
-        _ = try await readOrders()
-        return names.sorted()
+        try await orders.resume(lanes: pattern)
     }
 
     /// Sends what waits in this node's lanes back to the store, to come again in a minute.
@@ -81,73 +62,8 @@ extension DeliveryEngine {
         return lanes.map(\.id.description).sorted()
     }
 
-    /// Another node, or a command, may have been told.
-    func followOrders() async {
-        while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(2))
-            await refreshOrders()
-        }
-    }
-
     /// Obeys what was ordered elsewhere, without waiting for the next look.
-    package func refreshOrders() async {
-        do {
-            _ = try await readOrders()
-        } catch {
-            guard !Task.isCancelled else { return }
-            logger.warning("orders not read", metadata: ["error": "\(error)"])
-        }
-    }
-
-    /// Reads what stands and obeys it.
-    ///
-    /// - Returns: how many waiting mails were ended, by lane.
-    private func readOrders() async throws -> [String: Int] {
-        let reading = state.withLock { state in
-            state.orderReadings += 1
-            return state.orderReadings
-        }
-        let orders = MailOrders(try await store.orders())
-        let now = Sender.wallClock()
-        let obeyed = state.withLock { state -> (new: [OperatorOrder], runs: [BatchRun])? in
-            // A reading that began later has seen all that this one has.
-            guard reading > state.ordersReading else { return nil }
-            state.ordersReading = reading
-            defer { state.orders = orders }
-            return (orders.new(since: state.orders), state.runs.values.filter { orders.suspend($0.batch, at: now) })
-        }
-        guard let (new, runs) = obeyed else { return [:] }
-        for run in runs { run.stop(.park) }
-        let ended = lanes.obey(orders)
-        var recalls = false
-        for order in new {
-            guard case .lanes(let pattern) = order.target else { continue }
-            if order.action == .resume { try await resumeAll(pattern) }
-            // Each node asks for it, since one that had not heard yet may have given the mail back once more.
-            recalls = recalls || order.action == .resume || order.action == .fail
-        }
-        if recalls { try await recall() }
-        return ended
-    }
-
-    /// Ends rests of lanes, and of the providers that they share limits with.
-    private func resumeAll(_ pattern: String) async throws {
-        let lanes = lanes.all(pattern)
-        for provider in Set(lanes.map(\.id.provider)).union([pattern]) {
-            gates.resume(provider)
-            try await store.forgetRests(of: provider)
-        }
-        for lane in lanes { lane.resume() }
-    }
-
-    /// Has mail claimed at once that was given back because its lane stood still.
-    private func recall() async throws {
-        state.withLock { $0.recalls += 1 }
-        try await store.recall()
-    }
-
-    /// Long enough for every node to hear of it.
-    private static let resumeSeconds = 10.0
+    package func refreshOrders() async { await orders.refresh() }
 
     // MARK: Rules
 
@@ -181,7 +97,7 @@ extension DeliveryEngine {
         for (old, new) in changed { lanes.follow(new, insteadOf: old) }
         if !changed.isEmpty {
             do {
-                try await recall()
+                try await orders.recall()
             } catch {
                 // It comes back by itself, only later.
                 logger.warning("waiting mail not called back", metadata: ["error": "\(error)"])

@@ -21,7 +21,7 @@ final class LaneRegistry: Sendable {
 
     private struct State {
         var entries: [LaneID: Entry] = [:]
-        var orders = MailOrders()
+        var orders = ActiveOrders()
         var isShutDown = false
     }
 
@@ -184,7 +184,7 @@ final class LaneRegistry: Sendable {
     /// Has lanes, and those made from now on, do as the operator orders.
     ///
     /// - Returns: how many waiting mails were ended, by lane.
-    func obey(_ orders: MailOrders) -> [String: Int] {
+    func obey(_ orders: ActiveOrders) -> [String: Int] {
         let lanes = state.withLock { state in
             state.orders = orders
             return state.entries.values.map(\.lane)

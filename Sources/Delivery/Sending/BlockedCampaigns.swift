@@ -5,7 +5,7 @@ import MailTypes
 /// Pauses campaigns too much of whose mail is refused for its sender, and tells customer and operator why.
 struct BlockedCampaigns: Sendable {
     let store: DeliveryStore
-    let runtimes: CampaignRuntimes
+    let runtimes: RuntimeCache
     let metrics: DeliveryMetrics
     let logger: Logger
 

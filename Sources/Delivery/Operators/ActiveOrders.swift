@@ -3,7 +3,7 @@ import MailTypes
 import TrafficShaping
 
 /// The operator's orders as a node last read them.
-struct MailOrders: Sendable {
+struct ActiveOrders: Sendable {
     let all: [OperatorOrder]
     private let accounts: Set<AccountID>
     private let campaigns: [AccountID: Set<CampaignID>]
@@ -43,7 +43,7 @@ struct MailOrders: Sendable {
     }
 
     /// Those that a node which knew `before` has not obeyed yet.
-    func new(since before: MailOrders) -> [OperatorOrder] {
+    func new(since before: ActiveOrders) -> [OperatorOrder] {
         // The seconds left differ with each reading.
         func key(_ order: OperatorOrder) -> OperatorOrder {
             OperatorOrder(target: order.target, action: order.action, reason: order.reason, givenAt: order.givenAt)

@@ -1,0 +1,20 @@
+import Campaigns
+import Logging
+import MailTypes
+
+/// Ends a campaign whose recipients all have their outcome: its data is destroyed.
+struct CampaignCompletion: Sendable {
+    let store: DeliveryStore
+    let runtimes: RuntimeCache
+    let logger: Logger
+
+    func complete(_ account: AccountID, _ campaign: CampaignID) async {
+        runtimes.forget(account, campaign)
+        do {
+            _ = try await store.complete(account, campaign)
+        } catch {
+            // The regular sweep tries again.
+            logger.warning("campaign not completed", metadata: ["campaign": "\(campaign)", "error": "\(error)"])
+        }
+    }
+}

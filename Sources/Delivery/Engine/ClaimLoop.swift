@@ -1,0 +1,87 @@
+import Campaigns
+import Logging
+import MailTypes
+import TrafficShaping
+
+/// Claims batches as long as there is room for their mails, and has each worked on.
+struct ClaimLoop: Sendable {
+    let configuration: DeliveryConfiguration
+    let store: DeliveryStore
+    let batches: ActiveBatches
+    let fleet: FleetState
+    let worker: BatchWorker
+    let metrics: DeliveryMetrics
+    let logger: Logger
+
+    /// Returns once nothing more is to be claimed and the node is done with every batch.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            var pacer = AccountPacer()
+            batches.wakeUp.raise()
+            await batches.wakeUp.onEach {
+                let workload = batches.now
+                guard let appetite = workload.appetite(configuration, fleet) else { return .finish }
+                // Taken before the claim, so that it cannot outlast the lease in the database.
+                let leaseEnd = configuration.leaseEnd(from: .now)
+                for batch in await claim(upTo: appetite, workload, &pacer) {
+                    start(batch, leaseEnd: leaseEnd, in: &group)
+                }
+                return .goOn
+            }
+        }
+    }
+
+    private func claim(upTo limit: Int, _ workload: Workload, _ pacer: inout AccountPacer) async -> [ClaimedBatch] {
+        guard limit > 0 else { return [] }
+        do {
+            let waiting =
+                pacer.waiting(at: SteadyClock.now) + workload.lookingUp(atMost: configuration.lookUpBatches)
+            let claimed = try await store.claim(
+                node: configuration.node, leaseSeconds: configuration.leaseSeconds, limit: limit, waiting: waiting)
+            pace(claimed, &pacer)
+            return claimed
+        } catch {
+            logger.warning("no batch claimed", metadata: ["error": "\(error)"])
+            return []
+        }
+    }
+
+    /// A node has its part of an account's rate.
+    private func pace(_ claimed: [ClaimedBatch], _ pacer: inout AccountPacer) {
+        let now = SteadyClock.now
+        for batch in claimed {
+            guard let rate = fleet.shaping(of: batch.id.account)?.rate else { continue }
+            pacer.claimed(batch.records.count, of: batch.id.account, rate: rate / Double(fleet.nodes), at: now)
+        }
+    }
+
+    private func start(
+        _ batch: ClaimedBatch, leaseEnd: ContinuousClock.Instant, in group: inout DiscardingTaskGroup
+    ) {
+        batches.claimed()
+        metrics.count(\.batchesClaimed)
+        group.addTask {
+            do {
+                try await worker.work(on: batch, leaseEnd: leaseEnd)
+            } catch {
+                metrics.count(\.batchesFailed)
+                // What was journalled stays. If it cannot be given back either, the lease runs out.
+                logger.error("batch given up", metadata: ["batch": "\(batch.id)", "error": "\(error)"])
+                try? await store.park(
+                    batch.id, node: configuration.node, epoch: batch.epoch, dueInSeconds: Self.givenUpSeconds)
+            }
+            batches.ended(batch)
+        }
+    }
+
+    /// After which a batch that could not be worked on is claimed again.
+    private static let givenUpSeconds = 30.0
+}
+
+extension DeliveryConfiguration {
+    /// Until when mail may start under a lease that begins now: a margin before its end, so that no mail starts that
+    /// another node might send as well.
+    func leaseEnd(from now: ContinuousClock.Instant) -> ContinuousClock.Instant {
+        now + .milliseconds(leaseSeconds * 900)
+    }
+}

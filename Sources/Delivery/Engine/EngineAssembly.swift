@@ -1,0 +1,138 @@
+import Campaigns
+import DNSResolution
+import Foundation
+import Logging
+import MailTypes
+import NIOCore
+import TLSPolicies
+import TrafficShaping
+import Vault
+
+/// The parts of an engine, connected.
+struct EngineAssembly {
+    let journal: JournalWriter
+    let batches = ActiveBatches()
+    let lanes: LaneRegistry
+    let dispatcher: Dispatcher
+    let rules: ShapingRules
+    let orders: OrderKeeper
+    let recovery: NodeRecovery
+    let claims: ClaimLoop
+    let leases: LeaseKeeper
+    let sweeps: Sweeps
+    let gates: ProviderGates
+    /// Nil where receivers are told nothing of their TLS.
+    let tlsReporter: TLSReporter?
+
+    /// What the parts are made from.
+    struct Materials {
+        let configuration: DeliveryConfiguration
+        let store: DeliveryStore
+        let local: LocalJournal?
+        let vault: Vault
+        let domains: SendingDomains
+        let resolver: Resolver?
+        let tlsPolicies: TLSPolicyResolver?
+        let ownAddresses: Set<IPAddress>
+        let metrics: DeliveryMetrics
+        let accounting: AccountingLog?
+        let group: any EventLoopGroup
+        let logger: Logger
+
+        /// With smarthosts in between there is nothing to tell of receivers.
+        var tlsReports: TLSReportSettings? {
+            resolver == nil || !configuration.smarthosts.isEmpty ? nil : configuration.tlsReports
+        }
+    }
+
+    init(_ given: Materials) {
+        let (configuration, store, logger) = (given.configuration, given.store, given.logger)
+        let budget = ConnectionBudget(configuration.connections)
+        let fleet = FleetState()
+        let tlsResults = given.tlsReports.map { _ in TLSResults() }
+        let runtimes = given.runtimes()
+        journal = given.journal(budget)
+        let sender = given.sender(journal, runtimes)
+        rules = ShapingRules(configuration.providers, configured: configuration.laneLimits)
+        let gates = ProviderGates(policy: configuration.governor, fleet: fleet, leaseTokens: given.leaseTokens)
+        self.gates = gates
+        let environment = LaneEnvironment(
+            policy: configuration.governor, budget: budget, fleet: fleet, sender: sender, group: given.group,
+            logger: logger)
+        lanes = LaneRegistry(
+            configuration, rules: rules, in: environment, leaseTokens: given.leaseTokens,
+            providerGate: { gates.gate($0, $1) }, tlsResults: tlsResults)
+        let destinations = given.destinations(rules)
+        dispatcher = Dispatcher(
+            resolver: destinations, smarthosts: Smarthosts(configuration.smarthosts, rules: rules),
+            sources: SourceChooser(pools: configuration.sources, fleet: fleet, wallClock: Sender.wallClock),
+            lanes: lanes, sender: sender)
+        orders = OrderKeeper(store: store, batches: batches, lanes: lanes, gates: gates, logger: logger)
+        recovery = NodeRecovery(node: configuration.node, store: store, vault: given.vault, logger: logger)
+        let completion = CampaignCompletion(store: store, runtimes: runtimes, logger: logger)
+        let worker = BatchWorker(
+            node: configuration.node, store: store, journal: journal, runtimes: runtimes,
+            opener: BatchOpener(
+                journal: journal, dispatcher: dispatcher, sender: sender, suppressions: given.suppressions,
+                now: Sender.wallClock),
+            batches: batches, orders: orders, completion: completion, metrics: given.metrics, logger: logger)
+        claims = ClaimLoop(
+            configuration: configuration, store: store, batches: batches, fleet: fleet, worker: worker,
+            metrics: given.metrics, logger: logger)
+        leases = LeaseKeeper(configuration: configuration, store: store, batches: batches, logger: logger)
+        sweeps = Sweeps(
+            configuration: configuration, store: store, batches: batches, lanes: lanes, gates: gates, fleet: fleet,
+            completion: completion, mtaSTSPolicies: given.tlsPolicies?.policies, logger: logger)
+        tlsReporter = given.tlsReporter(tlsResults, destinations)
+    }
+}
+
+extension EngineAssembly.Materials {
+    fileprivate var suppressions: JournalWriter.SuppressionCheck {
+        { [store] in try await store.suppressed($0, $1) }
+    }
+
+    fileprivate var leaseTokens: SiteRate.Lease {
+        { [store] in try await store.leaseSiteTokens($0, rate: $1, wanted: $2) }
+    }
+
+    fileprivate func runtimes() -> RuntimeCache {
+        RuntimeCache { [configuration, store, local, vault, domains] account, campaign in
+            let sendable = try await store.sendable(account, campaign)
+            return try CampaignRuntime(
+                account: account, campaign: campaign, sendable: sendable,
+                signer: try await domains.signer(account, sendable.fromDomain),
+                keys: try await vault.accountKeys(account),
+                sealer: local == nil ? nil : JournalSealer(key: try await vault.campaignKey(account, campaign)),
+                inDoubtResends: configuration.inDoubtResends, publicURL: configuration.publicURL,
+                brakeShare: configuration.refusals.brakeShare)
+        }
+    }
+
+    fileprivate func journal(_ budget: ConnectionBudget) -> JournalWriter {
+        JournalWriter(
+            store: store, local: local, suppressions: suppressions, node: configuration.node,
+            interval: configuration.journalInterval, underWay: { budget.inUse },
+            deadAfter: configuration.deadAfterCampaigns, metrics: metrics, logger: logger)
+    }
+
+    fileprivate func sender(_ journal: JournalWriter, _ runtimes: RuntimeCache) -> Sender {
+        Sender(
+            journal: journal, marks: local?.marks, retry: configuration.retry, refusals: configuration.refusals,
+            onBrake: BlockedCampaigns(store: store, runtimes: runtimes, metrics: metrics, logger: logger).pause,
+            metrics: metrics, accounting: accounting, logger: logger)
+    }
+
+    fileprivate func destinations(_ rules: ShapingRules) -> DestinationResolver {
+        DestinationResolver(
+            configuration, rules: rules, resolver: resolver, tlsPolicies: tlsPolicies, ownAddresses: ownAddresses)
+    }
+
+    fileprivate func tlsReporter(_ results: TLSResults?, _ destinations: DestinationResolver) -> TLSReporter? {
+        guard let tlsReports, let results, let resolver else { return nil }
+        return TLSReporter(
+            tlsReports, results, store: store,
+            world: .real(configuration, destinations: destinations, resolver: resolver, domains: domains, group: group),
+            logger: logger)
+    }
+}
