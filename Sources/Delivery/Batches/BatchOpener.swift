@@ -8,7 +8,7 @@ import Vault
 struct BatchOpener: Sendable {
     let journal: JournalWriter
     let dispatcher: Dispatcher
-    let sender: Sender
+    let fates: FateRecorder
     let suppressions: JournalWriter.SuppressionCheck
     let now: @Sendable () -> Int64
 
@@ -22,9 +22,9 @@ struct BatchOpener: Sendable {
             // No copy is sent when there is no time left to learn what became of it.
             if takeUp(run, position, record, mayMail: !isSuppressed && !run.isExpired(at: now())) { continue }
             if isSuppressed {
-                sender.conclude(run, position, .suppressed, RecipientReply(text: "the address is suppressed"))
+                fates.end(run, position, .suppressed, RecipientReply(text: "the address is suppressed"))
             } else if let endText {
-                sender.conclude(run, position, .expired, RecipientReply(text: endText))
+                fates.end(run, position, .expired, RecipientReply(text: endText))
             } else {
                 toSend[record.address.domain, default: []].append(position)
             }
@@ -48,7 +48,7 @@ struct BatchOpener: Sendable {
             run.finish(position, .final(result))
             return true
         case .deferred(let result):
-            run.finish(position, .deferred(inSeconds: sender.retrySeconds(run, position, RetryClass(result.reply))))
+            run.finish(position, .deferred(inSeconds: fates.retrySeconds(run, position, RetryClass(result.reply))))
             return true
         case .intended where run.stopReason != nil:
             // Nothing is sent again now. The doubt stays in the journal, for the settlement or the next run.
@@ -56,10 +56,10 @@ struct BatchOpener: Sendable {
             return true
         case .intended where run.resendsLeft(position) > 0 && mayMail:
             // The mail may have been delivered just before an earlier run ended.
-            sender.resendInDoubt(run, position)
+            fates.resendInDoubt(run, position)
             return false
         case .intended:
-            sender.conclude(
+            fates.end(
                 run, position, .inDoubt, RecipientReply(text: "the node stopped before the answer was recorded"))
             return true
         }
@@ -93,7 +93,7 @@ struct BatchOpener: Sendable {
             dispatcher.enqueue(mails, to: destinations, account: run.batch.id.account)
         } catch {
             let reply = RecipientReply(enhanced: error.enhanced, text: error.reason)
-            for position in positions { sender.conclude(run, position, error.report, nil, reply) }
+            for position in positions { fates.finish(run, position, error.report, nil, reply) }
         }
     }
 

@@ -52,7 +52,9 @@ struct EngineAssembly {
         let tlsResults = given.tlsReports.map { _ in TLSResults() }
         let runtimes = given.runtimes()
         journal = given.journal(budget)
-        let sender = given.sender(journal, runtimes)
+        let fates = given.fates(journal, runtimes)
+        let sender = Sender(
+            fates: fates, marks: given.local?.marks, accounting: given.accounting, logger: logger)
         rules = ShapingRules(configuration.providers, configured: configuration.laneLimits)
         let gates = ProviderGates(policy: configuration.governor, fleet: fleet, leaseTokens: given.leaseTokens)
         self.gates = gates
@@ -73,7 +75,7 @@ struct EngineAssembly {
         let worker = BatchWorker(
             node: configuration.node, store: store, journal: journal, runtimes: runtimes,
             opener: BatchOpener(
-                journal: journal, dispatcher: dispatcher, sender: sender, suppressions: given.suppressions,
+                journal: journal, dispatcher: dispatcher, fates: fates, suppressions: given.suppressions,
                 now: Sender.wallClock),
             batches: batches, orders: orders, completion: completion, metrics: given.metrics, logger: logger)
         claims = ClaimLoop(
@@ -116,11 +118,11 @@ extension EngineAssembly.Materials {
             deadAfter: configuration.deadAfterCampaigns, metrics: metrics, logger: logger)
     }
 
-    fileprivate func sender(_ journal: JournalWriter, _ runtimes: RuntimeCache) -> Sender {
-        Sender(
-            journal: journal, marks: local?.marks, retry: configuration.retry, refusals: configuration.refusals,
+    fileprivate func fates(_ journal: JournalWriter, _ runtimes: RuntimeCache) -> FateRecorder {
+        FateRecorder(
+            journal: journal, retry: configuration.retry, refusals: configuration.refusals,
             onBrake: BlockedCampaigns(store: store, runtimes: runtimes, metrics: metrics, logger: logger).pause,
-            metrics: metrics, accounting: accounting, logger: logger)
+            metrics: metrics)
     }
 
     fileprivate func destinations(_ rules: ShapingRules) -> DestinationResolver {

@@ -17,39 +17,22 @@ final class Lane: Sendable {
     private struct State {
         var machine: LaneMachine<QueuedMail>
         var rules: LaneRules
-        var way: Way
+        var way: ConnectionWay
         /// Made for the first worker, so that a lane without mail is small.
         var pool: SMTPConnectionPool?
-    }
-
-    /// How connections are made.
-    struct Way: Sendable {
-        /// In order of preference.
-        var targets: [SMTPTarget]
-        var client: SMTPClientConfiguration
-        /// The site is a smarthost that wants a login.
-        var needsLogin = false
-    }
-
-    /// Other lanes that may take this one's mail.
-    struct Elsewhere: Sendable {
-        /// When the first of them takes mail.
-        let opensAt: @Sendable (SteadySeconds) -> SteadySeconds
-        /// Gives mails to them; returns those that none takes at present.
-        let handOver: @Sendable ([QueuedMail]) -> [QueuedMail]
     }
 
     private let state: Mutex<State>
     private let environment: LaneEnvironment
     /// Whether other nodes press the site as well, within the same limits.
     private let isShared: Bool
-    private let elsewhere: Elsewhere?
+    let elsewhere: Elsewhere?
     /// Nil where receivers are told nothing of their TLS.
-    private let tlsResults: LaneTLSResults?
+    let tlsResults: LaneTLSResults?
 
     /// - Parameter order: of the operator, that stands for lanes of this name.
     init(
-        _ id: LaneID, rules: LaneRules, way: Way, order: LaneOrder? = nil, isShared: Bool = false,
+        _ id: LaneID, rules: LaneRules, way: ConnectionWay, order: LaneOrder? = nil, isShared: Bool = false,
         elsewhere: Elsewhere? = nil, tlsResults: LaneTLSResults? = nil, in environment: LaneEnvironment
     ) {
         self.id = id
@@ -71,7 +54,7 @@ final class Lane: Sendable {
     // MARK: Changing and carrying out
 
     /// Changes the machine under the lock and carries out what follows after it.
-    private func update(
+    func update(
         _ change: (inout LaneMachine<QueuedMail>, _ now: SteadySeconds) -> LaneActions<QueuedMail>
     ) {
         let now = environment.clock()
@@ -160,7 +143,7 @@ final class Lane: Sendable {
 
     private func begin(_ gate: (any LaneGate)?) {
         let begins = environment.workers.start {
-            await self.work()
+            await LaneWorker(lane: self, environment: self.environment).run()
             guard let gate else { return }
             // Nothing stays open that the provider's other lanes may not count with.
             await self.state.withLock(\.pool)?.closeIdle()
@@ -171,21 +154,10 @@ final class Lane: Sendable {
         update { $0.workerFoundNoConnection(at: $1) }
     }
 
-    private struct Next {
-        var mail: QueuedMail
-        let rules: LaneRules
-        /// The hosts that it was offered to; nil before the first answer.
-        var attempt: SMTPAttempt?
-
-        /// What the attempt came to, where no connection to a further host could be made.
-        func report(after failure: SMTPConnectFailure) -> DeliveryReport {
-            var attempt = attempt
-            guard case .end(let report) = attempt?.next(after: failure) else { return failure.report }
-            return report
-        }
-    }
-
-    private func next(retires: Bool) -> Next? {
+    /// The next mail that may go now, with the rules that it goes by.
+    ///
+    /// - Parameter retires: the worker ends where there is none; see ``LaneMachine/workerAsks(retires:at:)``.
+    func next(retires: Bool) -> (mail: QueuedMail, rules: LaneRules)? {
         let now = environment.clock()
         let nodes = isShared ? environment.fleet.nodes : 1
         let (turn, rules) = state.withLock { state in
@@ -193,96 +165,15 @@ final class Lane: Sendable {
             return (state.machine.workerAsks(retires: retires, at: now), state.rules)
         }
         switch turn {
-        case .mail(let mail): return Next(mail: mail, rules: rules)
+        case .mail(let mail): return (mail, rules)
         case .retire(let wakeAt):
             if let wakeAt { wake(at: wakeAt, now) }
             return nil
         }
     }
 
-    @concurrent private func work() async {
-        // Without a connection to be had the mail stays in the queue, for the workers that have one.
-        guard environment.budget.take() else { return update { $0.workerFoundNoConnection(at: $1) } }
-        defer { environment.budget.giveBack() }
-        let turnEnds = environment.clock() + Self.turnSeconds
-        while let next = next(retires: true) {
-            if !endIfOver(next.mail) { await carry(next) }
-            // Other lanes of the provider wait for its connections.
-            if environment.clock() >= turnEnds, next.rules.providerGate?.othersWait ?? false {
-                return update { $0.workerYields(at: $1) }
-            }
-        }
-    }
-
-    /// How long a worker keeps a connection that other lanes wait for.
-    private static let turnSeconds = 5.0
-
-    private func endIfOver(_ mail: QueuedMail) -> Bool {
-        guard environment.sender.endIfOver(mail) else {
-            mail.run.start(mail.position)
-            return false
-        }
-        answered(.unused)
-        return true
-    }
-
-    /// The next mail that needs a connection, without retiring.
-    private func takeNext() -> Next? {
-        while let next = next(retires: false) {
-            if !endIfOver(next.mail) { return next }
-        }
-        return nil
-    }
-
-    /// Sends `first` and then what waits, as long as the connection is good.
-    private func carry(_ first: Next) async {
-        let holder = Holder(first)
-        let (pool, generation) = connections()
-        do throws(SMTPConnectFailure) {
-            try await pool.withConnection(for: first.attempt) { connection in
-                update { $0.connected(generation, at: $1) }
-                while let next = holder.take() {
-                    guard await send(next, over: connection, of: pool, generation, holder) else { return }
-                    // What goes back to the pool worn, or made in an older way, is closed there.
-                    guard connection.isUsable, isCurrent(generation),
-                        connection.deliveredCount < next.rules.limits.messagesPerConnection
-                    else { return }
-                    holder.put(takeNext())
-                }
-            }
-        } catch {
-            if let next = holder.take() { failed(next, error, generation) }
-        }
-        if let next = holder.take() { await carry(next) }
-    }
-
-    /// - Returns: false where another connection should carry the mail, which is in the holder again.
-    private func send(
-        _ next: Next, over connection: SMTPConnection, of pool: SMTPConnectionPool, _ generation: Int, _ holder: Holder
-    ) async -> Bool {
-        let mail = next.mail
-        tlsResults?.count(mail, over: connection)
-        var attempt = next.attempt ?? pool.beginAttempt()
-        let sessions = attempt.sessions
-        let answer = await environment.sender.send(
-            mail, over: connection, provider: next.rules.provider, isSmarthost: id.isSmarthost
-        ) { pool.next(&attempt, after: $0, by: connection) }
-        switch answer {
-        case .connectionWasClosed:
-            var again = Next(mail: mail, rules: next.rules, attempt: attempt)
-            if attempt.sessions == sessions { again.mail.wasRetried = true }
-            holder.put(again)
-            return false
-        case .notLoggedIn: loginRefused(mail, answer, generation)
-        case .unused: answered(.unused)
-        default:
-            mail.warmUp?.use()
-            answered(answer)
-        }
-        return true
-    }
-
-    private func connections() -> (pool: SMTPConnectionPool, generation: Int) {
+    /// The connections to the site, and the generation of the way they are made in.
+    func connections() -> (pool: SMTPConnectionPool, generation: Int) {
         state.withLock { state in
             let pool =
                 state.pool
@@ -295,50 +186,17 @@ final class Lane: Sendable {
         }
     }
 
-    private func client(_ way: Way) -> SMTPClientConfiguration {
+    private func client(_ way: ConnectionWay) -> SMTPClientConfiguration {
         var client = way.client
         if let tlsResults { client.onTLSOutcome = { tlsResults.ended($0) } }
         return client
     }
 
-    private func isCurrent(_ generation: Int) -> Bool {
+    func isCurrent(_ generation: Int) -> Bool {
         state.withLock { $0.machine.connectionGeneration == generation }
     }
 
-    // MARK: Answers
-
-    private func answered(_ answer: LaneAnswer) { update { $0.answered(answer, at: $1) } }
-
-    /// No connection came about for the mail.
-    private func failed(_ next: Next, _ failure: SMTPConnectFailure, _ generation: Int) {
-        let (mail, provider) = (next.mail, next.rules.provider)
-        let report = next.report(after: failure)
-        tlsResults?.count(mail, over: nil)
-        let answer = report.answer(Refusal(report, provider)?.ofRelay)
-        guard id.isSmarthost, let elsewhere, mail.run.mayStart, !answer.isOurDoing else {
-            return answered(environment.sender.fail(mail, failure, report, provider: provider))
-        }
-        if case .notLoggedIn = answer { return loginRefused(mail, answer, generation) }
-        guard isCurrent(generation) else { return tryAnew(mail) }
-        answered(answer)
-        for mail in elsewhere.handOver([mail]) {
-            _ = environment.sender.fail(mail, failure, report, provider: provider)
-        }
-    }
-
-    /// The smarthost does not let us log in, which is not the mail's fault: another takes it, or it waits untried.
-    private func loginRefused(_ mail: QueuedMail, _ answer: LaneAnswer, _ generation: Int) {
-        guard isCurrent(generation) else { return tryAnew(mail) }
-        answered(answer)
-        let left = elsewhere?.handOver([mail]) ?? [mail]
-        if !left.isEmpty { update { $0.returned(left, at: $1) } }
-    }
-
-    /// The way to connect has changed since: the mail takes the new one.
-    private func tryAnew(_ mail: QueuedMail) {
-        answered(.unused)
-        update { $0.returned([mail], at: $1) }
-    }
+    func answered(_ answer: LaneAnswer) { update { $0.answered(answer, at: $1) } }
 
     // MARK: Rules
 
@@ -371,7 +229,7 @@ final class Lane: Sendable {
 
     /// Connects in this way from now on; mails under way end over the connections they have. A rest for want of a
     /// connection or a login gives way to a probe.
-    func reconnect(_ way: Way) {
+    func reconnect(_ way: ConnectionWay) {
         let (pool, limits) = state.withLock { state in
             state.way = way
             return (state.pool, state.rules.limits)
@@ -452,15 +310,5 @@ extension Lane: LaneGateUser {
         let actions = state.withLock { $0.machine.connectionGranted(at: now) }
         if actions.startWorkers == 1 { begin(gate) } else { gate?.giveBackConnection() }
         if let time = actions.wakeAt { wake(at: time, now) }
-    }
-}
-
-extension Lane {
-    /// Hands one mail into and out of a closure.
-    private final class Holder: Sendable {
-        private let next: Mutex<Next?>
-        init(_ next: Next) { self.next = Mutex(next) }
-        func take() -> Next? { next.withLock { $0.take() } }
-        func put(_ next: Next?) { self.next.withLock { $0 = next } }
     }
 }

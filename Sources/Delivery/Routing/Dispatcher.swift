@@ -123,10 +123,10 @@ final class Dispatcher: Sendable {
 
     // MARK: Elsewhere
 
-    private func elsewhere(than destination: Destination, _ source: MailSource?) -> Lane.Elsewhere? {
+    private func elsewhere(than destination: Destination, _ source: MailSource?) -> Elsewhere? {
         let hasSources = (source.flatMap { sources.pools[$0.pool] }?.sources.count ?? 1) > 1
         guard hasSources || destination.smarthost != nil else { return nil }
-        return Lane.Elsewhere(
+        return Elsewhere(
             opensAt: { [weak self] in self?.opensElsewhere(than: destination, source, at: $0) ?? .infinity },
             handOver: { [weak self] in self?.handOver($0, from: destination, source) ?? $0 })
     }

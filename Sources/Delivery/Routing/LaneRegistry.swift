@@ -63,41 +63,43 @@ final class LaneRegistry: Sendable {
 
     /// The lane that leads there, which is made if it is new. One that is known follows the destination's addresses.
     func lane(
-        to destination: Destination, from source: MailSource?, elsewhere: @autoclosure () -> Lane.Elsewhere? = nil
+        to destination: Destination, from source: MailSource?, elsewhere: @autoclosure () -> Elsewhere? = nil
     ) -> Lane {
         let id = destination.id.from(source?.address)
         let targets = destination.targets(from: source)
         let now = environment.clock()
-        let (lane, hasMoved) = state.withLock { state -> (Lane, Bool) in
+        let (lane, hasMoved, isShutDown) = state.withLock { state -> (Lane, Bool, Bool) in
             guard let known = state.entries[id] else {
                 let lane = make(id, to: destination, from: source, targets, elsewhere(), state, at: now)
                 state.entries[id] = Entry(
                     lane: lane, destination: destination, source: source, targets: targets, askedFor: now)
-                return (lane, false)
+                return (lane, false, state.isShutDown)
             }
             state.entries[id]?.askedFor = now
             // Smarthosts may have been read anew since the caller asked for them; name servers turn their answers round.
-            guard known.destination.smarthost == nil, known.targets != targets else { return (known.lane, false) }
+            guard known.destination.smarthost == nil, known.targets != targets else {
+                return (known.lane, false, false)
+            }
             state.entries[id]?.targets = targets
             state.entries[id]?.destination = destination
-            return (known.lane, true)
+            return (known.lane, true, false)
         }
         // The lane keeps its place and what it has learnt.
         if hasMoved { lane.setTargets(targets) }
+        // The mail of a node that ends goes back.
+        if isShutDown { lane.takeNoMore() }
         return lane
     }
 
     private func make(
         _ id: LaneID, to destination: Destination, from source: MailSource?, _ targets: [SMTPTarget],
-        _ elsewhere: Lane.Elsewhere?, _ state: State, at now: SteadySeconds
+        _ elsewhere: Elsewhere?, _ state: State, at now: SteadySeconds
     ) -> Lane {
         let rules = laneRules(id, to: destination, from: source, provider: rules.provider(of: destination))
         let lane = Lane(
             id, rules: rules, way: way(id, to: destination, from: source, targets),
             order: state.orders.order(for: id, at: now), isShared: source == nil && destination.smarthost == nil,
             elsewhere: elsewhere, tlsResults: tlsResults.map { LaneTLSResults($0, now: { Date() }) }, in: environment)
-        // The mail of a node that ends goes back.
-        if state.isShutDown { lane.takeNoMore() }
         return lane
     }
 
@@ -109,7 +111,7 @@ final class LaneRegistry: Sendable {
 
     private func way(
         _ id: LaneID, to destination: Destination, from source: MailSource?, _ targets: [SMTPTarget]
-    ) -> Lane.Way {
+    ) -> ConnectionWay {
         var client = SMTPClientConfiguration(heloName: source?.heloName ?? configuration.heloName)
         client.localAddress = source.flatMap { IPAddress($0.address) }
         client.tls = configuration.tls
@@ -121,7 +123,7 @@ final class LaneRegistry: Sendable {
         client.credentials = destination.smarthost?.credentials
         client.startsWithTLS = destination.smarthost?.startsWithTLS ?? false
         client.trace = SMTPTrace(hub: traces, lane: id.description) { id.matches($0) }
-        return Lane.Way(targets: targets, client: client, needsLogin: destination.smarthost?.credentials != nil)
+        return ConnectionWay(targets: targets, client: client, needsLogin: destination.smarthost?.credentials != nil)
     }
 
     // MARK: Rules

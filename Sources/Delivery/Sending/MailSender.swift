@@ -2,7 +2,8 @@ import SMTPProtocol
 import SMTPTransport
 import TrafficShaping
 
-/// What a lane does with mails, one at a time.
+/// What a lane does with mails, one at a time: all that lanes know of sending, so that they can be tested without a
+/// database.
 protocol MailSender: Sendable {
     /// Ends a mail that must not be sent any more; true where it did.
     func endIfOver(_ mail: QueuedMail) -> Bool

@@ -1,0 +1,159 @@
+import SMTPProtocol
+import SMTPTransport
+import Synchronization
+import TrafficShaping
+
+/// Carries a lane's mail over one connection at a time, until there is none that may go now.
+struct LaneWorker: Sendable {
+    let lane: Lane
+    let environment: LaneEnvironment
+
+    private var sender: any MailSender { environment.sender }
+
+    /// A mail in the worker's hands.
+    private struct Load {
+        var mail: QueuedMail
+        let rules: LaneRules
+        /// The hosts that it was offered to; nil before the first answer.
+        var attempt: SMTPAttempt?
+
+        /// What the attempt came to, where no connection to a further host could be made.
+        func report(after failure: SMTPConnectFailure) -> DeliveryReport {
+            var attempt = attempt
+            guard case .end(let report) = attempt?.next(after: failure) else { return failure.report }
+            return report
+        }
+    }
+
+    @concurrent func run() async {
+        // Without a connection to be had the mail stays in the queue, for the workers that have one.
+        guard environment.budget.take() else { return lane.update { $0.workerFoundNoConnection(at: $1) } }
+        defer { environment.budget.giveBack() }
+        let turnEnds = environment.clock() + Self.turnSeconds
+        while let next = lane.next(retires: true) {
+            if !endIfOver(next.mail) { await carry(Load(mail: next.mail, rules: next.rules)) }
+            // Other lanes of the provider wait for its connections.
+            if environment.clock() >= turnEnds, next.rules.providerGate?.othersWait ?? false {
+                return lane.update { $0.workerYields(at: $1) }
+            }
+        }
+    }
+
+    /// How long a worker keeps a connection that other lanes wait for.
+    private static let turnSeconds = 5.0
+
+    // MARK: Taking mail
+
+    private func endIfOver(_ mail: QueuedMail) -> Bool {
+        guard sender.endIfOver(mail) else {
+            mail.run.start(mail.position)
+            return false
+        }
+        lane.answered(.unused)
+        return true
+    }
+
+    /// The next mail that needs a connection, without retiring.
+    private func takeNext() -> Load? {
+        while let next = lane.next(retires: false) {
+            if !endIfOver(next.mail) { return Load(mail: next.mail, rules: next.rules) }
+        }
+        return nil
+    }
+
+    // MARK: Sending
+
+    /// Sends `first` and then what waits, as long as the connection is good.
+    private func carry(_ first: Load) async {
+        let hands = Hands(first)
+        let (pool, generation) = lane.connections()
+        do throws(SMTPConnectFailure) {
+            try await pool.withConnection(for: first.attempt) { connection in
+                lane.update { $0.connected(generation, at: $1) }
+                while let load = hands.take() {
+                    guard await send(load, over: connection, of: pool, generation, hands) else { return }
+                    // What goes back to the pool worn, or made in an older way, is closed there.
+                    guard connection.isUsable, lane.isCurrent(generation),
+                        connection.deliveredCount < load.rules.limits.messagesPerConnection
+                    else { return }
+                    hands.put(takeNext())
+                }
+            }
+        } catch {
+            if let load = hands.take() { failed(load, error, generation) }
+        }
+        if let load = hands.take() { await carry(load) }
+    }
+
+    /// - Returns: false where another connection should carry the mail, which is in the hands again.
+    private func send(
+        _ load: Load, over connection: SMTPConnection, of pool: SMTPConnectionPool, _ generation: Int, _ hands: Hands
+    ) async -> Bool {
+        let mail = load.mail
+        lane.tlsResults?.count(mail, over: connection)
+        var attempt = load.attempt ?? pool.beginAttempt()
+        let sessions = attempt.sessions
+        let answer = await sender.send(
+            mail, over: connection, provider: load.rules.provider, isSmarthost: lane.id.isSmarthost
+        ) { pool.next(&attempt, after: $0, by: connection) }
+        switch answer {
+        case .connectionWasClosed:
+            var again = Load(mail: mail, rules: load.rules, attempt: attempt)
+            if attempt.sessions == sessions { again.mail.wasRetried = true }
+            hands.put(again)
+            return false
+        case .notLoggedIn: loginRefused(mail, answer, generation)
+        case .unused: lane.answered(.unused)
+        default:
+            mail.warmUp?.use()
+            lane.answered(answer)
+        }
+        return true
+    }
+
+    // MARK: No connection
+
+    private func failed(_ load: Load, _ failure: SMTPConnectFailure, _ generation: Int) {
+        let (mail, provider) = (load.mail, load.rules.provider)
+        let report = load.report(after: failure)
+        lane.tlsResults?.count(mail, over: nil)
+        let answer = report.answer(Refusal(report, provider)?.ofRelay)
+        let fate = UnreachedMail(
+            answer, mayGoElsewhere: lane.id.isSmarthost && lane.elsewhere != nil, mayStart: mail.run.mayStart,
+            isCurrentWay: lane.isCurrent(generation))
+        switch fate {
+        case .fails: lane.answered(sender.fail(mail, failure, report, provider: provider))
+        case .triesAgain: tryAgain(mail)
+        case .waitsForLogin: loginRefused(mail, answer, generation)
+        case .isOffered:
+            lane.answered(answer)
+            for mail in lane.elsewhere?.handOver([mail]) ?? [mail] {
+                _ = sender.fail(mail, failure, report, provider: provider)
+            }
+        }
+    }
+
+    /// The smarthost does not let us log in, which is not the mail's fault: another takes it, or it waits untried.
+    private func loginRefused(_ mail: QueuedMail, _ answer: LaneAnswer, _ generation: Int) {
+        guard lane.isCurrent(generation) else { return tryAgain(mail) }
+        lane.answered(answer)
+        let left = lane.elsewhere?.handOver([mail]) ?? [mail]
+        if !left.isEmpty { lane.update { $0.returned(left, at: $1) } }
+    }
+
+    /// The way to connect has changed since: the mail takes the new one.
+    private func tryAgain(_ mail: QueuedMail) {
+        lane.answered(.unused)
+        lane.update { $0.returned([mail], at: $1) }
+    }
+}
+
+extension LaneWorker {
+    /// Hands one mail into and out of a closure.
+    private final class Hands: Sendable {
+        private let load: Mutex<Load?>
+        init(_ load: Load) { self.load = Mutex(load) }
+        func take() -> Load? { load.withLock { $0.take() } }
+        func put(_ load: Load?) { self.load.withLock { $0 = load } }
+    }
+}

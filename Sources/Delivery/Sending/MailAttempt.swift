@@ -1,0 +1,109 @@
+import Campaigns
+import Logging
+import MailMessage
+import MailTypes
+import SMTPProtocol
+import SMTPTransport
+import TrafficShaping
+import Vault
+
+/// One attempt at one mail over a connection: render, sign, journal the intent, send, journal the answer.
+struct MailAttempt {
+    let mail: QueuedMail
+    let provider: Provider
+    /// The site passes mail on to others, and may want a login.
+    let isSmarthost: Bool
+    let sender: Sender
+
+    private var run: BatchRun { mail.run }
+    private var position: Int { mail.position }
+    private var record: RecipientRecord { run.batch.records[position] }
+    private var fates: FateRecorder { sender.fates }
+
+    /// - Parameter step: what follows an answer that another host might not give; asked once.
+    func send(over connection: SMTPConnection, step: (DeliveryReport) -> SMTPAttempt.Step) async -> LaneAnswer {
+        let token = run.runtime.token(of: run.fingerprints[position])
+        guard let signed = signedMail(token), await mayBeSent() else { return .unused }
+        let dot = FinalDot(of: run, position, markedIn: sender.marks)
+        defer { dot.done() }
+        let begun = ContinuousClock.now
+        let answered = await deliver(signed, token, dot, over: connection)
+        switch turn(answered, step) {
+        case .untried(let answer):
+            sender.journal.record(run, [JournalEntry(run, position, .withdrawn)])
+            return answer
+        case .ended(let report): return finish(report, connection, after: .now - begun)
+        }
+    }
+
+    private func finish(
+        _ report: DeliveryReport, _ connection: SMTPConnection, after duration: Duration
+    ) -> LaneAnswer {
+        if report.verdict == .accepted { sender.metrics.accepted(over: connection) }
+        let refusal = Refusal(report, provider)
+        let decision = fates.finish(run, position, report, refusal)
+        sender.account(mail, AttemptRecord.Peer(connection), report, decision, duration)
+        return report.answer(isSmarthost ? refusal?.ofRelay : refusal)
+    }
+
+    // MARK: Before
+
+    /// Nil where there is none: then the recipient has its fate.
+    private func signedMail(_ token: String) -> SignedMail? {
+        do {
+            return try run.runtime.mail(for: record, token: token, at: sender.now())
+        } catch let error as RenderError {
+            fates.end(run, position, .invalid, RecipientReply(text: error.description))
+        } catch {
+            // Signing failed: our fault, not the recipient's. The mail waits for a repair instead of leaving unsigned.
+            sender.logger.error(
+                "mail not signed", metadata: ["campaign": "\(run.batch.id.campaign)", "error": "\(error)"])
+            fates.defer(
+                run, position, RecipientReply(text: "the message could not be signed"),
+                inSeconds: fates.retrySeconds(run, position, .unreachable))
+        }
+        return nil
+    }
+
+    /// Journals the intent; false where the mail must not be sent: then the recipient has its fate.
+    private func mayBeSent() async -> Bool {
+        switch await sender.journal.intend(run, position) {
+        case .stopped: run.finish(position, .untouched)
+        case .suppressed: fates.end(run, position, .suppressed, RecipientReply(text: "the address is suppressed"))
+        case .send where run.holdsLease: return true
+        case .send:
+            // The node stood still past its lease between the commit and now; the mail is the next holder's.
+            run.stop(.abandon)
+            run.finish(position, .untouched)
+        }
+        return false
+    }
+
+    // MARK: The transaction
+
+    private func deliver(
+        _ signed: SignedMail, _ token: String, _ dot: FinalDot, over connection: SMTPConnection
+    ) async -> DeliveryReport {
+        let envelope = SMTPEnvelope(
+            reversePath: run.runtime.reversePath(token: token), recipient: record.address,
+            needsSMTPUTF8: signed.isInternationalised, is8Bit: signed.isInternationalised,
+            size: signed.signature.count + signed.content.count, requiresTLS: run.runtime.requiresTLS)
+        let message = OutgoingMessage(
+            header: signed.signature, content: signed.content, mayEnd: { dot.mayBeWritten() })
+        return await connection.deliver(envelope, message)
+    }
+
+    private enum Turn {
+        case ended(DeliveryReport)
+        /// It counts for nothing: the mail goes on by another connection, or waits for a login.
+        case untried(LaneAnswer)
+    }
+
+    private func turn(_ report: DeliveryReport, _ step: (DeliveryReport) -> SMTPAttempt.Step) -> Turn {
+        if report.mayRetryAtOnce && !mail.wasRetried { return .untried(.connectionWasClosed) }
+        if isSmarthost && report.isLoginFailure { return .untried(.notLoggedIn(report.loginProblem)) }
+        guard report.isAboutHost, Refusal(report, provider)?.isAboutSender != true else { return .ended(report) }
+        guard case .end(let decisive) = step(report) else { return .untried(.connectionWasClosed) }
+        return .ended(decisive)
+    }
+}
