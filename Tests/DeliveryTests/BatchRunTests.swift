@@ -212,15 +212,17 @@ struct BatchRunTests {
     }
 
     @Test func `of a cancelled batch those are done with that were never begun`() async throws {
-        let run = try BatchRun.sample(3)
+        let time = TestClock()
+        let run = try BatchRun.sample(3, clock: time.clock)
         run.finish(0, .final(RecipientResult(index: 0, outcome: .delivered)))
         run.stop(.cancel)
         run.finish(2, .untouched)
+        time.pass(seconds: 10)
         let step = Task { await run.next() }
         // Whenever it begins to wait.
         let ticking = Task {
             while !Task.isCancelled {
-                run.tick(at: .now + .seconds(10))
+                run.tick()
                 try? await Task.sleep(for: .milliseconds(5))
             }
         }
@@ -236,11 +238,11 @@ struct BatchRunTests {
 
     @Test(arguments: [BatchRun.StopReason.park, .abandon])
     func `a batch that is given back has no parts`(_ reason: BatchRun.StopReason) throws {
-        var timing = PartTiming(startedAt: .now)
-        timing.finished(dueAt: .now)
-        #expect(timing.isDue(at: .now + .seconds(3_600)))
+        var timing = PartTiming(startedAt: 0)
+        timing.finished(dueAt: 0)
+        #expect(timing.isDue(at: 3_600))
         timing.parked()
-        #expect(!timing.isDue(at: .now + .seconds(3_600)))
+        #expect(!timing.isDue(at: 3_600))
         let run = try BatchRun.sample(2)
         run.finish(0, .untouched)
         run.stop(reason)
@@ -254,14 +256,15 @@ struct BatchRunTests {
             // It is far, near, over; and it had passed when the batch was claimed.
             (1_000, false, 900, 110), (1_000, false, 1_000, 10), (1_000, false, 2_000, 10), (1_000, true, 2_000, 60),
             (.max, false, 900, 315_360_010), (.max, false, -5, 315_360_010),
-        ] as [(Int64, Bool, Int64, Int)])
-    func `mail starts until a little after the expiry`(_ expiry: Int64, _ isExpired: Bool, _ now: Int64, _ seconds: Int)
-    {
-        #expect(LastCall.after(expiry: expiry, isExpired: isExpired, now: now) == .seconds(seconds))
+        ] as [(Int64, Bool, Int64, Double)])
+    func `mail starts until a little after the expiry`(
+        _ expiry: Int64, _ isExpired: Bool, _ now: Int64, _ seconds: Double
+    ) {
+        #expect(LastCall.after(expiry: expiry, isExpired: isExpired, now: now) == seconds)
     }
 
     @Test func `a run ends for its campaign's expiry without being stopped`() throws {
-        let run = try BatchRun.sample(1, expiresAt: 1_000, now: 1_011)
+        let run = try BatchRun.sample(1, expiresAt: 1_000, clock: .standing(at: 1_011))
         // By the table above: it has its grace.
         #expect(run.mayStart)
         #expect(!run.isStopped)
@@ -271,14 +274,16 @@ struct BatchRunTests {
     // MARK: Leases
 
     @Test func `no mail starts after the lease`() throws {
-        let run = try BatchRun.sample(1, leaseEnd: .now - .milliseconds(1))
-        #expect(!run.mayStart)
-        #expect(!run.holdsLease)
-        run.extendLease(to: .now + .seconds(60))
-        #expect(run.mayStart)
-        #expect(run.holdsLease)
+        let time = TestClock()
+        let run = try BatchRun.sample(1, leaseEnd: 60, clock: time.clock)
+        time.pass(seconds: 59)
+        #expect(run.mayStart && run.holdsLease && !run.isStopped)
+        time.pass(seconds: 1)
+        #expect(!run.mayStart && !run.holdsLease && run.isStopped)
+        run.extendLease(to: 120)
+        #expect(run.mayStart && run.holdsLease && !run.isStopped)
         // An answer that comes late must not shorten what a later one granted.
-        run.extendLease(to: .now - .seconds(1))
+        run.extendLease(to: 59)
         #expect(run.mayStart)
     }
 
@@ -289,7 +294,7 @@ struct BatchRunTests {
         run.stop(reason)
         #expect(!run.mayStart)
         #expect(run.holdsLease)
-        run.extendLease(to: .now + .seconds(120))
+        run.extendLease(to: 120)
         #expect(!run.mayStart)
     }
 }
@@ -297,8 +302,8 @@ struct BatchRunTests {
 extension BatchRun {
     /// A run that no database knows.
     static func sample(
-        _ count: Int, attempts: [UInt8]? = nil, leaseEnd: ContinuousClock.Instant = .now + .seconds(60),
-        expiresAt: Int64 = .max, now: Int64 = 0
+        _ count: Int, attempts: [UInt8]? = nil, leaseEnd: Double = .infinity, expiresAt: Int64 = .max,
+        clock: DeliveryClock = .system
     ) throws -> BatchRun {
         let account = AccountID(rawValue: 1)
         let campaign = CampaignID(rawValue: 1)
@@ -322,7 +327,7 @@ extension BatchRun {
                 id: BatchID(account: account, campaign: campaign, number: 1), epoch: 1, standing: .open,
                 records: records, progress: [:], isRetry: false, campaignExpiresAt: expiresAt),
             runtime: runtime, fingerprints: records.map { runtime.keys.fingerprinter.fingerprint($0.address) },
-            leaseEnd: leaseEnd, now: now)
+            leaseEnd: leaseEnd, clock: clock)
     }
 
     /// Waits for the end, whatever parts are due before.

@@ -154,7 +154,7 @@ struct DeliveryFixture: Sendable {
         return BatchRun(
             batch, runtime: runtime,
             fingerprints: batch.records.map { runtime.keys.fingerprinter.fingerprint($0.address) },
-            leaseEnd: .now + .seconds(60))
+            leaseEnd: DeliveryClock.after(60), clock: .system)
     }
 
     /// Runs `body` while another session holds the rows of all batches locked, so that no journal group commits.

@@ -189,7 +189,7 @@ struct RouteTests {
 
     @Test func `a mail that is handed over counts once for a source that warms up`() async throws {
         let fixture = try await DeliveryFixture.make()
-        let today = Int(Sender.wallClock() / 86_400)
+        let today = DeliveryClock.system.day
         let new = MailSource(
             address: "127.0.0.7", heloName: "new.example.net", pool: "default",
             warmUp: WarmUpSchedule(startDay: today, dailyAllowances: [30, 30, 30]))

@@ -1,3 +1,4 @@
+import Campaigns
 import DNSResolution
 import MailTypes
 import SMTPTransport
@@ -146,6 +147,38 @@ struct RoutingTests {
         let seen = sources.withLock { $0 }
         #expect(seen.count == 20 && seen.values.allSatisfy { $0.count == 1 })
         #expect(Set(seen.values.flatMap(\.self)).count == 3)
+    }
+
+    // MARK: Chance
+
+    /// The recipients whose mail came by the first of two smarthosts.
+    private static func byTheFirst(_ seed: UInt64) async throws -> Set<String> {
+        let sender = RecordingSender()
+        sender.delivers = true
+        let run = try BatchRun.sample(60)
+        let (first, second) = (MailServer(), MailServer())
+        try await first.run { one in
+            try await second.run { other in
+                let routing = SampleRouting(sender, dice: .seeded(seed)) { configuration in
+                    configuration.smarthosts = [
+                        Smarthost(host: "127.0.0.1", port: one), Smarthost(host: "127.0.0.1", port: other),
+                    ]
+                }
+                routing.dispatcher.enqueue(
+                    (0..<60).map { QueuedMail(run: run, position: $0, queuedAt: routing.lanes.now()) },
+                    to: routing.dispatcher.smarthosts.destinations, account: run.batch.id.account)
+                try await eventually("all are sent") { sender.sent.count == 60 }
+                await routing.end()
+            }
+        }
+        return Set(first.copies.keys)
+    }
+
+    @Test func `the same dice lead the same mails to the same smarthosts`() async throws {
+        let once = try await Self.byTheFirst(1)
+        #expect((10..<50).contains(once.count))
+        #expect(try await Self.byTheFirst(1) == once)
+        #expect(try await Self.byTheFirst(2) != once)
     }
 
     // MARK: Gates

@@ -19,7 +19,7 @@ final class SampleRouting: Sendable {
     private let running: Task<Void, Never>
 
     init(
-        _ sender: any MailSender, _ budget: ConnectionBudget = ConnectionBudget(64),
+        _ sender: any MailSender, _ budget: ConnectionBudget = ConnectionBudget(64), dice: Dice = .system,
         _ adjust: (inout DeliveryConfiguration) -> Void = { _ in },
         gate: @escaping LaneRegistry.ProviderGate = { _, _ in nil }
     ) {
@@ -30,13 +30,13 @@ final class SampleRouting: Sendable {
             configuration, rules: rules,
             in: LaneEnvironment(
                 policy: configuration.governor, budget: budget, fleet: fleet, sender: sender,
-                group: MultiThreadedEventLoopGroup.singleton, logger: .silent), providerGate: gate)
+                group: MultiThreadedEventLoopGroup.singleton, clock: .system, logger: .silent), providerGate: gate)
         self.lanes = lanes
         dispatcher = Dispatcher(
             resolver: DestinationResolver(configuration, rules: rules, resolver: nil),
             smarthosts: Smarthosts(configuration.smarthosts, rules: rules),
-            sources: SourceChooser(pools: configuration.sources, fleet: fleet, wallClock: Sender.wallClock),
-            lanes: lanes, sender: sender)
+            sources: SourceChooser(pools: configuration.sources, fleet: fleet, clock: .system),
+            lanes: lanes, sender: sender, dice: dice)
         running = Task { await lanes.run() }
     }
 

@@ -82,7 +82,7 @@ struct ShapingTests {
 
     @Test func `a source that warms up stops at its allowance, and the rest goes by the others`() async throws {
         let fixture = try await DeliveryFixture.make()
-        let today = Int(Sender.wallClock() / 86_400)
+        let today = DeliveryClock.system.day
         let server = MailServer()
         let campaign = try await fixture.send(30, batchSize: 30)
         let sources = [
@@ -127,7 +127,8 @@ struct ShapingTests {
     @Test func `a node that is not alone asks for its part, and one that is alone does not`() async throws {
         let fleet = FleetState()
         let asked = Asked()
-        let rate = SiteRate(site: "a", rate: MessageRate(10, per: .second), fleet: fleet) { _, _, wanted in
+        let rate = SiteRate(site: "a", rate: MessageRate(10, per: .second), fleet: fleet, clock: .system) {
+            _, _, wanted in
             await asked.add(wanted)
             return wanted
         }
@@ -140,8 +141,8 @@ struct ShapingTests {
         }
         try await fleet.refresh(from: fixture.store, node: "x", aliveSeconds: 30, day: 1)
         #expect(fleet.nodes == 2)
-        #expect(!rate.take(forQueued: 5, at: SteadyClock.now))
-        try await eventually("tokens are leased") { rate.take(forQueued: 5, at: SteadyClock.now) }
+        #expect(!rate.take(forQueued: 5, at: DeliveryClock.after(0)))
+        try await eventually("tokens are leased") { rate.take(forQueued: 5, at: DeliveryClock.after(0)) }
         #expect(await asked.calls == [5])
     }
 

@@ -72,13 +72,13 @@ package struct AttemptRecord: Sendable, Equatable {
 extension AttemptRecord {
     init(
         _ run: BatchRun, _ position: Int, _ peer: Peer, _ report: DeliveryReport, _ decision: AttemptDecision,
-        _ duration: Duration?, at time: Date
+        _ seconds: Double?, at time: Double
     ) {
         let recipient = run.batch.records[position]
         self.init(
-            time: Int64(time.timeIntervalSince1970 * 1_000), batch: run.batch.id, recipient: recipient.address,
+            time: Int64(time * 1_000), batch: run.batch.id, recipient: recipient.address,
             attempt: Int(recipient.attempt) + 1, peer: peer, report: report, decision: decision.name,
-            milliseconds: duration.map { $0 / .milliseconds(1) }.map { Int64($0) })
+            milliseconds: seconds.map { Int64($0 * 1_000) })
     }
 }
 

@@ -10,7 +10,7 @@ struct BatchOpener: Sendable {
     let dispatcher: Dispatcher
     let fates: FateRecorder
     let suppressions: JournalWriter.SuppressionCheck
-    let now: @Sendable () -> Int64
+    let clock: DeliveryClock
 
     /// - Parameter endText: why none of the batch's mails may start, where its campaign has expired; nil where they get a
     ///   last attempt.
@@ -20,7 +20,7 @@ struct BatchOpener: Sendable {
         for (position, record) in run.batch.records.enumerated() {
             let isSuppressed = suppressed.contains(run.fingerprints[position])
             // No copy is sent when there is no time left to learn what became of it.
-            if takeUp(run, position, record, mayMail: !isSuppressed && !run.isExpired(at: now())) { continue }
+            if takeUp(run, position, record, mayMail: !isSuppressed && !run.isExpired(at: clock.seconds)) { continue }
             if isSuppressed {
                 fates.end(run, position, .suppressed, RecipientReply(text: "the address is suppressed"))
             } else if let endText {

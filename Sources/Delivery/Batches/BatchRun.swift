@@ -1,19 +1,19 @@
 import Campaigns
 import MailTypes
 import Synchronization
+import TrafficShaping
 import Vault
 
 /// One claimed batch in work: what has become of each of its recipients, and whether its mails may still start.
 ///
 /// Positions are indices into the batch's records.
 final class BatchRun: Sendable {
-    typealias Instant = ContinuousClock.Instant
-
     let batch: ClaimedBatch
     let runtime: CampaignRuntime
     let fingerprints: [Fingerprint]
     /// No mail starts after it: the campaign has expired, and what could be tried once more had its time.
-    private let lastCallAt: Instant
+    private let lastCallAt: SteadySeconds
+    private let clock: DeliveryClock
 
     private struct State {
         var fates: [Fate?]
@@ -26,7 +26,7 @@ final class BatchRun: Sendable {
         /// Mails of this run that were to be sent again because an answer was lost, by position.
         var resends: [Int: Int] = [:]
         var stop: StopReason?
-        var leaseEnd: Instant
+        var leaseEnd: SteadySeconds
         var timing: PartTiming
         var waiter: CheckedContinuation<Step, Never>?
 
@@ -42,16 +42,18 @@ final class BatchRun: Sendable {
 
     private let state: Mutex<State>
 
-    /// - Parameter now: seconds since 1970.
     init(
-        _ batch: ClaimedBatch, runtime: CampaignRuntime, fingerprints: [Fingerprint], leaseEnd: Instant,
-        now: Int64 = Sender.wallClock()
+        _ batch: ClaimedBatch, runtime: CampaignRuntime, fingerprints: [Fingerprint], leaseEnd: SteadySeconds,
+        clock: DeliveryClock
     ) {
         self.batch = batch
         self.runtime = runtime
         self.fingerprints = fingerprints
-        let startedAt = Instant.now
-        lastCallAt = startedAt + LastCall.after(expiry: batch.campaignExpiresAt, isExpired: batch.isExpired, now: now)
+        self.clock = clock
+        let startedAt = clock.steady()
+        lastCallAt =
+            startedAt
+            + LastCall.after(expiry: batch.campaignExpiresAt, isExpired: batch.isExpired, now: clock.seconds)
         state = Mutex(
             State(
                 fates: Array(repeating: nil, count: batch.records.count), remaining: batch.records.count,
@@ -74,23 +76,23 @@ final class BatchRun: Sendable {
 
     private enum Fate: Sendable {
         case final(RecipientResult)
-        case waits(until: Instant, wasTried: Bool, awaitsResume: Bool)
+        case waits(until: SteadySeconds, wasTried: Bool, awaitsResume: Bool)
         case untouched
         /// In a part of the batch that was settled before.
         case settled
 
-        init(_ disposition: Disposition, at now: Instant) {
+        init(_ disposition: Disposition, at now: SteadySeconds) {
             switch disposition {
             case .final(let result): self = .final(result)
             case .deferred(let seconds):
-                self = .waits(until: now + .seconds(seconds), wasTried: true, awaitsResume: false)
+                self = .waits(until: now + seconds, wasTried: true, awaitsResume: false)
             case .requeued(let seconds, let awaitsResume):
-                self = .waits(until: now + .seconds(seconds), wasTried: false, awaitsResume: awaitsResume)
+                self = .waits(until: now + seconds, wasTried: false, awaitsResume: awaitsResume)
             case .untouched: self = .untouched
             }
         }
 
-        var dueAt: Instant? {
+        var dueAt: SteadySeconds? {
             if case .waits(let until, _, _) = self { until } else { nil }
         }
 
@@ -110,15 +112,21 @@ final class BatchRun: Sendable {
 
     /// Whether another mail of this batch may start.
     var mayStart: Bool {
-        let now = Instant.now
+        let now = clock.steady()
         return state.withLock { $0.stop == nil && now < $0.leaseEnd } && now < lastCallAt
     }
 
     /// Whether no other mail starts for a reason that is not the campaign's expiry: what has not started is left alone.
-    var isStopped: Bool { state.withLock { $0.stop != nil || Instant.now >= $0.leaseEnd } }
+    var isStopped: Bool {
+        let now = clock.steady()
+        return state.withLock { $0.stop != nil || now >= $0.leaseEnd }
+    }
 
     /// Whether the lease still holds by this node's own clock.
-    var holdsLease: Bool { state.withLock { Instant.now < $0.leaseEnd } }
+    var holdsLease: Bool {
+        let now = clock.steady()
+        return state.withLock { now < $0.leaseEnd }
+    }
 
     var stopReason: StopReason? { state.withLock(\.stop) }
 
@@ -129,9 +137,10 @@ final class BatchRun: Sendable {
 
     /// The first reason stands, except that a lost lease overrules all, and ends the waiting.
     func stop(_ reason: StopReason) {
+        let now = clock.steady()
         let waiter = state.withLock { state -> CheckedContinuation<Step, Never>? in
             if state.stop == nil || reason == .abandon {
-                if state.stop == nil && reason == .cancel { state.timing.cancelled(at: .now) }
+                if state.stop == nil && reason == .cancel { state.timing.cancelled(at: now) }
                 if reason != .cancel { state.timing.parked() }
                 state.stop = reason
             }
@@ -140,7 +149,7 @@ final class BatchRun: Sendable {
         waiter?.resume(returning: .ended)
     }
 
-    func extendLease(to end: Instant) {
+    func extendLease(to end: SteadySeconds) {
         state.withLock { $0.leaseEnd = max($0.leaseEnd, end) }
     }
 
@@ -187,9 +196,10 @@ final class BatchRun: Sendable {
 
     /// Records the fate of the recipient at `position`. Called once for each.
     func finish(_ position: Int, _ disposition: Disposition) {
+        let now = clock.steady()
         let waiter = state.withLock { state -> CheckedContinuation<Step, Never>? in
             precondition(state.fates[position] == nil, "a recipient has one fate a run")
-            let fate = Fate(disposition, at: .now)
+            let fate = Fate(disposition, at: now)
             state.fates[position] = fate
             state.remaining -= 1
             state.timing.finished(dueAt: fate.dueAt)
@@ -228,7 +238,8 @@ final class BatchRun: Sendable {
     }
 
     /// Looks whether a part is due. Called from time to time.
-    func tick(at now: Instant = .now) {
+    func tick() {
+        let now = clock.steady()
         let waiter = state.withLock { state -> CheckedContinuation<Step, Never>? in
             guard !state.isOver, state.timing.isDue(at: now) else { return nil }
             defer { state.waiter = nil }
@@ -246,8 +257,9 @@ final class BatchRun: Sendable {
     }
 
     /// Nil where nothing is done. Say ``settled(_:)`` when it is.
-    func takePart(at now: Instant = .now) -> Part? {
-        state.withLock { state in
+    func takePart() -> Part? {
+        let now = clock.steady()
+        return state.withLock { state in
             state.timing.taken(at: now)
             let positions = state.fates.indices.filter { position in
                 switch state.fates[position] {
@@ -277,7 +289,8 @@ final class BatchRun: Sendable {
         case abandon
     }
 
-    func conclusion(at now: Instant = .now) -> Conclusion {
+    func conclusion() -> Conclusion {
+        let now = clock.steady()
         let state = state.withLock { (fates: $0.fates, stop: $0.stop, all: $0) }
         if state.stop == .abandon { return .abandon }
         let hasUntouched = state.fates.contains { fate in
@@ -291,7 +304,8 @@ final class BatchRun: Sendable {
         return .settle(settlement(of: Array(state.fates.indices), state.all, at: now).0)
     }
 
-    private func settlement(of positions: [Int], _ state: State, at now: Instant) -> (BatchSettlement, Set<Int32>) {
+    private func settlement(of positions: [Int], _ state: State, at now: SteadySeconds) -> (BatchSettlement, Set<Int32>)
+    {
         var results: [RecipientResult] = []
         var retries = RetryGroups()
         var untouched: Set<Int32> = []
@@ -302,7 +316,7 @@ final class BatchRun: Sendable {
             case .waits(let until, let wasTried, let awaitsResume):
                 record.count(resends: state.resends[position] ?? 0)
                 if wasTried { record = record.triedAgain() }
-                retries.add(record, inSeconds: now.duration(to: until) / .seconds(1), awaitsResume: awaitsResume)
+                retries.add(record, inSeconds: until - now, awaitsResume: awaitsResume)
             case .untouched: untouched.insert(record.index)
             case .settled, nil: break
             }

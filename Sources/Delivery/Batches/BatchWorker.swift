@@ -1,6 +1,7 @@
 import Campaigns
 import Logging
 import MailTypes
+import TrafficShaping
 import Vault
 
 /// Works on one claimed batch at a time until it is settled, or given back.
@@ -14,10 +15,11 @@ struct BatchWorker: Sendable {
     let orders: OrderKeeper
     let completion: CampaignCompletion
     let metrics: DeliveryMetrics
+    let clock: DeliveryClock
     let logger: Logger
 
     /// - Parameter leaseEnd: no mail starts later, unless the lease is extended.
-    func work(on batch: ClaimedBatch, leaseEnd: ContinuousClock.Instant) async throws {
+    func work(on batch: ClaimedBatch, leaseEnd: SteadySeconds) async throws {
         let run = try await begin(batch, leaseEnd: leaseEnd)
         // Read before the orders, so that a recall that follows one is not missed.
         let recalls = orders.recalls
@@ -44,11 +46,12 @@ struct BatchWorker: Sendable {
         try await finish(run, recalls: recalls)
     }
 
-    private func begin(_ batch: ClaimedBatch, leaseEnd: ContinuousClock.Instant) async throws -> BatchRun {
+    private func begin(_ batch: ClaimedBatch, leaseEnd: SteadySeconds) async throws -> BatchRun {
         let runtime = try await runtimes.runtime(batch.id.account, batch.id.campaign)
         let run = BatchRun(
             batch, runtime: runtime,
-            fingerprints: batch.records.map { runtime.keys.fingerprinter.fingerprint($0.address) }, leaseEnd: leaseEnd)
+            fingerprints: batch.records.map { runtime.keys.fingerprinter.fingerprint($0.address) }, leaseEnd: leaseEnd,
+            clock: clock)
         if batch.standing == .cancelling { run.stop(.cancel) }
         if batch.standing == .paused { run.stop(.park) }
         batches.add(run)
@@ -57,7 +60,7 @@ struct BatchWorker: Sendable {
 
     /// Asked once the run is known: orders that are read later stop it.
     private func isSuspended(_ run: BatchRun) -> Bool {
-        batches.now.stopReason == nil && orders.active.suspend(run.batch, at: Sender.wallClock())
+        batches.now.stopReason == nil && orders.active.suspend(run.batch, at: clock.seconds)
     }
 
     /// Why mail of an expired campaign gets no last attempt: its operator, or its own rate, would not have it.

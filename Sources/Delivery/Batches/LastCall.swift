@@ -11,9 +11,10 @@ enum LastCall {
     ///   - expiry: seconds since 1970.
     ///   - isExpired: it had passed when the batch was claimed.
     ///   - now: seconds since 1970.
-    static func after(expiry: Int64, isExpired: Bool, now: Int64) -> Duration {
-        if isExpired { return .seconds(lateSeconds) }
+    /// - Returns: the seconds from now.
+    static func after(expiry: Int64, isExpired: Bool, now: Int64) -> Double {
+        if isExpired { return Double(lateSeconds) }
         let left = expiry.subtractingReportingOverflow(now)
-        return .seconds((left.overflow ? mostSeconds : min(mostSeconds, max(0, left.partialValue))) + graceSeconds)
+        return Double((left.overflow ? mostSeconds : min(mostSeconds, max(0, left.partialValue))) + graceSeconds)
     }
 }

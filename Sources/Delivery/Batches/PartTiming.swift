@@ -1,38 +1,38 @@
+import TrafficShaping
+
 /// Decides when what is done of a batch is settled although others of it are still under way.
 ///
 /// A part is worth its transaction when a recipient in it is due again, or its credits have waited for a while; after a
 /// cancellation as soon as the quick answers have come. Each part doubles the wait for the next, so that a batch in a slow
 /// lane becomes a few parts and not hundreds.
 struct PartTiming: Sendable, Hashable {
-    typealias Instant = ContinuousClock.Instant
-
-    /// The least time between parts, at first.
-    static let leastWait = Duration.seconds(2)
+    /// The least seconds between parts, at first.
+    static let leastWait = 2.0
     /// After so many times the least wait a part is settled for its credits alone.
-    static let patience = 15
+    static let patience = 15.0
     private static let mostDoublings = 5
 
-    private var lastAt: Instant
+    private var lastAt: SteadySeconds
     private(set) var parts = 0
     /// Recipients that are done and not settled.
     private var done = 0
     /// When the first of them is due again.
-    private var firstDueAt: Instant?
+    private var firstDueAt: SteadySeconds?
     private var mayPart = true
     private var isCancelled = false
 
-    init(startedAt: Instant) { lastAt = startedAt }
+    init(startedAt: SteadySeconds) { lastAt = startedAt }
 
     /// A recipient has its fate.
     ///
     /// - Parameter dueAt: when it is tried again.
-    mutating func finished(dueAt: Instant?) {
+    mutating func finished(dueAt: SteadySeconds?) {
         done += 1
         if let dueAt { firstDueAt = min(firstDueAt ?? dueAt, dueAt) }
     }
 
     /// No new mail starts, and what is done of the batch is to be given back.
-    mutating func cancelled(at now: Instant) {
+    mutating func cancelled(at now: SteadySeconds) {
         isCancelled = true
         (lastAt, parts) = (now, 0)
     }
@@ -41,7 +41,7 @@ struct PartTiming: Sendable, Hashable {
     mutating func parked() { mayPart = false }
 
     /// A part is taken, whether or not that will succeed.
-    mutating func taken(at now: Instant) {
+    mutating func taken(at now: SteadySeconds) {
         lastAt = now
         parts += 1
     }
@@ -49,13 +49,13 @@ struct PartTiming: Sendable, Hashable {
     /// - Parameters:
     ///   - done: how many are done and not settled after a part was.
     ///   - firstDueAt: when the first of them is due again.
-    mutating func settled(leaving done: Int, firstDueAt: Instant?) {
+    mutating func settled(leaving done: Int, firstDueAt: SteadySeconds?) {
         self.done = done
         self.firstDueAt = firstDueAt
     }
 
-    func isDue(at now: Instant) -> Bool {
-        let wait = Self.leastWait * (1 << min(parts, Self.mostDoublings))
+    func isDue(at now: SteadySeconds) -> Bool {
+        let wait = Self.leastWait * Double(1 << min(parts, Self.mostDoublings))
         guard mayPart, done > 0, now >= lastAt + wait else { return false }
         return isCancelled || firstDueAt.map { $0 <= now } ?? false || now >= lastAt + wait * Self.patience
     }

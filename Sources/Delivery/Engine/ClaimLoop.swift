@@ -11,6 +11,7 @@ struct ClaimLoop: Sendable {
     let fleet: FleetState
     let worker: BatchWorker
     let metrics: DeliveryMetrics
+    let clock: DeliveryClock
     let logger: Logger
 
     /// Returns once nothing more is to be claimed and the node is done with every batch.
@@ -22,7 +23,7 @@ struct ClaimLoop: Sendable {
                 let workload = batches.now
                 guard let appetite = workload.appetite(configuration, fleet) else { return .finish }
                 // Taken before the claim, so that it cannot outlast the lease in the database.
-                let leaseEnd = configuration.leaseEnd(from: .now)
+                let leaseEnd = configuration.leaseEnd(from: clock.steady())
                 for batch in await claim(upTo: appetite, workload, &pacer) {
                     start(batch, leaseEnd: leaseEnd, in: &group)
                 }
@@ -35,7 +36,7 @@ struct ClaimLoop: Sendable {
         guard limit > 0 else { return [] }
         do {
             let waiting =
-                pacer.waiting(at: SteadyClock.now) + workload.lookingUp(atMost: configuration.lookUpBatches)
+                pacer.waiting(at: clock.steady()) + workload.lookingUp(atMost: configuration.lookUpBatches)
             let claimed = try await store.claim(
                 node: configuration.node, leaseSeconds: configuration.leaseSeconds, limit: limit, waiting: waiting)
             pace(claimed, &pacer)
@@ -48,7 +49,7 @@ struct ClaimLoop: Sendable {
 
     /// A node has its part of an account's rate.
     private func pace(_ claimed: [ClaimedBatch], _ pacer: inout AccountPacer) {
-        let now = SteadyClock.now
+        let now = clock.steady()
         for batch in claimed {
             guard let rate = fleet.shaping(of: batch.id.account)?.rate else { continue }
             pacer.claimed(batch.records.count, of: batch.id.account, rate: rate / Double(fleet.nodes), at: now)
@@ -56,7 +57,7 @@ struct ClaimLoop: Sendable {
     }
 
     private func start(
-        _ batch: ClaimedBatch, leaseEnd: ContinuousClock.Instant, in group: inout DiscardingTaskGroup
+        _ batch: ClaimedBatch, leaseEnd: SteadySeconds, in group: inout DiscardingTaskGroup
     ) {
         batches.claimed()
         metrics.count(\.batchesClaimed)
@@ -81,7 +82,7 @@ struct ClaimLoop: Sendable {
 extension DeliveryConfiguration {
     /// Until when mail may start under a lease that begins now: a margin before its end, so that no mail starts that
     /// another node might send as well.
-    func leaseEnd(from now: ContinuousClock.Instant) -> ContinuousClock.Instant {
-        now + .milliseconds(leaseSeconds * 900)
+    func leaseEnd(from now: SteadySeconds) -> SteadySeconds {
+        now + Double(leaseSeconds) * 0.9
     }
 }

@@ -1,12 +1,12 @@
 package import Campaigns
 package import DNSResolution
-import Foundation
 package import Logging
 package import MailTypes
 package import NIOCore
 import ServiceLifecycle
 import Synchronization
 package import TLSPolicies
+import TrafficShaping
 package import Vault
 
 /// Claims batches, sends their mails, records what came of them and settles them.
@@ -22,7 +22,8 @@ package final class DeliveryEngine: Service {
     let configuration: DeliveryConfiguration
     let metrics: DeliveryMetrics
     let accounting: AccountingLog?
-    let startedAt = Date()
+    let clock: DeliveryClock
+    let startedAt: SteadySeconds
     let logger: Logger
     private let store: DeliveryStore
     private let local: LocalJournal?
@@ -48,24 +49,28 @@ package final class DeliveryEngine: Service {
     ///   - ownAddresses: of this machine; mail that would lead there bounces.
     ///   - metrics: where the engine counts.
     ///   - accounting: gets a line for each attempt.
+    ///   - clock: for all that the engine decides by time.
+    ///   - dice: for all that it leaves to chance.
     package init(
         configuration: DeliveryConfiguration, store: DeliveryStore, local: LocalJournal? = nil, vault: Vault,
         domains: SendingDomains,
         resolver: Resolver?, tlsPolicies: TLSPolicyResolver? = nil, ownAddresses: Set<IPAddress> = [],
         metrics: DeliveryMetrics = DeliveryMetrics(), accounting: AccountingLog? = nil,
-        group: any EventLoopGroup, logger: Logger
+        clock: DeliveryClock = .system, dice: Dice = .system, group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
         self.store = store
         self.local = local
         self.metrics = metrics
         self.accounting = accounting
+        self.clock = clock
+        startedAt = clock.steady()
         self.logger = logger
         let parts = EngineAssembly(
             .init(
                 configuration: configuration, store: store, local: local, vault: vault, domains: domains,
                 resolver: resolver, tlsPolicies: tlsPolicies, ownAddresses: ownAddresses, metrics: metrics,
-                accounting: accounting, group: group, logger: logger))
+                accounting: accounting, clock: clock, dice: dice, group: group, logger: logger))
         (recovery, journal, tlsReporter) = (parts.recovery, parts.journal, parts.tlsReporter)
         (lanes, dispatcher, rules, gates) = (parts.lanes, parts.dispatcher, parts.rules, parts.gates)
         (batches, orders, claims) = (parts.batches, parts.orders, parts.claims)

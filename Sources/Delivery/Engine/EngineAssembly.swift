@@ -36,6 +36,8 @@ struct EngineAssembly {
         let ownAddresses: Set<IPAddress>
         let metrics: DeliveryMetrics
         let accounting: AccountingLog?
+        let clock: DeliveryClock
+        let dice: Dice
         let group: any EventLoopGroup
         let logger: Logger
 
@@ -54,37 +56,42 @@ struct EngineAssembly {
         journal = given.journal(budget)
         let fates = given.fates(journal, runtimes)
         let sender = Sender(
-            fates: fates, marks: given.local?.marks, accounting: given.accounting, logger: logger)
+            fates: fates, marks: given.local?.marks, accounting: given.accounting, clock: given.clock, logger: logger)
         rules = ShapingRules(configuration.providers, configured: configuration.laneLimits)
-        let gates = ProviderGates(policy: configuration.governor, fleet: fleet, leaseTokens: given.leaseTokens)
+        let gates = ProviderGates(
+            policy: configuration.governor, fleet: fleet, leaseTokens: given.leaseTokens, clock: given.clock)
         self.gates = gates
         let environment = LaneEnvironment(
             policy: configuration.governor, budget: budget, fleet: fleet, sender: sender, group: given.group,
-            logger: logger)
+            clock: given.clock, logger: logger)
         lanes = LaneRegistry(
             configuration, rules: rules, in: environment, leaseTokens: given.leaseTokens,
             providerGate: { gates.gate($0, $1) }, tlsResults: tlsResults)
         let destinations = given.destinations(rules)
         dispatcher = Dispatcher(
             resolver: destinations, smarthosts: Smarthosts(configuration.smarthosts, rules: rules),
-            sources: SourceChooser(pools: configuration.sources, fleet: fleet, wallClock: Sender.wallClock),
-            lanes: lanes, sender: sender)
-        orders = OrderKeeper(store: store, batches: batches, lanes: lanes, gates: gates, logger: logger)
+            sources: SourceChooser(pools: configuration.sources, fleet: fleet, clock: given.clock), lanes: lanes,
+            sender: sender, dice: given.dice)
+        orders = OrderKeeper(
+            store: store, batches: batches, lanes: lanes, gates: gates, clock: given.clock, logger: logger)
         recovery = NodeRecovery(node: configuration.node, store: store, vault: given.vault, logger: logger)
         let completion = CampaignCompletion(store: store, runtimes: runtimes, logger: logger)
         let worker = BatchWorker(
             node: configuration.node, store: store, journal: journal, runtimes: runtimes,
             opener: BatchOpener(
                 journal: journal, dispatcher: dispatcher, fates: fates, suppressions: given.suppressions,
-                now: Sender.wallClock),
-            batches: batches, orders: orders, completion: completion, metrics: given.metrics, logger: logger)
+                clock: given.clock),
+            batches: batches, orders: orders, completion: completion, metrics: given.metrics, clock: given.clock,
+            logger: logger)
         claims = ClaimLoop(
             configuration: configuration, store: store, batches: batches, fleet: fleet, worker: worker,
-            metrics: given.metrics, logger: logger)
-        leases = LeaseKeeper(configuration: configuration, store: store, batches: batches, logger: logger)
+            metrics: given.metrics, clock: given.clock, logger: logger)
+        leases = LeaseKeeper(
+            configuration: configuration, store: store, batches: batches, clock: given.clock, logger: logger)
         sweeps = Sweeps(
             configuration: configuration, store: store, batches: batches, lanes: lanes, gates: gates, fleet: fleet,
-            completion: completion, mtaSTSPolicies: given.tlsPolicies?.policies, logger: logger)
+            completion: completion, mtaSTSPolicies: given.tlsPolicies?.policies, clock: given.clock,
+            logger: logger)
         tlsReporter = given.tlsReporter(tlsResults, destinations)
     }
 }
@@ -115,14 +122,14 @@ extension EngineAssembly.Materials {
         JournalWriter(
             store: store, local: local, suppressions: suppressions, node: configuration.node,
             interval: configuration.journalInterval, underWay: { budget.inUse },
-            deadAfter: configuration.deadAfterCampaigns, metrics: metrics, logger: logger)
+            deadAfter: configuration.deadAfterCampaigns, metrics: metrics, clock: clock, logger: logger)
     }
 
     fileprivate func fates(_ journal: JournalWriter, _ runtimes: RuntimeCache) -> FateRecorder {
         FateRecorder(
             journal: journal, retry: configuration.retry, refusals: configuration.refusals,
             onBrake: BlockedCampaigns(store: store, runtimes: runtimes, metrics: metrics, logger: logger).pause,
-            metrics: metrics)
+            metrics: metrics, clock: clock, dice: dice)
     }
 
     fileprivate func destinations(_ rules: ShapingRules) -> DestinationResolver {
@@ -134,7 +141,10 @@ extension EngineAssembly.Materials {
         guard let tlsReports, let results, let resolver else { return nil }
         return TLSReporter(
             tlsReports, results, store: store,
-            world: .real(configuration, destinations: destinations, resolver: resolver, domains: domains, group: group),
+            world: .real(
+                configuration, destinations: destinations, resolver: resolver, domains: domains, clock: clock,
+                dice: dice,
+                group: group),
             logger: logger)
     }
 }

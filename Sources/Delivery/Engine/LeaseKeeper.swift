@@ -6,6 +6,7 @@ struct LeaseKeeper: Sendable {
     let configuration: DeliveryConfiguration
     let store: DeliveryStore
     let batches: ActiveBatches
+    let clock: DeliveryClock
     let logger: Logger
 
     /// Until cancelled.
@@ -25,7 +26,7 @@ struct LeaseKeeper: Sendable {
     private func renew() async throws {
         let runs = batches.runs
         guard !runs.isEmpty else { return }
-        let leaseEnd = configuration.leaseEnd(from: .now)
+        let leaseEnd = configuration.leaseEnd(from: clock.steady())
         let held = try await store.renew(
             node: configuration.node, runs.map { ($0.key, $0.value.batch.epoch) },
             leaseSeconds: configuration.leaseSeconds)

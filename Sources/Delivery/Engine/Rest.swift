@@ -10,22 +10,22 @@ final class Rest: Sendable {
 
     private let state = Mutex(State())
 
-    /// Returns at `end`, when woken, or when the task is cancelled.
+    /// Returns after the pause, when woken, or when the task is cancelled.
     ///
     /// - Parameter isOver: asked once the sleep can be woken, so that no call of ``wake()`` falls between.
-    func until(_ end: ContinuousClock.Instant, unless isOver: () -> Bool) async {
+    func rest(for pause: Duration, unless isOver: () -> Bool) async {
         let number = state.withLock { state in
             state.number += 1
             return state.number
         }
         let alarm = Task {
-            try? await Task.sleep(until: end, clock: .continuous)
+            try? await Task.sleep(for: pause)
             wake(number)
         }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 state.withLock { $0.sleeper = continuation }
-                if isOver() || Task.isCancelled || ContinuousClock.now >= end { wake() }
+                if isOver() || Task.isCancelled || pause <= .zero { wake() }
             }
         } onCancel: {
             wake()

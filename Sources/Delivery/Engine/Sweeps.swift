@@ -13,6 +13,7 @@ struct Sweeps: Sendable {
     let completion: CampaignCompletion
     /// Nil where nothing is asked of receivers' policies.
     let mtaSTSPolicies: MTASTSPolicies?
+    let clock: DeliveryClock
     let logger: Logger
 
     /// Until cancelled.
@@ -82,7 +83,7 @@ struct Sweeps: Sendable {
     private func exchangeNews() async throws {
         try await fleet.refresh(
             from: store, node: configuration.node, aliveSeconds: Double(configuration.leaseSeconds),
-            day: Int(Sender.wallClock() / 86_400))
+            day: clock.day)
         gates.hear(try await store.exchange(gates.ownRests))
     }
 }

@@ -64,6 +64,7 @@ final class JournalWriter: Sendable {
     private let interval: Duration
     private let underWay: @Sendable () -> Int
     private let metrics: DeliveryMetrics
+    private let clock: DeliveryClock
     private let logger: Logger
 
     /// Tells which of an account's addresses are suppressed at this moment.
@@ -77,7 +78,7 @@ final class JournalWriter: Sendable {
     init(
         store: DeliveryStore, local: LocalJournal? = nil, suppressions: @escaping SuppressionCheck, node: String,
         interval: Duration, underWay: @escaping @Sendable () -> Int = { .max }, deadAfter: Int = 3,
-        metrics: DeliveryMetrics = DeliveryMetrics(), logger: Logger
+        metrics: DeliveryMetrics = DeliveryMetrics(), clock: DeliveryClock = .system, logger: Logger
     ) {
         self.store = store
         self.local = local
@@ -87,6 +88,7 @@ final class JournalWriter: Sendable {
         self.underWay = underWay
         self.deadAfter = deadAfter
         self.metrics = metrics
+        self.clock = clock
         self.logger = logger
     }
 
@@ -138,10 +140,11 @@ final class JournalWriter: Sendable {
     /// Runs until cancelled.
     func run() async {
         await signal.onEach {
-            let start = ContinuousClock.now
+            let start = clock.steady()
+            func left(of pause: Duration) -> Duration { pause - .seconds(clock.steady() - start) }
             await commitPending()
-            try? await Task.sleep(until: start + min(Self.leastInterval, interval), clock: .continuous)
-            await rest.until(start + interval) {
+            try? await Task.sleep(for: left(of: min(Self.leastInterval, interval)))
+            await rest.rest(for: left(of: interval)) {
                 state.withLock { !$0.flushWaiters.isEmpty || isWorthCommitting($0.intents.count) }
             }
             return .goOn
@@ -194,9 +197,9 @@ final class JournalWriter: Sendable {
         var pause = Duration.milliseconds(50)
         while !Task.isCancelled {
             do {
-                let start = ContinuousClock.now
+                let start = clock.steady()
                 let standings = try await store.append(node: node, groups)
-                metrics.journalled(groups, in: .now - start)
+                metrics.journalled(groups, inSeconds: clock.steady() - start)
                 return standings
             } catch {
                 metrics.count(\.journalFailures)

@@ -57,7 +57,7 @@ final class Lane: Sendable {
     func update(
         _ change: (inout LaneMachine<QueuedMail>, _ now: SteadySeconds) -> LaneActions<QueuedMail>
     ) {
-        let now = environment.clock()
+        let now = environment.clock.steady()
         let nodes = isShared ? environment.fleet.nodes : 1
         let actions = state.withLock { state in
             state.machine.nodes = nodes
@@ -95,7 +95,7 @@ final class Lane: Sendable {
         guard !mails.isEmpty, let elsewhere else { return }
         let left = elsewhere.handOver(mails)
         guard !left.isEmpty else { return }
-        let opensAt = elsewhere.opensAt(environment.clock())
+        let opensAt = elsewhere.opensAt(environment.clock.steady())
         update { $0.declined(left, opensElsewhere: opensAt, at: $1) }
     }
 
@@ -115,7 +115,7 @@ final class Lane: Sendable {
 
     /// Hands over or sends back what waits in vain. Called a few times a second.
     func tick() {
-        let now = environment.clock()
+        let now = environment.clock.steady()
         let (isEmpty, wantsToHandOver) = state.withLock { state in
             (state.machine.queuedCount == 0, elsewhere != nil && state.machine.wantsToHandOver(at: now))
         }
@@ -158,7 +158,7 @@ final class Lane: Sendable {
     ///
     /// - Parameter retires: the worker ends where there is none; see ``LaneMachine/workerAsks(retires:at:)``.
     func next(retires: Bool) -> (mail: QueuedMail, rules: LaneRules)? {
-        let now = environment.clock()
+        let now = environment.clock.steady()
         let nodes = isShared ? environment.fleet.nodes : 1
         let (turn, rules) = state.withLock { state in
             state.machine.nodes = nodes
@@ -270,12 +270,12 @@ final class Lane: Sendable {
 
     /// Whether nothing is lost if the lane is closed after so many seconds without new mail.
     func mayBeForgotten(unusedFor seconds: Double, pause: Double) -> Bool {
-        let now = environment.clock()
+        let now = environment.clock.steady()
         return state.withLock { $0.machine.mayBeForgotten(unusedFor: seconds, pause: pause, at: now) }
     }
 
     var snapshot: LaneSnapshot {
-        let now = environment.clock()
+        let now = environment.clock.steady()
         return state.withLock { state in
             LaneSnapshot(
                 id: id, standing: state.machine.standing(at: now).behind(state.rules.providerGate?.standing(at: now)),
@@ -306,7 +306,7 @@ final class Lane: Sendable {
 extension Lane: LaneGateUser {
     func connectionGranted() {
         let gate = state.withLock(\.rules.providerGate)
-        let now = environment.clock()
+        let now = environment.clock.steady()
         let actions = state.withLock { $0.machine.connectionGranted(at: now) }
         if actions.startWorkers == 1 { begin(gate) } else { gate?.giveBackConnection() }
         if let time = actions.wakeAt { wake(at: time, now) }

@@ -10,13 +10,13 @@ final class LaneEnvironment: Sendable {
     let fleet: FleetState
     let sender: any MailSender
     let group: any EventLoopGroup
-    let clock: @Sendable () -> SteadySeconds
+    let clock: DeliveryClock
     let logger: Logger
     let workers = LaneWorkers()
 
     init(
         policy: GovernorPolicy, budget: ConnectionBudget, fleet: FleetState, sender: any MailSender,
-        group: any EventLoopGroup, clock: @escaping @Sendable () -> SteadySeconds = { SteadyClock.now }, logger: Logger
+        group: any EventLoopGroup, clock: DeliveryClock, logger: Logger
     ) {
         self.policy = policy
         self.budget = budget

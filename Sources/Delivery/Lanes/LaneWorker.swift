@@ -29,11 +29,11 @@ struct LaneWorker: Sendable {
         // Without a connection to be had the mail stays in the queue, for the workers that have one.
         guard environment.budget.take() else { return lane.update { $0.workerFoundNoConnection(at: $1) } }
         defer { environment.budget.giveBack() }
-        let turnEnds = environment.clock() + Self.turnSeconds
+        let turnEnds = environment.clock.steady() + Self.turnSeconds
         while let next = lane.next(retires: true) {
             if !endIfOver(next.mail) { await carry(Load(mail: next.mail, rules: next.rules)) }
             // Other lanes of the provider wait for its connections.
-            if environment.clock() >= turnEnds, next.rules.providerGate?.othersWait ?? false {
+            if environment.clock.steady() >= turnEnds, next.rules.providerGate?.othersWait ?? false {
                 return lane.update { $0.workerYields(at: $1) }
             }
         }

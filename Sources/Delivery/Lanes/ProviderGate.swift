@@ -20,7 +20,7 @@ final class ProviderGate: LaneGate {
     }
 
     private let state: Mutex<State>
-    private let clock: @Sendable () -> SteadySeconds
+    private let clock: DeliveryClock
     private let fleet: FleetState
     private let isShared: Bool
 
@@ -29,7 +29,7 @@ final class ProviderGate: LaneGate {
     ///   - isShared: whether other nodes press the provider from the same source.
     init(
         limits: LaneLimits, policy: GovernorPolicy, rate: SiteRate?, isShared: Bool, fleet: FleetState,
-        clock: @escaping @Sendable () -> SteadySeconds
+        clock: DeliveryClock
     ) {
         state = Mutex(State(governor: ProviderGovernor(limits: limits, policy: policy), rate: rate))
         self.isShared = isShared
@@ -52,7 +52,7 @@ final class ProviderGate: LaneGate {
     func standing(at now: SteadySeconds) -> LaneStanding? { state.withLock { $0.governor.standing(at: now) } }
 
     func takeConnection(for lane: any LaneGateUser) -> Bool {
-        let now = clock()
+        let now = clock.steady()
         let key = ObjectIdentifier(lane)
         let isTaken = state.withLock { state in
             state.governor.nodes = isShared ? fleet.nodes : 1
@@ -87,7 +87,7 @@ final class ProviderGate: LaneGate {
 
     /// An operator ends what the provider's answers have brought about.
     func resume() {
-        let now = clock()
+        let now = clock.steady()
         state.withLock { $0.isDeafUntil = now + Self.deafSeconds }
         update { $0.resume(at: $1) }
     }
@@ -96,7 +96,7 @@ final class ProviderGate: LaneGate {
 
     /// A rest that this node's own mail has led to.
     var ownRest: (seconds: Double, reason: SuspensionReason)? {
-        let now = clock()
+        let now = clock.steady()
         return state.withLock { state in
             guard case .suspended(let until, let reason) = state.governor.standing(at: now).condition,
                 until > state.heardRestUntil + Self.grain
@@ -107,7 +107,7 @@ final class ProviderGate: LaneGate {
 
     /// Another node has found the provider closed for so long.
     func hear(restFor seconds: Double, _ reason: SuspensionReason) {
-        let now = clock()
+        let now = clock.steady()
         state.withLock { state in
             guard now >= state.isDeafUntil else { return }
             state.heardRestUntil = max(state.heardRestUntil, now + seconds)
@@ -121,7 +121,7 @@ final class ProviderGate: LaneGate {
     // MARK: Carrying out
 
     private func update(_ change: (inout ProviderGovernor<ObjectIdentifier>, SteadySeconds) -> Void) {
-        let now = clock()
+        let now = clock.steady()
         let (granted, look) = state.withLock { state -> ([any LaneGateUser], SteadySeconds?) in
             change(&state.governor, now)
             let granted = state.governor.grants(at: now).compactMap { state.waiting.removeValue(forKey: $0) }

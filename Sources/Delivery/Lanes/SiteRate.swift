@@ -17,13 +17,15 @@ final class SiteRate: LaneGate {
     private let rate: MessageRate
     private let lease: Lease
     private let fleet: FleetState
+    private let clock: DeliveryClock
     private let state: Mutex<State>
 
-    init(site: String, rate: MessageRate, fleet: FleetState, lease: @escaping Lease) {
+    init(site: String, rate: MessageRate, fleet: FleetState, clock: DeliveryClock, lease: @escaping Lease) {
         self.site = site
         self.rate = rate
         self.lease = lease
         self.fleet = fleet
+        self.clock = clock
         let nodes = fleet.nodes
         state = Mutex(State(tokens: SiteTokens(rate: rate, nodes: nodes), nodes: nodes))
     }
@@ -60,12 +62,12 @@ final class SiteRate: LaneGate {
         do {
             let granted = try await lease(site, rate.perSecond, wanted)
             state.withLock { state in
-                state.tokens.leased(granted, at: SteadyClock.now)
+                state.tokens.leased(granted, at: clock.steady())
                 state.isAsking = false
             }
         } catch {
             state.withLock { state in
-                state.tokens.storeFailed(at: SteadyClock.now)
+                state.tokens.storeFailed(at: clock.steady())
                 state.isAsking = false
             }
         }

@@ -20,7 +20,7 @@ extension DeliveryEngine {
         }
         let counts = metrics.accounts
         return EngineStatus(
-            node: configuration.node, uptimeSeconds: Date().timeIntervalSince(startedAt),
+            node: configuration.node, uptimeSeconds: clock.steady() - startedAt,
             isDraining: workload.stopReason != nil,
             counts: metrics.counts, activeBatches: workload.activeBatches,
             waitingMails: accounts.values.reduce(0) { $0 + $1.waiting }, connections: lanes.budget.inUse,

@@ -53,8 +53,7 @@ package final class DeliveryMetrics: Sendable {
         }
     }
 
-    func journalled(_ groups: [JournalGroup], in duration: Duration) {
-        let seconds = Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+    func journalled(_ groups: [JournalGroup], inSeconds seconds: Double) {
         let entries = groups.reduce(0) { $0 + $1.entries.count }
         state.withLock { state in
             state.counts.journalEntries += entries

@@ -22,15 +22,18 @@ final class OrderKeeper: Sendable {
     private let batches: ActiveBatches
     private let lanes: LaneRegistry
     private let gates: ProviderGates
+    private let clock: DeliveryClock
     private let logger: Logger
 
     init(
-        store: DeliveryStore, batches: ActiveBatches, lanes: LaneRegistry, gates: ProviderGates, logger: Logger
+        store: DeliveryStore, batches: ActiveBatches, lanes: LaneRegistry, gates: ProviderGates, clock: DeliveryClock,
+        logger: Logger
     ) {
         self.store = store
         self.batches = batches
         self.lanes = lanes
         self.gates = gates
+        self.clock = clock
         self.logger = logger
     }
 
@@ -105,7 +108,7 @@ final class OrderKeeper: Sendable {
         }
         guard let new else { return [:] }
         // Runs that begin from now on ask for the orders themselves.
-        let now = Sender.wallClock()
+        let now = clock.seconds
         for run in batches.runs.values where orders.suspend(run.batch, at: now) { run.stop(.park) }
         let ended = lanes.obey(orders)
         try await obeyOnce(new)

@@ -10,16 +10,18 @@ final class Dispatcher: Sendable {
     private let sources: SourceChooser
     let lanes: LaneRegistry
     private let sender: any MailSender
+    private let dice: Dice
 
     init(
         resolver: DestinationResolver, smarthosts: Smarthosts, sources: SourceChooser, lanes: LaneRegistry,
-        sender: any MailSender
+        sender: any MailSender, dice: Dice
     ) {
         self.resolver = resolver
         self.smarthosts = smarthosts
         self.sources = sources
         self.lanes = lanes
         self.sender = sender
+        self.dice = dice
     }
 
     /// Mail to the domain may take any of these; several are smarthosts.
@@ -56,12 +58,12 @@ final class Dispatcher: Sendable {
                 SmarthostChoice.Candidate(
                     weight: $0.smarthost?.weight ?? 1, readiness: readiness($0, account, at: now))
             })
-        var generator = SystemRandomNumberGenerator()
+        var dice = dice
         var chosen = destinations.map { _ in [QueuedMail]() }
         var left: [QueuedMail] = []
         for var mail in mails {
             let index = choice.choose(
-                declined: { mail.declinedBy.contains(destinations[$0].id) }, using: &generator)
+                declined: { mail.declinedBy.contains(destinations[$0].id) }, using: &dice)
             guard let index else {
                 left.append(mail)
                 continue

@@ -1,4 +1,3 @@
-import Foundation
 import Logging
 import MailTypes
 import SMTPProtocol
@@ -54,7 +53,7 @@ final class LaneRegistry: Sendable {
     }
 
     var budget: ConnectionBudget { environment.budget }
-    func now() -> SteadySeconds { environment.clock() }
+    func now() -> SteadySeconds { environment.clock.steady() }
 
     /// Carries mail until ``shutdown()``, or until the task is cancelled.
     func run() async { await environment.workers.run() }
@@ -67,7 +66,7 @@ final class LaneRegistry: Sendable {
     ) -> Lane {
         let id = destination.id.from(source?.address)
         let targets = destination.targets(from: source)
-        let now = environment.clock()
+        let now = environment.clock.steady()
         let (lane, hasMoved, isShutDown) = state.withLock { state -> (Lane, Bool, Bool) in
             guard let known = state.entries[id] else {
                 let lane = make(id, to: destination, from: source, targets, elsewhere(), state, at: now)
@@ -99,7 +98,8 @@ final class LaneRegistry: Sendable {
         let lane = Lane(
             id, rules: rules, way: way(id, to: destination, from: source, targets),
             order: state.orders.order(for: id, at: now), isShared: source == nil && destination.smarthost == nil,
-            elsewhere: elsewhere, tlsResults: tlsResults.map { LaneTLSResults($0, now: { Date() }) }, in: environment)
+            elsewhere: elsewhere, tlsResults: tlsResults.map { LaneTLSResults($0, clock: environment.clock) },
+            in: environment)
         return lane
     }
 
@@ -142,7 +142,9 @@ final class LaneRegistry: Sendable {
         return LaneRules(
             provider: provider, limits: limits,
             siteRate: siteRate.map {
-                SiteRate(site: id.description, rate: $0, fleet: environment.fleet, lease: leaseTokens)
+                SiteRate(
+                    site: id.description, rate: $0, fleet: environment.fleet, clock: environment.clock,
+                    lease: leaseTokens)
             },
             providerGate: gate)
     }
@@ -191,7 +193,7 @@ final class LaneRegistry: Sendable {
             state.orders = orders
             return state.entries.values.map(\.lane)
         }
-        let now = environment.clock()
+        let now = environment.clock.steady()
         return Dictionary(lanes.map { ($0.id.description, $0.obey(orders.order(for: $0.id, at: now))) }) { $0 + $1 }
     }
 
@@ -206,7 +208,7 @@ final class LaneRegistry: Sendable {
     /// back. Those that share their provider's limits go within seconds: there may be very many. The pause also keeps a
     /// lane alive that somebody has just been handed.
     func closeIdle(unusedFor pause: Double = 300, sharingLimits short: Double = 5) async {
-        let now = environment.clock()
+        let now = environment.clock.steady()
         let idle = state.withLock { state in
             let idle = state.entries.filter { _, entry in
                 entry.lane.mayBeForgotten(

@@ -13,11 +13,10 @@ final class ProviderGates: Sendable {
     private let policy: GovernorPolicy
     private let fleet: FleetState
     private let leaseTokens: SiteRate.Lease
-    private let clock: @Sendable () -> SteadySeconds
+    private let clock: DeliveryClock
 
     init(
-        policy: GovernorPolicy, fleet: FleetState, leaseTokens: @escaping SiteRate.Lease,
-        clock: @escaping @Sendable () -> SteadySeconds = { SteadyClock.now }
+        policy: GovernorPolicy, fleet: FleetState, leaseTokens: @escaping SiteRate.Lease, clock: DeliveryClock
     ) {
         self.policy = policy
         self.fleet = fleet
@@ -31,16 +30,17 @@ final class ProviderGates: Sendable {
         let key = Key(provider: provider.name, source: source)
         let isShared = source == nil
         return gates.withLock { gates in
-            let rate = isShared ? provider.limits.rate : nil
-            let siteRate = rate.map {
-                SiteRate(site: "provider \(provider.name)", rate: $0, fleet: fleet, lease: leaseTokens)
-            }
             if let known = gates[key] { return known }
+            let rate = isShared ? provider.limits.rate.map { siteRate(provider.name, $0) } : nil
             let gate = ProviderGate(
-                limits: provider.limits, policy: policy, rate: siteRate, isShared: isShared, fleet: fleet, clock: clock)
+                limits: provider.limits, policy: policy, rate: rate, isShared: isShared, fleet: fleet, clock: clock)
             gates[key] = gate
             return gate
         }
+    }
+
+    private func siteRate(_ provider: String, _ rate: MessageRate) -> SiteRate {
+        SiteRate(site: "provider \(provider)", rate: rate, fleet: fleet, clock: clock, lease: leaseTokens)
     }
 
     /// Rules were read anew: gates follow at once, and keep what they have learnt.
@@ -50,7 +50,7 @@ final class ProviderGates: Sendable {
             let rate = key.source == nil ? provider.limits.rate : nil
             gate.follow(
                 provider.limits,
-                rate.map { SiteRate(site: "provider \(key.provider)", rate: $0, fleet: fleet, lease: leaseTokens) })
+                rate.map { siteRate(key.provider, $0) })
         }
     }
 

@@ -8,8 +8,7 @@ struct SourceChooser: Sendable {
     /// By name; empty where the system picks the address.
     let pools: [String: SourcePool]
     let fleet: FleetState
-    /// Seconds since 1970.
-    let wallClock: @Sendable () -> Int64
+    let clock: DeliveryClock
 
     /// How the lane from a source stands.
     typealias Readiness = (MailSource) -> LaneReadiness
@@ -34,7 +33,7 @@ struct SourceChooser: Sendable {
         var stands = Standings(pool.sources, readiness)
         var plan = Plan()
         var places: [String: Int] = [:]
-        let time = wallClock()
+        let time = clock.seconds
         for mail in mails {
             switch choose(pool, for: mail, to: destination, day: Int(time / 86_400), &stands, at: now) {
             case .source(let source):

@@ -11,8 +11,8 @@ struct FateRecorder: Sendable {
     /// Told when a campaign is to be paused, with the refusal that decided.
     var onBrake: BrakeHandler = { _, _, _ in }
     let metrics: DeliveryMetrics
-    /// Seconds since 1970.
-    var now: @Sendable () -> Int64 = Sender.wallClock
+    let clock: DeliveryClock
+    let dice: Dice
 
     typealias BrakeHandler = @Sendable (AccountID, CampaignID, RecipientReply) -> Void
 
@@ -31,7 +31,7 @@ struct FateRecorder: Sendable {
         let reply = reply ?? RecipientReply(report)
         let attempts = Int(run.batch.records[position].attempt) + 1
         let decision = AttemptDecision(
-            report.verdict, isExpired: run.isExpired(at: now()), resendsLeft: run.resendsLeft(position),
+            report.verdict, isExpired: run.isExpired(at: clock.seconds), resendsLeft: run.resendsLeft(position),
             bounces: refusal?.bounces(refusals, attempts: attempts))
         // Later attempts come back to those that were refused before, and would make any campaign look blocked at its end.
         if attempts == 1 { watch(run, report, refusal, reply) }
@@ -63,9 +63,9 @@ struct FateRecorder: Sendable {
 
     /// When a recipient that was refused for now is due again.
     func retrySeconds(_ run: BatchRun, _ position: Int, _ retryClass: RetryClass) -> Double {
-        var generator = SystemRandomNumberGenerator()
+        var dice = dice
         return retry.delay(
-            afterAttempt: Int(run.batch.records[position].attempt) + 1, for: retryClass, using: &generator)
+            afterAttempt: Int(run.batch.records[position].attempt) + 1, for: retryClass, using: &dice)
     }
 
     /// The mail may have been delivered, and is to be sent again: that is counted.
@@ -99,7 +99,7 @@ struct FateRecorder: Sendable {
     func requeue(_ mail: QueuedMail, inSeconds seconds: Double, awaitsResume: Bool, because reason: RequeueReason) {
         let (run, position) = (mail.run, mail.position)
         guard !run.isStopped else { return run.finish(position, .untouched) }
-        guard !run.isExpired(at: now()) else {
+        guard !run.isExpired(at: clock.seconds) else {
             return end(run, position, .expired, RecipientReply(text: reason.endText))
         }
         journal.record(run, [JournalEntry(run, position, .deferred, RecipientReply(text: reason.waitText))])

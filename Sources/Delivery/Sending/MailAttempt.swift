@@ -26,23 +26,23 @@ struct MailAttempt {
         guard let signed = signedMail(token), await mayBeSent() else { return .unused }
         let dot = FinalDot(of: run, position, markedIn: sender.marks)
         defer { dot.done() }
-        let begun = ContinuousClock.now
+        let begun = sender.clock.steady()
         let answered = await deliver(signed, token, dot, over: connection)
         switch turn(answered, step) {
         case .untried(let answer):
             sender.journal.record(run, [JournalEntry(run, position, .withdrawn)])
             return answer
-        case .ended(let report): return finish(report, connection, after: .now - begun)
+        case .ended(let report): return finish(report, connection, inSeconds: sender.clock.steady() - begun)
         }
     }
 
     private func finish(
-        _ report: DeliveryReport, _ connection: SMTPConnection, after duration: Duration
+        _ report: DeliveryReport, _ connection: SMTPConnection, inSeconds seconds: Double
     ) -> LaneAnswer {
         if report.verdict == .accepted { sender.metrics.accepted(over: connection) }
         let refusal = Refusal(report, provider)
         let decision = fates.finish(run, position, report, refusal)
-        sender.account(mail, AttemptRecord.Peer(connection), report, decision, duration)
+        sender.account(mail, AttemptRecord.Peer(connection), report, decision, inSeconds: seconds)
         return report.answer(isSmarthost ? refusal?.ofRelay : refusal)
     }
 
@@ -51,7 +51,7 @@ struct MailAttempt {
     /// Nil where there is none: then the recipient has its fate.
     private func signedMail(_ token: String) -> SignedMail? {
         do {
-            return try run.runtime.mail(for: record, token: token, at: sender.now())
+            return try run.runtime.mail(for: record, token: token, at: sender.clock.seconds)
         } catch let error as RenderError {
             fates.end(run, position, .invalid, RecipientReply(text: error.description))
         } catch {

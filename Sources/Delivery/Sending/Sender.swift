@@ -1,5 +1,4 @@
 import Campaigns
-import Foundation
 import Logging
 import MailTypes
 import SMTPProtocol
@@ -13,14 +12,11 @@ struct Sender: MailSender {
     /// Where mails leave their marks before the final dot; nil where the node has no files.
     var marks: FinalDotMarks?
     var accounting: AccountingLog?
-    /// Seconds since 1970.
-    var now: @Sendable () -> Int64 = Sender.wallClock
+    let clock: DeliveryClock
     let logger: Logger
 
     var journal: JournalWriter { fates.journal }
     var metrics: DeliveryMetrics { fates.metrics }
-
-    static let wallClock: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
 
     func endIfOver(_ mail: QueuedMail) -> Bool {
         guard !mail.run.mayStart else { return false }
@@ -61,11 +57,11 @@ struct Sender: MailSender {
 
     /// A line of the operator's log, where there is one.
     ///
-    /// - Parameter duration: of the transaction; nil where none began.
+    /// - Parameter seconds: that the transaction took; nil where none began.
     func account(
         _ mail: QueuedMail, _ peer: AttemptRecord.Peer, _ report: DeliveryReport, _ decision: AttemptDecision,
-        _ duration: Duration? = nil
+        inSeconds seconds: Double? = nil
     ) {
-        accounting?.note(AttemptRecord(mail.run, mail.position, peer, report, decision, duration, at: Date()))
+        accounting?.note(AttemptRecord(mail.run, mail.position, peer, report, decision, seconds, at: clock.wall()))
     }
 }

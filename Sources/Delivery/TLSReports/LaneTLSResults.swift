@@ -1,4 +1,3 @@
-import Foundation
 import SMTPTransport
 import Synchronization
 import TLSPolicies
@@ -7,12 +6,12 @@ import TLSPolicies
 /// that did not come about for the domain whose mail was next.
 final class LaneTLSResults: Sendable {
     private let results: TLSResults
-    private let now: @Sendable () -> Date
+    private let clock: DeliveryClock
     private let failed = Mutex<[SMTPTLSOutcome]>([])
 
-    init(_ results: TLSResults, now: @escaping @Sendable () -> Date) {
+    init(_ results: TLSResults, clock: DeliveryClock) {
         self.results = results
-        self.now = now
+        self.clock = clock
     }
 
     /// Told by the connections of the lane.
@@ -30,11 +29,11 @@ final class LaneTLSResults: Sendable {
             defer { failed = [] }
             return failed
         }
-        for outcome in failed { results.count(outcome, under: policy, at: now()) }
+        for outcome in failed { results.count(outcome, under: policy, at: clock.date) }
         guard let connection, let outcome = connection.tlsOutcome, connection.isFirst(for: policy.domain) else {
             return
         }
-        results.count(outcome, under: policy, at: now())
+        results.count(outcome, under: policy, at: clock.date)
     }
 
     private static let mostFailed = 256

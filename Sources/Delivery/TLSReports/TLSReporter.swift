@@ -40,10 +40,10 @@ final class TLSReporter: Sendable {
         var client: SMTPClientConfiguration
         var upload: TLSReportUpload
         var group: any EventLoopGroup
-        var now: @Sendable () -> Date = { Date() }
+        var now: @Sendable () -> Date
         /// Seconds between a day's end and its report: long enough for the last counts to come in, and spread so that
         /// receivers are not asked all at once (§4.1).
-        var delay: @Sendable () -> Int64 = { .random(in: 900..<14_400) }
+        var delay: @Sendable () -> Int64
     }
 
     private struct Asked {
@@ -299,7 +299,7 @@ extension TLSReporter.World {
     /// DNS, mail hosts and web servers as they are.
     static func real(
         _ configuration: DeliveryConfiguration, destinations: DestinationResolver, resolver: DNSResolution.Resolver,
-        domains: SendingDomains, group: any EventLoopGroup
+        domains: SendingDomains, clock: DeliveryClock, dice: Dice, group: any EventLoopGroup
     ) -> TLSReporter.World {
         let source = configuration.sources[DeliveryConfiguration.defaultPool]?.sources.first
         var client = SMTPClientConfiguration(
@@ -316,7 +316,12 @@ extension TLSReporter.World {
             client: client,
             upload: TLSReportUpload(group: group) { host throws(DNSFailure) in
                 try await resolver.addresses(of: host)
-            }, group: group)
+            },
+            group: group, now: { clock.date },
+            delay: {
+                var dice = dice
+                return .random(in: 900..<14_400, using: &dice)
+            })
     }
 }
 

@@ -68,7 +68,8 @@ struct JournalWriterTests {
         }
         let other = try await fixture.claimRun("quick")
         let late = BatchRun(
-            run.batch, runtime: run.runtime, fingerprints: run.fingerprints, leaseEnd: .now + .seconds(60))
+            run.batch, runtime: run.runtime, fingerprints: run.fingerprints,
+            leaseEnd: DeliveryClock.after(60), clock: .system)
         try await fixture.withJournal("slow") { journal in
             #expect(await journal.intend(late, 0) == .stopped)
             #expect(late.stopReason == .abandon)

@@ -304,12 +304,14 @@ struct LocalJournalTests {
         let fixture = try await DeliveryFixture.make()
         _ = try await fixture.send(1)
         let claimed = try await fixture.claimRun("node")
-        func run(leaseEnd: ContinuousClock.Instant) -> BatchRun {
-            BatchRun(claimed.batch, runtime: claimed.runtime, fingerprints: claimed.fingerprints, leaseEnd: leaseEnd)
+        func run(leaseEnd: Double) -> BatchRun {
+            BatchRun(
+                claimed.batch, runtime: claimed.runtime, fingerprints: claimed.fingerprints, leaseEnd: leaseEnd,
+                clock: .standing(at: 0))
         }
-        let late = run(leaseEnd: .now)
+        let late = run(leaseEnd: 0)
         #expect(!FinalDot(of: late, 0, markedIn: nil).mayBeWritten() && late.stopReason == .abandon)
-        let early = run(leaseEnd: .now + .seconds(600))
+        let early = run(leaseEnd: 600)
         #expect(FinalDot(of: early, 0, markedIn: nil).mayBeWritten() && early.stopReason == nil)
     }
 }
