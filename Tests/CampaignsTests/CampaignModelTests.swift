@@ -197,7 +197,7 @@ private struct CampaignHistory {
             }
             check(model.claimable.contains(batch.id.number), "claimed a batch that cannot be")
             check(batch.records.map(\.index) == expected.members, "claimed other recipients")
-            check(batch.standing == (model.state == .cancelled ? .cancelling : .open), "standing \(batch.standing)")
+            check(batch.work == (model.state == .cancelled ? .cancelling : .open), "state \(batch.work)")
             check(batch.progress.mapValues(\.step) == expected.journal, "progress \(batch.progress)")
             expected.lease = node
             expected.epoch += 1
@@ -215,8 +215,8 @@ private struct CampaignHistory {
         guard var model = models[claim.batch.id.campaign] else { return }
         if let last = claim.lastGroup, Int.random(in: 0..<5, using: &random) == 0 {
             log.append("append again \(last.batch)")
-            let standing = try await fixture.store.append(node: claim.node, [last])
-            return check(standing == [last.batch: expectedStanding(claim, model)], "standing \(standing)")
+            let state = try await fixture.store.append(node: claim.node, [last])
+            return check(state == [last.batch: expectedState(claim, model)], "state \(state)")
         }
         let number = claim.batch.id.number
         var entries: [JournalEntry] = []
@@ -233,19 +233,19 @@ private struct CampaignHistory {
         }
         let group = JournalGroup(batch: claim.batch.id, epoch: claim.batch.epoch, entries: entries)
         log.append("append \(entries.count) to \(group.batch) stale \(claim.isStale)")
-        let standing = try await fixture.store.append(node: claim.node, [group])
-        check(standing == [group.batch: expectedStanding(claim, before)], "standing \(standing)")
+        let state = try await fixture.store.append(node: claim.node, [group])
+        check(state == [group.batch: expectedState(claim, before)], "state \(state)")
         guard !claim.isStale else { return }
         models[claim.batch.id.campaign] = model
         claims[place].lastGroup = group
     }
 
-    private func expectedStanding(_ claim: Claim, _ model: CampaignModel) -> BatchStanding {
+    private func expectedState(_ claim: Claim, _ model: CampaignModel) -> LeaseState {
         if claim.isStale { return .lost }
         switch model.state {
-        case .paused: return .held(.paused)
-        case .cancelled: return .held(.cancelling)
-        default: return .held(.open)
+        case .paused: return .leased(.paused)
+        case .cancelled: return .leased(.cancelling)
+        default: return .leased(.open)
         }
     }
 
@@ -466,8 +466,8 @@ private struct CampaignHistory {
         }
         log.append("answer \(entries.count) of \(claim.batch.id)")
         let group = JournalGroup(batch: claim.batch.id, epoch: claim.batch.epoch, entries: entries)
-        let standing = try await fixture.store.append(node: claim.node, [group])
-        check(standing == [claim.batch.id: expectedStanding(claim, model)], "standing \(standing)")
+        let state = try await fixture.store.append(node: claim.node, [group])
+        check(state == [claim.batch.id: expectedState(claim, model)], "state \(state)")
         models[claim.batch.id.campaign] = model
     }
 }

@@ -249,8 +249,8 @@ struct CampaignServiceTests {
 
         // What was under way still counts, and the worker hears of the pause.
         let first = batch.records[0].index
-        let standing = try await fixture.store.append(node: "n", [batch.group([first: .delivered])])
-        #expect(standing == [batch.id: .held(.paused)])
+        let state = try await fixture.store.append(node: "n", [batch.group([first: .delivered])])
+        #expect(state == [batch.id: .leased(.paused)])
         try await fixture.store.park(batch.id, node: "n", epoch: batch.epoch, dueInSeconds: 0)
         #expect(try await fixture.store.claim(node: "m", leaseSeconds: 60, limit: 10).isEmpty)
         #expect(try await fixture.status(campaign).counters.delivered == 1)
@@ -372,7 +372,7 @@ struct CampaignServiceTests {
         #expect(try await fixture.service.certificate(fixture.account, campaign) == nil)
         let done = JournalGroup(
             batch: batch.id, epoch: 1, entries: [JournalEntry(index: first, kind: .outcome(.delivered))])
-        #expect(try await fixture.store.append(node: "n", [done]) == [batch.id: .held(.cancelling)])
+        #expect(try await fixture.store.append(node: "n", [done]) == [batch.id: .leased(.cancelling)])
         let settlement = BatchSettlement(
             results: [RecipientResult(index: first, outcome: .delivered)], deferred: [batch.records[1]])
         #expect(

@@ -90,7 +90,7 @@ struct DeliveryStoreTests {
         try await Self.expectLost(old, "old", fixture, campaign)
         // Not even under the name of the new one.
         try await Self.expectLost(old, "new", fixture, campaign)
-        #expect(try await fixture.store.append(node: "new", [new.group([1: .bounced])]) == [new.id: .held(.open)])
+        #expect(try await fixture.store.append(node: "new", [new.group([1: .bounced])]) == [new.id: .leased(.open)])
         #expect(try await fixture.status(campaign).counters.bounced == 1)
     }
 
@@ -172,7 +172,7 @@ struct DeliveryStoreTests {
         let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
         func append(_ entries: [JournalEntry]) async throws {
             let group = JournalGroup(batch: batch.id, epoch: batch.epoch, entries: entries)
-            #expect(try await fixture.store.append(node: "n", [group]) == [batch.id: .held(.open)])
+            #expect(try await fixture.store.append(node: "n", [group]) == [batch.id: .leased(.open)])
         }
         try await append([JournalEntry(index: 0, kind: .intent), JournalEntry(index: 1, kind: .intent)])
         #expect(try await fixture.status(campaign).counters.pending == 3)
@@ -193,7 +193,7 @@ struct DeliveryStoreTests {
         let first = batch.group([0: .delivered])
         let second = batch.group([1: .bounced])
         for group in [first, first, second, first, second] {
-            #expect(try await fixture.store.append(node: "n", [group]) == [batch.id: .held(.open)])
+            #expect(try await fixture.store.append(node: "n", [group]) == [batch.id: .leased(.open)])
         }
         let counters = try await fixture.status(campaign).counters
         #expect(counters.delivered == 1)
@@ -214,10 +214,10 @@ struct DeliveryStoreTests {
             UPDATE batches SET lease_until = now() - interval '1 second'
             WHERE campaign_id = \(lost.id.campaign.rawValue) AND batch_no = \(lost.id.number)
             """)
-        let standings = try await fixture.store.append(node: "n", batches.reversed().map { $0.group(all: .delivered) })
+        let states = try await fixture.store.append(node: "n", batches.reversed().map { $0.group(all: .delivered) })
         #expect(
-            standings == [
-                batches[0].id: .held(.open), lost.id: .lost, batches[2].id: .held(.open),
+            states == [
+                batches[0].id: .leased(.open), lost.id: .lost, batches[2].id: .leased(.open),
             ])
         #expect(try await fixture.status(mine).counters.delivered == 2)
         #expect(try await fixture.service.get(other, theirs).counters.delivered == 2)
@@ -237,8 +237,8 @@ struct DeliveryStoreTests {
                     }
                     for step in 0..<20 {
                         let groups = batches.map { $0.group([$0.records[step].index: .delivered]) }
-                        let standings = try await fixture.store.append(node: "n\(node)", groups)
-                        #expect(standings.values.allSatisfy { $0 == .held(.open) })
+                        let states = try await fixture.store.append(node: "n\(node)", groups)
+                        #expect(states.values.allSatisfy { $0 == .leased(.open) })
                     }
                 }
             }
@@ -352,7 +352,7 @@ struct DeliveryStoreTests {
             }
         }
         #expect(try await fixture.status(campaign) == before)
-        #expect(try await fixture.store.append(node: "n", [batch.group([1: .delivered])]) == [batch.id: .held(.open)])
+        #expect(try await fixture.store.append(node: "n", [batch.group([1: .delivered])]) == [batch.id: .leased(.open)])
     }
 
     @Test func `a missing mailbox is suppressed for its account at once`() async throws {

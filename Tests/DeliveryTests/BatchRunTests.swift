@@ -264,7 +264,7 @@ struct BatchRunTests {
     }
 
     @Test func `a run ends for its campaign's expiry without being stopped`() throws {
-        let run = try BatchRun.sample(1, expiresAt: 1_000, clock: .standing(at: 1_011))
+        let run = try BatchRun.sample(1, expiresAt: 1_000, clock: .state(at: 1_011))
         // By the table above: it has its grace.
         #expect(run.mayStart)
         #expect(!run.isStopped)
@@ -277,11 +277,11 @@ struct BatchRunTests {
         let time = TestClock()
         let run = try BatchRun.sample(1, leaseEnd: 60, clock: time.clock)
         time.pass(seconds: 59)
-        #expect(run.mayStart && run.holdsLease && !run.isStopped)
+        #expect(run.mayStart && run.hasLease && !run.isStopped)
         time.pass(seconds: 1)
-        #expect(!run.mayStart && !run.holdsLease && run.isStopped)
+        #expect(!run.mayStart && !run.hasLease && run.isStopped)
         run.extendLease(to: 120)
-        #expect(run.mayStart && run.holdsLease && !run.isStopped)
+        #expect(run.mayStart && run.hasLease && !run.isStopped)
         // An answer that comes late must not shorten what a later one granted.
         run.extendLease(to: 59)
         #expect(run.mayStart)
@@ -293,7 +293,7 @@ struct BatchRunTests {
         #expect(run.mayStart)
         run.stop(reason)
         #expect(!run.mayStart)
-        #expect(run.holdsLease)
+        #expect(run.hasLease)
         run.extendLease(to: 120)
         #expect(!run.mayStart)
     }
@@ -324,7 +324,7 @@ extension BatchRun {
             keys: AccountKeys(SealingKey()), publicURL: nil)
         return BatchRun(
             ClaimedBatch(
-                id: BatchID(account: account, campaign: campaign, number: 1), epoch: 1, standing: .open,
+                id: BatchID(account: account, campaign: campaign, number: 1), epoch: 1, work: .open,
                 records: records, progress: [:], isRetry: false, campaignExpiresAt: expiresAt),
             runtime: runtime, fingerprints: records.map { runtime.keys.fingerprinter.fingerprint($0.address) },
             leaseEnd: leaseEnd, clock: clock)

@@ -45,14 +45,14 @@ struct OperatorTests {
             #expect(try await engine.order(.suspend, lanes: "elsewhere", reason: "no") == [:])
             #expect(try await fixture.store.orders().isEmpty)
             // Shorter than a mail may wait for its lane: it waits here.
-            let held = try await engine.order(.suspend, lanes: "route", seconds: 10, reason: "maintenance")
-            #expect(Array(held.values) == [0])
+            let ended = try await engine.order(.suspend, lanes: "route", seconds: 10, reason: "maintenance")
+            #expect(Array(ended.values) == [0])
             let campaign = try await fixture.send(5)
             try await eventually("the mail waits") { engine.status.lanes.first?.queued == 5 }
             let lane = try #require(engine.status.lanes.first)
-            #expect((lane.state, lane.reason) == ("held", "maintenance"))
+            #expect((lane.state, lane.reason) == ("suspended", "maintenance"))
             #expect(engine.status.orders.map(\.action) == ["suspend"])
-            #expect(engine.status.waitingMails == 5)
+            #expect(engine.status.waitingMessages == 5)
             try await Task.sleep(for: .milliseconds(700))
             #expect(server.copies.count == 2)
             #expect(try await engine.resume(lanes: "route") == engine.status.lanes.map(\.name))
@@ -74,15 +74,15 @@ struct OperatorTests {
             try await fixture.end(of: try await fixture.send(1))
             // As another node would order it.
             #expect(try await fixture.store.give(.suspend, to: .lanes("route"), reason: "broken"))
-            try await eventually("the node follows") { engine.status.lanes.first?.state == "held" }
+            try await eventually("the node follows") { engine.status.lanes.first?.state == "suspended" }
             let campaign = try await fixture.send(4)
             try await eventually("the mail is back") { try await fixture.counters(campaign).deferred == 4 }
-            try await eventually("no batch is held") { engine.status.activeBatches == 0 }
+            try await eventually("no batch is at work") { engine.status.activeBatches == 0 }
             #expect(server.copies.count == 1)
-            #expect(engine.status.counts.postponed == 4)
+            #expect(engine.status.counts.requeued == 4)
             // Brought back too early, it goes back again.
             try await fixture.store.recall()
-            try await eventually("the mail is back again") { engine.status.counts.postponed == 8 }
+            try await eventually("the mail is back again") { engine.status.counts.requeued == 8 }
             let start = ContinuousClock.now
             #expect(try await engine.resume(lanes: "route") == engine.status.lanes.map(\.name))
             try await fixture.end(of: campaign)
@@ -201,7 +201,7 @@ struct OperatorTests {
             #expect(try await fixture.store.claim(node: "other", leaseSeconds: 5, limit: 8).isEmpty)
             let second = try await fixture.send(1)
             if isAccount {
-                #expect(engine.status.accounts.map(\.isHeld) == [true])
+                #expect(engine.status.accounts.map(\.isStopped) == [true])
                 try await Task.sleep(for: .milliseconds(600))
                 #expect(server.mails.count == taken)
             } else {

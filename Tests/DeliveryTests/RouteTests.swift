@@ -79,8 +79,8 @@ struct RouteTests {
                     #expect(try await fixture.end(of: campaign).counters.delivered == 240)
                     let names = engine.status.lanes.map(\.name)
                     #expect(Set(names) == ["route 127.0.0.1:\(heavyPort)", "route 127.0.0.1:\(lightPort)"])
-                    let held = try await engine.order(.suspend, lanes: "127.0.0.1", seconds: 1, reason: "test")
-                    #expect(held.count == 2)
+                    let ended = try await engine.order(.suspend, lanes: "127.0.0.1", seconds: 1, reason: "test")
+                    #expect(ended.count == 2)
                     let resumed = try await engine.resume(lanes: "127.0.0.1:\(lightPort)")
                     #expect(resumed == ["route 127.0.0.1:\(lightPort)"])
                 }
@@ -126,7 +126,7 @@ struct RouteTests {
                 #expect(try await fixture.end(of: campaign).counters.delivered == 40)
                 #expect(good.copies == Self.onceEach(40))
                 #expect(engine.status.counts.deferred == 0, "an attempt was counted")
-                #expect(engine.status.counts.postponed == 0, "mail had to wait")
+                #expect(engine.status.counts.requeued == 0, "mail had to wait")
                 isUp.set(true)
                 var sent = 40
                 while broken.copies.isEmpty && sent < 240 {
@@ -144,7 +144,7 @@ struct RouteTests {
         #expect(try await fixture.problemsOfBooks() == [])
     }
 
-    @Test func `mail that waits for a held smarthost goes by the other`() async throws {
+    @Test func `mail that waits for a suspended smarthost goes by the other`() async throws {
         let fixture = try await DeliveryFixture.make()
         let (slow, good) = (MailServer { _, _ in .held }, MailServer())
         try await slow.run { slowPort in

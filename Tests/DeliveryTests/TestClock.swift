@@ -17,7 +17,7 @@ final class TestClock: Sendable {
 
 extension DeliveryClock {
     /// Stands still at so many seconds since 1970.
-    static func standing(at wall: Int64) -> DeliveryClock { DeliveryClock(steady: { 0 }, wall: { Double(wall) }) }
+    static func state(at wall: Int64) -> DeliveryClock { DeliveryClock(steady: { 0 }, wall: { Double(wall) }) }
 
     /// By the machine's clock.
     static func after(_ seconds: Double) -> Double { system.steady() + seconds }

@@ -37,7 +37,8 @@ import Testing
             let text = try Programs.run("/usr/bin/env", ["curl", "-sS", "--max-time", "20"] + arguments)
             let samples = try PrometheusLines.read(text)
             #expect(
-                samples.first { $0.name == "sluice_mails_total" && $0.labels == ["outcome": "delivered"] }?.value == 20)
+                samples.first { $0.name == "sluice_messages_total" && $0.labels == ["outcome": "delivered"] }?.value
+                    == 20)
             var labels =
                 samples.first { $0.name == "sluice_lane_answers_total" && $0.labels["answer"] == "accepted" }?.labels
             #expect(labels?.removeValue(forKey: "site")?.hasPrefix("127.0.0.1:") == true)
@@ -60,13 +61,13 @@ import Testing
         #expect(try installation.sluice("top", "--json").contains(#""delivered" : 20"#))
         #expect(try installation.sluice("nodes").contains(/test +alive/))
 
-        // An account's mail waits for as long as it is held.
+        // An account's mail waits for as long as it is suspended.
         let account = ["--account", installation.account]
         #expect(try installation.sluice("account", "suspend", "--account", installation.account) == "suspended\n")
         let second = try installation.send(subject: "Two", text: "Hello.", recipients: Self.recipients(20))
         try await Task.sleep(for: .milliseconds(1_500))
         #expect(try installation.status(second)["pending"] == 20)
-        #expect(try installation.sluice("top", "--once").contains("held"))
+        #expect(try installation.sluice("top", "--once").contains("stopped"))
         #expect(try installation.sluice("lane", "list").contains(/suspend +account +1 .* by the operator/))
         #expect(try installation.sluice("account", "list").contains(/tester .* suspended\n/))
         #expect(
@@ -88,7 +89,7 @@ import Testing
         let third = try installation.send(subject: "Three", text: "Hello.", recipients: Self.recipients(20))
         try await Task.sleep(for: .milliseconds(1_500))
         #expect(try installation.status(third)["pending"] == 20)
-        #expect(try installation.sluice("lane", "list").contains(/route .*held .* two\+2 & words, for/))
+        #expect(try installation.sluice("lane", "list").contains(/route .*suspended .* two\+2 & words, for/))
         try installation.sluice("lane", "resume", "route")
         #expect(try await installation.wait(for: third, seconds: 60)["delivered"] == 20)
 

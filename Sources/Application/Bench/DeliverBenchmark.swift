@@ -137,7 +137,7 @@ struct DeliverBenchmark {
             scenario.faults.bounceShare > 0 || counters.delivered == scenario.messages
         else { throw RigError(problem: "only \(counters.delivered) of \(scenario.messages) were delivered") }
         guard arrivals.copies.count - arrivals.duplicates >= counters.delivered else {
-            throw RigError(problem: "the sink got fewer mails than were told as delivered")
+            throw RigError(problem: "the sink got fewer messages than were told as delivered")
         }
         guard arrivals.duplicates <= counters.inDoubtResent + counters.inDoubt else {
             throw RigError(problem: "\(arrivals.duplicates) second copies, beyond those in doubt")

@@ -121,7 +121,7 @@ struct FairBenchmark {
     private func wait(_ sent: Sent, _ localPart: String, _ arrivals: Arrivals) throws -> Wait {
         let copies = arrivals.filter { $0.hasPrefix(localPart) }.copies
         guard copies.count >= small, let first = copies.first, let last = copies.last else {
-            throw RigError(problem: "\(copies.count) of the small campaign's \(small) mails came")
+            throw RigError(problem: "\(copies.count) of the small campaign's \(small) messages came")
         }
         func seconds(_ milliseconds: Int64) -> Double { Double(milliseconds - sent.startedAt) / 1_000 }
         return Wait(

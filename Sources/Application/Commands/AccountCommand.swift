@@ -72,9 +72,9 @@ struct AccountCommand: AsyncParsableCommand {
                 let account: Int64
                 let name: String
                 let posted, held, limit, available: Int64
-                let order: StandingOrders.Order?
+                let order: OrderListing.Order?
             }
-            let orders = StandingOrders(try await records.delivery.orders())
+            let orders = OrderListing(try await records.delivery.orders())
             let rows = accounts.map {
                 Row(
                     account: $0.id.rawValue, name: $0.name, posted: $0.balance.posted, held: $0.balance.held,

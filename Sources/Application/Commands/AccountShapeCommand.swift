@@ -20,7 +20,7 @@ extension AccountCommand {
         func validate() throws {
             guard (1...1_000).contains(weight) else { throw ValidationError("A weight is 1 to 1000.") }
             guard rate.map({ $0 >= 0.001 && $0 <= 1_000_000 }) ?? true else {
-                throw ValidationError("A rate is 0.001 to 1,000,000 mails a second.")
+                throw ValidationError("A rate is 0.001 to 1,000,000 messages a second.")
             }
             guard pool != "" else { throw ValidationError("A pool has a name.") }
         }

@@ -32,11 +32,11 @@ struct CampaignCommand: AsyncParsableCommand {
         func run(_ records: Records) async throws {
             try await records.requireAccount(account.id)
             let found = try await records.campaigns.list(account.id, before: nil, limit: limit)
-            let orders = StandingOrders(try await records.delivery.orders())
-            func order(_ campaign: Campaign) -> StandingOrders.Order? { orders.order(for: campaign, of: account.id) }
+            let orders = OrderListing(try await records.delivery.orders())
+            func order(_ campaign: Campaign) -> OrderListing.Order? { orders.order(for: campaign, of: account.id) }
             if json {
                 for campaign in found {
-                    StandardOutput.print(campaign.json(credits: nil, order: StandingOrders.Order.json(order(campaign))))
+                    StandardOutput.print(campaign.json(credits: nil, order: OrderListing.Order.json(order(campaign))))
                 }
                 return
             }

@@ -63,7 +63,7 @@ struct LaneCommand: AsyncParsableCommand {
 
     struct Resume: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lift orders, end suspensions, and bring back at once what had to wait.")
+            abstract: "Lift orders, end rests, and bring back at once what had to wait.")
 
         @OptionGroup var server: OperatorOptions
         @Argument(help: "The lane.") var lane: String
@@ -119,16 +119,16 @@ struct OrderOptions: ParsableArguments {
 
 /// `--yes`, for what cannot be undone.
 struct Confirmation: ParsableArguments {
-    @Flag(help: "Yes, these mails shall never be sent.") var yes = false
+    @Flag(help: "Yes, these messages shall never be sent.") var yes = false
 
     func validate() throws {
-        guard yes else { throw ValidationError("These mails would never be sent: confirm with --yes.") }
+        guard yes else { throw ValidationError("These messages would never be sent: confirm with --yes.") }
     }
 }
 
 extension OperatorRoutes.Done {
     func tell() {
-        for lane in lanes { StandardOutput.print(lane + (failed[lane].map { ": \($0) mails ended" } ?? "")) }
+        for lane in lanes { StandardOutput.print(lane + (failed[lane].map { ": \($0) messages ended" } ?? "")) }
         if !state.isEmpty { StandardOutput.print(state) }
     }
 }

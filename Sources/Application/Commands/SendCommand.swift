@@ -26,7 +26,9 @@ struct SendCommand: AsyncParsableCommand {
     @Flag(help: "Send to the other recipients where lines of the file cannot be taken.") var skipInvalid = false
     @Flag(
         name: .customLong("require-tls"),
-        help: "Send only where verified TLS is promised for the whole way (REQUIRETLS); other mails bounce, uncharged.")
+        help:
+            "Send only where verified TLS is promised for the whole way (REQUIRETLS); other messages bounce, uncharged."
+    )
     var requireTLS = false
     @Option(help: "RFC 3339 time to send at, such as 2027-01-31T08:00:00Z.") var at: String?
     @Option(help: "Server address. [SLUICE_URL]") var url: String?

@@ -129,7 +129,7 @@ struct ServerConfiguration: Sendable {
             }
             configuration.publicURL = publicURL
         } else {
-            logger.notice("no public URL is set: mails carry no List-Unsubscribe")
+            logger.notice("no public URL is set: messages carry no List-Unsubscribe")
         }
         let base = try settings.number("retryBase", default: 600, in: 1...86_400)
         let longest = try settings.number("retryMaximum", default: max(base, 14_400), in: base...86_400)

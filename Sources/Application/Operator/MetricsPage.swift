@@ -7,7 +7,7 @@ import Foundation
 /// to is in one called `other`. No account and no address is a label.
 struct MetricsPage {
     let status: EngineStatus?
-    let heldAccounts: Int
+    let stoppedAccounts: Int
 
     static let mostLanes = 200
 
@@ -33,7 +33,7 @@ struct MetricsPage {
     }
 
     private func addMails(_ counts: DeliveryCounts, _ text: inout PrometheusText) {
-        text.family("sluice_mails_total", .counter, "Recipients that came to their outcome.") {
+        text.family("sluice_messages_total", .counter, "Recipients that came to their outcome.") {
             $0.add(counts.delivered, ["outcome": "delivered"])
             $0.add(counts.bounced, ["outcome": "bounced"])
             $0.add(counts.expired, ["outcome": "expired"])
@@ -42,11 +42,14 @@ struct MetricsPage {
             $0.add(counts.cancelled, ["outcome": "cancelled"])
             $0.add(counts.inDoubt, ["outcome": "in_doubt"])
         }
-        text.family("sluice_mails_deferred_total", .counter, "Attempts refused for now.") { $0.add(counts.deferred) }
-        text.family("sluice_mails_postponed_total", .counter, "Mails given back untried, their lane taking no more.") {
-            $0.add(counts.postponed)
+        text.family("sluice_messages_deferred_total", .counter, "Attempts refused for now.") { $0.add(counts.deferred) }
+        text.family(
+            "sluice_messages_requeued_total", .counter, "Messages given back untried, their lane taking no more."
+        ) {
+            $0.add(counts.requeued)
         }
-        text.family("sluice_mails_in_doubt_resent_total", .counter, "Mails sent again after an answer was lost.") {
+        text.family("sluice_messages_in_doubt_resent_total", .counter, "Messages sent again after an answer was lost.")
+        {
             $0.add(counts.inDoubtResent)
         }
         text.family("sluice_accounting_lines_total", .counter, "Lines of the accounting log, by what became of them.") {
@@ -94,16 +97,16 @@ struct MetricsPage {
             $0.add(counts.campaignsBlocked)
         }
         text.family("sluice_batches_active", .gauge, "Batches in work.") { $0.add(status.activeBatches) }
-        text.family("sluice_mails_waiting", .gauge, "Mails of these batches that have not started.") {
-            $0.add(status.waitingMails)
+        text.family("sluice_messages_waiting", .gauge, "Messages of these batches that have not started.") {
+            $0.add(status.waitingMessages)
         }
         text.family("sluice_connections", .gauge, "Connections in use.") { $0.add(status.connections) }
         text.family("sluice_connections_limit", .gauge, "The most connections of this node.") {
             $0.add(status.connectionLimit)
         }
-        text.family("sluice_accounts", .gauge, "Accounts with mail on this node, and held ones.") {
-            $0.add(status.accounts.count { !$0.isHeld }, ["state": "active"])
-            $0.add(heldAccounts, ["state": "held"])
+        text.family("sluice_accounts", .gauge, "Accounts with mail on this node, and those that an order stops.") {
+            $0.add(status.accounts.count { !$0.isStopped }, ["state": "active"])
+            $0.add(stoppedAccounts, ["state": "stopped"])
         }
         text.family("sluice_draining", .gauge, "1 while the node ends.") { $0.add(status.isDraining ? 1 : 0) }
         text.family("sluice_uptime_seconds", .gauge, "Since the start of delivery.") { $0.add(status.uptimeSeconds) }
@@ -113,7 +116,7 @@ struct MetricsPage {
 
     private func addLanes(_ lanes: [LaneReport], _ text: inout PrometheusText) {
         text.family("sluice_lanes", .gauge, "Lanes by state.") {
-            for state in ["open", "slowed", "suspended", "probing", "held", "draining", "failing"] {
+            for state in ["open", "slowed", "backing_off", "probing", "suspended", "draining", "failing"] {
                 $0.add(lanes.count { $0.state == state }, ["state": state])
             }
         }
@@ -142,7 +145,7 @@ struct MetricsPage {
         add("sluice_lane_queued", .gauge, "Mails waiting for the lane.") { Double($0.queued) }
         add("sluice_lane_connections", .gauge, "Connections of the lane.") { Double($0.connections) }
         add("sluice_lane_stopped", .gauge, "1 while the lane sends nothing, or nothing new.") {
-            ["suspended", "held", "draining", "failing"].contains($0.state) ? 1 : 0
+            ["backing_off", "suspended", "draining", "failing"].contains($0.state) ? 1 : 0
         }
         add("sluice_lane_login_failing", .gauge, "1 while a smarthost refuses the login, or wants one.") {
             $0.isLoginFailing ? 1 : 0

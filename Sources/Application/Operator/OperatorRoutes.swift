@@ -48,10 +48,10 @@ struct OperatorRoutes: Sendable {
     }
 
     private func metrics() async throws -> Response {
-        let held = try await delivery.orders().count {
+        let stopped = try await delivery.orders().count {
             if case .account = $0.target { true } else { false }
         }
-        let text = MetricsPage(status: engine?.status, heldAccounts: held).text
+        let text = MetricsPage(status: engine?.status, stoppedAccounts: stopped).text
         return Response(
             status: .ok, headers: [.contentType: PrometheusText.contentType],
             body: ResponseBody(byteBuffer: ByteBuffer(string: text)))

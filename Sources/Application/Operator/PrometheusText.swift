@@ -1,7 +1,7 @@
 /// Prometheus' text format, version 0.0.4.
 ///
 ///     var text = PrometheusText()
-///     text.family("sluice_mails_total", .counter, "Mails by outcome.") { $0.add(3, ["outcome": "delivered"]) }
+///     text.family("sluice_messages_total", .counter, "Messages by outcome.") { $0.add(3, ["outcome": "delivered"]) }
 struct PrometheusText {
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 

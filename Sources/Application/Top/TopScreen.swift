@@ -66,10 +66,10 @@ struct TopScreen: Sendable {
         if counts.journalFailures > 0 { failures = style.red("   \(grouped(counts.journalFailures)) failed") }
         return [
             style.bold("sluice") + "  node \(status.node)  \(state)",
-            "mails    " + style.bold(rate(sample, \.counts.delivered)) + " delivered/s   "
+            "messages " + style.bold(rate(sample, \.counts.delivered)) + " delivered/s   "
                 + "\(grouped(counts.delivered)) delivered   \(grouped(counts.deferred)) deferred   "
                 + "\(grouped(counts.bounced)) bounced   \(grouped(counts.inDoubt + counts.inDoubtResent)) in doubt",
-            "work     \(grouped(status.activeBatches)) batches   \(grouped(status.waitingMails)) mails waiting   "
+            "work     \(grouped(status.activeBatches)) batches   \(grouped(status.waitingMessages)) messages waiting   "
                 + "\(grouped(status.connections)) of \(grouped(status.connectionLimit)) connections   "
                 + "TLS \(accepted > 0 ? "\(encrypted * 100 / accepted) %" : "–")",
             "journal  \(rate(sample, \.counts.journal.count)) commits/s   \(rate(sample, \.counts.journalEntries)) entries/s   "
@@ -106,7 +106,7 @@ struct TopScreen: Sendable {
         lines[0] = style.bold(lines[0])
         for (index, lane) in shown.enumerated() {
             switch lane.state {
-            case "suspended", "held", "draining", "failing": lines[index + 1] = style.red(lines[index + 1])
+            case "backing_off", "suspended", "draining", "failing": lines[index + 1] = style.red(lines[index + 1])
             case "slowed", "probing": lines[index + 1] = style.yellow(lines[index + 1])
             default: break
             }
@@ -118,7 +118,7 @@ struct TopScreen: Sendable {
     static func laneTable(_ lanes: [LaneReport]) -> TextTable {
         var table = TextTable(
             header: [
-                "LANE", "STATE", "MAILS/S", "WAITING", "CONN", "ACCEPTED", "DEFERRED", "BOUNCED", "BROKEN", "WHY",
+                "LANE", "STATE", "MSGS/S", "WAITING", "CONN", "ACCEPTED", "DEFERRED", "BOUNCED", "BROKEN", "WHY",
             ],
             rightAligned: [2, 3, 4, 5, 6, 7, 8])
         for lane in lanes {
@@ -165,7 +165,7 @@ struct TopScreen: Sendable {
         for account in accounts.prefix(most) {
             let gain = before[account.account].map { max(0, account.counts.delivered - $0) } ?? 0
             table.add(
-                "\(account.account)", account.isHeld ? "held" : "active",
+                "\(account.account)", account.isStopped ? "stopped" : "active",
                 grouped(Int((Double(gain) / seconds).rounded())), grouped(account.waiting), grouped(account.batches),
                 grouped(account.counts.delivered), grouped(account.counts.deferred), grouped(account.counts.failed))
         }

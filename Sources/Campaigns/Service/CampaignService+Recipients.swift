@@ -32,15 +32,15 @@ extension CampaignService {
                 if batch.id.number > next.batch { next = RecipientCursor(batch: batch.id.number, position: 0) }
                 let fates = try batch.fates(key, unfinished: current.unfinishedOutcome)
                 // By position in the campaign, because others of the batch may move meanwhile.
-                for (record, standing) in fates.sorted(by: { $0.record.index < $1.record.index })
+                for (record, state) in fates.sorted(by: { $0.record.index < $1.record.index })
                 where record.index >= next.position {
                     next = RecipientCursor(batch: next.batch, position: record.index + 1)
-                    guard let standing, fate == nil || fate == standing.fate else { continue }
-                    guard !inDoubtOnly || standing.wasInDoubt || standing.fate == .final(.inDoubt) else { continue }
+                    guard let state, fate == nil || fate == state.fate else { continue }
+                    guard !inDoubtOnly || state.wasInDoubt || state.fate == .final(.inDoubt) else { continue }
                     found.append(
                         RecipientStatus(
-                            index: record.index, email: record.address.text, fate: standing.fate,
-                            reply: standing.reply, wasInDoubt: standing.wasInDoubt))
+                            index: record.index, email: record.address.text, fate: state.fate,
+                            reply: state.reply, wasInDoubt: state.wasInDoubt))
                     if found.count == limit { return RecipientPage(recipients: found, next: next) }
                 }
                 next = RecipientCursor(batch: next.batch + 1, position: 0)
@@ -52,7 +52,7 @@ extension CampaignService {
 
 /// All that is stored of one batch, read at one moment.
 private struct StoredBatch {
-    typealias Standing = (fate: RecipientFate, reply: RecipientReply, wasInDoubt: Bool)
+    typealias State = (fate: RecipientFate, reply: RecipientReply, wasInDoubt: Bool)
 
     let id: BatchID
     let state: BatchState
@@ -93,7 +93,7 @@ private struct StoredBatch {
 
     /// Where each record stands; nil for one that a retry batch has taken over.
     /// - Parameter unfinished: the outcome of those that the end of the campaign found without one.
-    func fates(_ key: SealingKey, unfinished: Outcome) throws -> [(record: RecipientRecord, standing: Standing?)] {
+    func fates(_ key: SealingKey, unfinished: Outcome) throws -> [(record: RecipientRecord, state: State?)] {
         let records = try key.openRecipients(recipients, of: id)
         let stored = try results.map { try key.openResults($0, of: id) } ?? []
         let byIndex = Dictionary(stored.map { ($0.index, $0) }, uniquingKeysWith: { first, _ in first })
@@ -103,13 +103,13 @@ private struct StoredBatch {
         return records.map { record in
             if record.isSuppressed { return (record, (.final(.suppressed), .none, false)) }
             let stored = byIndex[record.index]
-            let standing = standing(stored, progress[record.index], unfinished)
+            let state = state(stored, progress[record.index], unfinished)
             let wasInDoubt = stored?.wasInDoubt == true || resent.contains(record.index)
-            return (record, standing.map { ($0.fate, $0.reply, wasInDoubt) })
+            return (record, state.map { ($0.fate, $0.reply, wasInDoubt) })
         }
     }
 
-    private func standing(
+    private func state(
         _ stored: RecipientResult?, _ progress: RecipientProgress?, _ unfinished: Outcome
     ) -> (fate: RecipientFate, reply: RecipientReply)? {
         if state == .settled { return stored.flatMap { result in result.outcome.map { (.final($0), result.reply) } } }

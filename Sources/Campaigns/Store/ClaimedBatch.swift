@@ -5,7 +5,7 @@ package struct ClaimedBatch: Sendable {
     package let id: BatchID
     /// Counts the claims of this batch; goes with every write.
     package let epoch: Int64
-    package let standing: BatchStanding.Held
+    package let work: LeaseState.Work
     /// Those to deliver to, with the resends that earlier workers journalled. Recipients that were suppressed at the import are left out: they have their outcome.
     package let records: [RecipientRecord]
     /// What earlier workers journalled, by index.

@@ -88,16 +88,16 @@ extension DeliveryStore {
     private struct Lease: Sendable {
         let batch: BatchID
         let epoch: Int64
-        let standing: BatchStanding.Held
+        let work: LeaseState.Work
         let isRetry: Bool
 
         init(_ row: PostgresRow) throws {
             let (account, campaign, number, epoch, state, attempt) = try row.decode(
                 Int64.self, Int64.self, Int32.self, Int64.self, Int16.self, Int32.self)
-            guard let standing = BatchStanding.Held(rawValue: state) else { throw OctetReader.malformed }
+            guard let work = LeaseState.Work(rawValue: state) else { throw OctetReader.malformed }
             batch = BatchID(account, campaign, number)
             self.epoch = epoch
-            self.standing = standing
+            self.work = work
             isRetry = attempt > 0
         }
     }
@@ -132,7 +132,7 @@ extension DeliveryStore {
                 for place in records.indices { records[place].count(resends: known.resends[records[place].index] ?? 0) }
                 claimed.append(
                     ClaimedBatch(
-                        id: lease.batch, epoch: lease.epoch, standing: lease.standing, records: records,
+                        id: lease.batch, epoch: lease.epoch, work: lease.work, records: records,
                         progress: known.progress, isRetry: lease.isRetry,
                         campaignExpiresAt: expiresAt?.seconds ?? .max, isExpired: isExpired, isCapped: isCapped))
             } catch let error where !(error is PostgresError) && !(error is CancellationError) {

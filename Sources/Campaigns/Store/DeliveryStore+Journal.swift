@@ -6,21 +6,21 @@ extension DeliveryStore {
     /// Commits journal groups of several batches in one statement and moves the counters with them.
     ///
     /// At most one group a batch in a call. After an error append the same groups again: those that were committed do
-    /// not count twice (see ``JournalGroup``). A group without entries asks for the standing only.
+    /// not count twice (see ``JournalGroup``). A group without entries asks for the state only.
     ///
-    /// - Returns: the standing of each batch. `.lost`: nothing of its group was committed.
+    /// - Returns: the state of each batch. `.lost`: nothing of its group was committed.
     @concurrent
-    package func append(node: String, _ groups: [JournalGroup]) async throws -> [BatchID: BatchStanding] {
-        var standings: [BatchID: BatchStanding] = [:]
+    package func append(node: String, _ groups: [JournalGroup]) async throws -> [BatchID: LeaseState] {
+        var states: [BatchID: LeaseState] = [:]
         var arrays = JournalArrays()
         var batches: [BatchID] = []
         for group in groups {
-            precondition(standings.updateValue(.lost, forKey: group.batch) == nil, "one group a batch")
+            precondition(states.updateValue(.lost, forKey: group.batch) == nil, "one group a batch")
             guard let sealed = try await seal(group) else { continue }
             arrays.append(group, sealed: sealed)
             batches.append(group.batch)
         }
-        guard !batches.isEmpty else { return standings }
+        guard !batches.isEmpty else { return states }
         let keys = BatchKeys(batches)
         let rows = try await records.query(
             """
@@ -31,10 +31,10 @@ extension DeliveryStore {
             """)
         for row in rows {
             let (place, state) = try row.decode(Int32.self, Int16.self)
-            guard let held = BatchStanding.Held(rawValue: state) else { throw OctetReader.malformed }
-            standings[batches[Int(place) - 1]] = .held(held)
+            guard let work = LeaseState.Work(rawValue: state) else { throw OctetReader.malformed }
+            states[batches[Int(place) - 1]] = .leased(work)
         }
-        return standings
+        return states
     }
 
     /// Nil once the campaign's key is gone: the batch cannot be held any more.

@@ -116,7 +116,7 @@ extension DeliveryStore {
     }
 
     /// The node's batches whose campaigns were paused or cancelled: where nothing is journalled, nothing else says so.
-    package func stopped(node: String) async throws -> [(batch: BatchID, epoch: Int64, standing: BatchStanding.Held)] {
+    package func stopped(node: String) async throws -> [(batch: BatchID, epoch: Int64, work: LeaseState.Work)] {
         try await records.query(
             """
             SELECT account_id, campaign_id, batch_no, epoch, state FROM batches
@@ -125,8 +125,8 @@ extension DeliveryStore {
         ).map { row in
             let (account, campaign, number, epoch, state) = try row.decode(
                 Int64.self, Int64.self, Int32.self, Int64.self, Int16.self)
-            guard let standing = BatchStanding.Held(rawValue: state) else { throw OctetReader.malformed }
-            return (BatchID(account, campaign, number), epoch, standing)
+            guard let work = LeaseState.Work(rawValue: state) else { throw OctetReader.malformed }
+            return (BatchID(account, campaign, number), epoch, work)
         }
     }
 }

@@ -62,7 +62,7 @@ final class BatchRun: Sendable {
     }
 
     /// What has become of a recipient in this run.
-    enum Disposition: Sendable {
+    enum RunOutcome: Sendable {
         case final(RecipientResult)
         /// Refused for now: an attempt was made.
         case deferred(inSeconds: Double)
@@ -81,8 +81,8 @@ final class BatchRun: Sendable {
         /// In a part of the batch that was settled before.
         case settled
 
-        init(_ disposition: Disposition, at now: SteadySeconds) {
-            switch disposition {
+        init(_ outcome: RunOutcome, at now: SteadySeconds) {
+            switch outcome {
             case .final(let result): self = .final(result)
             case .deferred(let seconds):
                 self = .waits(until: now + seconds, wasTried: true, awaitsResume: false)
@@ -123,7 +123,7 @@ final class BatchRun: Sendable {
     }
 
     /// Whether the lease still holds by this node's own clock.
-    var holdsLease: Bool {
+    var hasLease: Bool {
         let now = clock.steady()
         return state.withLock { now < $0.leaseEnd }
     }
@@ -195,11 +195,11 @@ final class BatchRun: Sendable {
     }
 
     /// Records the fate of the recipient at `position`. Called once for each.
-    func finish(_ position: Int, _ disposition: Disposition) {
+    func finish(_ position: Int, _ outcome: RunOutcome) {
         let now = clock.steady()
         let waiter = state.withLock { state -> CheckedContinuation<Step, Never>? in
             precondition(state.fates[position] == nil, "a recipient has one fate a run")
-            let fate = Fate(disposition, at: now)
+            let fate = Fate(outcome, at: now)
             state.fates[position] = fate
             state.remaining -= 1
             state.timing.finished(dueAt: fate.dueAt)

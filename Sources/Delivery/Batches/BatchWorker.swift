@@ -52,8 +52,8 @@ struct BatchWorker: Sendable {
             batch, runtime: runtime,
             fingerprints: batch.records.map { runtime.keys.fingerprinter.fingerprint($0.address) }, leaseEnd: leaseEnd,
             clock: clock)
-        if batch.standing == .cancelling { run.stop(.cancel) }
-        if batch.standing == .paused { run.stop(.park) }
+        if batch.work == .cancelling { run.stop(.cancel) }
+        if batch.work == .paused { run.stop(.park) }
         batches.add(run)
         return run
     }
@@ -66,7 +66,7 @@ struct BatchWorker: Sendable {
     /// Why mail of an expired campaign gets no last attempt: its operator, or its own rate, would not have it.
     private func endText(of batch: ClaimedBatch) -> String? {
         guard batch.isExpired else { return nil }
-        if orders.active.names(batch.id) { return "the campaign expired while the operator held it" }
+        if orders.active.names(batch.id) { return "the campaign expired while the operator had suspended it" }
         return batch.isCapped ? "the rate of the campaign did not reach it before the expiry" : nil
     }
 

@@ -39,9 +39,9 @@ struct LeaseKeeper: Sendable {
     private func stopPausedAndCancelled() async throws {
         let runs = batches.runs
         guard !runs.isEmpty else { return }
-        for (batch, epoch, standing) in try await store.stopped(node: configuration.node) {
+        for (batch, epoch, work) in try await store.stopped(node: configuration.node) {
             guard let run = runs[batch], run.batch.epoch == epoch else { continue }
-            run.stop(standing == .cancelling ? .cancel : .park)
+            run.stop(work == .cancelling ? .cancel : .park)
         }
     }
 }

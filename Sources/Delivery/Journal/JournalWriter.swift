@@ -171,14 +171,14 @@ final class JournalWriter: Sendable {
             return group
         }
         guard !group.isEmpty else { return }
-        let standings = await append(group)
-        guard let standings else { return abandon(group) }
+        let states = await append(group)
+        guard let states else { return abandon(group) }
         if let generation = group.generation { local?.forget(generation) }
         for pending in group.pending.values where pending.run.stopReason != .abandon {
-            switch standings[pending.run.batch.id] {
-            case .held(.open): break
-            case .held(.paused): pending.run.stop(.park)
-            case .held(.cancelling): pending.run.stop(.cancel)
+            switch states[pending.run.batch.id] {
+            case .leased(.open): break
+            case .leased(.paused): pending.run.stop(.park)
+            case .leased(.cancelling): pending.run.stop(.cancel)
             case .lost, nil: pending.run.stop(.abandon)
             }
         }
@@ -188,7 +188,7 @@ final class JournalWriter: Sendable {
     }
 
     /// Tries until it succeeds or the task is cancelled (then nil): an outcome that is known must not be lost.
-    private func append(_ group: State) async -> [BatchID: BatchStanding]? {
+    private func append(_ group: State) async -> [BatchID: LeaseState]? {
         // A run that was told to abandon its batch has nothing more to say.
         let groups = group.pending.values.filter { $0.run.stopReason != .abandon }.map {
             JournalGroup(batch: $0.run.batch.id, epoch: $0.run.batch.epoch, entries: $0.entries)
@@ -198,9 +198,9 @@ final class JournalWriter: Sendable {
         while !Task.isCancelled {
             do {
                 let start = clock.steady()
-                let standings = try await store.append(node: node, groups)
+                let states = try await store.append(node: node, groups)
                 metrics.journalled(groups, inSeconds: clock.steady() - start)
-                return standings
+                return states
             } catch {
                 metrics.count(\.journalFailures)
                 logger.warning("journal not committed, trying again", metadata: ["error": "\(error)"])

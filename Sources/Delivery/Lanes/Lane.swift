@@ -254,7 +254,7 @@ final class Lane: Sendable {
         return ended
     }
 
-    /// Ends suspensions that the lane has brought on itself.
+    /// Ends rests that the lane has brought on itself.
     func resume() {
         state.withLock(\.pool)?.forgetFailure()
         update { $0.resumed(at: $1) }
@@ -278,7 +278,7 @@ final class Lane: Sendable {
         let now = environment.clock.steady()
         return state.withLock { state in
             LaneSnapshot(
-                id: id, standing: state.machine.standing(at: now).behind(state.rules.providerGate?.standing(at: now)),
+                id: id, state: state.machine.state(at: now).behind(state.rules.providerGate?.state(at: now)),
                 at: now, queued: state.machine.queuedCount,
                 workers: state.machine.workerCount, connections: state.pool?.connectionCount ?? 0,
                 perSecond: state.machine.perSecond(at: now), answered: state.machine.answeredCount,

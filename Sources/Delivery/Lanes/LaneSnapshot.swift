@@ -3,8 +3,8 @@ import TrafficShaping
 /// What a lane looks like at one moment.
 struct LaneSnapshot: Sendable {
     let id: LaneID
-    let standing: LaneStanding
-    /// The time that ``standing`` counts from.
+    let state: LaneState
+    /// The time that ``state`` counts from.
     let at: SteadySeconds
     let queued: Int
     let workers: Int

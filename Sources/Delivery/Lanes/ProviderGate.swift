@@ -49,7 +49,7 @@ final class ProviderGate: LaneGate {
 
     func opensAt(_ now: SteadySeconds) -> SteadySeconds { state.withLock { $0.governor.opensAt(now) } }
 
-    func standing(at now: SteadySeconds) -> LaneStanding? { state.withLock { $0.governor.standing(at: now) } }
+    func state(at now: SteadySeconds) -> LaneState? { state.withLock { $0.governor.state(at: now) } }
 
     func takeConnection(for lane: any LaneGateUser) -> Bool {
         let now = clock.steady()
@@ -95,10 +95,10 @@ final class ProviderGate: LaneGate {
     private static let deafSeconds = 10.0
 
     /// A rest that this node's own mail has led to.
-    var ownRest: (seconds: Double, reason: SuspensionReason)? {
+    var ownRest: (seconds: Double, reason: BackOffReason)? {
         let now = clock.steady()
         return state.withLock { state in
-            guard case .suspended(let until, let reason) = state.governor.standing(at: now).condition,
+            guard case .backingOff(let until, let reason) = state.governor.state(at: now).condition,
                 until > state.heardRestUntil + Self.grain
             else { return nil }
             return (until - now, reason)
@@ -106,7 +106,7 @@ final class ProviderGate: LaneGate {
     }
 
     /// Another node has found the provider closed for so long.
-    func hear(restFor seconds: Double, _ reason: SuspensionReason) {
+    func hear(restFor seconds: Double, _ reason: BackOffReason) {
         let now = clock.steady()
         state.withLock { state in
             guard now >= state.isDeafUntil else { return }

@@ -9,31 +9,31 @@ struct ActiveOrders: Sendable {
     private let campaigns: [AccountID: Set<CampaignID>]
 
     /// Accounts of which nothing, or nothing more, is claimed.
-    let heldAccounts: Set<AccountID>
+    let stoppedAccounts: Set<AccountID>
 
     init(_ orders: [OperatorOrder] = []) {
         all = orders
-        var held: Set<AccountID> = []
+        var stopped: Set<AccountID> = []
         var accounts: Set<AccountID> = []
         var campaigns: [AccountID: Set<CampaignID>] = [:]
         for order in orders {
             switch order.target {
             case .lanes: break
             case .account(let account):
-                held.insert(account)
+                stopped.insert(account)
                 if order.action == .suspend { accounts.insert(account) }
             case .campaign(let account, let campaign):
                 if order.action == .suspend { campaigns[account, default: []].insert(campaign) }
             }
         }
-        heldAccounts = held
+        stoppedAccounts = stopped
         self.accounts = accounts
         self.campaigns = campaigns
     }
 
     /// Whether mail of the batch may start no more. Of an expired campaign there is only the end to record.
     func suspend(_ batch: ClaimedBatch, at now: Int64) -> Bool {
-        guard batch.standing != .cancelling, !batch.isExpired, now < batch.campaignExpiresAt else { return false }
+        guard batch.work != .cancelling, !batch.isExpired, now < batch.campaignExpiresAt else { return false }
         return names(batch.id)
     }
 
@@ -79,7 +79,7 @@ extension LaneOrder.Action {
     var state: String {
         switch self {
         case .drain: "draining"
-        case .suspend: "held"
+        case .suspend: "suspended"
         case .fail: "failing"
         }
     }

@@ -10,9 +10,9 @@ package import TrafficShaping
 extension DeliveryEngine {
     package var status: EngineStatus {
         let (workload, orders) = (batches.now, orders.active)
-        let held = orders.heldAccounts
+        let stopped = orders.stoppedAccounts
         var accounts: [AccountID: (batches: Int, waiting: Int)] = [:]
-        for account in held { accounts[account] = (0, 0) }
+        for account in stopped { accounts[account] = (0, 0) }
         for run in workload.runs.values {
             let account = run.batch.id.account
             accounts[account, default: (0, 0)].batches += 1
@@ -23,12 +23,12 @@ extension DeliveryEngine {
             node: configuration.node, uptimeSeconds: clock.steady() - startedAt,
             isDraining: workload.stopReason != nil,
             counts: metrics.counts, activeBatches: workload.activeBatches,
-            waitingMails: accounts.values.reduce(0) { $0 + $1.waiting }, connections: lanes.budget.inUse,
+            waitingMessages: accounts.values.reduce(0) { $0 + $1.waiting }, connections: lanes.budget.inUse,
             connectionLimit: configuration.connections,
             lanes: lanes.all.map { LaneReport($0.snapshot) }.sorted { $0.name < $1.name },
             accounts: accounts.map { account, work in
                 AccountReport(
-                    account: account.rawValue, isHeld: held.contains(account), batches: work.batches,
+                    account: account.rawValue, isStopped: stopped.contains(account), batches: work.batches,
                     waiting: work.waiting, counts: counts[account] ?? AccountCounts())
             }.sorted { $0.account < $1.account }, orders: orders.all.compactMap { OrderReport($0) })
     }
@@ -46,7 +46,7 @@ extension DeliveryEngine {
         try await orders.give(action, lanes: pattern, seconds: seconds, reason: reason)
     }
 
-    /// Lifts every order that names one of these lanes, and ends suspensions that lanes have brought on themselves. Mail
+    /// Lifts every order that names one of these lanes, and ends rests that lanes have brought on themselves. Mail
     /// that was given back for either is claimed again at once.
     ///
     /// - Returns: the lanes of this node and the orders that were meant; empty where there is neither.

@@ -84,7 +84,7 @@ package struct DeliveryCounts: Sendable, Hashable, Codable {
     /// Attempts that were refused for now.
     package var deferred = 0
     /// Mails given back to the store untried, because their lane took no more.
-    package var postponed = 0
+    package var requeued = 0
     /// Mails sent again, or to be sent again, after an answer was lost.
     package var inDoubtResent = 0
 

@@ -10,11 +10,11 @@ package struct EngineStatus: Sendable, Codable {
     package let counts: DeliveryCounts
     package let activeBatches: Int
     /// Mails of these batches that have not started.
-    package let waitingMails: Int
+    package let waitingMessages: Int
     package let connections: Int
     package let connectionLimit: Int
     package let lanes: [LaneReport]
-    /// Those that have mail here, or are held.
+    /// Those that have mail here, or are stopped by order.
     package let accounts: [AccountReport]
     /// What operators have ordered, anywhere.
     package let orders: [OrderReport]
@@ -61,7 +61,7 @@ package struct LaneReport: Sendable, Codable, Hashable {
     package let provider: String
     /// What it sends from.
     package let source: String
-    /// `open`, `slowed`, `suspended` or `probing`, by itself; `held`, `draining` or `failing`, by an operator
+    /// `open`, `slowed`, `backing_off` or `probing` by its own doing; `suspended`, `draining` or `failing` by order
     package let state: String
     /// Why it is not open.
     package let reason: String?
@@ -117,14 +117,14 @@ package struct LaneReport: Sendable, Codable, Hashable {
 /// An account's mail on a node at one moment.
 package struct AccountReport: Sendable, Codable, Hashable {
     package let account: Int64
-    package let isHeld: Bool
+    package let isStopped: Bool
     package let batches: Int
     package let waiting: Int
     package let counts: AccountCounts
 
-    package init(account: Int64, isHeld: Bool, batches: Int, waiting: Int, counts: AccountCounts) {
+    package init(account: Int64, isStopped: Bool, batches: Int, waiting: Int, counts: AccountCounts) {
         self.account = account
-        self.isHeld = isHeld
+        self.isStopped = isStopped
         self.batches = batches
         self.waiting = waiting
         self.counts = counts
@@ -133,14 +133,14 @@ package struct AccountReport: Sendable, Codable, Hashable {
 
 extension LaneReport {
     init(_ lane: LaneSnapshot) {
-        var (state, reason, until) = lane.standing.condition.report
+        var (state, reason, until) = lane.state.condition.report
         if let order = lane.order { (state, reason, until) = (order.action.state, order.reason, order.until) }
         self.init(
             name: lane.id.description, site: lane.id.site, provider: lane.id.provider,
             source: lane.id.source ?? "default", state: state, reason: reason,
-            isLoginFailing: lane.standing.condition.isLoginFailing, endsInSeconds: until.map { max(0, $0 - lane.at) },
-            queued: lane.queued, connections: lane.connections, connectionLimit: lane.standing.connections,
-            perSecond: lane.perSecond, rateLimit: lane.standing.ratePerSecond, accepted: lane.counts.accepted,
+            isLoginFailing: lane.state.condition.isLoginFailing, endsInSeconds: until.map { max(0, $0 - lane.at) },
+            queued: lane.queued, connections: lane.connections, connectionLimit: lane.state.connections,
+            perSecond: lane.perSecond, rateLimit: lane.state.ratePerSecond, accepted: lane.counts.accepted,
             deferred: lane.counts.deferred, bounced: lane.counts.bounced, broken: lane.counts.broken,
             lastRefusal: lane.counts.lastRefusal.map {
                 Refusal(code: $0.code, enhanced: $0.enhanced?.description, secondsAgo: max(0, lane.at - $0.at))
@@ -164,10 +164,10 @@ extension OrderReport {
     }
 }
 
-extension LaneStanding.Condition {
+extension LaneState.Condition {
     fileprivate var isLoginFailing: Bool {
         switch self {
-        case .suspended(_, .login), .probing(.login): true
+        case .backingOff(_, .login), .probing(.login): true
         default: false
         }
     }
@@ -176,9 +176,9 @@ extension LaneStanding.Condition {
         switch self {
         case .open: ("open", nil, nil)
         case .slowed: ("slowed", nil, nil)
-        case .suspended(let until, let reason): ("suspended", reason.description, until)
+        case .backingOff(let until, let reason): ("backing_off", reason.description, until)
         case .probing(let reason): ("probing", reason.description, nil)
-        case .held(let until, let reason): ("held", reason, until)
+        case .suspended(let until, let reason): ("suspended", reason, until)
         }
     }
 }

@@ -103,7 +103,7 @@ struct FateRecorder: Sendable {
             return end(run, position, .expired, RecipientReply(text: reason.endText))
         }
         journal.record(run, [JournalEntry(run, position, .deferred, RecipientReply(text: reason.waitText))])
-        metrics.count(\.postponed)
+        metrics.count(\.requeued)
         run.finish(position, .requeued(inSeconds: seconds, awaitsResume: awaitsResume))
     }
 }

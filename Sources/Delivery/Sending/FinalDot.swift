@@ -21,7 +21,7 @@ struct FinalDot: Sendable {
     ///
     /// - Returns: false when it must not be written, because the batch may be another node's by now.
     func mayBeWritten() -> Bool {
-        guard run.holdsLease else {
+        guard run.hasLease else {
             run.stop(.abandon)
             return false
         }

@@ -70,7 +70,7 @@ struct MailAttempt {
         switch await sender.journal.intend(run, position) {
         case .stopped: run.finish(position, .untouched)
         case .suppressed: fates.end(run, position, .suppressed, RecipientReply(text: "the address is suppressed"))
-        case .send where run.holdsLease: return true
+        case .send where run.hasLease: return true
         case .send:
             // The node stood still past its lease between the commit and now; the mail is the next holder's.
             run.stop(.abandon)

@@ -39,13 +39,13 @@ struct PublicRoutes: Sendable {
     private func confirm(_ request: Request, _ context: APIContext) async throws -> Response {
         guard try await unsubscriber.recognises(token(context)) else { throw Problem.notFound }
         return page(
-            "Unsubscribe", #"<form method="post"><button type="submit">Stop these mails</button></form>"#)
+            "Unsubscribe", #"<form method="post"><button type="submit">Stop these messages</button></form>"#)
     }
 
     private func unsubscribe(_ request: Request, _ context: APIContext) async throws -> Response {
         _ = try await request.wholeBody(limit: APILimits.unsubscribeBodyBytes)
         guard try await unsubscriber.unsubscribe(token(context)) else { throw Problem.notFound }
-        return page("Done", "<p>You will get no more of these mails.</p>")
+        return page("Done", "<p>You will get no more of these messages.</p>")
     }
 
     private func token(_ context: APIContext) throws -> String {

@@ -239,9 +239,9 @@ extension LaneConduct {
         guard order != nil || self.order != nil, order?.isSame(as: self.order) != true else { return false }
         self.order = order
         if let order, order.action == .suspend {
-            governor.hold(until: order.until, reason: order.reason)
+            governor.suspend(until: order.until, reason: order.reason)
         } else {
-            governor.release()
+            governor.endSuspension()
         }
         return true
     }
@@ -256,7 +256,7 @@ extension LaneConduct {
 
 // Questions.
 extension LaneConduct {
-    func standing(at now: SteadySeconds) -> LaneStanding { governor.standing(at: now) }
+    func state(at now: SteadySeconds) -> LaneState { governor.state(at: now) }
 
     mutating func perSecond(at now: SteadySeconds) -> Double { throughput.perSecond(at: now) }
     /// Mails answered since the lane was made.
@@ -264,7 +264,7 @@ extension LaneConduct {
 
     /// When a mail that comes now may be sent.
     package func opensAt(_ now: SteadySeconds) -> SteadySeconds {
-        if let order, order.action == .drain { return order.until ?? now + LaneGovernor.heldSeconds }
+        if let order, order.action == .drain { return order.until ?? now + LaneGovernor.suspendedSeconds }
         return gates.reduce(governor.opensAt(now)) { max($0, $1.opensAt(now)) }
     }
 
@@ -311,7 +311,7 @@ extension LaneConduct {
     func mayBeForgotten(unusedFor seconds: Double, pause: Double, learntSeconds: Double, at now: SteadySeconds) -> Bool
     {
         guard workers == 0, !awaitsConnection, governor.opensAt(now) <= now else { return false }
-        return seconds >= (governor.standing(at: now).condition == .open ? pause : max(pause, learntSeconds))
+        return seconds >= (governor.state(at: now).condition == .open ? pause : max(pause, learntSeconds))
     }
 
     private static var leastQueue: Int { 256 }
@@ -319,18 +319,18 @@ extension LaneConduct {
 
 extension LaneGovernor {
     func isProbing(at now: SteadySeconds) -> Bool {
-        if case .probing = standing(at: now).condition { true } else { false }
+        if case .probing = state(at: now).condition { true } else { false }
     }
 
     /// When the lane may send again; now where it may.
     func opensAt(_ now: SteadySeconds) -> SteadySeconds {
-        switch standing(at: now).condition {
+        switch state(at: now).condition {
         case .open, .slowed, .probing: now
-        case .suspended(let until, _): until
-        case .held(let until, _): until ?? now + Self.heldSeconds
+        case .backingOff(let until, _): until
+        case .suspended(let until, _): until ?? now + Self.suspendedSeconds
         }
     }
 
     /// Without an end: looked at again before long, in case it is over.
-    static var heldSeconds: Double { 300 }
+    static var suspendedSeconds: Double { 300 }
 }

@@ -20,7 +20,7 @@ package protocol LaneGate: Sendable {
     /// Lanes wait for a connection.
     var othersWait: Bool { get }
     /// What an operator is told of the gate; nil where that is nothing.
-    func standing(at now: SteadySeconds) -> LaneStanding?
+    func state(at now: SteadySeconds) -> LaneState?
 }
 
 extension LaneGate {
@@ -30,7 +30,7 @@ extension LaneGate {
     package func giveBackConnection() {}
     package func stopWaiting(_: any LaneGateUser) {}
     package var othersWait: Bool { false }
-    package func standing(at _: SteadySeconds) -> LaneStanding? { nil }
+    package func state(at _: SteadySeconds) -> LaneState? { nil }
 }
 
 /// A lane, as a gate sees it.

@@ -24,22 +24,22 @@ package struct LaneGovernor: Sendable {
 
     private enum State: Sendable {
         case open
-        case suspended(Suspension)
+        case backingOff(BackOff)
         case probing(Probe)
     }
 
-    private struct Suspension: Sendable {
+    private struct BackOff: Sendable {
         var until: SteadySeconds
-        var reason: SuspensionReason
+        var reason: BackOffReason
     }
 
     private struct Probe: Sendable {
-        let reason: SuspensionReason
+        let reason: BackOffReason
         /// When the mail was permitted, nil before.
         var sentAt: SteadySeconds?
     }
 
-    private struct Hold: Sendable {
+    private struct Suspension: Sendable {
         let until: SteadySeconds?
         let reason: String
     }
@@ -47,7 +47,7 @@ package struct LaneGovernor: Sendable {
     private let policy: GovernorPolicy
     private var limits: LaneLimits
     private var state = State.open
-    private var hold: Hold?
+    private var suspension: Suspension?
     private var connections: AdaptiveConnections
     private var pace: AdaptiveRate
     private var cohort = Cohort()
@@ -74,13 +74,13 @@ extension LaneGovernor {
     /// Connections worth having open for a queue of this length, those that are open included.
     package mutating func connectionsWanted(forQueued queued: Int, at now: SteadySeconds) -> Int {
         tick(at: now)
-        guard hold == nil else { return 0 }
+        guard suspension == nil else { return 0 }
         switch state {
         case .open:
             var present = limits
             present.connections = connections.count
             return present.connections(forQueued: queued)
-        case .suspended: return 0
+        case .backingOff: return 0
         case .probing: return min(1, queued)
         }
     }
@@ -88,9 +88,9 @@ extension LaneGovernor {
     /// Whether one mail may be sent now.
     package mutating func permit(at now: SteadySeconds) -> Permit {
         tick(at: now)
-        if let hold { return .at(hold.until ?? now + Self.askAgainSeconds) }
+        if let suspension { return .at(suspension.until ?? now + Self.askAgainSeconds) }
         switch state {
-        case .suspended(let suspension): return .at(suspension.until)
+        case .backingOff(let backOff): return .at(backOff.until)
         case .probing(let probe):
             if let sentAt = probe.sentAt { return .at(sentAt + policy.probeSeconds) }
             state = .probing(Probe(reason: probe.reason, sentAt: now))
@@ -103,10 +103,10 @@ extension LaneGovernor {
 
     /// Lets time pass: suspensions end. Every decision does this itself.
     package mutating func tick(at now: SteadySeconds) {
-        if let until = hold?.until, until <= now { hold = nil }
+        if let until = suspension?.until, until <= now { suspension = nil }
         switch state {
-        case .suspended(let suspension) where suspension.until <= now:
-            state = .probing(Probe(reason: suspension.reason))
+        case .backingOff(let backOff) where backOff.until <= now:
+            state = .probing(Probe(reason: backOff.reason))
         case .probing(let probe):
             if let sentAt = probe.sentAt, sentAt + policy.probeSeconds <= now {
                 state = .probing(Probe(reason: probe.reason))
@@ -116,20 +116,20 @@ extension LaneGovernor {
     }
 
     /// What the lane would tell an operator.
-    package func standing(at now: SteadySeconds) -> LaneStanding {
+    package func state(at now: SteadySeconds) -> LaneState {
         var copy = self
         copy.tick(at: now)
-        return LaneStanding(condition: copy.condition, connections: connections.count, ratePerSecond: pace.rate)
+        return LaneState(condition: copy.condition, connections: connections.count, ratePerSecond: pace.rate)
     }
 
-    /// The most seconds until a held lane is asked again.
+    /// The most seconds until a suspended lane is asked again.
     private static var askAgainSeconds: Double { 60 }
 
-    private var condition: LaneStanding.Condition {
-        if let hold { return .held(until: hold.until, reason: hold.reason) }
+    private var condition: LaneState.Condition {
+        if let suspension { return .suspended(until: suspension.until, reason: suspension.reason) }
         switch state {
         case .open: return connections.isBelowCeiling || pace.isBelowCeiling ? .slowed : .open
-        case .suspended(let suspension): return .suspended(until: suspension.until, suspension.reason)
+        case .backingOff(let backOff): return .backingOff(until: backOff.until, backOff.reason)
         case .probing(let probe): return .probing(probe.reason)
         }
     }
@@ -180,7 +180,7 @@ extension LaneGovernor {
         answered()
         connectFailures += 1
         switch state {
-        case .suspended: break
+        case .backingOff: break
         case .probing: pause(.unreachable, at: now)
         case .open where connectFailures >= policy.connectFailuresBeforePause: pause(.unreachable, at: now)
         case .open: break
@@ -194,7 +194,7 @@ extension LaneGovernor {
     package mutating func loginFailed(_ problem: String, at now: SteadySeconds) {
         tick(at: now)
         answered()
-        if case .suspended = state { return }
+        if case .backingOff = state { return }
         pause(.login(problem), at: now)
     }
 
@@ -204,28 +204,28 @@ extension LaneGovernor {
         switch state {
         case .probing(let probe): state = .probing(Probe(reason: probe.reason))
         case .open: pace.giveBack()
-        case .suspended: break
+        case .backingOff: break
         }
     }
 
     /// Somebody else has learnt that the site wants nothing until then.
-    package mutating func rest(until: SteadySeconds, _ reason: SuspensionReason, at now: SteadySeconds) {
+    package mutating func rest(until: SteadySeconds, _ reason: BackOffReason, at now: SteadySeconds) {
         tick(at: now)
         guard until > now else { return }
-        suspend(until: until, reason)
+        backOff(until: until, reason)
     }
 
     /// Stops the lane until `until`, or until it is resumed.
-    package mutating func hold(until: SteadySeconds? = nil, reason: String) {
-        hold = Hold(until: until, reason: reason)
+    package mutating func suspend(until: SteadySeconds? = nil, reason: String) {
+        suspension = Suspension(until: until, reason: reason)
     }
 
     /// Ends an operator's hold alone.
-    package mutating func release() { hold = nil }
+    package mutating func endSuspension() { suspension = nil }
 
     /// Ends an operator's hold and any suspension; the limits stay as low as they are.
     package mutating func resume(at now: SteadySeconds) {
-        hold = nil
+        suspension = nil
         open()
     }
 
@@ -235,11 +235,11 @@ extension LaneGovernor {
         tick(at: now)
         connectFailures = 0
         switch state {
-        case .suspended(let suspension) where suspension.reason.isAboutConnecting:
-            state = .probing(Probe(reason: suspension.reason))
+        case .backingOff(let backOff) where backOff.reason.isAboutConnecting:
+            state = .probing(Probe(reason: backOff.reason))
             pauses = 0
         case .probing(let probe) where probe.reason.isAboutConnecting: pauses = 0
-        case .open, .suspended, .probing: break
+        case .open, .backingOff, .probing: break
         }
     }
 
@@ -263,7 +263,7 @@ extension LaneGovernor {
         case .slowDown: slowDown(at: now)
         case .suspend(let seconds), .rotateSource(let seconds):
             decrease(at: now)
-            suspend(until: now + seconds, .reply(code: code, enhanced))
+            backOff(until: now + seconds, .reply(code: code, enhanced))
         case .block: blocked(.blocked(code: code, enhanced), at: now)
         case .bounce, .retry, .markMailbox, .ignore, nil:
             if isAboutMail { siteIsWell(at: now) }
@@ -273,7 +273,7 @@ extension LaneGovernor {
     private mutating func slowDown(at now: SteadySeconds) {
         refusals += 1
         switch state {
-        case .suspended: return
+        case .backingOff: return
         case .probing: pause(.refusing, at: now)
         case .open:
             decrease(at: now)
@@ -282,10 +282,10 @@ extension LaneGovernor {
     }
 
     /// A block says nothing of the pace, so the limits stay as they are.
-    private mutating func blocked(_ reason: SuspensionReason, at now: SteadySeconds) {
+    private mutating func blocked(_ reason: BackOffReason, at now: SteadySeconds) {
         blocks += 1
         switch state {
-        case .suspended: return
+        case .backingOff: return
         case .probing: break
         case .open: guard blocks >= limits.blocksBeforePause else { return }
         }
@@ -295,7 +295,7 @@ extension LaneGovernor {
 
     /// Once for all mails that were under way at the last decrease: they all went at the old pace.
     private mutating func decrease(at now: SteadySeconds) {
-        if case .suspended = state { return }
+        if case .backingOff = state { return }
         guard cohort.refused(underWay: underWay, policy, at: now) else { return }
         connections.decrease(underWay: underWay)
         pace.decrease(at: now)
@@ -322,20 +322,20 @@ extension LaneGovernor {
         connectFailures = 0
     }
 
-    private mutating func pause(_ reason: SuspensionReason, at now: SteadySeconds) {
+    private mutating func pause(_ reason: BackOffReason, at now: SteadySeconds) {
         pause(reason, first: policy.firstPauseSeconds, longest: policy.maximumPauseSeconds, at: now)
     }
 
     private mutating func pause(
-        _ reason: SuspensionReason, first: Double, longest: Double, at now: SteadySeconds
+        _ reason: BackOffReason, first: Double, longest: Double, at now: SteadySeconds
     ) {
         let seconds = min(longest, first * Double(1 << min(pauses, 20)))
         pauses += 1
-        suspend(until: now + seconds, reason)
+        backOff(until: now + seconds, reason)
     }
 
-    private mutating func suspend(until: SteadySeconds, _ reason: SuspensionReason) {
-        if case .suspended(let present) = state, present.until >= until { return }
-        state = .suspended(Suspension(until: until, reason: reason))
+    private mutating func backOff(until: SteadySeconds, _ reason: BackOffReason) {
+        if case .backingOff(let present) = state, present.until >= until { return }
+        state = .backingOff(BackOff(until: until, reason: reason))
     }
 }

@@ -333,7 +333,7 @@ package struct LaneMachine<Mail: LaneMail>: Sendable {
     /// Mails answered a second, over the last seconds.
     package mutating func perSecond(at now: SteadySeconds) -> Double { conduct.perSecond(at: now) }
 
-    package func standing(at now: SteadySeconds) -> LaneStanding { conduct.standing(at: now) }
+    package func state(at now: SteadySeconds) -> LaneState { conduct.state(at: now) }
 
     package func readiness(at now: SteadySeconds) -> LaneReadiness {
         conduct.readiness(isIdle: queue.isEmpty && conduct.workers == 0, at: now)

@@ -103,10 +103,10 @@ package struct ProviderGovernor<Member: Hashable & Sendable>: Sendable {
     /// When mail may go again; `now` where it may.
     package func opensAt(_ now: SteadySeconds) -> SteadySeconds { governor.opensAt(now) }
 
-    package func standing(at now: SteadySeconds) -> LaneStanding { governor.standing(at: now) }
+    package func state(at now: SteadySeconds) -> LaneState { governor.state(at: now) }
 
     /// Another node has found the provider closed to the source until then.
-    package mutating func learn(restUntil until: SteadySeconds, _ reason: SuspensionReason, at now: SteadySeconds) {
+    package mutating func learn(restUntil until: SteadySeconds, _ reason: BackOffReason, at now: SteadySeconds) {
         governor.rest(until: until, reason, at: now)
     }
 

@@ -10,9 +10,9 @@ struct MetricsPageTests {
     @Test func `every line is of the format, whatever a lane is called`() throws {
         let lanes = [
             LaneReport(name: "x a\"b\\c\nd", site: "a\"b\\c\nd", provider: "x", queued: 7, accepted: 5),
-            LaneReport(name: "gmail gmail.com", site: "gmail.com", provider: "gmail", state: "held", deferred: 2),
+            LaneReport(name: "gmail gmail.com", site: "gmail.com", provider: "gmail", state: "suspended", deferred: 2),
         ]
-        let text = MetricsPage(status: Self.status(lanes), heldAccounts: 3).text
+        let text = MetricsPage(status: Self.status(lanes), stoppedAccounts: 3).text
         let samples = try PrometheusLines.read(text)
         func value(_ name: String, _ labels: [String: String]) -> Double? {
             samples.first { sample in
@@ -22,12 +22,12 @@ struct MetricsPageTests {
         #expect(value("sluice_lane_queued", ["site": #"a\"b\\c\nd"#, "provider": "x", "source": "default"]) == 7)
         #expect(value("sluice_lane_answers_total", ["site": "gmail.com", "answer": "deferred"]) == 2)
         #expect(value("sluice_lane_stopped", ["site": "gmail.com"]) == 1)
-        #expect(value("sluice_accounts", ["state": "held"]) == 3)
-        #expect(value("sluice_mails_total", ["outcome": "delivered"]) == 12)
+        #expect(value("sluice_accounts", ["state": "stopped"]) == 3)
+        #expect(value("sluice_messages_total", ["outcome": "delivered"]) == 12)
     }
 
     @Test func `buckets of the journal add up`() throws {
-        let samples = try PrometheusLines.read(MetricsPage(status: Self.status([]), heldAccounts: 0).text)
+        let samples = try PrometheusLines.read(MetricsPage(status: Self.status([]), stoppedAccounts: 0).text)
         let buckets = samples.filter { $0.name == "sluice_journal_commit_seconds_bucket" }.map(\.value)
         #expect(buckets == buckets.sorted() && buckets.last == 3)
         #expect(samples.first { $0.name == "sluice_journal_commit_seconds_count" }?.value == 3)
@@ -35,7 +35,7 @@ struct MetricsPageTests {
     }
 
     @Test func `a node that does not deliver tells of itself alone`() throws {
-        let names = try PrometheusLines.read(MetricsPage(status: nil, heldAccounts: 0).text).map(\.name)
+        let names = try PrometheusLines.read(MetricsPage(status: nil, stoppedAccounts: 0).text).map(\.name)
         #expect(names == ["process_cpu_seconds_total", "process_resident_memory_bytes"])
     }
 
@@ -43,7 +43,7 @@ struct MetricsPageTests {
         let lanes = (0..<1_000).map {
             LaneReport(name: "default mx\($0)", site: "mx\($0)", provider: "default", queued: 1, accepted: $0)
         }
-        let samples = try PrometheusLines.read(MetricsPage(status: Self.status(lanes), heldAccounts: 0).text)
+        let samples = try PrometheusLines.read(MetricsPage(status: Self.status(lanes), stoppedAccounts: 0).text)
         let queued = samples.filter { $0.name == "sluice_lane_queued" }
         #expect(queued.count == MetricsPage.mostLanes + 1)
         #expect(queued.reduce(0) { $0 + $1.value } == 1_000)

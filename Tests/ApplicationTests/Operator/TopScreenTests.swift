@@ -11,7 +11,7 @@ extension EngineStatus {
         counts.acceptedEncrypted = 9
         for seconds in [0.0005, 0.004, 30] { counts.journal.count(seconds) }
         return EngineStatus(
-            node: "n1", uptimeSeconds: 300, isDraining: false, counts: counts, activeBatches: 2, waitingMails: 1_500,
+            node: "n1", uptimeSeconds: 300, isDraining: false, counts: counts, activeBatches: 2, waitingMessages: 1_500,
             connections: 4, connectionLimit: 4_096, lanes: lanes, accounts: accounts, orders: [])
     }
 }
@@ -21,7 +21,7 @@ struct TopScreenTests {
         LaneReport(name: "default mx.a.example", site: "mx.a.example", provider: "default", perSecond: 5, accepted: 50),
         LaneReport(
             name: "gmail a.gmail.com,b.gmail.com", site: "a.gmail.com,b.gmail.com", provider: "gmail",
-            state: "suspended", reason: "reply 421 4.7.28", endsInSeconds: 90, queued: 40, deferred: 3,
+            state: "backing_off", reason: "reply 421 4.7.28", endsInSeconds: 90, queued: 40, deferred: 3,
             lastRefusal: .init(code: 421, enhanced: "4.7.28", secondsAgo: 4)),
     ]
 
@@ -29,7 +29,7 @@ struct TopScreenTests {
         var screen = TopScreen()
         let start = ContinuousClock.now
         screen.take(TopSample(.sample(delivered: 2), at: start))
-        let account = AccountReport(account: 7, isHeld: true, batches: 2, waiting: 1_500, counts: AccountCounts())
+        let account = AccountReport(account: 7, isStopped: true, batches: 2, waiting: 1_500, counts: AccountCounts())
         screen.take(TopSample(.sample(lanes: Self.lanes, accounts: [account]), at: start + .seconds(2)))
         let lines = screen.lines(width: 200, height: .max, styled: false)
         let text = lines.joined(separator: "\n")
@@ -39,7 +39,7 @@ struct TopScreenTests {
         #expect(text.contains("4 of 4,096 connections   TLS 75 %"))
         #expect(text.contains("reply 421 4.7.28, for 90 s, last 421 4.7.28 4 s ago"))
         #expect(text.contains("gmail a.gmail.com +1"))
-        #expect(lines.contains { $0.hasPrefix("      7  held") })
+        #expect(lines.contains { $0.hasPrefix("      7  stopped") })
     }
 
     @Test func `the screen keeps to its size, sorts and scrolls`() throws {

@@ -118,7 +118,7 @@ struct LocalJournalTests {
         // The other node goes on as it would have.
         let entries = [Self.delivered(0), Self.delivered(1)]
         let group = JournalGroup(batch: other.batch.id, epoch: other.batch.epoch, entries: entries)
-        #expect(try await fixture.store.append(node: "other", [group]) == [other.batch.id: .held(.open)])
+        #expect(try await fixture.store.append(node: "other", [group]) == [other.batch.id: .leased(.open)])
         #expect(try await fixture.counters(campaign).delivered == 2)
     }
 
@@ -307,7 +307,7 @@ struct LocalJournalTests {
         func run(leaseEnd: Double) -> BatchRun {
             BatchRun(
                 claimed.batch, runtime: claimed.runtime, fingerprints: claimed.fingerprints, leaseEnd: leaseEnd,
-                clock: .standing(at: 0))
+                clock: .state(at: 0))
         }
         let late = run(leaseEnd: 0)
         #expect(!FinalDot(of: late, 0, markedIn: nil).mayBeWritten() && late.stopReason == .abandon)

@@ -15,23 +15,23 @@ import TrafficShaping
         case closed(ReplyAction?)
         case connected
         case unused
-        case hold(until: Double?)
+        case suspend(until: Double?)
         case resume
         case reconnects
         case tick
     }
 
     enum Stand: Sendable, Equatable {
-        case open, slowed, probing, held
-        case suspended(until: Double)
+        case open, slowed, probing, suspended
+        case backingOff(until: Double)
 
-        init(_ condition: LaneStanding.Condition) {
+        init(_ condition: LaneState.Condition) {
             switch condition {
             case .open: self = .open
             case .slowed: self = .slowed
-            case .suspended(let until, _): self = .suspended(until: until)
+            case .backingOff(let until, _): self = .backingOff(until: until)
             case .probing: self = .probing
-            case .held: self = .held
+            case .suspended: self = .suspended
             }
         }
     }
@@ -79,7 +79,7 @@ import TrafficShaping
             "later ones do, down to one connection", (0..<4).map { (Double($0) * 2, .refused(.slowDown)) }, at: 6,
             .slowed, connections: 1, wanted: 1),
         Story(
-            "refused all the time, the lane pauses", [(0, .refused(.slowDown, 14))], at: 0, .suspended(until: 30),
+            "refused all the time, the lane pauses", [(0, .refused(.slowDown, 14))], at: 0, .backingOff(until: 30),
             connections: 7, wanted: 0),
         Story(
             "a mail accepted between prevents that",
@@ -87,28 +87,30 @@ import TrafficShaping
             connections: 2, wanted: 2),
         Story("two refusals of the sender are borne", [(0, .refused(.block, 2))], at: 1, .open, wanted: 20),
         Story(
-            "the third makes the lane rest, at its old pace", [(0, .refused(.block, 3))], at: 1, .suspended(until: 300),
+            "the third makes the lane rest, at its old pace", [(0, .refused(.block, 3))], at: 1,
+            .backingOff(until: 300),
             wanted: 0),
         Story(
             "a mail accepted between them clears the sender",
             [(0, .refused(.block, 2)), (1, .accepted()), (2, .refused(.block, 2))], at: 3, .open, wanted: 20),
         Story(
             "a mailbox unknown between them does not",
-            [(0, .refused(.block, 2)), (1, .refused(nil)), (2, .refused(.block))], at: 3, .suspended(until: 302),
+            [(0, .refused(.block, 2)), (1, .refused(nil)), (2, .refused(.block))], at: 3, .backingOff(until: 302),
             wanted: 0),
         Story(
             "a block of the probe doubles the rest", [(0, .refused(.block, 3)), (300, .refused(.block))], at: 301,
-            .suspended(until: 900), wanted: 0),
+            .backingOff(until: 900), wanted: 0),
         Story(
             "what a rule has tried again does not", [(0, .refused(.retry, 30))], at: 1, .open, wanted: 20),
         Story(
-            "a rule suspends, and lowers the limits for afterwards", [(5, .refused(.suspend(seconds: 600)))], at: 6,
-            .suspended(until: 605), connections: 7, wanted: 0),
+            "a rule makes it rest, and lowers the limits for afterwards", [(5, .refused(.suspend(seconds: 600)))],
+            at: 6,
+            .backingOff(until: 605), connections: 7, wanted: 0),
         Story(
             "a source to be rotated rests", [(5, .refused(.rotateSource(seconds: 60)))], at: 6,
-            .suspended(until: 65), connections: 7, wanted: 0),
+            .backingOff(until: 65), connections: 7, wanted: 0),
         Story(
-            "after the suspension one mail is tried", [(5, .refused(.suspend(seconds: 600))), (605, .tick)], at: 605,
+            "after the rest one mail is tried", [(5, .refused(.suspend(seconds: 600))), (605, .tick)], at: 605,
             .probing, connections: 7, wanted: 1),
         Story(
             "its acceptance opens the lane", [(5, .refused(.suspend(seconds: 600))), (605, .accepted())], at: 605,
@@ -117,63 +119,64 @@ import TrafficShaping
             "so does the refusal of one mailbox", [(5, .refused(.suspend(seconds: 600))), (605, .refused(nil))],
             at: 605, .slowed, connections: 7, wanted: 7),
         Story(
-            "its refusal for the pace suspends again",
-            [(5, .refused(.suspend(seconds: 600))), (605, .refused(.slowDown))], at: 606, .suspended(until: 635),
+            "its refusal for the pace makes it rest again",
+            [(5, .refused(.suspend(seconds: 600))), (605, .refused(.slowDown))], at: 606, .backingOff(until: 635),
             connections: 7, wanted: 0),
         Story(
             "the connection closed on it as well",
             [(5, .refused(.suspend(seconds: 600))), (605, .connected), (605, .closed(.suspend(seconds: 60)))],
-            at: 606, .suspended(until: 665), connections: 2, wanted: 0),
+            at: 606, .backingOff(until: 665), connections: 2, wanted: 0),
         Story("two failures to connect are borne", [(0, .connectFails(2))], at: 0, .open, wanted: 20),
-        Story("three suspend", [(0, .connectFails(3))], at: 0, .suspended(until: 30), wanted: 0),
+        Story("three make it rest", [(0, .connectFails(3))], at: 0, .backingOff(until: 30), wanted: 0),
         Story(
             "a connection between starts the count again",
             [(0, .connectFails(2)), (1, .connected), (2, .connectFails(2))], at: 2, .open, wanted: 20),
         Story(
             "pauses double",
             [(0, .connectFails(3)), (30, .connectFails()), (90, .connectFails()), (210, .connectFails())], at: 211,
-            .suspended(until: 450), wanted: 0),
+            .backingOff(until: 450), wanted: 0),
         Story(
             "up to a quarter of an hour",
             [(0, .connectFails(3))] + (1...9).map { (Double($0) * 1_000, .connectFails()) }, at: 9_001,
-            .suspended(until: 9_900), wanted: 0),
+            .backingOff(until: 9_900), wanted: 0),
         Story(
             "and begin anew after a success",
             [
                 (0, .connectFails(3)), (30, .connectFails()), (90, .accepted()), (100, .connectFails(3)),
-            ], at: 101, .suspended(until: 130), wanted: 0),
+            ], at: 101, .backingOff(until: 130), wanted: 0),
         Story(
             "a mail not sent after all is no probe", [(0, .connectFails(3)), (30, .unused)], at: 31, .probing, wanted: 1
         ),
-        Story("a login that fails suspends at once", [(0, .loginFails())], at: 0, .suspended(until: 30), wanted: 0),
+        Story(
+            "a login that fails makes it rest at once", [(0, .loginFails())], at: 0, .backingOff(until: 30), wanted: 0),
         Story(
             "and for longer each time", [(0, .loginFails()), (30, .loginFails()), (90, .loginFails())], at: 91,
-            .suspended(until: 210), wanted: 0),
+            .backingOff(until: 210), wanted: 0),
         Story("a new login is tried at once", [(0, .loginFails()), (1, .reconnects)], at: 1, .probing, wanted: 1),
         Story(
             "and rests from the beginning if it fails",
             [(0, .loginFails()), (30, .loginFails()), (31, .reconnects), (31, .loginFails())], at: 31,
-            .suspended(until: 61), wanted: 0),
+            .backingOff(until: 61), wanted: 0),
         Story("so is a new address", [(0, .connectFails(3)), (1, .reconnects)], at: 1, .probing, wanted: 1),
         Story(
             "a site that refuses mail is left alone", [(0, .refused(.suspend(seconds: 600))), (1, .reconnects)], at: 1,
-            .suspended(until: 600), connections: 7, wanted: 0),
-        Story("an operator holds the lane", [(0, .hold(until: nil))], at: 1e6, .held, wanted: 0),
-        Story("for a time", [(0, .hold(until: 100))], at: 100, .open, wanted: 20),
-        Story("and lets it go", [(0, .hold(until: nil)), (1, .resume)], at: 1, .open, wanted: 20),
-        Story("also out of a suspension", [(0, .connectFails(3)), (1, .resume)], at: 1, .open, wanted: 20),
+            .backingOff(until: 600), connections: 7, wanted: 0),
+        Story("an operator suspends the lane", [(0, .suspend(until: nil))], at: 1e6, .suspended, wanted: 0),
+        Story("for a time", [(0, .suspend(until: 100))], at: 100, .open, wanted: 20),
+        Story("and lets it go", [(0, .suspend(until: nil)), (1, .resume)], at: 1, .open, wanted: 20),
+        Story("also out of a rest", [(0, .connectFails(3)), (1, .resume)], at: 1, .open, wanted: 20),
         Story(
-            "a long suspension is not cut short by a shorter one",
+            "a long rest is not cut short by a shorter one",
             [(0, .refused(.suspend(seconds: 600))), (1, .closed(.suspend(seconds: 10)))], at: 2,
-            .suspended(until: 600), connections: 7, wanted: 0),
+            .backingOff(until: 600), connections: 7, wanted: 0),
     ]
 
     @Test(arguments: stories) func `runs its course`(story: Story) {
         var governor = LaneGovernor(limits: LaneLimits(connections: 20))
         for (time, event) in story.events { Self.apply(event, at: time, to: &governor) }
-        let standing = governor.standing(at: story.at)
-        #expect(Stand(standing.condition) == story.stand)
-        #expect(standing.connections == story.connections)
+        let state = governor.state(at: story.at)
+        #expect(Stand(state.condition) == story.stand)
+        #expect(state.connections == story.connections)
         #expect(governor.connectionsWanted(forQueued: 1_000, at: story.at) == story.wanted)
     }
 
@@ -195,7 +198,7 @@ import TrafficShaping
         case .closed(let action): governor.closed(action, code: 421, enhanced: nil, at: start)
         case .connected: governor.connected(at: start)
         case .unused: eachPermitted(1) { $0.permitUnused(at: start) }
-        case .hold(let until): governor.hold(until: until, reason: "test")
+        case .suspend(let until): governor.suspend(until: until, reason: "test")
         case .resume: governor.resume(at: start)
         case .reconnects: governor.reconnects(at: start)
         case .tick: governor.tick(at: start)
@@ -206,10 +209,10 @@ import TrafficShaping
         var governor = LaneGovernor(limits: LaneLimits(connections: 20))
         for _ in 0..<20 { #expect(governor.permit(at: 0) == .now) }
         for _ in 0..<20 { governor.refused(.slowDown, code: 421, enhanced: nil, at: 0.1) }
-        #expect(governor.standing(at: 0.1).connections == 14)
+        #expect(governor.state(at: 0.1).connections == 14)
         #expect(governor.permit(at: 1) == .now)
         governor.refused(.slowDown, code: 421, enhanced: nil, at: 1.1)
-        #expect(governor.standing(at: 1.1).connections == 4)
+        #expect(governor.state(at: 1.1).connections == 4)
     }
 
     /// A slow site answers one after the other, for longer than the least time between two decreases.
@@ -217,7 +220,7 @@ import TrafficShaping
         var governor = LaneGovernor(limits: LaneLimits(connections: 20))
         for _ in 0..<20 { #expect(governor.permit(at: 0) == .now) }
         for number in 0..<9 { governor.refused(.slowDown, code: 421, enhanced: nil, at: 1 + Double(number)) }
-        #expect(governor.standing(at: 10).connections == 14)
+        #expect(governor.state(at: 10).connections == 14)
     }
 
     /// Accepted mail raises the limits by a step when it has filled the connections and ten seconds have passed.
@@ -232,9 +235,9 @@ import TrafficShaping
                 // As if the rate were no limit.
                 for _ in 0..<3 { governor.accepted(at: Double(tenSeconds * 10 + second + 1)) }
             }
-            let standing = governor.standing(at: Double(tenSeconds * 10 + 10))
-            connections.append(standing.connections)
-            if let rate = standing.ratePerSecond { rates.append(rate) }
+            let state = governor.state(at: Double(tenSeconds * 10 + 10))
+            connections.append(state.connections)
+            if let rate = state.ratePerSecond { rates.append(rate) }
         }
         // Ten was taken for refused: nine is kept for ten steps.
         #expect(connections == [8, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 10, 11, 12])
@@ -247,7 +250,7 @@ import TrafficShaping
         for _ in 0..<20 { _ = governor.permit(at: 0) }
         governor.refused(.slowDown, code: 421, enhanced: nil, at: 0)
         governor.refused(.slowDown, code: 421, enhanced: nil, at: 10)
-        #expect(governor.standing(at: 10).connections == 9)
+        #expect(governor.state(at: 10).connections == 9)
     }
 
     @Test func `a probe is one mail and is sent anew when it is lost`() {
@@ -260,7 +263,7 @@ import TrafficShaping
         #expect(governor.permit(at: 150) == .now)
         governor.accepted(at: 151)
         #expect(governor.permit(at: 151) == .now)
-        #expect(governor.standing(at: 151).condition == .open)
+        #expect(governor.state(at: 151).condition == .open)
     }
 
     @Test func `the rate of the rule holds`() {
@@ -272,23 +275,23 @@ import TrafficShaping
         #expect(governor.permit(at: 0.5) == .now)
     }
 
-    @Test func `a held lane is asked again in a minute at the latest`() {
+    @Test func `a suspended lane is asked again in a minute at the latest`() {
         var governor = LaneGovernor(limits: LaneLimits())
-        governor.hold(reason: "test")
+        governor.suspend(reason: "test")
         #expect(governor.permit(at: 100) == .at(160))
-        #expect(governor.standing(at: 100).condition == .held(until: nil, reason: "test"))
+        #expect(governor.state(at: 100).condition == .suspended(until: nil, reason: "test"))
     }
 
     @Test func `new rules keep what was learnt`() {
         var governor = LaneGovernor(limits: LaneLimits(connections: 20))
         governor.setLimits(LaneLimits(connections: 40, rate: MessageRate(5, per: .second)), at: 0)
-        #expect(governor.standing(at: 0).connections == 40 && governor.standing(at: 0).ratePerSecond == 5)
+        #expect(governor.state(at: 0).connections == 40 && governor.state(at: 0).ratePerSecond == 5)
         governor.refused(.slowDown, code: 421, enhanced: nil, at: 0)
         governor.setLimits(LaneLimits(connections: 30, rate: MessageRate(50, per: .second)), at: 0)
-        #expect(governor.standing(at: 0).connections == 14)
-        #expect(governor.standing(at: 0).ratePerSecond! < 5)
+        #expect(governor.state(at: 0).connections == 14)
+        #expect(governor.state(at: 0).ratePerSecond! < 5)
         governor.setLimits(LaneLimits(connections: 3), at: 0)
-        #expect(governor.standing(at: 0).connections == 3)
+        #expect(governor.state(at: 0).connections == 3)
     }
 
     /// Whatever happens, limits stay between the floor and the rule, a suspended lane sends nothing, and when the site
@@ -325,11 +328,11 @@ import TrafficShaping
             case 8: governor.closed(actions.randomElement(using: &generator)!, code: 421, enhanced: nil, at: now)
             default: break
             }
-            let standing = governor.standing(at: now)
-            #expect((1...limits.connections).contains(standing.connections))
-            if let rate { #expect(standing.ratePerSecond! <= rate.perSecond + 1e-9) }
-            if let present = standing.ratePerSecond { #expect(present >= 0.1 - 1e-9) }
-            if case .suspended(let until, _) = standing.condition {
+            let state = governor.state(at: now)
+            #expect((1...limits.connections).contains(state.connections))
+            if let rate { #expect(state.ratePerSecond! <= rate.perSecond + 1e-9) }
+            if let present = state.ratePerSecond { #expect(present >= 0.1 - 1e-9) }
+            if case .backingOff(let until, _) = state.condition {
                 #expect(until > now && governor.permit(at: now) == .at(until))
                 #expect(governor.connectionsWanted(forQueued: 100, at: now) == 0)
             }
@@ -340,7 +343,7 @@ import TrafficShaping
             if governor.permit(at: now) == .now { governor.accepted(at: now) }
             now += 0.3
         }
-        #expect(governor.standing(at: now).condition == .open)
-        #expect(governor.standing(at: now).ratePerSecond == rate?.perSecond)
+        #expect(governor.state(at: now).condition == .open)
+        #expect(governor.state(at: now).ratePerSecond == rate?.perSecond)
     }
 }

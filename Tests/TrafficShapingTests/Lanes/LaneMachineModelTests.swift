@@ -139,7 +139,7 @@ private struct LaneHistory {
         // An idle worker asks first; one that carries is answered.
         if workers > carried.count {
             // A probe comes on top of the rate.
-            let isProbe = if case .probing = machine.standing(at: now).condition { true } else { false }
+            let isProbe = if case .probing = machine.state(at: now).condition { true } else { false }
             switch machine.workerAsks(retires: true, at: now) {
             case .mail(let mail):
                 note("mail \(mail.number)")

@@ -80,7 +80,7 @@ struct ProviderGovernorTests {
             #expect(governor.permit(at: Double(second)) == .now)
             governor.answered(.broken, at: Double(second))
         }
-        #expect(governor.standing(at: 60).condition == .open)
+        #expect(governor.state(at: 60).condition == .open)
     }
 
     @Test func `what another node has met holds here`() {
@@ -135,7 +135,7 @@ struct ProviderGovernorTests {
             default: break
             }
             let rests = governor.opensAt(now) > now
-            let allowed = governor.standing(at: now).connections
+            let allowed = governor.state(at: now).connections
             let before = held.count
             for member in governor.grants(at: now) {
                 #expect(member == line.first, "step \(step): out of turn")
@@ -144,7 +144,7 @@ struct ProviderGovernorTests {
             }
             #expect(held.count <= limit, "step \(step)")
             if rests { #expect(held.count == before, "step \(step): granted during a rest") }
-            if case .open = governor.standing(at: now).condition {
+            if case .open = governor.state(at: now).condition {
                 #expect(line.isEmpty || held.count >= allowed, "step \(step): left waiting")
             }
             #expect(governor.connectionsInUse == held.count && governor.waitingCount == line.count)

@@ -1,16 +1,16 @@
 package import MailTypes
 
 /// How a lane stands, for operators and metrics.
-package struct LaneStanding: Sendable, Hashable {
+package struct LaneState: Sendable, Hashable {
     package enum Condition: Sendable, Hashable {
         case open
         /// Below the limits of its rule.
         case slowed
-        case suspended(until: SteadySeconds, SuspensionReason)
+        case backingOff(until: SteadySeconds, BackOffReason)
         /// One mail finds out whether the site takes mail again.
-        case probing(SuspensionReason)
+        case probing(BackOffReason)
         /// - Parameter until: nil until somebody resumes it.
-        case held(until: SteadySeconds?, reason: String)
+        case suspended(until: SteadySeconds?, reason: String)
     }
 
     package let condition: Condition
@@ -20,16 +20,16 @@ package struct LaneStanding: Sendable, Hashable {
     package let ratePerSecond: Double?
 
     /// What an operator is told of a lane behind a gate: the gate's state where that is what keeps the lane.
-    package func behind(_ gate: LaneStanding?) -> LaneStanding {
+    package func behind(_ gate: LaneState?) -> LaneState {
         switch (condition, gate?.condition) {
-        case (.open, .suspended), (.open, .probing), (.slowed, .suspended), (.slowed, .probing): gate ?? self
+        case (.open, .backingOff), (.open, .probing), (.slowed, .backingOff), (.slowed, .probing): gate ?? self
         default: self
         }
     }
 }
 
-package enum SuspensionReason: Sendable, Hashable, CustomStringConvertible {
-    /// A rule answers this reply with a suspension.
+package enum BackOffReason: Sendable, Hashable, CustomStringConvertible {
+    /// A rule answers this reply so.
     case reply(code: Int, EnhancedStatusCode?)
     /// No connection could be made several times in a row.
     case unreachable

@@ -4,7 +4,7 @@ import HTTPAPI
 import MailTypes
 
 /// What operators have ordered for accounts and campaigns, as the commands show it that list them.
-struct StandingOrders: Sendable {
+struct OrderListing: Sendable {
     struct Order: Sendable, Hashable, Encodable {
         /// `campaign`, or `account` where all mail of the account is meant.
         let kind: String
