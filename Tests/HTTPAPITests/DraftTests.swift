@@ -42,9 +42,8 @@ import Testing
                     WHERE campaign_id = \(number.rawValue)
                     """)
             }
-            let sweeper = DraftSweeper(
-                campaigns: fixture.services.campaigns, days: 7, logger: .silent,
-                interval: .milliseconds(10))
+            let sweeper = HourlySweep.drafts(
+                fixture.services.campaigns, olderThanDays: 7, every: .milliseconds(10), logger: .silent)
             let task = Task { try await sweeper.run() }
             while try await api.get("/v1/campaigns/\(old)").json["state"].string == "draft" {
                 try await Task.sleep(for: .milliseconds(10))

@@ -53,12 +53,11 @@ final class Server: Sendable {
         if roles.contains(.api) {
             services.append(
                 .init(
-                    service: IdempotencySweeper(
-                        store: records.idempotency, records: records.pool, logger: logger)))
+                    service: HourlySweep.answers(records.idempotency, records.pool, logger: logger)))
             services.append(
                 .init(
-                    service: DraftSweeper(
-                        campaigns: records.campaigns, days: configuration.draftDays, logger: logger)))
+                    service: HourlySweep.drafts(
+                        records.campaigns, olderThanDays: configuration.draftDays, logger: logger)))
         }
         services.append(
             .init(

@@ -7,7 +7,7 @@ import TestDatabases
 import TestSupport
 import Testing
 
-@Suite struct IdempotencySweeperTests {
+@Suite struct HourlySweepTests {
     @Test func `old answers are deleted, young ones stay, and a shutdown ends it`() async throws {
         try await APIFixture.withCustomer { fixture, customer, api in
             for key in ["old", "young"] {
@@ -19,8 +19,7 @@ import Testing
                 UPDATE idempotency_keys SET created_at = created_at - interval '49 hours'
                 WHERE account_id = \(customer.account.rawValue) AND key = 'old'
                 """)
-            let sweeper = IdempotencySweeper(
-                store: fixture.services.idempotency, records: fixture.records.pool, logger: .silent)
+            let sweeper = HourlySweep.answers(fixture.services.idempotency, fixture.records.pool, logger: .silent)
             let application = Application(
                 router: Router(context: BasicRequestContext.self), services: [sweeper], logger: .silent)
             // Its services run while the closure does, and are shut down after it.
@@ -43,9 +42,8 @@ import Testing
         try await fixture.records.owner.query(
             "UPDATE idempotency_keys SET created_at = created_at - interval '49 hours'")
         try await fixture.records.owner.query("ALTER TABLE idempotency_keys RENAME TO hidden")
-        let sweeper = IdempotencySweeper(
-            store: fixture.services.idempotency, records: fixture.records.pool, logger: .silent,
-            interval: .milliseconds(10))
+        let sweeper = HourlySweep.answers(
+            fixture.services.idempotency, fixture.records.pool, every: .milliseconds(10), logger: .silent)
         let task = Task { try await sweeper.run() }
         try await Task.sleep(for: .milliseconds(100))
         try await fixture.records.owner.query("ALTER TABLE hidden RENAME TO idempotency_keys")

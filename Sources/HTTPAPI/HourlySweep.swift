@@ -1,0 +1,71 @@
+package import Campaigns
+package import Identity
+package import Logging
+package import Postgres
+import ServiceLifecycle
+
+/// Does away with what is old, at the start and every hour, until it is cancelled or the service group shuts down.
+/// Several nodes may sweep at once: what one does away with the others do not find.
+package struct HourlySweep: Service {
+    package static let interval = Duration.seconds(3_600)
+
+    /// Returns how much it did away with.
+    private let sweep: @Sendable () async throws -> Int
+    private let done: Logger.Message
+    private let failed: Logger.Message
+    private let interval: Duration
+    private let logger: Logger
+
+    private init(
+        _ interval: Duration, _ logger: Logger, done: Logger.Message, failed: Logger.Message,
+        _ sweep: @escaping @Sendable () async throws -> Int
+    ) {
+        self.interval = interval
+        self.logger = logger
+        self.done = done
+        self.failed = failed
+        self.sweep = sweep
+    }
+
+    /// Deletes answers whose time is over (``IdentityLimits/idempotencyHours``).
+    package static func answers(
+        _ store: IdempotencyStore, _ records: PostgresPool, every interval: Duration = interval, logger: Logger
+    ) -> HourlySweep {
+        HourlySweep(interval, logger, done: "idempotency keys swept", failed: "idempotency keys not swept") {
+            try await store.sweep(on: records)
+        }
+    }
+
+    /// Gives up drafts that nobody has sent within so many days.
+    package static func drafts(
+        _ campaigns: CampaignService, olderThanDays days: Int, every interval: Duration = interval, logger: Logger
+    ) -> HourlySweep {
+        HourlySweep(interval, logger, done: "old drafts given up", failed: "old drafts not given up") {
+            try await campaigns.deleteDrafts(olderThanDays: days)
+        }
+    }
+
+    package func run() async throws {
+        do {
+            try await cancelWhenGracefulShutdown {
+                while true {
+                    await sweepOnce()
+                    try await Task.sleep(for: interval)
+                }
+            }
+        } catch is CancellationError {
+            // The end that every service has.
+        }
+    }
+
+    /// A sweep that fails is made up for by the next.
+    private func sweepOnce() async {
+        do {
+            let count = try await sweep()
+            if count > 0 { logger.info(done, metadata: ["count": "\(count)"]) }
+        } catch {
+            guard !Task.isCancelled else { return }
+            logger.warning(failed, metadata: ["error": "\(error)"])
+        }
+    }
+}
