@@ -116,10 +116,7 @@ extension CampaignService {
                     deferred = deferred - \(free.reduce(0) { $0 + $1.deferred })
                 WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
                 """)
-            try await CampaignChannel.notifyProgress(account, campaign, on: connection)
-            let status = try await self.status(account, campaign, on: connection)
-            try await onCommit?(connection, status)
-            return status
+            return try await changed(account, campaign, onCommit, on: connection)
         }
         await completeIfDone(account, status.campaign)
         return status

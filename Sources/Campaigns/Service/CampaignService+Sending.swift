@@ -36,10 +36,7 @@ extension CampaignService {
             try await open(
                 account, campaign, state: next, holds: holds, recipients: current.counters.recipients,
                 scheduled: scheduled, now: now, on: connection)
-            try await CampaignChannel.notifyProgress(account, campaign, on: connection)
-            let status = try await self.status(account, campaign, on: connection)
-            try await onCommit?(connection, status)
-            return status
+            return try await changed(account, campaign, onCommit, on: connection)
         }
         await completeIfDone(account, status.campaign)
         return status

@@ -37,10 +37,7 @@ extension CampaignService {
             try await Campaign.moveBatches(of: account, campaign, from: .paused, to: .open, on: connection)
             try await connection.query("SELECT enqueue_account(\(account.rawValue), clock_timestamp())")
             try await CampaignChannel.notifyWork(on: connection)
-            try await CampaignChannel.notifyProgress(account, campaign, on: connection)
-            let status = try await self.status(account, campaign, on: connection)
-            try await onCommit?(connection, status)
-            return status
+            return try await changed(account, campaign, onCommit, on: connection)
         }
         // The last batch may have been settled during the pause.
         await completeIfDone(account, status.campaign)

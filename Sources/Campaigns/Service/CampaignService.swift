@@ -100,6 +100,17 @@ package struct CampaignService: Sendable {
             credits: try await ledger.campaignCredits(account: account, campaign: campaign, on: connection))
     }
 
+    /// Ends the transaction of a change: whoever follows the campaign is told, and the caller's own writing goes with it.
+    func changed(
+        _ account: AccountID, _ campaign: CampaignID, _ onCommit: CommitHook<CampaignStatus>?,
+        on connection: PostgresConnection
+    ) async throws -> CampaignStatus {
+        try await CampaignChannel.notifyProgress(account, campaign, on: connection)
+        let status = try await status(account, campaign, on: connection)
+        try await onCommit?(connection, status)
+        return status
+    }
+
     /// Purges a campaign that a call has just ended. The call has been answered for; what fails here, the regular sweep
     /// for ``DeliveryStore/unfinishedCompletions()`` does again.
     func completeIfDone(_ account: AccountID, _ campaign: Campaign) async {

@@ -40,11 +40,7 @@ extension DeliveryStore {
     /// Nil once the campaign's key is gone: the batch cannot be held any more.
     private func seal(_ group: JournalGroup) async throws -> [UInt8]? {
         guard !group.entries.isEmpty else { return [] }
-        do {
-            return try await vault.campaignKey(group.batch.account, group.batch.campaign).sealJournal(group)
-        } catch let error as VaultError where error.code == .destroyed || error.code == .noKey {
-            return nil
-        }
+        return try await vault.keyOfLeased(group.batch)?.sealJournal(group)
     }
 }
 

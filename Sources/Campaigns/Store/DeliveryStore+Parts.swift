@@ -19,12 +19,7 @@ extension DeliveryStore {
     package func settlePart(
         _ batch: BatchID, node: String, epoch: Int64, _ part: BatchSettlement, untouched: Set<Int32> = []
     ) async throws -> SettleResult {
-        let key: SealingKey
-        do {
-            key = try await vault.campaignKey(batch.account, batch.campaign)
-        } catch let error as VaultError where error.code == .destroyed || error.code == .noKey {
-            return .lost
-        }
+        guard let key = try await vault.keyOfLeased(batch) else { return .lost }
         return try await records.withTransaction { connection in
             guard let campaign = try await lockCampaign(of: batch, on: connection),
                 let row = try await lockBatch(batch, on: connection), row.epoch == epoch, row.leaseNode == node,

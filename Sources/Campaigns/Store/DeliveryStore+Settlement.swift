@@ -17,12 +17,7 @@ extension DeliveryStore {
     package func settle(
         _ batch: BatchID, node: String, epoch: Int64, _ settlement: BatchSettlement
     ) async throws -> SettleResult {
-        let key: SealingKey
-        do {
-            key = try await vault.campaignKey(batch.account, batch.campaign)
-        } catch let error as VaultError where error.code == .destroyed || error.code == .noKey {
-            return .lost
-        }
+        guard let key = try await vault.keyOfLeased(batch) else { return .lost }
         return try await records.withTransaction { connection in
             guard let campaign = try await lockCampaign(of: batch, on: connection),
                 let row = try await lockBatch(batch, on: connection), row.epoch == epoch
@@ -190,7 +185,7 @@ extension DeliveryStore {
                 WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)),
             settled AS (
                 UPDATE batches
-                SET state = 3, lease_node = NULL, lease_until = NULL, deferred = 0,
+                SET state = \(BatchState.settled.rawValue), lease_node = NULL, lease_until = NULL, deferred = 0,
                     finished = finished + \(plan.newlyEnded + plan.newlyInDoubt)
                 WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)
                     AND batch_no = \(batch.number)),

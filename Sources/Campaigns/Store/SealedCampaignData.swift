@@ -40,6 +40,15 @@ extension SealingKey {
 }
 
 extension Vault {
+    /// The campaign's key; nil once it is gone, and with it whoever held a batch of the campaign.
+    func keyOfLeased(_ batch: BatchID) async throws -> SealingKey? {
+        do {
+            return try await campaignKey(batch.account, batch.campaign)
+        } catch let error as VaultError where error.code == .destroyed || error.code == .noKey {
+            return nil
+        }
+    }
+
     /// The campaign's key, where its absence means that the campaign's data cannot be read any more: it was purged, or
     /// the records were restored without their vault.
     func openingKey(_ account: AccountID, _ campaign: CampaignID) async throws -> SealingKey {
