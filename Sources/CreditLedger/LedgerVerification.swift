@@ -14,8 +14,6 @@ package struct LedgerVerification: Sendable, Hashable {
 
     package init() {}
 
-    package var isSound: Bool { problemCount == 0 }
-
     mutating func report(_ problem: String) {
         problemCount += 1
         if problems.count < LedgerLimits.listedProblems { problems.append(problem) }

@@ -34,7 +34,4 @@ package enum Outcome: Int16, CaseIterable, Sendable, Codable {
         guard let outcome = Self.allCases.first(where: { $0.name == name }) else { return nil }
         self = outcome
     }
-
-    /// Whether the recipient costs a credit.
-    package var isCharged: Bool { self == .delivered }
 }

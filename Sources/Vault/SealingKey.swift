@@ -10,8 +10,6 @@ package struct SealingKey: Sendable, CustomStringConvertible {
     private let key: Redacted<SymmetricKey>
 
     package static let byteCount = 32
-    /// How much longer a sealed value is than its plaintext, in octets.
-    package static let overhead = 28
 
     /// A new random key.
     package init() {

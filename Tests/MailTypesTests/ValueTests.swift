@@ -28,7 +28,6 @@ import Testing
         #expect(outcome.rawValue == number)
         #expect(outcome.name == name)
         #expect(Outcome(name: name) == outcome)
-        #expect(outcome.isCharged == (outcome == .delivered))
     }
 
     @Test func `unknown outcome names are refused`() {

@@ -44,7 +44,7 @@ package struct RecipientParser: Sendable {
     /// As said or found out; nil for NDJSON, and for CSV before its header.
     package var separator: CSVSeparator? { format == .csv ? framer.separator : nil }
 
-    /// Octets kept in memory: at most ``ImportLimits/lineOctets`` beside the last chunk.
+    /// For tests: octets kept in memory, at most ``ImportLimits/lineOctets`` beside the last chunk.
     package var heldOctets: Int { framer.buffer.count }
 
     /// - Throws: ``ImportError`` where the whole upload is to be refused. The parser is of no use afterwards.

@@ -21,10 +21,3 @@ extension DeliveryReport {
         reply.map { "reply \($0.code)\($0.enhanced.map { " \($0)" } ?? "")" } ?? reason
     }
 }
-
-extension LaneAnswer {
-    /// Says nothing about the site.
-    var isOurDoing: Bool {
-        if case .stopped = self { true } else { false }
-    }
-}

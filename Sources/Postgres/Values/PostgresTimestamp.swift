@@ -16,8 +16,6 @@ package struct PostgresTimestamp: Hashable, Sendable, Comparable {
 
     /// `'infinity'::timestamptz`.
     package static let infinity = PostgresTimestamp(microseconds: .max)
-    /// `'-infinity'::timestamptz`.
-    package static let minusInfinity = PostgresTimestamp(microseconds: .min)
 
     package static func < (left: PostgresTimestamp, right: PostgresTimestamp) -> Bool {
         left.microseconds < right.microseconds

@@ -42,9 +42,6 @@ struct SMTPClientOpening: Sendable {
     /// From STARTTLS to the end of the handshake nothing is forgiven.
     var isSettingUpTLS: Bool { step == .startTLS || step == .handshake }
 
-    /// The session was under TLS when it ended, and had not been opened.
-    var isBehindTLS: Bool { isEncrypted }
-
     mutating func tlsEstablished() -> Progress {
         isEncrypted = true
         guard configuration.tls != .implicit else {

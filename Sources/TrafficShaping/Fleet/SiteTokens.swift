@@ -41,9 +41,6 @@ package struct SiteTokens: Sendable {
         return max(1, Int(min(all, 2 * all / Double(nodes))))
     }
 
-    /// Whether the node works without the store.
-    package var isOnItsOwn: Bool { safeShare != nil }
-
     /// Spends one token.
     package mutating func take(at now: SteadySeconds) -> Bool {
         if held > 0 && now < leaseEndsAt {
@@ -77,11 +74,5 @@ package struct SiteTokens: Sendable {
             safeShare = TokenBucket(rate: share, burst: share * Self.pauseSeconds)
         }
         asksAgainAt = now + Self.pauseSeconds
-    }
-
-    /// Gives up what is held: the tokens to put back into the store, none when their lease has ended.
-    package mutating func surrender(at now: SteadySeconds) -> Int {
-        defer { held = 0 }
-        return now < leaseEndsAt ? held : 0
     }
 }

@@ -24,6 +24,7 @@ package struct ProviderGovernor<Member: Hashable & Sendable>: Sendable {
         governor = LaneGovernor(limits: limits, policy: policy)
     }
 
+    /// For tests.
     package var connectionsInUse: Int { inUse }
     package var waitingCount: Int { waiting.count }
 

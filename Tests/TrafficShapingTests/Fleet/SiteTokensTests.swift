@@ -24,11 +24,11 @@ import TrafficShaping
     @Test func `tokens end with their lease`() {
         var tokens = SiteTokens(rate: MessageRate(100, per: .second), nodes: 10)
         tokens.leased(5, at: 0)
-        let late = (tokens.take(at: 2), tokens.surrender(at: 2))
-        #expect(late == (false, 0))
-        tokens.leased(5, at: 3)
-        let inTime = (tokens.take(at: 4), tokens.surrender(at: 4), tokens.take(at: 4))
-        #expect(inTime == (true, 4, false))
+        let late = tokens.take(at: 2)
+        #expect(!late)
+        tokens.leased(2, at: 3)
+        let inTime = (tokens.take(at: 4), tokens.take(at: 4), tokens.take(at: 4))
+        #expect(inTime == (true, true, false))
     }
 
     @Test func `an empty store is not asked at once again`() {
@@ -40,7 +40,6 @@ import TrafficShaping
     @Test func `without the store a node keeps to its share`() {
         var tokens = SiteTokens(rate: MessageRate(10, per: .second), nodes: 5)
         tokens.storeFailed(at: 0)
-        #expect(tokens.isOnItsOwn)
         var sent = 0
         for step in 0..<1_000 {
             let now = Double(step) / 10
@@ -48,8 +47,10 @@ import TrafficShaping
             if tokens.wanted(forQueued: 9, at: now) > 0 { tokens.storeFailed(at: now) }
         }
         #expect((199...201).contains(sent))
+        // With the store it has its tokens at once.
         tokens.leased(4, at: 100)
-        #expect(!tokens.isOnItsOwn)
+        let taken = (0..<5).map { _ in tokens.take(at: 100) }
+        #expect(taken == [true, true, true, true, false])
     }
 
     /// Which nodes reach the store.
