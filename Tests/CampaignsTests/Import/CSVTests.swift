@@ -1,5 +1,6 @@
 import MailMessage
 import MailTypes
+import TestSupport
 import Testing
 
 @testable import Campaigns
@@ -214,30 +215,30 @@ struct CSVTests {
     }
 
     @Test(arguments: refusedUploads)
-    func `an upload is refused as a whole`(upload: [UInt8], code: ImportError.Code, line: Int) {
-        let refused = events(of: upload, .csv).refused
+    func `an upload is refused as a whole`(upload: Octets, code: ImportError.Code, line: Int) {
+        let refused = events(of: upload.bytes, .csv).refused
         #expect(refused?.code == code)
         #expect(refused?.line == line)
     }
 
-    static let refusedUploads: [([UInt8], ImportError.Code, Int)] = [
-        (Array("email,x\na@b.co,\"1\nb@b.co,2\n".utf8), .csvUnterminatedQuote, 2),
-        (Array("email\n\"".utf8), .csvUnterminatedQuote, 2),
-        (Array("\"email\n".utf8), .csvUnterminatedQuote, 1),
-        (Array("name,x\na@b.co,1\n".utf8), .csvNoEmailColumn, 1),
-        (Array("a@b.co,Jane\n".utf8), .csvNoEmailColumn, 1),
-        (Array("email,x,x\n".utf8), .csvBadHeader, 1),
-        (Array("email,EMAIL\n".utf8), .csvBadHeader, 1),
-        (Array("email,a\u{0}b\n".utf8), .csvBadHeader, 1),
-        (Array("email,\"a\"b\n".utf8), .csvBadHeader, 1),
-        ([0xFF, 0xFE] + Array("email\n".utf8), .csvNoEmailColumn, 1),
-        (Array("email,\(String(repeating: "x", count: 70_000))\n".utf8), .csvBadHeader, 1),
-        (Array("email,\((0...100).map { "v\($0)" }.joined(separator: ","))\n".utf8), .csvBadHeader, 1),
+    static let refusedUploads: [(Octets, ImportError.Code, Int)] = [
+        (Octets("email,x\na@b.co,\"1\nb@b.co,2\n"), .csvUnterminatedQuote, 2),
+        (Octets("email\n\""), .csvUnterminatedQuote, 2),
+        (Octets("\"email\n"), .csvUnterminatedQuote, 1),
+        (Octets("name,x\na@b.co,1\n"), .csvNoEmailColumn, 1),
+        (Octets("a@b.co,Jane\n"), .csvNoEmailColumn, 1),
+        (Octets("email,x,x\n"), .csvBadHeader, 1),
+        (Octets("email,EMAIL\n"), .csvBadHeader, 1),
+        (Octets("email,a\u{0}b\n"), .csvBadHeader, 1),
+        (Octets("email,\"a\"b\n"), .csvBadHeader, 1),
+        (Octets([0xFF, 0xFE] + Array("email\n".utf8)), .csvNoEmailColumn, 1),
+        (Octets("email,\(String(repeating: "x", count: 70_000))\n"), .csvBadHeader, 1),
+        (Octets("email,\((0...100).map { "v\($0)" }.joined(separator: ","))\n"), .csvBadHeader, 1),
     ]
 
     @Test func `an error never quotes the upload`() {
         for (upload, _, _) in Self.refusedUploads {
-            #expect(events(of: upload, .csv).refused?.description.contains("b.co") == false)
+            #expect(events(of: upload.bytes, .csv).refused?.description.contains("b.co") == false)
         }
         for (row, _) in Self.badRows {
             for event in events(of: Array("email,name,x\n\(row)\n".utf8), .csv).events {
