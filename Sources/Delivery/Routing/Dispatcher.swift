@@ -87,10 +87,7 @@ final class Dispatcher: Sendable {
     private func best(
         of sources: [MailSource?], to destination: Destination, at now: SteadySeconds
     ) -> LaneReadiness {
-        let stands = sources.map { readiness(destination, $0, at: now) }
-        if stands.contains(.open) { return .open }
-        if stands.contains(.wantsProbe) { return .wantsProbe }
-        return .rests(until: stands.map { $0.opensAt(now) }.min() ?? now)
+        .best(of: sources.map { readiness(destination, $0, at: now) }, at: now)
     }
 
     private func readiness(
@@ -193,12 +190,5 @@ final class Dispatcher: Sendable {
             return mail
         }
         return spread(offered, over: smarthosts, account).left
-    }
-}
-
-extension LaneReadiness {
-    /// When to look again; now where a mail may come.
-    fileprivate func opensAt(_ now: SteadySeconds) -> SteadySeconds {
-        if case .rests(let until) = self { until > now ? until : now + 1 } else { now }
     }
 }

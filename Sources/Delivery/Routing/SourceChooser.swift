@@ -10,7 +10,7 @@ struct SourceChooser: Sendable {
     let fleet: FleetState
     let clock: DeliveryClock
 
-    /// How the lane from a source stands.
+    /// How the lane from a source states.
     typealias Readiness = (MailSource) -> LaneReadiness
 
     /// What becomes of some mails.
@@ -30,12 +30,12 @@ struct SourceChooser: Sendable {
         _ mails: [QueuedMail], of pool: SourcePool, to destination: Destination, at now: SteadySeconds,
         readiness: Readiness
     ) -> Plan {
-        var stands = Standings(pool.sources, readiness)
+        var states = SourceStates(pool.sources, readiness)
         var plan = Plan()
         var places: [String: Int] = [:]
         let time = clock.seconds
         for mail in mails {
-            switch choose(pool, for: mail, to: destination, day: Int(time / 86_400), &stands, at: now) {
+            switch choose(pool, for: mail, to: destination, day: Int(time / 86_400), &states, at: now) {
             case .source(let source):
                 let usage = SourceUsage(source: source.address, provider: destination.provider.name)
                 var mail = mail
@@ -53,7 +53,7 @@ struct SourceChooser: Sendable {
 
     /// A source that is only tried by a probe gets one mail, as long as others are open.
     private func choose(
-        _ pool: SourcePool, for mail: QueuedMail, to destination: Destination, day: Int, _ stands: inout Standings,
+        _ pool: SourcePool, for mail: QueuedMail, to destination: Destination, day: Int, _ states: inout SourceStates,
         at now: SteadySeconds
     ) -> SourcePool.Choice {
         let key = Self.key(mail)
@@ -64,41 +64,17 @@ struct SourceChooser: Sendable {
                     fleet.sentToday(SourceUsage(source: $0.address, provider: destination.provider.name))
                 }, restsUntil: restsUntil)
         }
-        if let probe = stands.takeProbe(), case .source = choose({ $0 == probe ? nil : .infinity }) {
+        if let probe = states.takeProbe(), case .source = choose({ $0 == probe ? nil : .infinity }) {
             return .source(probe)
         }
-        let choice = choose { stands.restsUntil($0, withProbes: true) }
+        let choice = choose { states.restsUntil($0, withProbes: true) }
         if case .source = choice { return choice }
-        return choose { stands.restsUntil($0, withProbes: false, now) }
+        return choose { states.restsUntil($0, withProbes: false, now) }
     }
 
     /// Sender and recipient, which greylists remember with the address that mail comes from.
     static func key(_ mail: QueuedMail) -> UInt64 {
         let fingerprint = mail.run.fingerprints[mail.position]
         return SourcePool.key(mail.run.runtime.fromDomain.text.utf8) ^ fingerprint.low
-    }
-
-    /// How the lanes of a pool's sources stand at one moment.
-    private struct Standings {
-        private let readiness: [MailSource: LaneReadiness]
-        private var probes: [MailSource]
-
-        init(_ sources: [MailSource], _ readiness: Readiness) {
-            self.readiness = Dictionary(sources.map { ($0, readiness($0)) }) { $1 }
-            probes = sources.count == 1 ? [] : sources.filter { readiness($0) == .wantsProbe }
-        }
-
-        mutating func takeProbe() -> MailSource? { probes.popLast() }
-
-        /// - Parameter withProbes: a lane that is being probed rests.
-        func restsUntil(
-            _ source: MailSource, withProbes: Bool, _ now: SteadySeconds = 0
-        ) -> SteadySeconds? {
-            switch readiness[source] ?? .open {
-            case .open: nil
-            case .wantsProbe: withProbes ? .infinity : nil
-            case .rests(let until): withProbes || until > now ? until : nil
-            }
-        }
     }
 }

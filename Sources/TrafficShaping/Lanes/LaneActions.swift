@@ -43,15 +43,6 @@ package enum LaneTurn<Mail: LaneMail>: Sendable {
     case retire(wakeAt: SteadySeconds?)
 }
 
-/// Whether a lane may be given mail.
-package enum LaneReadiness: Sendable, Hashable {
-    case open
-    /// One mail, to find out.
-    case wantsProbe
-    /// - Parameter until: when to look again, at the latest.
-    case rests(until: SteadySeconds)
-}
-
 extension LaneActions: Equatable where Mail: Equatable {}
 extension GivenBackMail: Equatable where Mail: Equatable {}
 extension LaneTurn: Equatable where Mail: Equatable {}

@@ -146,9 +146,7 @@ package struct LaneMachine<Mail: LaneMail>: Sendable {
     /// A worker ends so that others have its connection; the lane waits for one in turn.
     package mutating func workerYields(at now: SteadySeconds) -> LaneActions<Mail> {
         conduct.workerRetired()
-        var actions = LaneActions<Mail>()
-        startWorkers(at: now, &actions)
-        return actions
+        return startedWorkers(at: now)
     }
 
     /// A gate has no connection for so many workers that were to start. It tells of one by itself.
@@ -187,6 +185,12 @@ package struct LaneMachine<Mail: LaneMail>: Sendable {
         actions.wakeAt = conduct.takeWake()
     }
 
+    private mutating func startedWorkers(at now: SteadySeconds) -> LaneActions<Mail> {
+        var actions = LaneActions<Mail>()
+        startWorkers(at: now, &actions)
+        return actions
+    }
+
     private mutating func withWake(_ actions: LaneActions<Mail>) -> LaneActions<Mail> {
         var actions = actions
         actions.wakeAt = conduct.takeWake()
@@ -198,9 +202,7 @@ package struct LaneMachine<Mail: LaneMail>: Sendable {
     /// A wake-up that was asked for.
     package mutating func woke(at now: SteadySeconds) -> LaneActions<Mail> {
         conduct.woke(at: now)
-        var actions = LaneActions<Mail>()
-        startWorkers(at: now, &actions)
-        return actions
+        return startedWorkers(at: now)
     }
 
     /// Whether mail waits here that another lane should have, if it can.
@@ -266,17 +268,13 @@ package struct LaneMachine<Mail: LaneMail>: Sendable {
         _ limits: LaneLimits, gates: [any LaneGate], at now: SteadySeconds
     ) -> LaneActions<Mail> {
         conduct.follow(limits, gates, at: now)
-        var actions = LaneActions<Mail>()
-        startWorkers(at: now, &actions)
-        return actions
+        return startedWorkers(at: now)
     }
 
     /// Connections are made in another way from now on.
     package mutating func reconnected(needsLogin: Bool, at now: SteadySeconds) -> LaneActions<Mail> {
         conduct.reconnected(needsLogin: needsLogin, at: now)
-        var actions = LaneActions<Mail>()
-        startWorkers(at: now, &actions)
-        return actions
+        return startedWorkers(at: now)
     }
 
     /// The operator orders something; nil ends the order, and leaves what the lane has brought on itself.
@@ -292,9 +290,7 @@ package struct LaneMachine<Mail: LaneMail>: Sendable {
     /// The operator ends what the lane has brought on itself.
     package mutating func resumed(at now: SteadySeconds) -> LaneActions<Mail> {
         conduct.resume(at: now)
-        var actions = LaneActions<Mail>()
-        startWorkers(at: now, &actions)
-        return actions
+        return startedWorkers(at: now)
     }
 
     /// The operator sends back what waits.
