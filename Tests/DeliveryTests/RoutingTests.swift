@@ -149,6 +149,14 @@ struct RoutingTests {
         #expect(Set(seen.values.flatMap(\.self)).count == 3)
     }
 
+    @Test func `a lane that is made while the node ends gives its mail back`() async throws {
+        let sender = RecordingSender()
+        let routing = SampleRouting(sender)
+        await routing.end()
+        routing.enqueue(0..<3, of: try BatchRun.sample(3), to: try .sample(["127.0.0.1"], port: 25))
+        #expect(sender.requeued == [0: 0, 1: 0, 2: 0])
+    }
+
     // MARK: Chance
 
     /// The recipients whose mail came by the first of two smarthosts.

@@ -1,6 +1,5 @@
 import Campaigns
 import DNSResolution
-import Foundation
 import Logging
 import MailTypes
 import NIOCore

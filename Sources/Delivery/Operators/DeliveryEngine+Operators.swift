@@ -1,5 +1,4 @@
 package import Campaigns
-import Foundation
 import Logging
 import MailTypes
 package import SMTPTransport

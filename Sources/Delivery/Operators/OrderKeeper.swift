@@ -1,5 +1,4 @@
 import Campaigns
-import Foundation
 import Logging
 import MailTypes
 import Synchronization

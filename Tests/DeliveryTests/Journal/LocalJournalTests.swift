@@ -1,5 +1,7 @@
 import Foundation
 import MailTypes
+import Postgres
+import TestDatabases
 import TestSupport
 import Testing
 import Vault
@@ -262,6 +264,18 @@ struct LocalJournalTests {
         try await fixture.begin(local)
         await fixture.store.unregister(node: "node")
         #expect(try await fixture.progress(of: runs[1]) == [:])
+    }
+
+    @Test func `a node that could not begin gives its name back`() async throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let fixture = try await DeliveryFixture.make()
+        let local = try LocalJournal(directory: directory)
+        try await fixture.records.owner.query("ALTER TABLE nodes RENAME TO hidden")
+        await #expect(throws: PostgresError.self) { try await fixture.begin(local) }
+        try await fixture.records.owner.query("ALTER TABLE hidden RENAME TO nodes")
+        try await fixture.begin(local)
+        await #expect(throws: NodeError.alreadyRunning) { try await fixture.begin(local) }
+        await fixture.store.unregister(node: "node")
     }
 
     @Test func `places are used again, and hold the newest mark`() throws {
