@@ -142,6 +142,9 @@ struct ShapingTests {
         try await fleet.refresh(from: fixture.store, node: "x", aliveSeconds: 30, day: 1)
         #expect(fleet.nodes == 2)
         #expect(!rate.take(forQueued: 5, at: DeliveryClock.after(0)))
+        // What is decided inside a lane's lock is done after it.
+        #expect(await asked.calls.isEmpty)
+        rate.carryOut()
         try await eventually("tokens are leased") { rate.take(forQueued: 5, at: DeliveryClock.after(0)) }
         #expect(await asked.calls == [5])
     }

@@ -59,10 +59,11 @@ final class Lane: Sendable {
     ) {
         let now = environment.clock.steady()
         let nodes = isShared ? environment.fleet.nodes : 1
-        let actions = state.withLock { state in
+        let (actions, gates) = state.withLock { state in
             state.machine.nodes = nodes
-            return change(&state.machine, now)
+            return (change(&state.machine, now), state.rules.gates)
         }
+        for gate in gates { gate.carryOut() }
         carryOut(actions, at: now)
     }
 
@@ -164,6 +165,7 @@ final class Lane: Sendable {
             state.machine.nodes = nodes
             return (state.machine.workerAsks(retires: retires, at: now), state.rules)
         }
+        for gate in rules.gates { gate.carryOut() }
         switch turn {
         case .mail(let mail): return (mail, rules)
         case .retire(let wakeAt):

@@ -9,26 +9,21 @@ final class LaneRules: Sendable {
     let siteRate: SiteRate?
     /// What all lanes of the provider keep together; nil where there is nothing.
     let providerGate: (any LaneGate)?
+    /// Asked besides the lane's own governor.
+    let gates: [any LaneGate]
 
     init(provider: Provider, limits: LaneLimits, siteRate: SiteRate?, providerGate: (any LaneGate)?) {
         self.provider = provider
         self.limits = limits
         self.siteRate = siteRate
         self.providerGate = providerGate
+        gates = [providerGate, siteRate].compactMap(\.self)
     }
 
     /// The tokens at hand stay while the rate does.
     func following(_ old: LaneRules) -> LaneRules {
         let siteRate = limits.rate == old.limits.rate ? old.siteRate : siteRate
         return LaneRules(provider: provider, limits: limits, siteRate: siteRate, providerGate: providerGate)
-    }
-
-    /// Asked besides the lane's own governor.
-    var gates: [any LaneGate] {
-        var gates: [any LaneGate] = []
-        if let providerGate { gates.append(providerGate) }
-        if let siteRate { gates.append(siteRate) }
-        return gates
     }
 }
 

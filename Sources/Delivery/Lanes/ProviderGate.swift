@@ -4,14 +4,18 @@ import TrafficShaping
 /// What all lanes of one provider from one source keep to together: ``ProviderGovernor`` behind a lock, and the rate that
 /// all nodes share.
 ///
-/// Lanes that wait for a connection are told of one from a task of its own, because whoever gives one back may hold a
-/// lane's lock.
+/// Lanes that wait for a connection are told of one from a task of its own: who has no use for it gives it back, so that
+/// many would call each other in depth.
 final class ProviderGate: LaneGate {
     private struct State {
         var governor: ProviderGovernor<ObjectIdentifier>
         var rate: SiteRate?
         var waiting: [ObjectIdentifier: any LaneGateUser] = [:]
-        /// The look that is set.
+        /// Lanes that have been granted a connection and are to be told.
+        var granted: [any LaneGateUser] = []
+        /// A look to be set.
+        var newLook: SteadySeconds?
+        /// The look that is set, or to be set.
         var looksAt: SteadySeconds?
         /// Until when another node has found the provider closed.
         var heardRestUntil: SteadySeconds = 0
@@ -45,7 +49,7 @@ final class ProviderGate: LaneGate {
         return state.withLock { $0.governor.permit(at: now) }
     }
 
-    func answered(_ answer: LaneAnswer, at _: SteadySeconds) { update { $0.answered(answer, at: $1) } }
+    func answered(_ answer: LaneAnswer, at _: SteadySeconds) { decide { $0.answered(answer, at: $1) } }
 
     func opensAt(_ now: SteadySeconds) -> SteadySeconds { state.withLock { $0.governor.opensAt(now) } }
 
@@ -121,17 +125,28 @@ final class ProviderGate: LaneGate {
     // MARK: Carrying out
 
     private func update(_ change: (inout ProviderGovernor<ObjectIdentifier>, SteadySeconds) -> Void) {
+        decide(change)
+        carryOut()
+    }
+
+    private func decide(_ change: (inout ProviderGovernor<ObjectIdentifier>, SteadySeconds) -> Void) {
         let now = clock.steady()
-        let (granted, look) = state.withLock { state -> ([any LaneGateUser], SteadySeconds?) in
+        state.withLock { state in
             change(&state.governor, now)
-            let granted = state.governor.grants(at: now).compactMap { state.waiting.removeValue(forKey: $0) }
-            let look = state.governor.nextLook(now)
-            guard let look, look < state.looksAt ?? .infinity else { return (granted, nil) }
-            state.looksAt = look
-            return (granted, look)
+            state.granted += state.governor.grants(at: now).compactMap { state.waiting.removeValue(forKey: $0) }
+            guard let look = state.governor.nextLook(now), look < state.looksAt ?? .infinity else { return }
+            (state.looksAt, state.newLook) = (look, look)
         }
+    }
+
+    func carryOut() {
+        let (granted, look, rate) = state.withLock { state in
+            defer { (state.granted, state.newLook) = ([], nil) }
+            return (state.granted, state.newLook, state.rate)
+        }
+        rate?.carryOut()
         if !granted.isEmpty { Task { for lane in granted { lane.connectionGranted() } } }
-        if let look { lookAgain(at: look, in: look - now) }
+        if let look { lookAgain(at: look, in: look - clock.steady()) }
     }
 
     private func lookAgain(at time: SteadySeconds, in seconds: Double) {

@@ -10,6 +10,8 @@ final class SiteRate: LaneGate {
     private struct State {
         var tokens: SiteTokens
         var nodes: Int
+        /// Tokens to ask for, once the lane has left its lock.
+        var wanted = 0
         var isAsking = false
     }
 
@@ -30,7 +32,7 @@ final class SiteRate: LaneGate {
         state = Mutex(State(tokens: SiteTokens(rate: rate, nodes: nodes), nodes: nodes))
     }
 
-    /// If there is no token, more are asked for.
+    /// If there is no token, more are asked for (``carryOut()``).
     func permit(forQueued queued: Int, at now: SteadySeconds) -> LaneGovernor.Permit {
         take(forQueued: queued, at: now) ? .now : .at(now + Self.lookAgainSeconds)
     }
@@ -38,21 +40,28 @@ final class SiteRate: LaneGate {
     func take(forQueued queued: Int, at now: SteadySeconds) -> Bool {
         let nodes = fleet.nodes
         guard nodes > 1 else { return true }
-        let (isGranted, wanted) = state.withLock { state -> (Bool, Int) in
+        return state.withLock { state in
             if state.nodes != nodes {
                 state.tokens = SiteTokens(rate: rate, nodes: nodes)
                 state.nodes = nodes
             }
             let isGranted = state.tokens.take(at: now)
-            guard !state.isAsking else { return (isGranted, 0) }
+            guard !state.isAsking else { return isGranted }
             let wanted = state.tokens.wanted(forQueued: queued, at: now)
             // Asked for before the last one is gone, so that mail does not wait for the database.
             let isLow = !isGranted || wanted > state.tokens.chunk / 2
             state.isAsking = isLow && wanted > 0
-            return (isGranted, state.isAsking ? wanted : 0)
+            if state.isAsking { state.wanted = wanted }
+            return isGranted
+        }
+    }
+
+    func carryOut() {
+        let wanted = state.withLock { state in
+            defer { state.wanted = 0 }
+            return state.wanted
         }
         if wanted > 0 { Task { await ask(wanted) } }
-        return isGranted
     }
 
     /// How soon a lane that ran out of tokens looks again.

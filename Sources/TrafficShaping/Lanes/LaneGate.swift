@@ -1,6 +1,7 @@
 /// What a lane keeps to besides its own governor: a limit that it shares with other lanes, such as those of one provider.
 ///
-/// Asked inside the lane's lock, so it must not call a lane from inside its own.
+/// Asked and told inside the lane's lock, where it only decides; what follows is done in ``carryOut()``, which the lane
+/// calls once it has left its lock.
 package protocol LaneGate: Sendable {
     /// Whether one mail may go now. `.now` is followed by exactly one ``answered(_:at:)``.
     ///
@@ -8,6 +9,8 @@ package protocol LaneGate: Sendable {
     func permit(forQueued queued: Int, at now: SteadySeconds) -> LaneGovernor.Permit
     /// How a mail ended that this gate let through. ``LaneAnswer/unused``: it was not sent after all.
     func answered(_ answer: LaneAnswer, at now: SteadySeconds)
+    /// Does what has followed from questions and answers since the last time. Called outside of all locks, after each.
+    func carryOut()
     /// When the gate lets mail through again; `now` where it does.
     func opensAt(_ now: SteadySeconds) -> SteadySeconds
     /// Takes one connection. Where there is none, the lane is told by ``LaneGateUser/connectionGranted()`` once one is
@@ -25,6 +28,7 @@ package protocol LaneGate: Sendable {
 
 extension LaneGate {
     package func answered(_: LaneAnswer, at _: SteadySeconds) {}
+    package func carryOut() {}
     package func opensAt(_ now: SteadySeconds) -> SteadySeconds { now }
     package func takeConnection(for _: any LaneGateUser) -> Bool { true }
     package func giveBackConnection() {}
