@@ -7,18 +7,20 @@ import Testing
     @Test(
         .timeLimit(.minutes(5)),
         arguments: [
-            ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full", "| true",
+            (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0), (">/dev/full", 74), (">/dev/full 2>/dev/full", 74),
+            ("| true", 0),
         ])
-    func `a server whose streams cannot be written serves, and takes its database along`(redirection: String)
-        async throws
-    {
+    func `a server whose streams cannot be written serves, and takes its database along`(
+        redirection: String, expectedStatus: Int
+    ) async throws {
         let directory = try TemporaryDirectory()
         let data = directory.path + "/data"
         let port = try LoopbackPort.free()
         let server = try Self.shell(
             """
-            "$0" serve --data "$1" --http 127.0.0.1:\(port) --roles api --log-level info \(redirection) & echo $!; wait
-            """, [Programs.sluice, data], directory)
+            { "$0" serve --data "$1" --http 127.0.0.1:\(port) --roles api --log-level info; echo $? >"$2"; } \
+                \(redirection) & wait
+            """, [Programs.sluice, data, directory.path + "/status"], directory)
         let answer = try await Self.health(port)
         #expect(answer.contains("ok"), "\(redirection)")
         let process = try #require(try Self.holder(of: data))
@@ -26,7 +28,9 @@ import Testing
         kill(process, SIGTERM)
         try await Self.waitForEnd(of: process)
         try await Self.waitForEnd(of: postmaster)
-        _ = server
+        try await Self.waitForEnd(of: server.identifier)
+        let status = try String(contentsOfFile: directory.path + "/status", encoding: .utf8)
+        #expect(status == "\(expectedStatus)\n", "\(redirection)")
     }
 
     @Test(.timeLimit(.minutes(5)), arguments: [SIGSEGV, SIGILL, SIGABRT, SIGTRAP, SIGBUS])

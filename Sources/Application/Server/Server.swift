@@ -19,6 +19,10 @@ final class Server: Sendable {
     private let logger: Logger
     private let running = Mutex<ServiceGroup?>(nil)
 
+    /// One for the process, never shut down: connections may end after the services that had them, and a loop that is gone
+    /// by then complains on standard error, which ends the process where that cannot be written.
+    private static let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount / 2))
+
     init(_ configuration: ServerConfiguration, records: Records, logger: Logger) {
         self.configuration = configuration
         self.records = records
@@ -33,7 +37,7 @@ final class Server: Sendable {
         let roles = configuration.roles
         let startup = Startup(onStart)
         let hangups = await UnixSignalsSequence(trapping: .sighup)
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount / 2))
+        let group = Self.eventLoops
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         var engine: DeliveryEngine?
         if roles.contains(.delivery) {
@@ -70,15 +74,7 @@ final class Server: Sendable {
         groupConfiguration.maximumGracefulShutdownDuration = .seconds(60)
         let serviceGroup = ServiceGroup(configuration: groupConfiguration)
         running.withLock { $0 = serviceGroup }
-        let failure: (any Error)?
-        do {
-            try await serviceGroup.run()
-            failure = nil
-        } catch {
-            failure = error
-        }
-        try? await group.shutdownGracefully()
-        if let failure { throw failure }
+        try await serviceGroup.run()
     }
 
     func stop() async {
