@@ -22,6 +22,8 @@ struct DeliverBenchmark {
         let cpuSecondsPerThousand: CPUShares
         let walBytesPerMessage: Double
         let peakMemoryBytes: Int
+        /// Open at the sink at once.
+        let mostConnections: Int
         /// From the call that sends to the first copy at the sink.
         let firstCopyMilliseconds: Double?
         /// From the call that sends to each copy: the last one's is the campaign's duration.
@@ -59,6 +61,7 @@ struct DeliverBenchmark {
             table.add("WAL a message", "\(grouped(Int(walBytesPerMessage))) bytes")
             table.add("WAL a recipient, import", "\(grouped(Int(importWALBytes))) bytes")
             table.add("peak memory of the server", "\(grouped(peakMemoryBytes / 1_048_576)) MiB")
+            table.add("connections at the sink, at most", grouped(mostConnections))
             table.add("copies at the sink", "\(grouped(copies)), \(grouped(duplicates)) of them second ones")
             if bounced + deferrals + inDoubt > 0 {
                 table.add("bounced, deferrals, in doubt", "\(grouped(bounced)), \(grouped(deferrals)), \(inDoubt)")
@@ -69,7 +72,8 @@ struct DeliverBenchmark {
 
         enum CodingKeys: String, CodingKey {
             case scenario, machine, durable, messageBytes, importPerSecond, importWALBytes, deliverySeconds
-            case messagesPerSecond, steadyPerSecond, cpuSecondsPerThousand, walBytesPerMessage, peakMemoryBytes
+            case messagesPerSecond, steadyPerSecond, cpuSecondsPerThousand, walBytesPerMessage, peakMemoryBytes,
+                mostConnections
             case firstCopyMilliseconds, latency, delivered, bounced, deferrals, copies, duplicates, inDoubt, rates, bare
         }
     }
@@ -83,6 +87,7 @@ struct DeliverBenchmark {
         options.sink = scenario.sinkArguments
         options.keepsLog = true
         options.sites = scenario.sites
+        options.providerConnections = scenario.providerConnections
         options.settings = ["connections": String(scenario.connections)]
         let rig = try await Rig.start(options, logger: logger)
         do {
@@ -122,6 +127,7 @@ struct DeliverBenchmark {
             steadyPerSecond: arrivals.steadyRate,
             cpuSecondsPerThousand: CPUShares(spent, per: arrivals.copies.count),
             walBytesPerMessage: Double(walAtEnd - walAtSend) / count, peakMemoryBytes: memory,
+            mostConnections: log.totals.mostConnections,
             firstCopyMilliseconds: arrivals.copies.first.map { Double($0.milliseconds - sentAt) },
             latency: arrivals.latencies(since: sentAt).summary, delivered: campaign.counters.delivered,
             bounced: campaign.counters.bounced, deferrals: arrivals.deferrals.count, copies: arrivals.copies.count,

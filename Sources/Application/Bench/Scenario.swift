@@ -23,6 +23,8 @@ struct Scenario: Encodable, Sendable {
     var connections = 64
     /// Sites found by DNS; nil: one route.
     var sites: Int?
+    /// The sites are tenants of one provider, which takes so many connections in all; nil: each is its own.
+    var providerConnections: Int?
     var faults = Faults()
     /// Messages sent before the measurement.
     var warmUp = 1_000
@@ -79,7 +81,12 @@ struct Scenario: Encodable, Sendable {
     static let sentence = "<p>The reading room opens at nine and closes when the last reader leaves for home.</p>"
 
     var text: String {
-        let place = sites.map { "\($0) sites found by DNS" } ?? "\(connections) connections to one route"
+        let place =
+            switch (sites, providerConnections) {
+            case (let sites?, let most?): "\(sites) tenants of a provider that takes \(most) connections"
+            case (let sites?, nil): "\(sites) sites found by DNS"
+            case (nil, _): "\(connections) connections to one route"
+            }
         return "\(fields) fields, \(key.rawValue), \(tls ? "STARTTLS" : "plaintext"), \(place)"
     }
 }

@@ -63,13 +63,21 @@ struct BenchCommand: AsyncParsableCommand {
         @Option(help: "Recipients.") var recipients = 20_000
         @OptionGroup var mail: MailOptions
         @Option(help: "Spread the mail over so many sites, found by a DNS of their own; needs nsd.") var sites: Int?
+        @Option(help: "The sites are tenants of one provider, which takes so many connections in all; needs --sites.")
+        var providerConnections: Int?
         @Option(help: "Share of recipients that the sink puts off once, 0…1.") var deferShare = 0.0
         @Flag(help: "Measure the same mail without the engine first, and print the ratio.") var bare = false
         @OptionGroup var report: ReportOptions
 
         func validate() throws {
             guard (0...1).contains(deferShare) else { throw ValidationError("--defer-share lies from 0 to 1.") }
-            guard (1...10_000).contains(sites ?? 1) else { throw ValidationError("--sites lies from 1 to 10,000.") }
+            guard (1...100_000).contains(sites ?? 1) else { throw ValidationError("--sites lies from 1 to 100,000.") }
+            guard providerConnections == nil || sites != nil else {
+                throw ValidationError("--provider-connections needs --sites.")
+            }
+            guard (1...1_000).contains(providerConnections ?? 1) else {
+                throw ValidationError("--provider-connections lies from 1 to 1,000.")
+            }
             _ = try mail.scenario(recipients)
         }
 
@@ -78,6 +86,7 @@ struct BenchCommand: AsyncParsableCommand {
             var bound: BareBenchmark.Result?
             if bare { bound = try await BareBenchmark(scenario: scenario, logger: logger).run() }
             scenario.sites = sites
+            scenario.providerConnections = providerConnections
             scenario.faults.deferShare = deferShare
             var result = try await DeliverBenchmark(scenario: scenario, logger: logger).run()
             result.bare = bound

@@ -10,14 +10,19 @@ final class NameServer: Sendable {
 
     static func domain(ofSite number: Int) -> String { "site\(number).example" }
 
-    /// - Parameter folder: made for it; its zone and its log go there.
-    init(sites: Int, folder: String) async throws {
+    /// Below it are the mail hosts of sites that are tenants of one provider.
+    static let providerName = "mx.provider.example"
+
+    /// - Parameters:
+    ///   - areTenants: each site's mail host has a name of its own below ``providerName``, not below the site's.
+    ///   - folder: made for it; its zone and its log go there.
+    init(sites: Int, areTenants: Bool = false, folder: String) async throws {
         guard let program = Self.programs.first(where: FileManager.default.isExecutableFile(atPath:)) else {
             throw RigError(problem: "sites need the name server nsd (Debian package nsd)")
         }
         port = try Self.freePort()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try Self.zone(sites).write(toFile: folder + "/example.zone", atomically: false, encoding: .utf8)
+        try Self.zone(sites, areTenants).write(toFile: folder + "/example.zone", atomically: false, encoding: .utf8)
         try Self.settings(folder, port: port).write(toFile: folder + "/nsd.conf", atomically: false, encoding: .utf8)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/setsid")
@@ -31,7 +36,7 @@ final class NameServer: Sendable {
         process.standardError = FileHandle.nullDevice
         try process.run()
         self.process = Mutex(process)
-        for _ in 0..<200 where !Self.answers(port) { try await Task.sleep(for: .milliseconds(50)) }
+        for _ in 0..<600 where !Self.answers(port) { try await Task.sleep(for: .milliseconds(50)) }
         guard Self.answers(port) else {
             stop()
             throw RigError(problem: "nsd did not start")
@@ -45,7 +50,7 @@ final class NameServer: Sendable {
 
     private static let programs = ["/usr/sbin/nsd", "/usr/local/sbin/nsd"]
 
-    private static func zone(_ sites: Int) -> String {
+    private static func zone(_ sites: Int, _ areTenants: Bool) -> String {
         var zone = """
             $ORIGIN example.
             $TTL 3600
@@ -55,7 +60,8 @@ final class NameServer: Sendable {
 
             """
         for number in 0..<sites {
-            zone += "site\(number) MX 10 mx.site\(number)\nmx.site\(number) A 127.0.0.1\n"
+            let host = areTenants ? "site\(number).mx.provider" : "mx.site\(number)"
+            zone += "site\(number) MX 10 \(host)\n\(host) A 127.0.0.1\n"
         }
         return zone
     }

@@ -21,6 +21,8 @@ final class Rig: Sendable {
         var keepsLog = false
         /// Recipients live on so many sites, found by DNS; nil: one route takes all mail.
         var sites: Int?
+        /// The sites are tenants of one provider, which takes so many connections in all; nil: each is its own.
+        var providerConnections: Int?
     }
 
     /// An account with credits, a domain and an API key.
@@ -77,12 +79,16 @@ final class Rig: Sendable {
         var destination = ["route": "smtp://127.0.0.1:\(sink.port)"]
         nameServer =
             if let sites = options.sites {
-                try await NameServer(sites: sites, folder: directory + "/dns")
+                try await NameServer(
+                    sites: sites, areTenants: options.providerConnections != nil, folder: directory + "/dns")
             } else { nil }
         if let nameServer {
             destination = [
                 "dns": "127.0.0.1:\(nameServer.port)", "smtpPort": "\(sink.port)", "allowPrivateDestinations": "true",
             ]
+        }
+        if let connections = options.providerConnections {
+            destination["providers"] = try Self.writeProvider(connections, directory)
         }
         let settings = Settings(isolated: flags.merging(destination) { $1 })
         let started = AsyncStream<Int>.makeStream()
@@ -105,6 +111,21 @@ final class Rig: Sendable {
             throw RigError(problem: "the server ended at once")
         }
         client = APIClient(base: "http://127.0.0.1:\(apiPort)", key: key.exposed)
+    }
+
+    /// Rules of the provider whose tenants the sites are.
+    private static func writeProvider(_ connections: Int, _ directory: String) throws -> String {
+        let rules = """
+            providers:
+              provider:
+                mx: [\(NameServer.providerName)]
+                scope: provider
+                connections: \(connections)
+
+            """
+        let path = directory + "/providers.yaml"
+        try rules.write(toFile: path, atomically: false, encoding: .utf8)
+        return path
     }
 
     /// Another account beside the first.

@@ -1,6 +1,8 @@
 /// What a ``SmartSink`` has seen.
 package struct SinkTotals: Sendable, Hashable, Codable {
     package var connections = 0
+    /// Open at the same time.
+    package var mostConnections = 0
     package var tlsSessions = 0
     /// Transactions whose message was taken, whether or not the answer went out.
     package var messages = 0
@@ -31,6 +33,7 @@ package struct SinkTotals: Sendable, Hashable, Codable {
 
     enum CodingKeys: String, CodingKey {
         case connections
+        case mostConnections = "most_connections"
         case tlsSessions = "tls_sessions"
         case messages, bytes, recipients, copies, duplicates, permanent, temporary, malformed
         case closedConnections = "closed_connections"

@@ -61,7 +61,11 @@ package final class SmartSink: Sendable {
 
     /// What has been seen so far. Final after ``shutdown()``.
     package var totals: SinkTotals {
-        running.withLock { $0?.works.tally.totals } ?? SinkTotals()
+        running.withLock { running in
+            var totals = running?.works.tally.totals ?? SinkTotals()
+            totals.mostConnections = running?.listener.mostConnections ?? 0
+            return totals
+        }
     }
 
     /// Copies taken for one recipient, in any case.

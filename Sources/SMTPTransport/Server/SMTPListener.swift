@@ -20,6 +20,9 @@ package final class SMTPListener: Sendable {
     private struct Running {
         var listening: (any Channel)?
         var connections: [ObjectIdentifier: any Channel] = [:]
+        /// Those that nobody is closing.
+        var open: Set<ObjectIdentifier> = []
+        var mostOpen = 0
         var isShutDown = false
     }
 
@@ -44,6 +47,9 @@ package final class SMTPListener: Sendable {
     /// Connections that are open now.
     package var connectionCount: Int { running.withLock { $0.connections.count } }
 
+    /// The most that were open at once, without those that this server had begun to close.
+    package var mostConnections: Int { running.withLock(\.mostOpen) }
+
     /// Begins to listen.
     ///
     /// - Returns: the port.
@@ -56,7 +62,10 @@ package final class SMTPListener: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
                         SMTPServerChannelHandler(
-                            configuration: configuration, refusal: admit(channel), handler: handler, logger: logger))
+                            configuration: configuration, refusal: admit(channel), handler: handler, logger: logger,
+                            onClose: { [self, key = ObjectIdentifier(channel)] in
+                                running.withLock { _ = $0.open.remove(key) }
+                            }))
                 }
             }
         do {
@@ -94,10 +103,15 @@ package final class SMTPListener: Sendable {
         let key = ObjectIdentifier(channel)
         let isAdmitted = running.withLock { running in
             running.connections[key] = channel
+            running.open.insert(key)
+            running.mostOpen = max(running.mostOpen, running.open.count)
             return !running.isShutDown && running.connections.count <= configuration.maximumConnections
         }
         channel.closeFuture.whenComplete { [self] _ in
-            running.withLock { _ = $0.connections.removeValue(forKey: key) }
+            running.withLock { running in
+                running.connections[key] = nil
+                running.open.remove(key)
+            }
         }
         return isAdmitted ? nil : SMTPServerChannelHandler.tooManyConnections
     }

@@ -23,6 +23,8 @@ final class SMTPServerChannelHandler: ChannelDuplexHandler {
     private let refusal: SMTPReply?
     private let handler: any SMTPSessionHandler
     private let logger: Logger
+    /// The server closes, and its client does not know yet.
+    private let onClose: @Sendable () -> Void
 
     private var machine: SMTPServerStateMachine
     private var session: (any SMTPServerSession)?
@@ -41,8 +43,10 @@ final class SMTPServerChannelHandler: ChannelDuplexHandler {
     private var timer: Scheduled<Void>?
 
     init(
-        configuration: SMTPListenerConfiguration, refusal: SMTPReply?, handler: any SMTPSessionHandler, logger: Logger
+        configuration: SMTPListenerConfiguration, refusal: SMTPReply?, handler: any SMTPSessionHandler, logger: Logger,
+        onClose: @escaping @Sendable () -> Void = {}
     ) {
+        self.onClose = onClose
         self.configuration = configuration
         self.refusal = refusal
         self.handler = handler
@@ -224,6 +228,7 @@ final class SMTPServerChannelHandler: ChannelDuplexHandler {
     private func close(_ reply: SMTPReply?, _ context: ChannelHandlerContext) {
         guard !isClosing else { return }
         isClosing = true
+        onClose()
         if let reply { send(reply) }
         flush(context)
         guard let reply, !reply.isPositive, !wantsShutDown, !machine.isSecured else {
