@@ -29,6 +29,7 @@ final class QueryEngine: Sendable {
     }
 
     private let inbox = Mutex(Inbox())
+    private let cache = Mutex(AnswerCache())
     private let wakeUp: Pipe
 
     init(_ configuration: ResolverConfiguration) throws(ResolverConfigurationError) {
@@ -51,6 +52,7 @@ final class QueryEngine: Sendable {
     /// - Returns: one answer for each question, in their order; on cancellation and when the deadline passes, failures for
     ///   those that have none.
     func ask(_ questions: [DNSQuestion], deadline: ContinuousClock.Instant) async -> [DNSAnswer] {
+        if let answers = cache.withLock({ $0.answers(to: questions, at: .now) }) { return answers }
         let id = inbox.withLock { inbox in
             inbox.lastID += 1
             return inbox.lastID
@@ -115,8 +117,12 @@ final class QueryEngine: Sendable {
                 return
             }
             if wait(context, until: table.nextDeadline) {
-                for (ticket, answer) in context.process() {
-                    carryOut(table.answer(ticket: ticket, answer), context, &table, &continuations)
+                for answered in context.process() {
+                    cache.withLock { cache in
+                        cache.keep(answered.answer, to: answered.question, seconds: answered.seconds, at: .now)
+                    }
+                    carryOut(
+                        table.answer(ticket: answered.ticket, answered.answer), context, &table, &continuations)
                 }
             }
             // After the answers: when this thread was kept from running, what came in time counts.

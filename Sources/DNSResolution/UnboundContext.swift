@@ -6,19 +6,30 @@ import CUnbound
     private var tickets: [UInt64: Ticket] = [:]
     private let mailbox = Mailbox()
 
+    /// What came of a question that was submitted.
+    struct Answered {
+        let ticket: UInt64
+        let question: DNSQuestion
+        let answer: DNSAnswer
+        /// How long it holds.
+        let seconds: Int
+    }
+
     /// What a callback gets: whose answer it brings, and where to put it.
     private final class Ticket {
         let number: UInt64
+        let question: DNSQuestion
         let mailbox: Mailbox
 
-        init(_ number: UInt64, _ mailbox: Mailbox) {
+        init(_ number: UInt64, _ question: DNSQuestion, _ mailbox: Mailbox) {
             self.number = number
+            self.question = question
             self.mailbox = mailbox
         }
     }
 
     private final class Mailbox {
-        var answers: [(ticket: UInt64, answer: DNSAnswer)] = []
+        var answers: [Answered] = []
     }
 
     init(_ configuration: ResolverConfiguration) throws(ResolverConfigurationError) {
@@ -48,7 +59,7 @@ import CUnbound
 
     /// - Returns: nil if the question is under way, else why it cannot be asked.
     func submit(_ question: DNSQuestion, ticket number: UInt64) -> DNSFailure.Reason? {
-        let ticket = Ticket(number, mailbox)
+        let ticket = Ticket(number, question, mailbox)
         let status = unsafe ub_resolve_async(
             handle, question.name, question.type.rawValue, 1, Unmanaged.passUnretained(ticket).toOpaque(),
             Self.receive, nil)
@@ -58,7 +69,7 @@ import CUnbound
     }
 
     /// The answers that have come since the last call.
-    func process() -> [(ticket: UInt64, answer: DNSAnswer)] {
+    func process() -> [Answered] {
         _ = unsafe ub_process(handle)
         let answers = mailbox.answers
         mailbox.answers.removeAll(keepingCapacity: true)
@@ -99,13 +110,14 @@ import CUnbound
         guard let data = unsafe data else { return }
         defer { unsafe ub_resolve_free(result) }
         let ticket = unsafe Unmanaged<Ticket>.fromOpaque(data).takeUnretainedValue()
-        let answer: DNSAnswer =
+        let (answer, seconds): (DNSAnswer, Int32) =
             if status == 0, let result = unsafe result {
-                unsafe UnboundContext.answer(result.pointee)
+                unsafe (UnboundContext.answer(result.pointee), result.pointee.ttl)
             } else {
-                .failure(UnboundContext.reason(status))
+                (.failure(UnboundContext.reason(status)), 0)
             }
-        ticket.mailbox.answers.append((ticket.number, answer))
+        ticket.mailbox.answers.append(
+            Answered(ticket: ticket.number, question: ticket.question, answer: answer, seconds: Int(seconds)))
     }
 
     private static func reason(_ status: Int32) -> DNSFailure.Reason {

@@ -41,19 +41,31 @@ package struct TLSPolicyResolver: Sendable {
     package func policy(
         for domain: DomainName, hosts: [MailHost], minimum: TLSRequirement = .opportunistic, port: Int = 25
     ) async -> DomainTLSPolicy {
+        let (sts, dane) = await findings(for: domain, hosts, port: port)
+        return DomainTLSPolicy(
+            domain: domain,
+            hosts: zip(hosts, dane).map { Self.policy(host: $0, dane: $1, sts: sts, minimum: minimum) })
+    }
+
+    /// What MTA-STS says of the domain, and DANE of each host.
+    private func findings(
+        for domain: DomainName, _ hosts: [MailHost], port: Int
+    ) async -> (MTASTSPolicies.Finding, [DANEResult]) {
+        let none = [DANEResult](repeating: .none, count: hosts.count)
+        // Most domains: there is nothing to do side by side.
+        guard tlsa != nil, hosts.contains(where: \.isSecure) else {
+            return (await policies?.finding(for: domain) ?? MTASTSPolicies.Finding(), none)
+        }
         async let finding = policies?.finding(for: domain) ?? MTASTSPolicies.Finding()
-        let daneResults = await withTaskGroup(of: (Int, DANEResult).self) { tasks in
+        let dane = await withTaskGroup(of: (Int, DANEResult).self) { tasks in
             for (index, host) in hosts.enumerated() {
                 tasks.addTask { (index, await self.dane(host, domain: domain, port: port)) }
             }
-            var results = [DANEResult](repeating: .none, count: hosts.count)
+            var results = none
             for await (index, result) in tasks { results[index] = result }
             return results
         }
-        let sts = await finding
-        return DomainTLSPolicy(
-            domain: domain,
-            hosts: zip(hosts, daneResults).map { Self.policy(host: $0, dane: $1, sts: sts, minimum: minimum) })
+        return (await finding, dane)
     }
 
     // MARK: DANE
