@@ -82,8 +82,13 @@ final class MailServer: SMTPSessionHandler {
     }
 
     /// Runs `body` with the port that the server listens on.
-    func run<Value>(_ body: (_ port: Int) async throws -> Value) async throws -> Value {
+    ///
+    /// - Parameter port: 0 for any.
+    func run<Value>(
+        on host: String = "127.0.0.1", port: Int = 0, _ body: (_ port: Int) async throws -> Value
+    ) async throws -> Value {
         var configuration = SMTPListenerConfiguration(hostname: "mx.example.org")
+        (configuration.host, configuration.port) = (host, port)
         configuration.identity = identity
         let listener = SMTPListener(
             configuration: configuration, handler: self, group: MultiThreadedEventLoopGroup.singleton, logger: .silent)

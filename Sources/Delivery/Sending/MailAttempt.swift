@@ -102,8 +102,20 @@ struct MailAttempt {
     private func turn(_ report: DeliveryReport, _ step: (DeliveryReport) -> SMTPAttempt.Step) -> Turn {
         if report.mayRetryAtOnce && !mail.wasRetried { return .untried(.connectionWasClosed) }
         if isSmarthost && report.isLoginFailure { return .untried(.notLoggedIn(report.loginProblem)) }
-        guard report.isAboutHost, Refusal(report, provider)?.isAboutSender != true else { return .ended(report) }
+        guard report.mayFareBetterElsewhere, Refusal(report, provider)?.isAboutSender != true else { return .ended(report) }
         guard case .end(let decisive) = step(report) else { return .untried(.connectionWasClosed) }
         return .ended(decisive)
+    }
+}
+
+extension DeliveryReport {
+    /// Whether the next host is tried. Who refuses the whole content for the sender's pace, a greylist or a full mailbox
+    /// speaks for all hosts, and the content is not sent twice for that.
+    fileprivate var mayFareBetterElsewhere: Bool {
+        guard isAboutHost, phase == .finalDot else { return isAboutHost }
+        switch RetryClass(self) {
+        case .other, .unreachable: return true
+        case .greylisting, .mailboxFull, .throttled, .blocked: return false
+        }
     }
 }

@@ -23,8 +23,8 @@ package struct SMTPAttemptLimits: Sendable, Hashable {
 /// One attempt to hand one mail to a destination: which hosts have been tried, what they said, and whether another is
 /// to be tried. A value; ``SMTPConnectionPool`` lends connections to the hosts that are left.
 ///
-/// A host that answers 4yz to whatever command, breaks off before the final dot, fails TLS or falls silent does not
-/// keep the mail from the next. A 5yz ends the attempt, and so does anything after the final dot was sent.
+/// A host that answers 4yz to whatever command or to the final dot, breaks off before that, fails TLS or falls silent does
+/// not keep the mail from the next. A 5yz ends the attempt, and so does the want of an answer to the final dot.
 ///
 ///     var attempt = SMTPAttempt()
 ///     while true {
@@ -124,8 +124,9 @@ package struct SMTPAttempt: Sendable, Hashable {
 }
 
 extension DeliveryReport {
-    /// Whether another host may do better: nothing was sent whole, and nobody said a final word.
+    /// Whether another host may do better: nobody has the mail or may have it, and nobody said a final word. A server that
+    /// answers 4yz to the final dot has not taken the mail (RFC 5321 §4.2.5).
     package var isAboutHost: Bool {
-        verdict == .temporary && phase != .finalDot && cause != .cancelled && cause != .poolClosed
+        verdict == .temporary && (phase != .finalDot || reply != nil) && cause != .cancelled && cause != .poolClosed
     }
 }

@@ -83,7 +83,7 @@ private typealias Step = ScriptedServer.Step
     @Test(arguments: [
         ("RCPT", "550 5.1.1 no such user\r\n", DeliveryReport.Verdict.permanent),
         ("MAIL", "550 5.7.1 blocked\r\n", .permanent), (".", "554 5.7.1 spam\r\n", .permanent),
-        (".", "451 4.3.0 later\r\n", .temporary), (".", "", .inDoubt),
+        (".", "", .inDoubt),
     ])
     func `some words are the last`(at: String, reply: String, verdict: DeliveryReport.Verdict) async throws {
         let first = try await ScriptedServer(
@@ -92,6 +92,16 @@ private typealias Step = ScriptedServer.Step
         let pool = pool(targets([first, second]))
         #expect(try await pool.deliver(makeEnvelope(), shortMessage).verdict == verdict)
         #expect(second.seen.connections == 0)
+        await pool.shutdown()
+    }
+
+    /// What is answered so was not taken (RFC 5321 §4.2.5).
+    @Test func `a 4yz to the final dot leads to the next host`() async throws {
+        let first = try await ScriptedServer(Script { $0.hasPrefix(".") ? [.write("451 4.3.0 later\r\n")] : nil })
+        let second = try await ScriptedServer(Script())
+        let pool = pool(targets([first, second]))
+        #expect(try await pool.deliver(makeEnvelope(), shortMessage).verdict == .accepted)
+        #expect(second.seen.contents.count == 1)
         await pool.shutdown()
     }
 

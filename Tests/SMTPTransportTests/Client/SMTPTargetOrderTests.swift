@@ -206,7 +206,7 @@ private let steps: [StepFixture] = [
     StepFixture(report: report(.permanent, .refused, in: .mail, 550), goesOn: false),
     StepFixture(report: report(.permanent, .refused, in: .rcpt, 550, blame: .recipient), goesOn: false),
     StepFixture(report: report(.permanent, .messageTooBig, in: .mail, blame: .message), goesOn: false),
-    StepFixture(report: report(.temporary, .refused, in: .finalDot, 451, blame: .message), goesOn: false),
+    StepFixture(report: report(.temporary, .refused, in: .finalDot, 451, blame: .message), goesOn: true),
     StepFixture(report: report(.inDoubt, .connectionClosed, in: .finalDot), goesOn: false),
     StepFixture(report: report(.inDoubt, .timedOut, in: .finalDot), goesOn: false),
     StepFixture(report: report(.temporary, .cancelled, in: .mail), goesOn: false),
