@@ -32,6 +32,7 @@ package enum CampaignSchema {
                 GRANT UPDATE ON campaign_content TO sluice_app;
                 """),
         Migration(version: 460, name: "rests of providers", sql: providerRests),
+        Migration(version: 470, name: "source pools of campaigns", sql: sourcePools),
     ]
 
     /// What providers want nothing from which source, and until when, so that what one node has met stops all. No account

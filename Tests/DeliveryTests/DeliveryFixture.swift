@@ -43,11 +43,11 @@ struct DeliveryFixture: Sendable {
 
     static func addresses(_ count: Int) -> [String] { (0..<count).map(address) }
 
-    /// A campaign on its way to `count` recipients.
+    /// A campaign on its way to `count` recipients, or to those given.
     func send(
         _ count: Int, batchSize: Int = 4, inDoubt: InDoubtPolicy = .resend, text: String = "Hello.",
-        requiresTLS: Bool = false, ratePerHour: Int? = nil, of other: AccountID? = nil,
-        from domain: String = "shop.example"
+        requiresTLS: Bool = false, sourcePool: String? = nil, ratePerHour: Int? = nil, of other: AccountID? = nil,
+        from domain: String = "shop.example", to recipients: [String]? = nil
     ) async throws -> CampaignID {
         let account = other ?? account
         let content = MessageContent(
@@ -55,10 +55,10 @@ struct DeliveryFixture: Sendable {
         let campaign = try await service.create(
             account,
             CampaignRequest(
-                content: content, inDoubt: inDoubt, requiresTLS: requiresTLS, ratePerHour: ratePerHour,
+                content: content, inDoubt: inDoubt, requiresTLS: requiresTLS, sourcePool: sourcePool, ratePerHour: ratePerHour,
                 batchSize: batchSize)
         ).id
-        let lines = Self.addresses(count).map { #"{"email": "\#($0)"}"# + "\n" }.joined()
+        let lines = (recipients ?? Self.addresses(count)).map { #"{"email": "\#($0)"}"# + "\n" }.joined()
         let upload = AsyncStream { continuation in
             continuation.yield(Array(lines.utf8))
             continuation.finish()

@@ -258,10 +258,10 @@ struct RouteTests {
                     : Self.lane(engine, server.port)?.queued == 24
             }
             #expect(try await engine.reload(smarthosts: [old]) == [])
-            let added = await #expect(throws: SmarthostsAddedOrRemoved.self) {
+            let added = await #expect(throws: RoutesNeedRestart.self) {
                 try await engine.reload(smarthosts: [Self.route(server.port, login: true), Self.route(1)])
             }
-            #expect(added == SmarthostsAddedOrRemoved(added: ["127.0.0.1:1"], removed: []))
+            #expect(added == RoutesNeedRestart(added: ["127.0.0.1:1"], removed: []))
             #expect(server.connections == 1)
             let changed = try await engine.reload(smarthosts: [Self.route(server.port, login: true)])
             #expect(changed == ["127.0.0.1:\(server.port)"])

@@ -1,4 +1,5 @@
 import Campaigns
+import DNSResolution
 import Delivery
 import Logging
 import MailTypes
@@ -43,8 +44,8 @@ final class RunningEngine: Sendable {
 
 extension DeliveryFixture {
     func engine(
-        _ node: String = "node", port: Int, local: LocalJournal? = nil, tlsPolicies: TLSPolicyResolver? = nil,
-        logger: Logger = .silent, _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
+        _ node: String = "node", port: Int, local: LocalJournal? = nil, resolver: DNSResolution.Resolver? = nil,
+        tlsPolicies: TLSPolicyResolver? = nil, logger: Logger = .silent, _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
     ) -> DeliveryEngine {
         var configuration = DeliveryConfiguration(node: node, heloName: "out.example.net")
         configuration.smarthosts = [.init(host: "127.0.0.1", port: port)]
@@ -57,7 +58,8 @@ extension DeliveryFixture {
             try? AccountingLog($0, metrics: metrics, logger: logger)
         }
         return DeliveryEngine(
-            configuration: configuration, store: store, local: local, vault: vault, domains: domains, resolver: nil,
+            configuration: configuration, store: store, local: local, vault: vault, domains: domains,
+            resolver: resolver,
             tlsPolicies: tlsPolicies, metrics: metrics, accounting: accounting,
             group: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }

@@ -34,7 +34,7 @@ final class SampleRouting: Sendable {
         self.lanes = lanes
         dispatcher = Dispatcher(
             resolver: DestinationResolver(configuration, rules: rules, resolver: nil),
-            smarthosts: Smarthosts(configuration.smarthosts, rules: rules),
+            smarthosts: Smarthosts(configuration.smarthosts, domains: configuration.domains, rules: rules),
             sources: SourceChooser(pools: configuration.sources, fleet: fleet, clock: .system),
             lanes: lanes, sender: sender, dice: dice)
         running = Task { await lanes.run() }
@@ -42,8 +42,7 @@ final class SampleRouting: Sendable {
 
     func enqueue(_ positions: Range<Int>, of run: BatchRun, to destinations: Destination...) {
         dispatcher.enqueue(
-            positions.map { QueuedMail(run: run, position: $0, queuedAt: lanes.now()) }, to: destinations,
-            account: run.batch.id.account)
+            positions.map { QueuedMail(run: run, position: $0, queuedAt: lanes.now()) }, to: destinations)
     }
 
     func end() async {

@@ -80,6 +80,45 @@ struct ShapingTests {
         #expect(server.peers == ["127.0.0.2", "127.0.0.3"])
     }
 
+    @Test func `a campaign's pool comes before its account's, and keeps to warm-up`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        try await fixture.records.pool.withConnection { connection in
+            try await DeliveryStore.set(
+                AccountShaping(pool: "shop", campaignPools: ["news"]), for: fixture.account, on: connection)
+        }
+        let today = Int(Sender.wallClock() / 86_400)
+        let server = MailServer()
+        let campaign = try await fixture.send(20, batchSize: 20, sourcePool: "news")
+        let sources = [
+            MailSource(address: "127.0.0.2", heloName: "out.example.net", pool: "shop"),
+            MailSource(
+                address: "127.0.0.3", heloName: "new.example.net", weight: 1_000, pool: "news",
+                warmUp: WarmUpSchedule(startDay: today, dailyAllowances: [4, 4, 4])),
+            MailSource(address: "127.0.0.4", heloName: "news.example.net", pool: "news"),
+        ]
+        try await server.run { port in
+            // A node without the pool leaves the mail to one that has it, whatever else it has.
+            for (node, names) in [("bare", []), ("other", ["shop"])] {
+                try await fixture.withEngine(node, port: port, { $0.sources = Self.pools(names, sources) }) { _ in
+                    try await eventually("all wait") { try await fixture.counters(campaign).deferred == 20 }
+                }
+            }
+            #expect(server.peers.isEmpty)
+            try await fixture.records.owner.query("UPDATE batches SET due_at = clock_timestamp()")
+            try await fixture.records.owner.query("UPDATE account_queue SET next_due = clock_timestamp()")
+            try await fixture.withEngine(port: port, { $0.sources = Self.pools(["shop", "news"], sources) }) { _ in
+                #expect(try await fixture.end(of: campaign).counters.delivered == 20)
+            }
+        }
+        #expect(server.peers == ["127.0.0.3", "127.0.0.4"])
+        let sent = try await fixture.store.countUsage([:], onDay: today)
+        #expect(sent == [SourceUsage(source: "127.0.0.3", provider: "route"): 4])
+    }
+
+    private static func pools(_ names: [String], _ sources: [MailSource]) -> [String: SourcePool] {
+        Dictionary(uniqueKeysWithValues: names.map { ($0, SourcePool(name: $0, sources: sources)) })
+    }
+
     @Test func `a source that warms up stops at its allowance, and the rest goes by the others`() async throws {
         let fixture = try await DeliveryFixture.make()
         let today = DeliveryClock.system.day

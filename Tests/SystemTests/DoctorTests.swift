@@ -60,4 +60,29 @@ import Testing
         #expect(findings.contains { $0.text.contains(words) }, "\(finished.output)")
         #expect(findings.contains { $0.level == "problem" } == (status != 0))
     }
+
+    @Test(
+        .timeLimit(.minutes(2)),
+        arguments: [
+            ("shop.example", 1, "no IPv6 address, which the rule of the domain demands"),
+            ("shop.example", 1, "TLS is at least verified"), ("x.shop.example", 0, "the smarthost 127.0.0.1:2525"),
+        ]) func `rules of domains`(_ domain: String, _ status: Int32, _ words: String) throws {
+        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        let directory = try TemporaryDirectory()
+        let dns = try DNSServerProcess(nsd, zone: Self.zone, reverse: Self.reverse, directory)
+        let routes = directory.path + "/routes.yaml"
+        try """
+        domains:
+          shop.example: {tls: verified, family: ipv6}
+          "*.shop.example": {via: "smtp://127.0.0.1:2525"}
+        """.write(toFile: routes, atomically: false, encoding: .utf8)
+        let finished = try Programs.finish(
+            Programs.sluice,
+            [
+                "doctor", domain, "--helo", "out.example", "--source", "9.9.9.1", "--dns", "127.0.0.1:\(dns.port)",
+                "--routes", routes,
+            ])
+        #expect(finished.status == status, "\(finished.output)\(finished.errors)")
+        #expect(finished.output.contains(words), "\(finished.output)")
+    }
 }

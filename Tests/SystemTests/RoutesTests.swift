@@ -109,4 +109,41 @@ import Testing
         for word in ["wrong", "first", "second"] { #expect(!log().contains(word), "\(word)") }
     }
 
+    /// Mail goes by one smarthost but for a domain that has its own, and for none after a reload.
+    @Test(.timeLimit(.minutes(5))) func `rules of domains, read anew`() async throws {
+        let (first, second) = (try TemporaryDirectory(), try TemporaryDirectory())
+        let directory = try TemporaryDirectory()
+        let (usual, partner) = (try SinkProcess(first), try SinkProcess(second))
+        let file = directory.path + "/routes.yaml"
+        func write(_ domains: String) throws {
+            try "routes: [{url: \"smtp://127.0.0.1:\(usual.port)\"}]\n\(domains)"
+                .write(toFile: file, atomically: false, encoding: .utf8)
+        }
+        try write("domains: {\"*.partner.example\": {via: \"smtp://127.0.0.1:\(partner.port)\"}}")
+        let installation = try Installation(
+            directory: directory, route: nil, credits: 10, serve: ["--routes", file])
+        defer { installation.killWithDatabase() }
+        func send(_ addresses: String...) async throws {
+            let campaign = try installation.send(
+                subject: "Hello", text: "Hello",
+                recipients: addresses.map { #"{"email":"\#($0)"}"# }.joined(separator: "\n"))
+            #expect(try await installation.wait(for: campaign, seconds: 60)["delivered"] == addresses.count)
+        }
+        try await send("a@example.org", "a@x.partner.example")
+        #expect(try usual.copies() == ["a@example.org": 1] && partner.copies() == ["a@x.partner.example": 1])
+
+        func reload(until words: String) async throws {
+            kill(installation.server.identifier, SIGHUP)
+            try await eventually(words) {
+                try String(contentsOfFile: directory.path + "/serve.log", encoding: .utf8).contains(words)
+            }
+        }
+        try write("domains: {x.partner.example: {via: direct}}")
+        try await reload(until: "no mail went to the recipients' own servers before")
+        try write("domains: {partner.example: {via: \"smtp://127.0.0.1:\(partner.port)\"}}")
+        try await reload(until: "smarthosts reloaded")
+        try await send("b@x.partner.example", "b@partner.example")
+        #expect(try usual.copies() == ["a@example.org": 1, "b@x.partner.example": 1])
+        #expect(try partner.copies() == ["a@x.partner.example": 1, "b@partner.example": 1])
+    }
 }

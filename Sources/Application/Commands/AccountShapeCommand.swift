@@ -15,6 +15,8 @@ extension AccountCommand {
         @Option(help: "Its share where accounts compete, 1 to 1000.") var weight = 1
         @Option(help: "Mails a second, all sites together.") var rate: Double?
         @Option(help: "Pool of source addresses (see --sources of serve).") var pool: String?
+        @Option(help: "A further pool that its campaigns may ask for by source_pool. Repeatable.")
+        var campaignPool: [String] = []
         @Flag(help: "Print JSON.") var json = false
 
         func validate() throws {
@@ -22,11 +24,12 @@ extension AccountCommand {
             guard rate.map({ $0 >= 0.001 && $0 <= 1_000_000 }) ?? true else {
                 throw ValidationError("A rate is 0.001 to 1,000,000 messages a second.")
             }
-            guard pool != "" else { throw ValidationError("A pool has a name.") }
+            guard pool != "", !campaignPool.contains("") else { throw ValidationError("A pool has a name.") }
         }
 
         func run(_ records: Records) async throws {
-            let shaping = AccountShaping(weight: weight, rate: rate, pool: pool)
+            let shaping = AccountShaping(
+                weight: weight, rate: rate, pool: pool, campaignPools: Set(campaignPool).sorted())
             let id = account.id
             try await records.pool.withConnection { [ledger = records.ledger] connection in
                 _ = try await ledger.balance(id, on: connection)
@@ -37,11 +40,17 @@ extension AccountCommand {
                 let weight: Int
                 let rate: Double?
                 let pool: String?
+                let campaign_pools: [String]
             }
             try printResult(
-                Result(account: id.rawValue, weight: weight, rate: rate, pool: pool), asJSON: json
+                Result(
+                    account: id.rawValue, weight: weight, rate: rate, pool: pool,
+                    campaign_pools: shaping.campaignPools), asJSON: json
             ) {
-                "account \(id): weight \(weight), rate \(rate.map { "\($0)/s" } ?? "not capped"), pool \(pool ?? "default")"
+                let others = shaping.campaignPools.joined(separator: ", ")
+                return
+                    "account \(id): weight \(weight), rate \(rate.map { "\($0)/s" } ?? "not capped"), pool \(pool ?? "default")"
+                    + (others.isEmpty ? "" : ", campaigns also \(others)")
             }
         }
     }

@@ -16,12 +16,15 @@ struct DoctorCommand: AsyncParsableCommand {
     @Option(help: "Name given in EHLO. [SLUICE_HELO, the host name]") var helo: String?
     @Option(help: "Ask this resolver, as address:port, instead of the system's. [SLUICE_DNS]") var dns: String?
     @Option(help: "YAML file of provider rules over the built-in ones. [SLUICE_PROVIDERS]") var providers: String?
+    @Option(help: "YAML file of smarthosts and rules of domains. [SLUICE_ROUTES]") var routes: String?
     @Option(help: "An address that mail leaves from; by default those of this host's interfaces. Repeatable.")
     var source: [String] = []
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
-        let flags = data.values.merging(Application.settings(["helo": helo, "dns": dns, "providers": providers])) { $1 }
+        let flags = data.values.merging(
+            Application.settings(["helo": helo, "dns": dns, "providers": providers, "routes": routes])
+        ) { $1 }
         let settings = try await Settings(flags: flags, file: data.configurationFile)
         let sources = try source.map { text in
             guard let address = IPAddress(text) else { throw ValidationError("\(text) is not an IP address.") }
@@ -29,7 +32,8 @@ struct DoctorCommand: AsyncParsableCommand {
         }
         let examination = Examination(
             resolver: try Resolver(ServerConfiguration.resolver(settings)),
-            rules: try ServerConfiguration.providers(settings.text("providers")))
+            rules: try ServerConfiguration.providers(settings.text("providers")),
+            routes: try ServerConfiguration.routes(settings))
         var findings = await examination.names(
             helo: settings.text("helo", default: ProcessInfo.processInfo.hostName),
             sources: sources.isEmpty ? Self.globalAddresses() : sources)

@@ -30,6 +30,8 @@ struct SendCommand: AsyncParsableCommand {
             "Send only where verified TLS is promised for the whole way (REQUIRETLS); other messages bounce, uncharged."
     )
     var requireTLS = false
+    @Option(help: "Pool of source addresses that the mails leave from, where the operator has opened it to the account.")
+    var sourcePool: String?
     @Option(help: "RFC 3339 time to send at, such as 2027-01-31T08:00:00Z.") var at: String?
     @Option(help: "Server address. [SLUICE_URL]") var url: String?
     @Option(help: "File that holds the API key.") var keyFile: String?
@@ -129,10 +131,11 @@ struct SendCommand: AsyncParsableCommand {
             let from, subject: String
             let html, text: String?
             let require_tls: Bool?
+            let source_pool: String?
         }
         let draft = Draft(
             from: from, subject: subject, html: try html.map(Self.read), text: try text.map(Self.read),
-            require_tls: requireTLS ? true : nil)
+            require_tls: requireTLS ? true : nil, source_pool: sourcePool)
         return String(decoding: try JSONEncoder().encode(draft), as: UTF8.self)
     }
 

@@ -3,8 +3,9 @@ import Foundation
 import MailTypes
 import SMTPProtocol
 import SMTPTransport
+import TrafficShaping
 
-/// The operator's file of smarthosts.
+/// The operator's file of smarthosts, and of rules for single domains.
 ///
 ///     routes:
 ///       - url: smtp://email-smtp.eu-central-1.example:587
@@ -12,6 +13,9 @@ import SMTPTransport
 ///         password_file: /etc/sluice/first.password
 ///         weight: 3
 ///       - {url: "smtps://smtp.example.net", user: us, password_variable: SECOND_PASSWORD, connections: 10}
+///     domains:
+///       partner.example: {via: "smtp://mail.partner.example:2525", tls: verified}
+///       "*.example.org": {via: direct, family: ipv4}
 struct RoutesFile: Sendable {
     static let maximumRoutes = 64
 
@@ -19,20 +23,26 @@ struct RoutesFile: Sendable {
     /// The operator's general setting, nil if there is none.
     let tls: SMTPTLSPolicy?
 
-    private struct Content: Decodable {
-        let routes: [Entry]
+    struct Content: Decodable {
+        let routes: [Entry]?
+        let domains: [String: DomainEntry]?
 
         enum CodingKeys: String, CodingKey, CaseIterable {
-            case routes
+            case routes, domains
         }
 
         init(from decoder: any Decoder) throws {
             try decoder.refuseUnknownKeys(CodingKeys.self)
-            routes = try decoder.container(keyedBy: CodingKeys.self).decode([Entry].self, forKey: .routes)
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            domains = try values.decodeIfPresent([String: DomainEntry].self, forKey: .domains)
+            routes =
+                domains == nil
+                ? try values.decode([Entry].self, forKey: .routes)
+                : try values.decodeIfPresent([Entry].self, forKey: .routes)
         }
     }
 
-    private struct Entry: Decodable {
+    struct Entry: Decodable {
         /// Where it stands in the file.
         let place: [any CodingKey]
         let url: String
@@ -42,9 +52,12 @@ struct RoutesFile: Sendable {
         let tls: String?
         let connections: Int?
         let weight: Int?
+        let family: String?
+        let onlyNamed: Bool?
 
         enum CodingKeys: String, CodingKey, CaseIterable {
-            case url, user, tls, connections, weight
+            case url, user, tls, connections, weight, family
+            case onlyNamed = "only_named"
             case passwordFile = "password_file"
             case passwordVariable = "password_variable"
         }
@@ -60,6 +73,8 @@ struct RoutesFile: Sendable {
             tls = try values.decodeIfPresent(String.self, forKey: .tls)
             connections = try values.decodeIfPresent(Int.self, forKey: .connections)
             weight = try values.decodeIfPresent(Int.self, forKey: .weight)
+            family = try values.decodeIfPresent(String.self, forKey: .family)
+            onlyNamed = try values.decodeIfPresent(Bool.self, forKey: .onlyNamed)
         }
     }
 
@@ -75,24 +90,33 @@ struct RoutesFile: Sendable {
     }
 
     /// - Parameter environment: where passwords may stand.
-    func read(
-        environment: [String: String] = ProcessInfo.processInfo.environment
-    ) throws -> [Smarthost] {
+    /// - Throws: `SettingError` with the place in the file.
+    func read(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> Routes {
         let file = try StrictYAML<Content>(path, setting: "routes")
         let entries = file.content.routes
-        guard (1...Self.maximumRoutes).contains(entries.count) else {
+        guard entries.map({ (1...Self.maximumRoutes).contains($0.count) }) ?? true else {
             throw file.error(at: [Content.CodingKeys.routes], "has 1 to \(Self.maximumRoutes) entries")
         }
-        var seen: Set<String> = []
-        return try entries.map { entry in
+        var routes = Routes()
+        for entry in entries ?? [] {
             do throws(Mistake) {
                 let route = try route(entry, environment)
-                guard seen.insert(route.name).inserted else { throw Mistake(.url, "is given twice: \(route.name)") }
-                return route
+                guard routes.smarthost(named: route.name) == nil else {
+                    throw Mistake(.url, "is given twice: \(route.name)")
+                }
+                routes.smarthosts.append(route)
             } catch {
                 throw file.error(at: entry.place + [error.key], error.problem)
             }
         }
+        for (name, entry) in (file.content.domains ?? [:]).sorted(by: { $0.key < $1.key }) {
+            do throws(DomainMistake) {
+                try routes.add(name, entry, generalTLS: tls)
+            } catch {
+                throw file.error(at: entry.place + (error.key.map { [$0] } ?? []), error.problem)
+            }
+        }
+        return routes
     }
 
     private func route(
@@ -107,10 +131,13 @@ struct RoutesFile: Sendable {
         guard url.credentials == nil else {
             throw Mistake(.url, "has no login: it stands in user and password_file or password_variable")
         }
-        let own = entry.tls.map { Self.policies[$0] }
+        let own = entry.tls.map { Routes.policies[$0] }
         if case .some(nil) = own { throw Mistake(.tls, "is opportunistic, encrypted or verified") }
         guard (1...1_000).contains(entry.weight ?? 1) else { throw Mistake(.weight, "is 1 to 1000") }
         guard (1...10_000).contains(entry.connections ?? 1) else { throw Mistake(.connections, "is 1 to 10000") }
+        guard let family = AddressFamily(rawValue: entry.family ?? "any") else {
+            throw Mistake(.family, "is \(AddressFamily.choice)")
+        }
         let credentials = try Self.credentials(entry, environment)
         var route: Smarthost
         do throws(SettingError) {
@@ -120,12 +147,10 @@ struct RoutesFile: Sendable {
         }
         route.weight = entry.weight ?? 1
         route.connections = entry.connections
+        route.family = family
+        route.isOnlyNamed = entry.onlyNamed ?? false
         return route
     }
-
-    private static let policies: [String: SMTPTLSPolicy] = [
-        "opportunistic": .opportunistic, "encrypted": .required(verify: false), "verified": .required(verify: true),
-    ]
 
     private static func credentials(
         _ entry: Entry, _ environment: [String: String]
@@ -203,9 +228,11 @@ extension Smarthost {
     func resolved(setting: String) throws(SettingError) -> Smarthost {
         guard addresses.isEmpty else { return self }
         var route = self
-        route.addresses = Self.addresses(of: host)
+        let addresses = Self.addresses(of: host)
+        route.addresses = family.choice(of: addresses)
         guard !route.addresses.isEmpty else {
-            throw SettingError(setting: setting, problem: "\(host) has no address")
+            let kind = addresses.isEmpty ? "address" : "\(family.name) address"
+            throw SettingError(setting: setting, problem: "\(host) has no \(kind)")
         }
         return route
     }

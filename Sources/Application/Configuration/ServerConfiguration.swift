@@ -52,7 +52,7 @@ struct ServerConfiguration: Sendable {
         operatorSocket = OperatorSocket(OperatorSocket.path(settings))
         operatorEndpoint = try Self.operatorEndpoint(settings)
         // Last, because the default is no mistake of the operator's.
-        if roles.contains(.delivery), delivery.smarthosts.isEmpty { try Self.checkIsWhole(delivery.heloName) }
+        if roles.contains(.delivery), delivery.deliversDirectly { try Self.checkIsWhole(delivery.heloName) }
     }
 
     /// Receivers refuse a short name for good (RFC 5321 §4.1.1.1). A smarthost is told any.
@@ -141,11 +141,7 @@ struct ServerConfiguration: Sendable {
         configuration.refusals.brakeShare = share == 0 ? nil : Double(share) / 100
         configuration.inDoubtResends = try settings.number("inDoubtResends", default: 1, in: 0...10)
         configuration.deadAfterCampaigns = try settings.number("suppressDeadAfter", default: 3, in: 0...100)
-        let requirement = settings.text("tls", default: TLSRequirement.opportunistic.rawValue)
-        guard let least = TLSRequirement(rawValue: requirement), least != .requireTLS else {
-            throw SettingError(
-                setting: "tls", problem: "\(requirement) is none of opportunistic, encrypted, verified and dane")
-        }
+        let least = try tlsRequirement(settings)
         configuration.tlsRequirement = least
         if let file = settings.text("trustRoots") {
             guard FileManager.default.isReadableFile(atPath: file) else {
@@ -159,20 +155,18 @@ struct ServerConfiguration: Sendable {
         case .verified: configuration.tls = .required(verify: true)
         }
         configuration.tlsReports = try tlsReports(settings)
-        // DANE speaks of recipients' own servers.
-        let isSaid = settings.text("tls") != nil && least != .dane
-        let tls = isSaid ? configuration.tls : nil
+        let tls = try smarthostTLS(settings)
         let routesFile = settings.text("routes").map { RoutesFile(path: $0, tls: tls) }
-        configuration.smarthosts = try routes(settings, routesFile, tls: tls)
+        let routes = try Self.routes(settings)
+        configuration.smarthosts = routes.smarthosts
+        configuration.domains = routes.domains
         configuration.providers = try providers(settings.text("providers"))
         if let file = settings.text("sources") {
             configuration.sources = try SourcesFile.read(file, ownAddresses: SourcesFile.ownAddresses())
         }
-        if !configuration.smarthosts.isEmpty {
-            configuration.laneLimits = LaneLimits(
-                connections: try settings.number("connections", default: 64, in: 1...10_000),
-                messagesPerConnection: 1_000, queueSeconds: 60)
-        }
+        configuration.smarthostLimits = LaneLimits(
+            connections: try settings.number("connections", default: 64, in: 1...10_000),
+            messagesPerConnection: 1_000, queueSeconds: 60)
         let connections = try settings.number("maxConnections", default: 4_096, in: 1...1_000_000)
         configuration.connections = min(connections, descriptors.delivery)
         if configuration.connections < connections {
@@ -206,21 +200,6 @@ struct ServerConfiguration: Sendable {
             throw SettingError(setting: "tlsReportFrom", problem: "the sender is an address in ASCII")
         }
         return TLSReportSettings(sender: sender)
-    }
-
-    /// - Parameter tls: what the operator demands of all connections; nil if nothing was said.
-    private static func routes(
-        _ settings: Settings, _ file: RoutesFile?, tls: SMTPTLSPolicy?
-    ) throws -> [Smarthost] {
-        guard let file else {
-            guard let text = settings.text("route") else { return [] }
-            let url = try SmarthostURL(text, setting: "route")
-            return [try url.route(credentials: url.credentials, tls: tls, setting: "route")]
-        }
-        guard settings.text("route") == nil else {
-            throw SettingError(setting: "routes", problem: "route and routes exclude each other")
-        }
-        return try file.read()
     }
 
     /// The built-in rules with the operator's file over them, where there is one.

@@ -78,7 +78,7 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "Send all mail to one host: smtp[s]://[user:password@]host:port. [SLUICE_ROUTE]")
     var route: String?
 
-    @Option(help: "YAML file of smarthosts that share all mail and stand in for each other. [SLUICE_ROUTES]")
+    @Option(help: "YAML file of smarthosts that stand in for each other, and of rules for domains. [SLUICE_ROUTES]")
     var routes: String?
 
     @Option(help: "Ask this resolver, as address:port, instead of the system's. [SLUICE_DNS]")

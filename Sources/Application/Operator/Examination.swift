@@ -27,6 +27,7 @@ struct Finding: Encodable, Equatable, Sendable {
 struct Examination {
     let resolver: Resolver
     let rules: ProviderRules
+    var routes = Routes()
 
     /// Whether each source address has a name that leads back to it, and whether that is the name given in EHLO: many
     /// receivers refuse mail otherwise (RFC 1912 §2.1, RFC 8601 §2.7.3).
@@ -84,6 +85,13 @@ struct Examination {
 
     /// Where mail to a domain goes, and which rules apply.
     func domain(_ domain: DomainName) async -> [Finding] {
+        let (way, smarthosts) = routes.explain(domain)
+        let findings = way.map { Finding(.note, $0) }
+        guard !smarthosts else { return findings }
+        return findings + (await mailHosts(of: domain, family: routes.domains.rule(for: domain)?.family ?? .any))
+    }
+
+    private func mailHosts(of domain: DomainName, family: AddressFamily) async -> [Finding] {
         let route: MailRoute
         do throws(DNSFailure) {
             route = try await resolver.mailRoute(for: domain)
@@ -98,11 +106,16 @@ struct Examination {
             return [.init(.problem, "\(domain) takes no mail (null MX)", advice: "mail to it bounces")]
         }
         var findings = hosts.map { host in
-            let isReachable = host.addresses.contains(where: \.isGlobal)
+            let isPublic = host.addresses.contains(where: \.isGlobal)
+            let isReachable = family.choice(of: host.addresses).contains(where: \.isGlobal)
             return Finding(
                 isReachable ? .good : .problem,
                 "\(domain) has the mail host \(host.name) (\(host.preference)), \(Self.list(host.addresses))",
-                advice: isReachable ? "" : "not on the public Internet: it is not connected to")
+                advice: isReachable
+                    ? ""
+                    : isPublic
+                        ? "no \(family.name) address, which the rule of the domain demands: it is not connected to"
+                        : "not on the public Internet: it is not connected to")
         }
         let explanation = rules.explain(forMX: hosts.map(\.name), domain: domain.text)
         findings += explanation.map { Finding(.note, $0) }

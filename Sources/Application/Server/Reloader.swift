@@ -41,9 +41,9 @@ struct Reloader: Service {
         do {
             // Off the threads that send mail: looking hosts up may take many seconds.
             let routes = try await NIOThreadPool.singleton.runIfActive {
-                try file.read().map { try $0.resolved(setting: "routes") }
+                try file.read().resolved()
             }
-            let changed = try await engine?.reload(smarthosts: routes) ?? []
+            let changed = try await engine?.reload(smarthosts: routes.smarthosts, domains: routes.domains) ?? []
             logger.notice(
                 "smarthosts reloaded",
                 metadata: ["file": "\(file.path)", "changed": "\(changed.joined(separator: " "))"])

@@ -122,9 +122,10 @@ final class Server: Sendable {
 
     private func deliveryEngine(_ group: any EventLoopGroup) async throws -> DeliveryEngine {
         var configuration = self.configuration.delivery
-        let setting = configuration.smarthosts.count > 1 ? "routes" : "route"
+        let setting = self.configuration.routesFile == nil ? "route" : "routes"
         configuration.smarthosts = try configuration.smarthosts.map { try $0.resolved(setting: setting) }
-        let resolver = configuration.smarthosts.isEmpty ? try DNSResolution.Resolver(self.configuration.resolver) : nil
+        let resolver =
+            configuration.deliversDirectly ? try DNSResolution.Resolver(self.configuration.resolver) : nil
         let metrics = DeliveryMetrics()
         let accounting = try configuration.accounting.map { try Self.accountingLog($0, metrics, logger) }
         return DeliveryEngine(

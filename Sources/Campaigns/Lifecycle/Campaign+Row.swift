@@ -10,13 +10,13 @@ extension Campaign {
             suppressed, invalid, cancelled, in_doubt, deferred, in_doubt_resent, coalesce(rate_per_hour, 0)],
         ARRAY[created_at, scheduled_at, queued_at, started_at, paused_at, expires_at, completed_at, purged_at,
             failed_at],
-        pause_reason
+        pause_reason, source_pool
         """
 
     init(account: AccountID, row: PostgresRow) throws {
-        let (id, stateText, fromDomain, policyText, requiresTLS, numbers, times, pauseReason) = try row.decode(
+        let (id, stateText, fromDomain, policyText, requiresTLS, numbers, times, pauseReason, pool) = try row.decode(
             Int64.self, String.self, String.self, String.self, Bool.self, [Int32].self, [PostgresTimestamp?].self,
-            String?.self)
+            String?.self, String?.self)
         guard let state = CampaignState(rawValue: stateText), let inDoubt = InDoubtPolicy(rawValue: policyText),
             numbers.count == 15, times.count == 9, let createdAt = times[0]
         else { throw OctetReader.malformed }
@@ -33,7 +33,7 @@ extension Campaign {
         counters.inDoubtResent = Int(numbers[13])
         self.init(
             account: account, id: CampaignID(rawValue: id), state: state, fromDomain: fromDomain, inDoubt: inDoubt,
-            requiresTLS: requiresTLS, expirySeconds: Int(numbers[0]),
+            requiresTLS: requiresTLS, sourcePool: pool, expirySeconds: Int(numbers[0]),
             ratePerHour: numbers[14] == 0 ? nil : Int(numbers[14]), counters: counters, createdAt: createdAt.seconds,
             scheduledAt: times[1]?.seconds, queuedAt: times[2]?.seconds, startedAt: times[3]?.seconds,
             pausedAt: times[4]?.seconds, pauseReason: pauseReason, expiresAt: times[5]?.seconds,

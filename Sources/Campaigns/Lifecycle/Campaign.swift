@@ -8,6 +8,8 @@ package struct Campaign: Sendable, Hashable {
     package let fromDomain: String
     package let inDoubt: InDoubtPolicy
     package let requiresTLS: Bool
+    /// The pool of source addresses that it asks for; nil for the one of its account.
+    package let sourcePool: String?
     package let expirySeconds: Int
     /// Most mails in an hour, all nodes together; nil without a cap.
     package let ratePerHour: Int?

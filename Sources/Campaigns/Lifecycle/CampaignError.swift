@@ -12,6 +12,8 @@ package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible
         case insufficientCredits(missing: Int64, available: Int64)
         /// The sender's domain is not one of the account's sending domains.
         case domainNotRegistered
+        /// The account may not use this pool of source addresses, or no node has it.
+        case sourcePoolUnknown
         case domainExists
         /// A campaign that is not finished sends from the domain.
         case domainInUse
@@ -37,6 +39,7 @@ package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible
             case .missingVariables: "missing_variables"
             case .insufficientCredits: "insufficient_credits"
             case .domainNotRegistered: "domain_not_registered"
+            case .sourcePoolUnknown: "source_pool_unknown"
             case .domainExists: "domain_exists"
             case .domainInUse: "domain_in_use"
             case .domainNotFound: "domain_not_found"

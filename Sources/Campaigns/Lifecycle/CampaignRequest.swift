@@ -7,6 +7,8 @@ package struct CampaignRequest: Sendable {
     package var inDoubt: InDoubtPolicy
     /// Mails go only where every server on the way promises verified TLS (RFC 8689); others bounce with 5.7.30.
     package var requiresTLS: Bool
+    /// The pool of source addresses that its mails leave from; nil for the one of the account.
+    package var sourcePool: String?
     /// Within ``CampaignLimits/expirySeconds``.
     package var expirySeconds: Int
     /// Most mails in an hour, all nodes together, within ``CampaignLimits/ratePerHour``; nil without a cap.
@@ -16,12 +18,14 @@ package struct CampaignRequest: Sendable {
 
     package init(
         content: MessageContent, inDoubt: InDoubtPolicy = .resend, requiresTLS: Bool = false,
+        sourcePool: String? = nil,
         expirySeconds: Int = CampaignLimits.defaultExpirySeconds, ratePerHour: Int? = nil,
         batchSize: Int = MailLimits.batchRecipients
     ) {
         self.content = content
         self.inDoubt = inDoubt
         self.requiresTLS = requiresTLS
+        self.sourcePool = sourcePool
         self.expirySeconds = expirySeconds
         self.ratePerHour = ratePerHour
         self.batchSize = ratePerHour.map { min(batchSize, max(1, $0 / 60)) } ?? batchSize

@@ -25,4 +25,8 @@ package struct CampaignQuote: Sendable, Hashable {
     package let credits: Int64
     /// What the account can reserve now.
     package let available: Int64
+    /// The pool of source addresses that the campaign asks for.
+    package var sourcePool: String?
+    /// What keeps its mail from that pool now, and the campaign from being sent.
+    package var sourcePoolProblem: String?
 }

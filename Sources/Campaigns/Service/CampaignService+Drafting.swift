@@ -16,6 +16,7 @@ extension CampaignService {
         try request.validate()
         try await records.withConnection { connection in
             try await requireDomain(of: request, account, on: connection)
+            try await requirePool(request.sourcePool, account, on: connection)
         }
         var generator = SystemRandomNumberGenerator()
         let now = Int64(Date().timeIntervalSince1970 * 1_000)
@@ -141,11 +142,12 @@ extension CampaignService {
         try await connection.query(
             """
             INSERT INTO campaigns (
-                account_id, campaign_id, from_domain, in_doubt_policy, requires_tls, expiry_seconds, rate_per_hour,
-                batch_size)
+                account_id, campaign_id, from_domain, in_doubt_policy, requires_tls, source_pool, expiry_seconds,
+                rate_per_hour, batch_size)
             VALUES (
                 \(account.rawValue), \(id.rawValue), \(request.content.from.address.domain.text),
-                \(request.inDoubt.rawValue), \(request.requiresTLS), \(Int32(request.expirySeconds)),
+                \(request.inDoubt.rawValue), \(request.requiresTLS), \(request.sourcePool as String?),
+                \(Int32(request.expirySeconds)),
                 \(request.ratePerHour.map { Int32($0) } as Int32?), \(Int32(request.batchSize)))
             """)
         try await connection.query(

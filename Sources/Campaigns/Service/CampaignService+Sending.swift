@@ -11,7 +11,7 @@ extension CampaignService {
     ///   - scheduledAt: seconds since 1970; a time that has passed counts as now
     ///   - missingVariables: what becomes of recipients who lack a variable; nil as the campaign's content says
     /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition` unless it is a draft, `.noRecipients`,
-    ///   `.missingVariables`, `.insufficientCredits`, `.invalidSetting` for a time too far ahead
+    ///   `.missingVariables`, `.sourcePoolUnknown`, `.insufficientCredits`, `.invalidSetting` for a time too far ahead
     @concurrent
     package func send(
         _ account: AccountID, _ campaign: CampaignID, scheduledAt: Int64? = nil,
@@ -31,6 +31,7 @@ extension CampaignService {
             guard current.counters.recipients > 0 else {
                 throw CampaignError(.noRecipients, "the campaign has no recipients")
             }
+            try await requirePool(current.sourcePool, account, on: connection)
             try await settleVariables(account, campaign, policy: missingVariables, on: connection)
             let holds = try await reserve(account, campaign, on: connection)
             try await open(

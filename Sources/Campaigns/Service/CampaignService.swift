@@ -81,7 +81,8 @@ package struct CampaignService: Sendable {
             return CampaignQuote(
                 recipients: current.counters.recipients, deliverable: Int(deliverable) - invalid,
                 suppressed: current.counters.recipients - Int(deliverable), invalid: invalid, lacking: lacking,
-                credits: deliverable, available: balance.available)
+                credits: deliverable, available: balance.available, sourcePool: current.sourcePool,
+                sourcePoolProblem: try await problem(ofPool: current.sourcePool, account, on: connection))
         }
     }
 

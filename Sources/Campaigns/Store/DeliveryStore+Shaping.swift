@@ -9,28 +9,37 @@ package struct AccountShaping: Sendable, Hashable {
     package var rate: Double?
     /// The pool of source addresses that its mail leaves from; nil for the default one.
     package var pool: String?
+    /// The pools that its campaigns may ask for, besides that one.
+    package var campaignPools: [String]
 
-    package init(weight: Int = 1, rate: Double? = nil, pool: String? = nil) {
+    package init(weight: Int = 1, rate: Double? = nil, pool: String? = nil, campaignPools: [String] = []) {
         self.weight = weight
         self.rate = rate
         self.pool = pool
+        self.campaignPools = campaignPools
     }
+
+    /// The pool of accounts for which no other was set.
+    package static let defaultPool = "default"
 }
 
 extension DeliveryStore {
-    /// Says that the node lives.
+    /// Says that the node lives, and which pools of source addresses it has.
     ///
     /// - Returns: how many nodes do, this one included.
-    package func heartbeat(node: String, aliveSeconds: Double) async throws -> Int {
-        Int(try await records.query("SELECT heartbeat(\(node), \(aliveSeconds))").only.decode(Int32.self))
+    package func heartbeat(node: String, aliveSeconds: Double, pools: [String] = []) async throws -> Int {
+        Int(try await records.query("SELECT heartbeat(\(node), \(aliveSeconds), \(pools))").only.decode(Int32.self))
     }
 
     /// The accounts for which something was set.
     package func shapings() async throws -> [AccountID: AccountShaping] {
-        let rows = try await records.query("SELECT account_id, weight, rate, pool FROM account_shaping")
+        let rows = try await records.query(
+            "SELECT account_id, weight, rate, pool, campaign_pools FROM account_shaping")
         return try rows.reduce(into: [:]) { shapings, row in
-            let (account, weight, rate, pool) = try row.decode(Int64.self, Int32.self, Double?.self, String?.self)
-            shapings[AccountID(rawValue: account)] = AccountShaping(weight: Int(weight), rate: rate, pool: pool)
+            let (account, weight, rate, pool, campaignPools) = try row.decode(
+                Int64.self, Int32.self, Double?.self, String?.self, [String].self)
+            shapings[AccountID(rawValue: account)] = AccountShaping(
+                weight: Int(weight), rate: rate, pool: pool, campaignPools: campaignPools)
         }
     }
 
@@ -40,11 +49,13 @@ extension DeliveryStore {
     ) async throws {
         try await connection.query(
             """
-            INSERT INTO account_shaping (account_id, weight, rate, pool)
+            INSERT INTO account_shaping (account_id, weight, rate, pool, campaign_pools)
             VALUES (
-                \(account.rawValue), \(Int32(shaping.weight)), \(shaping.rate as Double?), \(shaping.pool as String?))
+                \(account.rawValue), \(Int32(shaping.weight)), \(shaping.rate as Double?), \(shaping.pool as String?),
+                \(shaping.campaignPools))
             ON CONFLICT (account_id)
-            DO UPDATE SET weight = excluded.weight, rate = excluded.rate, pool = excluded.pool
+            DO UPDATE SET weight = excluded.weight, rate = excluded.rate, pool = excluded.pool,
+                campaign_pools = excluded.campaign_pools
             """)
     }
 

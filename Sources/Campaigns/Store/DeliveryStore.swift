@@ -35,20 +35,21 @@ package struct DeliveryStore: Sendable {
     package func sendable(_ account: AccountID, _ campaign: CampaignID) async throws -> SendableCampaign {
         let rows = try await records.query(
             """
-            SELECT c.from_domain, c.in_doubt_policy, c.expiry_seconds, c.requires_tls, t.sealed
+            SELECT c.from_domain, c.in_doubt_policy, c.expiry_seconds, c.requires_tls, c.source_pool,
+                t.sealed
             FROM campaigns c LEFT JOIN campaign_content t USING (account_id, campaign_id)
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """)
         guard let row = rows.first else { throw CampaignError.notFound }
-        let (domain, policy, expiry, requiresTLS, sealed) = try row.decode(
-            String.self, String.self, Int32.self, Bool.self, [UInt8]?.self)
+        let (domain, policy, expiry, requiresTLS, pool, sealed) = try row.decode(
+            String.self, String.self, Int32.self, Bool.self, String?.self, [UInt8]?.self)
         guard let sealed else { throw CampaignError.purged }
         guard let inDoubt = InDoubtPolicy(rawValue: policy) else { throw OctetReader.malformed }
         return SendableCampaign(
             account: account, campaign: campaign,
             content: try await openContent(sealed, account, campaign, vault: vault),
             fromDomain: try DomainName(domain), inDoubt: inDoubt, expirySeconds: Int(expiry),
-            requiresTLS: requiresTLS)
+            requiresTLS: requiresTLS, sourcePool: pool)
     }
 
     /// Which of these the account must not mail at this moment.

@@ -11,4 +11,6 @@ package struct SendableCampaign: Sendable {
     package let expirySeconds: Int
     /// Its mails ask for REQUIRETLS (RFC 8689).
     package var requiresTLS = false
+    /// The pool of source addresses that its mails leave from; nil for the one of the account.
+    package var sourcePool: String?
 }

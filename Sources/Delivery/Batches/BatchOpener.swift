@@ -90,7 +90,7 @@ struct BatchOpener: Sendable {
             let queuedAt = dispatcher.lanes.now()
             let policy = destinations.first?.tlsPolicy
             let mails = positions.map { QueuedMail(run: run, position: $0, queuedAt: queuedAt, tlsPolicy: policy) }
-            dispatcher.enqueue(mails, to: destinations, account: run.batch.id.account)
+            dispatcher.enqueue(mails, to: destinations)
         } catch {
             let reply = RecipientReply(enhanced: error.enhanced, text: error.reason)
             for position in positions { fates.finish(run, position, error.report, nil, reply) }

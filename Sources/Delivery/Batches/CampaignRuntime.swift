@@ -18,6 +18,8 @@ final class CampaignRuntime: Sendable {
     let inDoubtResends: Int
     /// Its mails ask for REQUIRETLS (RFC 8689).
     let requiresTLS: Bool
+    /// The pool of sources that its mails leave from; nil for the one of the account.
+    let sourcePool: String?
     let keys: AccountKeys
     /// Seals what goes into the node's own journal.
     let sealer: JournalSealer?
@@ -38,6 +40,7 @@ final class CampaignRuntime: Sendable {
         returnPathDomain = "bounce." + sendable.fromDomain.text
         self.inDoubtResends = sendable.inDoubt == .resend ? inDoubtResends : 0
         requiresTLS = sendable.requiresTLS
+        sourcePool = sendable.sourcePool
         self.keys = keys
         self.sealer = sealer
         feedbackID = "\(campaign):\(account):sluice"

@@ -1,3 +1,4 @@
+import Campaigns
 package import SMTPProtocol
 package import SMTPTransport
 package import TLSPolicies
@@ -11,9 +12,11 @@ package struct DeliveryConfiguration: Sendable {
     package var accounting: AccountingLog.Settings?
     /// The name given in EHLO (RFC 5321 §4.1.1.1): the host name that the sending address resolves back to.
     package var heloName: String
-    /// Smarthosts that take all mail instead of the recipients' own servers. Several share it by weight, and take over
-    /// from each other. Empty to deliver directly.
+    /// Smarthosts that take mail instead of the recipients' own servers. Several share it by weight, and take over from
+    /// each other. Without one that takes all mail it is delivered directly.
     package var smarthosts: [Smarthost] = []
+    /// What holds for mail to single domains.
+    package var domains = DomainRules()
     /// The port mail servers listen on; another one only in tests.
     package var smtpPort: Int = 25
     /// Lifts the guard against loopback, private and other non-global addresses.
@@ -34,9 +37,11 @@ package struct DeliveryConfiguration: Sendable {
     /// Pools of this machine's addresses that mail leaves from, by name; empty to leave the address to the system.
     package var sources: [String: SourcePool] = [:]
     /// The pool of accounts for which no other was set.
-    package static let defaultPool = "default"
-    /// Limits of each smarthost, and of every lane in tests; otherwise those of the provider apply.
+    package static let defaultPool = AccountShaping.defaultPool
+    /// Limits of every lane, in tests; otherwise those of the provider apply.
     package var laneLimits: LaneLimits?
+    /// Limits of each smarthost; nil for those of other lanes.
+    package var smarthostLimits: LaneLimits?
     /// How lanes slow down, pause and recover.
     package var governor = GovernorPolicy()
     package var retry = RetrySchedule()
@@ -62,11 +67,19 @@ package struct DeliveryConfiguration: Sendable {
     /// PEM file of the authorities that certificates are checked against; nil for the system's.
     package var trustRootsFile: String?
     package var timeouts = SMTPTimeouts.standard
-    /// Nil: receivers are told nothing of their TLS, and nothing is counted for it. Of no use with smarthosts.
+    /// Nil: receivers are told nothing of their TLS, and nothing is counted for it. Says nothing of mail
+    /// that smarthosts take.
     package var tlsReports: TLSReportSettings?
 
     package init(node: String, heloName: String) {
         self.node = node
         self.heloName = heloName
+    }
+
+    /// Whether mail to some domain goes to the recipients' own servers.
+    package var deliversDirectly: Bool { Self.deliversDirectly(smarthosts, domains) }
+
+    static func deliversDirectly(_ smarthosts: [Smarthost], _ domains: DomainRules) -> Bool {
+        smarthosts.allSatisfy(\.isOnlyNamed) || domains.all.contains { $0.way == .direct }
     }
 }

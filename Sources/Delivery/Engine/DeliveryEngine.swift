@@ -44,7 +44,7 @@ package final class DeliveryEngine: Service {
 
     /// - Parameters:
     ///   - local: the node's own files, of which no other process knows.
-    ///   - resolver: needed unless the configuration has smarthosts.
+    ///   - resolver: needed where the configuration delivers directly.
     ///   - tlsPolicies: what receivers publish of their TLS (DANE, MTA-STS).
     ///   - ownAddresses: of this machine; mail that would lead there bounces.
     ///   - metrics: where the engine counts.

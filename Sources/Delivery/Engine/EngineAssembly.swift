@@ -40,9 +40,9 @@ struct EngineAssembly {
         let group: any EventLoopGroup
         let logger: Logger
 
-        /// With smarthosts in between there is nothing to tell of receivers.
+        /// Where all mail goes by smarthosts there is nothing to tell of receivers.
         var tlsReports: TLSReportSettings? {
-            resolver == nil || !configuration.smarthosts.isEmpty ? nil : configuration.tlsReports
+            resolver != nil && configuration.deliversDirectly ? configuration.tlsReports : nil
         }
     }
 
@@ -56,7 +56,8 @@ struct EngineAssembly {
         let fates = given.fates(journal, runtimes)
         let sender = Sender(
             fates: fates, marks: given.local?.marks, accounting: given.accounting, clock: given.clock, logger: logger)
-        rules = ShapingRules(configuration.providers, configured: configuration.laneLimits)
+        rules = ShapingRules(
+            configuration.providers, configured: configuration.laneLimits, smarthosts: configuration.smarthostLimits)
         let gates = ProviderGates(
             policy: configuration.governor, fleet: fleet, leaseTokens: given.leaseTokens, clock: given.clock)
         self.gates = gates
@@ -68,7 +69,8 @@ struct EngineAssembly {
             providerGate: { gates.gate($0, $1) }, tlsResults: tlsResults)
         let destinations = given.destinations(rules)
         dispatcher = Dispatcher(
-            resolver: destinations, smarthosts: Smarthosts(configuration.smarthosts, rules: rules),
+            resolver: destinations,
+            smarthosts: Smarthosts(configuration.smarthosts, domains: configuration.domains, rules: rules),
             sources: SourceChooser(pools: configuration.sources, fleet: fleet, clock: given.clock), lanes: lanes,
             sender: sender, dice: given.dice)
         orders = OrderKeeper(

@@ -51,8 +51,11 @@ final class FleetState: Sendable {
         }
     }
 
-    func refresh(from store: DeliveryStore, node: String, aliveSeconds: Double, day: Int) async throws {
-        let nodes = try await store.heartbeat(node: node, aliveSeconds: aliveSeconds)
+    /// - Parameter pools: of source addresses, on this node.
+    func refresh(
+        from store: DeliveryStore, node: String, aliveSeconds: Double, pools: [String], day: Int
+    ) async throws {
+        let nodes = try await store.heartbeat(node: node, aliveSeconds: aliveSeconds, pools: pools)
         let accounts = try await store.shapings()
         let untold = state.withLock { state in
             state.nodes = max(1, nodes)

@@ -83,7 +83,7 @@ struct Sweeps: Sendable {
     private func exchangeNews() async throws {
         try await fleet.refresh(
             from: store, node: configuration.node, aliveSeconds: Double(configuration.leaseSeconds),
-            day: clock.day)
+            pools: configuration.sources.keys.sorted(), day: clock.day)
         gates.hear(try await store.exchange(gates.ownRests))
     }
 }

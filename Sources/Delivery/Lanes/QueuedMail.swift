@@ -17,6 +17,8 @@ struct QueuedMail: LaneMail {
     /// What the recipient's domain publishes; nil where mail goes to a smarthost.
     var tlsPolicy: DomainTLSPolicy?
 
+    var domain: DomainName { run.batch.records[position].address.domain }
     var account: AccountID { run.batch.id.account }
+    var origin: MailOrigin { MailOrigin(account: account, pool: run.runtime.sourcePool) }
     var campaign: CampaignID { run.batch.id.campaign }
 }

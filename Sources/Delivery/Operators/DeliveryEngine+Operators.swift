@@ -80,20 +80,27 @@ extension DeliveryEngine {
 
     // MARK: Smarthosts
 
-    /// Applies smarthosts that were read anew, at once and to lanes still to be made. Connections that are open end the
-    /// mails they have; what waited for want of a login is tried at once.
+    /// Applies smarthosts and rules of domains that were read anew, at once and to lanes still to be made. Connections that
+    /// are open end the mails they have; what waited for want of a login is tried at once, and what waits for a smarthost
+    /// that has gone goes back to the store.
     ///
     /// - Parameter smarthosts: with their addresses.
     /// - Returns: the names of those that differ from before.
-    /// - Throws: ``SmarthostsAddedOrRemoved``, and then nothing has changed.
-    package func reload(smarthosts: [Smarthost]) async throws(SmarthostsAddedOrRemoved) -> [String] {
-        let (names, present) = (Set(smarthosts.map(\.name)), dispatcher.smarthosts.names)
-        guard names == present else {
-            throw SmarthostsAddedOrRemoved(
-                added: names.subtracting(present).sorted(), removed: present.subtracting(names).sorted())
+    /// - Throws: ``RoutesNeedRestart``, and then nothing has changed.
+    package func reload(
+        smarthosts: [Smarthost], domains: DomainRules = DomainRules()
+    ) async throws(RoutesNeedRestart) -> [String] {
+        let usual = Set(smarthosts.lazy.filter { !$0.isOnlyNamed }.map(\.name))
+        let present = dispatcher.smarthosts.usualNames
+        let needsResolver =
+            DeliveryConfiguration.deliversDirectly(smarthosts, domains) && !configuration.deliversDirectly
+        guard usual == present, !needsResolver else {
+            throw RoutesNeedRestart(
+                added: usual.subtracting(present).sorted(), removed: present.subtracting(usual).sorted())
         }
-        let changed = dispatcher.smarthosts.reload(smarthosts)
+        let (changed, gone) = dispatcher.smarthosts.reload(smarthosts, domains: domains)
         for (old, new) in changed { lanes.follow(new, insteadOf: old) }
+        for destination in gone { for lane in lanes.all where lane.id.from(nil) == destination.id { lane.empty() } }
         if !changed.isEmpty {
             do {
                 try await orders.recall()
@@ -113,13 +120,16 @@ extension DeliveryEngine {
     }
 }
 
-/// Smarthosts came or went, by name. Lanes at work follow only changes of those that stay.
-package struct SmarthostsAddedOrRemoved: Error, Hashable, CustomStringConvertible {
+/// What takes the mail of domains without rules has come or gone, by name; or mail is to go directly for the first time.
+package struct RoutesNeedRestart: Error, Hashable, CustomStringConvertible {
     package let added: [String]
     package let removed: [String]
 
     package var description: String {
         let changes = added.map { "\($0) is new" } + removed.map { "\($0) is gone" }
+        guard !changes.isEmpty else {
+            return "no mail went to the recipients' own servers before: for that, restart the node"
+        }
         return changes.joined(separator: ", ") + ": to add or remove smarthosts, restart the node"
     }
 }

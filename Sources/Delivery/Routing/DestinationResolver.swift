@@ -33,14 +33,22 @@ struct DestinationResolver: Sendable {
         allowsPrivate = configuration.allowsPrivateDestinations
     }
 
-    /// - Parameter requiresTLS: the mail asks for REQUIRETLS.
-    func destination(of domain: DomainName, requiresTLS: Bool) async throws(RoutingFailure) -> Destination {
+    /// - Parameters:
+    ///   - requiresTLS: the mail asks for REQUIRETLS.
+    ///   - rule: of the domain.
+    func destination(
+        of domain: DomainName, requiresTLS: Bool, rule: DomainRules.Rule? = nil
+    ) async throws(RoutingFailure) -> Destination {
         let hosts = try await hosts(of: domain)
-        let policy = await tlsPolicies?.policy(
-            for: domain, hosts: hosts, minimum: Self.leastTLS(tlsRequirement, requiresTLS: requiresTLS), port: port)
-        let targets = try targets(of: hosts, policy)
+        let policy = await policies(rule)?.policy(
+            for: domain, hosts: hosts,
+            minimum: Self.leastTLS(rule?.tls ?? tlsRequirement, requiresTLS: requiresTLS), port: port)
+        let family = rule?.family ?? .any
+        let targets = try targets(of: hosts, policy, family)
         let provider = rules.provider(ofHosts: hosts.map(\.name), domain: domain.text)
-        let demands = [requiresTLS ? "REQUIRETLS" : "", policy?.laneKey ?? ""].filter { !$0.isEmpty }
+        let demands = [
+            requiresTLS ? "REQUIRETLS" : "", policy?.laneKey ?? "", family == .any ? "" : family.rawValue,
+        ].filter { !$0.isEmpty }
         return Destination(
             id: LaneID(provider: provider.name, hosts: hosts.map(\.name).sorted(), demands: demands),
             provider: provider, targets: targets, tlsPolicy: policy, requiresTLS: requiresTLS)
@@ -49,6 +57,11 @@ struct DestinationResolver: Sendable {
     /// Where the node's own mail to a domain goes, which no lane carries and no policy of the domain keeps back.
     func targets(of domain: DomainName) async throws(RoutingFailure) -> [SMTPTarget] {
         try targets(of: try await hosts(of: domain), nil)
+    }
+
+    /// A rule's demand holds also where nothing is asked of what receivers publish.
+    private func policies(_ rule: DomainRules.Rule?) -> TLSPolicyResolver? {
+        tlsPolicies ?? (rule?.tls == nil ? nil : TLSPolicyResolver(tlsa: nil, policies: nil))
     }
 
     private func hosts(of domain: DomainName) async throws(RoutingFailure) -> [MailHost] {
@@ -76,18 +89,27 @@ struct DestinationResolver: Sendable {
     }
 
     /// The very addresses that were checked are the ones connected to, so a second DNS answer cannot slip past.
-    private func targets(of hosts: [MailHost], _ policy: DomainTLSPolicy?) throws(RoutingFailure) -> [SMTPTarget] {
-        let targets = hosts.flatMap { host in
-            host.addresses.filter { allowsPrivate || $0.isGlobal }.map {
+    private func targets(
+        of hosts: [MailHost], _ policy: DomainTLSPolicy?, _ family: AddressFamily = .any
+    ) throws(RoutingFailure) -> [SMTPTarget] {
+        let allowed = hosts.map { host in (host, host.addresses.filter { allowsPrivate || $0.isGlobal }) }
+        guard allowed.contains(where: { !$0.1.isEmpty }) else {
+            throw RoutingFailure(
+                isPermanent: true, reason: "the mail hosts have no address on the public Internet",
+                enhanced: EnhancedStatusCode("5.4.4"))
+        }
+        let targets = allowed.flatMap { host, addresses in
+            family.choice(of: addresses).map {
                 SMTPTarget(
                     host: host.name, address: $0, port: port, preference: host.preference,
                     tls: policy?[host.name]?.policy)
             }
         }
         guard !targets.isEmpty else {
+            // The operator's own rule, which is no reason to bounce.
             throw RoutingFailure(
-                isPermanent: true, reason: "the mail hosts have no address on the public Internet",
-                enhanced: EnhancedStatusCode("5.4.4"))
+                isPermanent: false, reason: "the mail hosts have no \(family.name) address, which the rule demands",
+                enhanced: EnhancedStatusCode("4.4.4"))
         }
         return targets
     }

@@ -2,7 +2,7 @@ import Campaigns
 import MailTypes
 import TrafficShaping
 
-/// Puts mails into lanes: by a smarthost or to the recipients' own servers, from one of the account's sources. What a lane
+/// Puts mails into lanes: by a smarthost or to the recipients' own servers, from a source of their pool. What a lane
 /// cannot send at present it offers to others of the same mail: other sources, other smarthosts.
 final class Dispatcher: Sendable {
     private let resolver: DestinationResolver
@@ -28,20 +28,21 @@ final class Dispatcher: Sendable {
     ///
     /// - Parameter requiresTLS: the mail asks for REQUIRETLS.
     func destinations(of domain: DomainName, requiresTLS: Bool) async throws(RoutingFailure) -> [Destination] {
-        let smarthosts = smarthosts.destinations
+        let (smarthosts, rule) = smarthosts.way(of: domain)
         guard smarthosts.isEmpty else { return smarthosts }
-        return [try await resolver.destination(of: domain, requiresTLS: requiresTLS)]
+        return [try await resolver.destination(of: domain, requiresTLS: requiresTLS, rule: rule)]
     }
 
-    /// Puts mails of one account into lanes, or back into the store where no source may send them yet.
+    /// Puts mails of one campaign into lanes, or back into the store where no source may send them yet.
     ///
     /// - Parameter destinations: that they may take.
-    func enqueue(_ mails: [QueuedMail], to destinations: [Destination], account: AccountID) {
-        guard destinations.count > 1 else { return enqueue(mails, to: destinations[0], account) }
-        let (left, choice) = spread(mails, over: destinations, account)
+    func enqueue(_ mails: [QueuedMail], to destinations: [Destination]) {
+        guard let origin = mails.first?.origin else { return }
+        guard destinations.count > 1 else { return enqueue(mails, to: destinations[0], origin) }
+        let (left, choice) = spread(mails, over: destinations, origin)
         // All rest: it waits for the one that is back first.
         guard !left.isEmpty, let first = choice.firstBack(lanes.now()) else { return }
-        enqueue(left, to: destinations[first], account)
+        enqueue(left, to: destinations[first], origin)
     }
 
     // MARK: Smarthosts
@@ -50,13 +51,13 @@ final class Dispatcher: Sendable {
     ///
     /// - Returns: those for which there is none now.
     private func spread(
-        _ mails: [QueuedMail], over destinations: [Destination], _ account: AccountID
+        _ mails: [QueuedMail], over destinations: [Destination], _ origin: MailOrigin
     ) -> (left: [QueuedMail], choice: SmarthostChoice) {
         let now = lanes.now()
         var choice = SmarthostChoice(
             destinations.map {
                 SmarthostChoice.Candidate(
-                    weight: $0.smarthost?.weight ?? 1, readiness: readiness($0, account, at: now))
+                    weight: $0.smarthost?.weight ?? 1, readiness: readiness($0, origin, at: now))
             })
         var dice = dice
         var chosen = destinations.map { _ in [QueuedMail]() }
@@ -72,16 +73,16 @@ final class Dispatcher: Sendable {
             chosen[index].append(mail)
         }
         for (destination, mails) in zip(destinations, chosen) where !mails.isEmpty {
-            enqueue(mails, to: destination, account)
+            enqueue(mails, to: destination, origin)
         }
         return (left, choice)
     }
 
-    /// How the best of the lanes stands that lead an account's mail there; one not made yet is open.
+    /// How the best of the lanes stands that lead such mail there; one not made yet is open.
     private func readiness(
-        _ destination: Destination, _ account: AccountID, at now: SteadySeconds
+        _ destination: Destination, _ origin: MailOrigin, at now: SteadySeconds
     ) -> LaneReadiness {
-        best(of: sources.pool(of: account)?.sources ?? [nil], to: destination, at: now)
+        best(of: sources.pool(of: origin, to: destination)?.sources ?? [nil], to: destination, at: now)
     }
 
     private func best(
@@ -98,11 +99,14 @@ final class Dispatcher: Sendable {
 
     // MARK: Sources
 
-    /// Spreads mails to one site over the source addresses of the account's pool.
-    private func enqueue(_ mails: [QueuedMail], to destination: Destination, _ account: AccountID) {
-        guard !sources.pools.isEmpty else { return lane(to: destination, from: nil).enqueue(mails, of: account) }
-        guard let pool = sources.pool(of: account) else {
-            // The operator named a pool that this node does not have; another node may.
+    /// Spreads mails to one site over the source addresses of their pool.
+    private func enqueue(_ mails: [QueuedMail], to destination: Destination, _ origin: MailOrigin) {
+        let account = origin.account
+        guard !sources.leavesToSystem(origin) else {
+            return lane(to: destination, from: nil).enqueue(mails, of: account)
+        }
+        guard let pool = sources.pool(of: origin, to: destination) else {
+            // The pool is not on this node; another node may have it.
             for mail in mails { sender.requeue(mail, inSeconds: Self.missingPoolSeconds, awaitsResume: false) }
             return
         }
@@ -134,27 +138,27 @@ final class Dispatcher: Sendable {
     private func opensElsewhere(
         than destination: Destination, _ source: MailSource?, at now: SteadySeconds
     ) -> SteadySeconds {
-        let pool = source.flatMap { sources.pools[$0.pool] }?.sources ?? []
-        let others = pool.filter { $0 != source }
+        let pool = source.flatMap { sources.pools[$0.pool] }
+        let others = pool?.reaching(destination).sources.filter { $0 != source } ?? []
         var opens = others.map { readiness(destination, $0, at: now).opensAt(now) }
-        for other in smarthosts.destinations where other.id != destination.id {
-            opens.append(best(of: pool.isEmpty ? [nil] : pool, to: other, at: now).opensAt(now))
+        for other in smarthosts.others(than: destination) {
+            opens.append(best(of: pool?.reaching(other).sources ?? [nil], to: other, at: now).opensAt(now))
         }
         return opens.min() ?? .infinity
     }
 
-    /// Gives mails that a lane cannot send to its account's other sources, then to smarthosts that have not declined them.
+    /// Gives mails that a lane cannot send to the other sources of their pool, then to smarthosts that have not declined them.
     ///
     /// - Returns: those that no other takes at present.
     private func handOver(
         _ mails: [QueuedMail], from destination: Destination, _ source: MailSource?
     ) -> [QueuedMail] {
         var left: [QueuedMail] = []
-        for (account, mails) in Dictionary(grouping: mails, by: \.account) {
+        for (origin, mails) in Dictionary(grouping: mails, by: \.origin) {
             // The place may be wanted by the same source to another smarthost.
             for mail in mails { mail.warmUp?.giveBack() }
             let unsent = handOverToSmarthosts(
-                handOverToSources(mails, account, destination, source), account, destination)
+                handOverToSources(mails, origin, destination, source), origin, destination)
             for mail in unsent { mail.warmUp?.takeAgain() }
             left += unsent
         }
@@ -162,9 +166,9 @@ final class Dispatcher: Sendable {
     }
 
     private func handOverToSources(
-        _ mails: [QueuedMail], _ account: AccountID, _ destination: Destination, _ source: MailSource?
+        _ mails: [QueuedMail], _ origin: MailOrigin, _ destination: Destination, _ source: MailSource?
     ) -> [QueuedMail] {
-        guard let source, let pool = sources.pool(of: account) else { return mails }
+        guard let source, let pool = sources.pool(of: origin, to: destination) else { return mails }
         let now = lanes.now()
         let others = pool.sources.filter { $0 != source && readiness(destination, $0, at: now).opensAt(now) <= now }
         guard !others.isEmpty else { return mails }
@@ -175,20 +179,23 @@ final class Dispatcher: Sendable {
                 return mail
             }, of: SourcePool(name: pool.name, sources: others), to: destination, at: now
         ) { readiness(destination, $0, at: now) }
-        for (source, mails) in plan.bySource { lane(to: destination, from: source).enqueue(mails, of: account) }
+        for (source, mails) in plan.bySource { lane(to: destination, from: source).enqueue(mails, of: origin.account) }
         return plan.later.map(\.mail)
     }
 
+    /// Each mail to those that its domain may take.
     private func handOverToSmarthosts(
-        _ mails: [QueuedMail], _ account: AccountID, _ destination: Destination
+        _ mails: [QueuedMail], _ origin: MailOrigin, _ destination: Destination
     ) -> [QueuedMail] {
-        let smarthosts = smarthosts.destinations
-        guard smarthosts.count > 1, !mails.isEmpty else { return mails }
+        guard !mails.isEmpty, !smarthosts.others(than: destination).isEmpty else { return mails }
         let offered = mails.map { mail in
             var mail = mail
             mail.declinedBy.insert(destination.id)
             return mail
         }
-        return spread(offered, over: smarthosts, account).left
+        return Dictionary(grouping: offered, by: \.domain).flatMap { domain, mails in
+            let smarthosts = smarthosts.way(of: domain).smarthosts
+            return smarthosts.isEmpty ? mails : spread(mails, over: smarthosts, origin).left
+        }
     }
 }

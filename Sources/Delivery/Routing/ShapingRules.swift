@@ -5,11 +5,15 @@ import TrafficShaping
 final class ShapingRules: Sendable {
     private let providers: Mutex<ProviderRules>
     private let configured: LaneLimits?
+    private let smarthosts: LaneLimits?
 
-    /// - Parameter configured: limits of each smarthost, and of every lane in tests; nil where those of providers apply.
-    init(_ providers: ProviderRules, configured: LaneLimits?) {
+    /// - Parameters:
+    ///   - configured: limits of every lane, in tests; nil where those of providers apply.
+    ///   - smarthosts: limits of each smarthost; nil for those above.
+    init(_ providers: ProviderRules, configured: LaneLimits?, smarthosts: LaneLimits? = nil) {
         self.providers = Mutex(providers)
         self.configured = configured
+        self.smarthosts = smarthosts ?? configured
     }
 
     func replace(by new: ProviderRules) { providers.withLock { $0 = new } }
@@ -23,7 +27,7 @@ final class ShapingRules: Sendable {
     func provider(of smarthost: Smarthost) -> Provider {
         providers.withLock { providers in
             let found = providers.provider(forMX: [smarthost.host], domain: nil)
-            return found.name == providers.fallback.name ? .relay(limits: configured ?? found.limits) : found
+            return found.name == providers.fallback.name ? .relay(limits: smarthosts ?? found.limits) : found
         }
     }
 
@@ -34,8 +38,9 @@ final class ShapingRules: Sendable {
     }
 
     func limits(to destination: Destination, under provider: Provider) -> LaneLimits {
-        var limits = configured ?? provider.limits
-        limits.connections = destination.smarthost?.connections ?? limits.connections
+        guard let smarthost = destination.smarthost else { return configured ?? provider.limits }
+        var limits = smarthosts ?? provider.limits
+        limits.connections = smarthost.connections ?? limits.connections
         return limits
     }
 }

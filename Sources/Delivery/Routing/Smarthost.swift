@@ -1,8 +1,9 @@
 package import MailTypes
 package import SMTPProtocol
 package import SMTPTransport
+package import TrafficShaping
 
-/// A server that takes mail for all domains and passes it on; or a sink.
+/// A server that takes mail and passes it on, of all domains or of those that name it; or a sink.
 package struct Smarthost: Sendable, Hashable {
     /// A name or an address; what its certificate must name.
     package let host: String
@@ -16,8 +17,12 @@ package struct Smarthost: Sendable, Hashable {
     package var startsWithTLS = false
     /// Its share of the mail among the smarthosts, 1…1,000.
     package var weight = 1
-    /// At once; nil: those of ``DeliveryConfiguration/laneLimits``.
+    /// At once; nil: those of ``DeliveryConfiguration/smarthostLimits``.
     package var connections: Int?
+    /// It takes the mail of those domains only whose rules name it.
+    package var isOnlyNamed = false
+    /// Which of its addresses are connected to.
+    package var family = AddressFamily.any
 
     /// - Parameter addresses: left out where `host` is an address.
     package init(host: String, port: Int, addresses: [IPAddress]? = nil, credentials: SMTPCredentials? = nil) {
@@ -40,6 +45,7 @@ extension Smarthost {
     func connectsLike(_ other: Self) -> Bool {
         var alike = self
         (alike.weight, alike.connections) = (other.weight, other.connections)
+        (alike.isOnlyNamed, alike.family) = (other.isOnlyNamed, other.family)
         return alike == other
     }
 

@@ -1,9 +1,17 @@
 import Campaigns
 import MailTypes
+import SMTPTransport
 import TrafficShaping
 import Vault
 
-/// Chooses the source that each mail leaves from, by the pool of its account.
+/// Whose mail it is, and the pool of sources that its campaign asks for.
+struct MailOrigin: Hashable {
+    let account: AccountID
+    /// Nil for the pool of the account.
+    let pool: String?
+}
+
+/// Chooses the source that each mail leaves from, by the pool of its campaign or account.
 struct SourceChooser: Sendable {
     /// By name; empty where the system picks the address.
     let pools: [String: SourcePool]
@@ -20,9 +28,14 @@ struct SourceChooser: Sendable {
         var later: [(mail: QueuedMail, inSeconds: Double, because: RequeueReason)] = []
     }
 
-    /// Nil where the account's pool is not on this node, or the system picks the address.
-    func pool(of account: AccountID) -> SourcePool? {
-        pools[fleet.shaping(of: account)?.pool ?? DeliveryConfiguration.defaultPool]
+    /// Whether the system picks the address. A campaign that asks for a pool waits for a node that has it.
+    func leavesToSystem(_ origin: MailOrigin) -> Bool { pools.isEmpty && origin.pool == nil }
+
+    /// The sources that reach the destination; all, where none has an address of the right family. Nil where the pool is
+    /// not on this node, or the system picks the address.
+    func pool(of origin: MailOrigin, to destination: Destination) -> SourcePool? {
+        let name = origin.pool ?? fleet.shaping(of: origin.account)?.pool ?? DeliveryConfiguration.defaultPool
+        return pools[name]?.reaching(destination)
     }
 
     /// Each mail has the same source in every attempt, as long as that may send.
@@ -77,4 +90,9 @@ struct SourceChooser: Sendable {
         let fingerprint = mail.run.fingerprints[mail.position]
         return SourcePool.key(mail.run.runtime.fromDomain.text.utf8) ^ fingerprint.low
     }
+}
+
+extension SourcePool {
+    /// The sources that reach the destination; all, where none does.
+    func reaching(_ destination: Destination) -> SourcePool { reaching(destination.targets.lazy.map(\.address)) }
 }

@@ -16,6 +16,7 @@ struct CampaignPayload: StrictPayload {
     let attachments: [Strict<AttachmentPayload>]?
     let inDoubt: String?
     let requireTLS: Bool?
+    let sourcePool: String?
     let missingVariables: String?
     let expirySeconds: WholeNumber?
     let ratePerHour: WholeNumber?
@@ -27,6 +28,7 @@ struct CampaignPayload: StrictPayload {
         case headers, attachments
         case inDoubt = "in_doubt"
         case requireTLS = "require_tls"
+        case sourcePool = "source_pool"
         case missingVariables = "missing_variables"
         case expirySeconds = "expiry_seconds"
         case ratePerHour = "rate_per_hour"
@@ -44,7 +46,7 @@ struct CampaignPayload: StrictPayload {
             textPart: try textPartPolicy())
         return CampaignRequest(
             content: content, inDoubt: try inDoubtPolicy(), requiresTLS: requireTLS ?? false,
-            expirySeconds: try expiry(), ratePerHour: try rate())
+            sourcePool: sourcePool, expirySeconds: try expiry(), ratePerHour: try rate())
     }
 
     private func mailbox(_ text: String, field: String) throws -> Mailbox {

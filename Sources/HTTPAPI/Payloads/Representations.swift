@@ -26,6 +26,7 @@ extension Campaign {
         json.member("from_domain", fromDomain)
         json.member("in_doubt", inDoubt.rawValue)
         json.member("require_tls", requiresTLS)
+        json.member("source_pool", sourcePool)
         json.member("expiry_seconds", Int64(expirySeconds))
         json.member("rate_per_hour", ratePerHour.map { Int64($0) })
         json.key("counters")
@@ -81,6 +82,8 @@ extension CampaignQuote {
         json.member("missing_variables", lacking)
         json.member("credits", credits)
         json.member("available", available)
+        json.member("source_pool", sourcePool)
+        json.member("source_pool_problem", sourcePoolProblem)
         json.endObject()
         return json.text
     }

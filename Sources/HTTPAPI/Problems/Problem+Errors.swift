@@ -69,7 +69,7 @@ extension Problem {
             self = Problem(.conflict, error.code.name, error.detail.asSentence, fields: ["missing_variables"])
             self.lacking = lacking
             return
-        case .domainNotRegistered, .invalidSetting: status = .unprocessableContent
+        case .domainNotRegistered, .sourcePoolUnknown, .invalidSetting: status = .unprocessableContent
         case .purged: status = .gone
         case .malformedRecord, .settlementMismatch:
             self = .internalError
@@ -77,6 +77,7 @@ extension Problem {
         }
         self = Problem(status, error.code.name, error.detail.asSentence)
         if error.code == .domainNotRegistered { fields = ["from"] }
+        if error.code == .sourcePoolUnknown { fields = ["source_pool"] }
         if error.code == .uploadInProgress { retryAfter = 5 }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+package import MailTypes
 
 /// Chooses the source a mail leaves from, among those of a pool.
 ///
@@ -53,6 +54,13 @@ package struct SourcePool: Sendable, Hashable {
         }
         if let best { return .source(sources[best.index]) }
         return firstBack.map(Choice.laterAt) ?? .laterThanToday
+    }
+
+    /// The sources of a family that one of these addresses has; all, where there is none.
+    package func reaching(_ addresses: some Sequence<IPAddress>) -> SourcePool {
+        let families = Set(addresses.map(\.isVersion6))
+        let fit = sources.filter { source in IPAddress(source.address).map { families.contains($0.isVersion6) } ?? true }
+        return fit.isEmpty || fit.count == sources.count ? self : SourcePool(name: name, sources: fit)
     }
 
     /// A key that is the same on every node and in every run.

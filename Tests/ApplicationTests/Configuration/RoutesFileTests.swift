@@ -19,7 +19,7 @@ struct RoutesFileTests {
         }
         let file = folder.appending(path: "routes.yaml")
         try text.replacing("FOLDER", with: folder.path).write(to: file, atomically: false, encoding: .utf8)
-        return try RoutesFile(path: file.path, tls: tls).read(environment: environment)
+        return try RoutesFile(path: file.path, tls: tls).read(environment: environment).smarthosts
     }
 
     @Test func `routes with logins from a file and from the environment`() throws {
@@ -87,6 +87,8 @@ struct RoutesFileTests {
         ("routes: [{url: \"smtp://a.example\", wieght: 2}]", "wieght is an unknown key"),
         ("routes: [{url: \"smtp://a.example\"}]\nroute: x", "yaml:2: route is an unknown key"),
         ("routes: [{host: a.example}]", "host is an unknown key"),
+        ("routes: [{url: \"smtp://a.example\", family: ipv5}]", "family is any, ipv4, ipv6, ipv4_first or ipv6_first"),
+        ("routes: [{url: \"smtp://a.example\", only_named: perhaps}]", "only_named has the wrong form"),
         ("routes: [{weight: 2}]", "lacks url"),
         ("routes: [{url: \"smtp://a.example\"}, {url: \"smtp://a.example:25\"}]", "url is given twice: a.example:25"),
         ("routes:\n  - url: \"topsecret", "not the YAML"),

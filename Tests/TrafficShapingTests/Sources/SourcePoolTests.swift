@@ -1,3 +1,4 @@
+import MailTypes
 import Testing
 import TrafficShaping
 
@@ -96,5 +97,19 @@ import TrafficShaping
     @Test func `sources of other pools are left out`() {
         let stranger = MailSource(address: "192.0.2.9", heloName: "mta.example.org", pool: "other")
         #expect(SourcePool(name: "bulk", sources: Self.all + [stranger]).sources == Self.all)
+    }
+
+    @Test func `those take part whose family an address has, and all where none does`() throws {
+        let addresses = ["192.0.2.1", "2001:db8::1", "192.0.2.2"]
+        let pool = SourcePool(
+            name: "mixed", sources: addresses.map { MailSource(address: $0, heloName: "out.example.net", pool: "mixed") })
+        func reaching(_ pool: SourcePool, _ texts: String...) -> [String] {
+            pool.reaching(texts.compactMap { IPAddress($0) }).sources.map(\.address)
+        }
+        #expect(reaching(pool, "198.51.100.1") == ["192.0.2.1", "192.0.2.2"])
+        #expect(reaching(pool, "2001:db8:1::1") == ["2001:db8::1"])
+        #expect(reaching(pool, "198.51.100.1", "2001:db8:1::1") == addresses)
+        let plain = SourcePool(name: "mixed", sources: pool.sources.filter { !$0.address.contains(":") })
+        #expect(reaching(plain, "2001:db8:1::1") == ["192.0.2.1", "192.0.2.2"])
     }
 }
