@@ -55,7 +55,8 @@ struct DeliveryFixture: Sendable {
         let campaign = try await service.create(
             account,
             CampaignRequest(
-                content: content, inDoubt: inDoubt, requiresTLS: requiresTLS, sourcePool: sourcePool, ratePerHour: ratePerHour,
+                content: content, inDoubt: inDoubt, requiresTLS: requiresTLS, sourcePool: sourcePool,
+                ratePerHour: ratePerHour,
                 batchSize: batchSize)
         ).id
         let lines = (recipients ?? Self.addresses(count)).map { #"{"email": "\#($0)"}"# + "\n" }.joined()

@@ -41,7 +41,8 @@ import TrafficShaping
         ("notexample.com", "*.com"), ("example.org", "*"), ("münchen.example.net", "*.example.net"),
         ("straße.example.net", "xn--strae-oqa.example.net"), ("com.example.de", "*"),
     ])
-    func `the rule of the domain, or of the longest name that it lies below`(_ domain: String, _ pattern: String) throws {
+    func `the rule of the domain, or of the longest name that it lies below`(_ domain: String, _ pattern: String) throws
+    {
         let rules = Self.rules(
             try [
                 "Example.COM", "*.example.com", ".a.example.com", "a.a.example.com", "*.com", "*", "*.example.net",
@@ -170,7 +171,8 @@ import TrafficShaping
         let program = try #require(NameServer.program)
         let dns = try NameServer(program, zone: Self.zone)
         defer { dns.stop() }
-        let resolver = try DNSResolution.Resolver(ResolverConfiguration(forwarders: [dns.server], timeout: .seconds(60)))
+        let resolver = try DNSResolution.Resolver(
+            ResolverConfiguration(forwarders: [dns.server], timeout: .seconds(60)))
         let policies = TLSPolicyResolver(resolver: resolver, usesDANE: false, policies: nil)
         let engine = fixture.engine(port: port, resolver: resolver, tlsPolicies: policies) { configuration in
             configuration.smarthosts = smarthosts

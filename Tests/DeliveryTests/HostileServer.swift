@@ -144,12 +144,17 @@ final class HostileServer: Sendable {
     private let listener: Int32
     private let state = Mutex((connections: 0, copies: [String: Int]()))
 
-    /// - Parameter script: returns to end its connection.
-    init(_ script: @escaping @Sendable (Session) -> Void) throws {
+    /// - Parameters:
+    ///   - address: on loopback, with its last octet.
+    ///   - port: 0 for any.
+    ///   - script: returns to end its connection.
+    init(on address: UInt8 = 1, port: Int = 0, _ script: @escaping @Sendable (Session) -> Void) throws {
+        let host = UInt32(0x7F00_0000) + UInt32(address)
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = host.bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isListening = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -158,7 +163,7 @@ final class HostileServer: Sendable {
             }
         }
         guard descriptor >= 0, isListening else { throw POSIXError(.EADDRINUSE) }
-        (listener, port) = (descriptor, Int(UInt16(bigEndian: address.sin_port)))
+        (listener, self.port) = (descriptor, Int(UInt16(bigEndian: address.sin_port)))
         Thread.detachNewThread { [weak self] in
             while true {
                 let client = accept(descriptor, nil, nil)

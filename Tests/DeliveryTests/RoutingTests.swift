@@ -174,7 +174,7 @@ struct RoutingTests {
                 }
                 routing.dispatcher.enqueue(
                     (0..<60).map { QueuedMail(run: run, position: $0, queuedAt: routing.lanes.now()) },
-                    to: routing.dispatcher.smarthosts.destinations, account: run.batch.id.account)
+                    to: routing.dispatcher.smarthosts.way(of: try DomainName("example.org")).smarthosts)
                 try await eventually("all are sent") { sender.sent.count == 60 }
                 await routing.end()
             }

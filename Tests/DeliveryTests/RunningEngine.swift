@@ -45,7 +45,8 @@ final class RunningEngine: Sendable {
 extension DeliveryFixture {
     func engine(
         _ node: String = "node", port: Int, local: LocalJournal? = nil, resolver: DNSResolution.Resolver? = nil,
-        tlsPolicies: TLSPolicyResolver? = nil, logger: Logger = .silent, _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
+        tlsPolicies: TLSPolicyResolver? = nil, logger: Logger = .silent,
+        _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
     ) -> DeliveryEngine {
         var configuration = DeliveryConfiguration(node: node, heloName: "out.example.net")
         configuration.smarthosts = [.init(host: "127.0.0.1", port: port)]

@@ -86,7 +86,7 @@ struct ShapingTests {
             try await DeliveryStore.set(
                 AccountShaping(pool: "shop", campaignPools: ["news"]), for: fixture.account, on: connection)
         }
-        let today = Int(Sender.wallClock() / 86_400)
+        let today = DeliveryClock.system.day
         let server = MailServer()
         let campaign = try await fixture.send(20, batchSize: 20, sourcePool: "news")
         let sources = [
@@ -107,7 +107,8 @@ struct ShapingTests {
             try await fixture.records.owner.query("UPDATE batches SET due_at = clock_timestamp()")
             try await fixture.records.owner.query("UPDATE account_queue SET next_due = clock_timestamp()")
             try await fixture.withEngine(port: port, { $0.sources = Self.pools(["shop", "news"], sources) }) { _ in
-                #expect(try await fixture.end(of: campaign).counters.delivered == 20)
+                let counters = try await fixture.end(of: campaign).counters
+                #expect(counters.delivered == 20)
             }
         }
         #expect(server.peers == ["127.0.0.3", "127.0.0.4"])
@@ -178,7 +179,7 @@ struct ShapingTests {
         for node in ["x", "y"] {
             try await fixture.store.beginIncarnation(of: node)
         }
-        try await fleet.refresh(from: fixture.store, node: "x", aliveSeconds: 30, day: 1)
+        try await fleet.refresh(from: fixture.store, node: "x", aliveSeconds: 30, pools: [], day: 1)
         #expect(fleet.nodes == 2)
         #expect(!rate.take(forQueued: 5, at: DeliveryClock.after(0)))
         // What is decided inside a lane's lock is done after it.

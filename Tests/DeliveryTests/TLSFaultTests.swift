@@ -58,13 +58,8 @@ struct TLSFaultTests {
     }
 
     private let authority: TestAuthority
-    private let directory: String
 
-    init() throws {
-        authority = try TestAuthority()
-        directory = NSTemporaryDirectory() + "sluice-identity-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    }
+    init() throws { authority = try TestAuthority() }
 
     @Test(.timeLimit(.minutes(1)), arguments: Trouble.allCases, Demand.allCases)
     func `mail goes as the policy allows, or waits for the repair`(_ trouble: Trouble, _ demand: Demand) async throws {
@@ -92,7 +87,7 @@ struct TLSFaultTests {
         guard goes == nil else { return }
         let waiting = try await fixture.counters(campaign)
         #expect(waiting.bounced == 0 && waiting.delivered == 0)
-        let healthy = MailServer(identity: try identity(repaired))
+        let healthy = MailServer(identity: try TLSIdentity(repaired))
         try await healthy.run { port in
             // Records that cannot be had are no receiver's doing: their repair is that they can be.
             let policy = demand == .unknown ? Demand.dane.policy(repaired) : policy
@@ -130,7 +125,7 @@ struct TLSFaultTests {
         case .wrongName: shown = try authority.identity(["other.example"])
         case .unknownAuthority: shown = try TestAuthority("Other").identity()
         }
-        let server = MailServer(identity: try identity(shown))
+        let server = MailServer(identity: try TLSIdentity(shown))
         try await server.run { port in
             try await body(port) {
                 (
@@ -139,14 +134,6 @@ struct TLSFaultTests {
                 )
             }
         }
-    }
-
-    private func identity(_ made: TestAuthority.Identity) throws -> TLSIdentity {
-        let name = directory + "/\(UUID().uuidString)"
-        let chain = try made.chain.map { try $0.serializeAsPEM().pemString }.joined(separator: "\n")
-        try Data(chain.utf8).write(to: URL(filePath: name + ".pem"))
-        try Data(made.key.pemRepresentation.utf8).write(to: URL(filePath: name + ".key"))
-        return try TLSIdentity(certificateFile: name + ".pem", privateKeyFile: name + ".key")
     }
 
     private func adjust(_ configuration: inout DeliveryConfiguration, _ port: Int, _ policy: SMTPTLSPolicy) {

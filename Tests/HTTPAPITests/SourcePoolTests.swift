@@ -40,7 +40,9 @@ struct SourcePoolTests {
         }
     }
 
-    @Test func `a pool that was closed, or that no node has, is told at the quote and refused at the start`() async throws {
+    @Test func `a pool that was closed, or that no node has, is told at the quote and refused at the start`()
+        async throws
+    {
         try await APIFixture.withOwnDatabase { fixture, customer, api in
             try await open(["news"], fixture, customer)
             let created = try await api.post("/v1/campaigns", Self.draft("news"))

@@ -66,7 +66,8 @@ import Testing
         arguments: [
             ("shop.example", 1, "no IPv6 address, which the rule of the domain demands"),
             ("shop.example", 1, "TLS is at least verified"), ("x.shop.example", 0, "the smarthost 127.0.0.1:2525"),
-        ]) func `rules of domains`(_ domain: String, _ status: Int32, _ words: String) throws {
+        ]) func `rules of domains`(_ domain: String, _ status: Int32, _ words: String) throws
+    {
         guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
         let dns = try DNSServerProcess(nsd, zone: Self.zone, reverse: Self.reverse, directory)

@@ -30,7 +30,7 @@ struct SendCommand: AsyncParsableCommand {
             "Send only where verified TLS is promised for the whole way (REQUIRETLS); other messages bounce, uncharged."
     )
     var requireTLS = false
-    @Option(help: "Pool of source addresses that the mails leave from, where the operator has opened it to the account.")
+    @Option(help: "Pool of source addresses that the mails leave from, if it is open to the account.")
     var sourcePool: String?
     @Option(help: "RFC 3339 time to send at, such as 2027-01-31T08:00:00Z.") var at: String?
     @Option(help: "Server address. [SLUICE_URL]") var url: String?

@@ -1,4 +1,5 @@
 import DNSResolution
+import Delivery
 import MailTypes
 import TrafficShaping
 

@@ -102,7 +102,9 @@ struct MailAttempt {
     private func turn(_ report: DeliveryReport, _ step: (DeliveryReport) -> SMTPAttempt.Step) -> Turn {
         if report.mayRetryAtOnce && !mail.wasRetried { return .untried(.connectionWasClosed) }
         if isSmarthost && report.isLoginFailure { return .untried(.notLoggedIn(report.loginProblem)) }
-        guard report.mayFareBetterElsewhere, Refusal(report, provider)?.isAboutSender != true else { return .ended(report) }
+        guard report.mayFareBetterElsewhere, Refusal(report, provider)?.isAboutSender != true else {
+            return .ended(report)
+        }
         guard case .end(let decisive) = step(report) else { return .untried(.connectionWasClosed) }
         return .ended(decisive)
     }

@@ -59,7 +59,8 @@ package struct SourcePool: Sendable, Hashable {
     /// The sources of a family that one of these addresses has; all, where there is none.
     package func reaching(_ addresses: some Sequence<IPAddress>) -> SourcePool {
         let families = Set(addresses.map(\.isVersion6))
-        let fit = sources.filter { source in IPAddress(source.address).map { families.contains($0.isVersion6) } ?? true }
+        let fit = sources.filter { source in IPAddress(source.address).map { families.contains($0.isVersion6) } ?? true
+        }
         return fit.isEmpty || fit.count == sources.count ? self : SourcePool(name: name, sources: fit)
     }
 

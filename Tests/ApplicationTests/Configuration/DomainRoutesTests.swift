@@ -58,7 +58,10 @@ struct DomainRoutesTests {
         ("domains:\n  \"a.*.example\": {via: direct}", "yaml:2: a.*.example is no domain"),
         ("domains:\n  a.example: {via: direct}\n  A.example: {via: direct}", "is given twice: a.example"),
         ("domains:\n  \"*.a.example\": {via: direct}\n  .a.example: {via: direct}", "is given twice: *.a.example"),
-        ("domains:\n  a.example: {via: direct, tls: none}", "yaml:2: tls is opportunistic, encrypted, verified or dane"),
+        (
+            "domains:\n  a.example: {via: direct, tls: none}",
+            "yaml:2: tls is opportunistic, encrypted, verified or dane"
+        ),
         ("domains:\n  a.example: {tls: requireTLS}", "tls is opportunistic, encrypted, verified or dane"),
         ("domains:\n  a.example: {family: both}", "family is any, ipv4, ipv6, ipv4_first or ipv6_first"),
         ("domains:\n  a.example: {via: x.example:25}", "a URL: there is no x.example:25"),

@@ -10,6 +10,8 @@ package final class PolicyServer: Sendable {
         package var status = HTTPResponseStatus.ok
         package var headers: [(String, String)] = [("Content-Type", "text/plain")]
         package var body = ""
+        /// For some hosts, by name, instead of `body`.
+        package var bodies: [String: String] = [:]
         /// Sends half of the body and then nothing.
         package var stalls = false
         /// Closes after half of the body.
@@ -17,8 +19,9 @@ package final class PolicyServer: Sendable {
 
         package init(
             status: HTTPResponseStatus = .ok, headers: [(String, String)] = [("Content-Type", "text/plain")],
-            body: String = "", stalls: Bool = false, breaks: Bool = false
+            body: String = "", bodies: [String: String] = [:], stalls: Bool = false, breaks: Bool = false
         ) {
+            self.bodies = bodies
             self.status = status
             self.headers = headers
             self.body = body
@@ -76,6 +79,7 @@ private final class AnswerHandler: ChannelInboundHandler {
     private let requests: NIOLockedValueBox<[String]>
     private let uploads: NIOLockedValueBox<[PolicyServer.Upload]>
     private var upload: PolicyServer.Upload?
+    private var body = ""
 
     init(
         _ answer: PolicyServer.Answer, _ requests: NIOLockedValueBox<[String]>,
@@ -89,7 +93,9 @@ private final class AnswerHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
-            requests.withLockedValue { $0.append("\(head.headers.first(name: "Host") ?? "?") \(head.uri)") }
+            let host = head.headers.first(name: "Host") ?? "?"
+            requests.withLockedValue { $0.append("\(host) \(head.uri)") }
+            body = answer.bodies[String(host.prefix { $0 != ":" })] ?? answer.body
             if head.method == .POST {
                 upload = PolicyServer.Upload(type: head.headers.first(name: "Content-Type") ?? "")
             }
@@ -102,12 +108,12 @@ private final class AnswerHandler: ChannelInboundHandler {
 
     private func respond(_ context: ChannelHandlerContext) {
         var headers = HTTPHeaders(answer.headers)
-        headers.add(name: "Content-Length", value: "\(answer.body.utf8.count)")
+        headers.add(name: "Content-Length", value: "\(body.utf8.count)")
         let head = HTTPResponseHead(version: .http1_1, status: answer.status, headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         let isWhole = !answer.stalls && !answer.breaks
-        let body = isWhole ? answer.body : String(answer.body.prefix(answer.body.count / 2))
-        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: body)))), promise: nil)
+        let sent = isWhole ? body : String(body.prefix(body.count / 2))
+        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: sent)))), promise: nil)
         if answer.breaks { return context.close(promise: nil) }
         if isWhole { context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil) }
     }

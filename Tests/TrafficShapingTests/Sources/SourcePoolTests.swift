@@ -102,7 +102,8 @@ import TrafficShaping
     @Test func `those take part whose family an address has, and all where none does`() throws {
         let addresses = ["192.0.2.1", "2001:db8::1", "192.0.2.2"]
         let pool = SourcePool(
-            name: "mixed", sources: addresses.map { MailSource(address: $0, heloName: "out.example.net", pool: "mixed") })
+            name: "mixed",
+            sources: addresses.map { MailSource(address: $0, heloName: "out.example.net", pool: "mixed") })
         func reaching(_ pool: SourcePool, _ texts: String...) -> [String] {
             pool.reaching(texts.compactMap { IPAddress($0) }).sources.map(\.address)
         }
