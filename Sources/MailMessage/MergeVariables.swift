@@ -3,6 +3,8 @@
 /// Its description hides the value.
 package enum MergeValue: Sendable, Hashable, CustomStringConvertible {
     case text(String)
+    /// Text that says no, as a cell of a table can: `false`, `no`. It is shown as text, and false for sections.
+    case falseText(String)
     case flag(Bool)
     /// Counts as missing.
     case null
@@ -11,7 +13,7 @@ package enum MergeValue: Sendable, Hashable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .text: "text"
+        case .text, .falseText: "text"
         case .flag: "flag"
         case .null: "null"
         case .list(let items): "list of \(items.count)"

@@ -1,5 +1,6 @@
 import MailMessage
 import MailTypes
+import TestSupport
 import Testing
 
 struct VariableCheckTests {
@@ -35,6 +36,40 @@ struct VariableCheckTests {
         #expect(
             failed == (!expected.isEmpty && !["{{unsubscribe_url}}"].contains(template))
                 || template.contains("unsubscribe"))
+    }
+
+    /// Tables, whose values are texts, and values with lists and objects, whose fields come first inside sections.
+    @Test(arguments: Seed.range(400..<408))
+    func `what is found agrees with the rendering of random templates`(seed: Seed) throws {
+        var generator = RandomTemplateGenerator(random: SeededGenerator(seed))
+        for _ in 0..<150 {
+            let source = "x" + generator.templates().map(\.source).joined()
+            let message = try CompiledMessage(Samples.content(text: source))
+            guard var check = VariableCheck(message) else { continue }
+            var variables = generator.variables()
+            if generator.pick([true, false]) {
+                for index in variables.fields.indices {
+                    variables.fields[index].value = generator.pick(["text", "", .falseText("0"), true, .null])
+                }
+            }
+            let recipient = try Samples.recipient(variables)
+            let lacking = try Self.lacking(recipient, in: message)
+            let missing = check.missing(for: recipient)
+            #expect(missing.isEmpty == (lacking == nil), "\(source): \(missing)")
+            if let lacking { #expect(missing.contains(lacking)) }
+        }
+    }
+
+    /// The variable that fails the rendering.
+    private static func lacking(_ recipient: MergeRecipient, in message: CompiledMessage) throws -> String? {
+        var rendered = RenderedMessage()
+        do throws(RenderError) {
+            try message.render(recipient, Samples.envelope, into: &rendered)
+            return nil
+        } catch {
+            guard case .missingVariable(let name) = error else { throw error }
+            return name
+        }
     }
 
     @Test func `every part of the message is looked at`() throws {

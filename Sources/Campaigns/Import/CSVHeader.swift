@@ -4,7 +4,8 @@ import MailTypes
 ///
 /// Space around column names is dropped. The column of the addresses is the one named `email`, in any case; without
 /// one, `E-Mail`, `email_address`, `Mail` and their like (``emailNames``). `name` is found in any case too. Other names
-/// are kept as written, for templates tell case apart. A column without a name may hold nothing.
+/// are kept as written, for templates tell case apart; so `Name` and `E-Mail` are variables under their own spelling too.
+/// A column without a name may hold nothing.
 struct CSVHeader {
     enum Column: Hashable {
         case email
@@ -14,6 +15,8 @@ struct CSVHeader {
     }
 
     let columns: [Column]
+    /// As what a column of addresses or names is known beside `email` and `name`; nil for other columns.
+    let spellings: [String?]
     let separator: CSVSeparator
     /// Which column holds the addresses, from 0.
     let emailIndex: Int
@@ -53,6 +56,9 @@ struct CSVHeader {
                 "there are \(variableCount) columns for variables, more than \(ImportLimits.variables)")
         }
         self.columns = columns
+        spellings = zip(columns, names).map { column, name in
+            (column == .email && name != "email") || (column == .name && name != "name") ? name : nil
+        }
     }
 
     /// The separator that a first line `sep=;` names, as one spreadsheet writes for itself.

@@ -45,12 +45,15 @@ struct CSVLine {
         switch header.columns[index] {
         case .email:
             guard !Self.isBlank(field, record) else { throw .emailMissing }
-            recipient.address = try row.value(field, of: record, LineText.address)
+            let address = try row.value(field, of: record, LineText.address)
+            recipient.address = address
+            if let key = header.spellings[index] { fields.append(.init(key: key, value: .text(address.text))) }
         case .name:
             recipient.name = try row.value(field, of: record, LineText.name)
+            guard let key = header.spellings[index], let name = recipient.name else { return }
+            fields.append(.init(key: key, value: .text(name)))
         case .variable(let key):
-            let text = try row.value(field, of: record, LineText.variable)
-            fields.append(MergeVariables.Field(key: key, value: .text(text)))
+            fields.append(.init(key: key, value: try row.value(field, of: record, LineText.cell)))
         case .unnamed:
             guard Self.isBlank(field, record) else { throw .csvUnnamedColumn }
         }

@@ -1,3 +1,4 @@
+import MailMessage
 import MailTypes
 
 /// Makes checked texts from octets of a line, the same way for both formats.
@@ -86,6 +87,21 @@ enum LineText {
             }
         }
         return try string(octets)
+    }
+
+    /// A cell of a table. Every cell is text there, so those that spreadsheets and people write for "no" are false.
+    static func cell(_ octets: Span<UInt8>) throws(LineError) -> MergeValue {
+        let text = try variable(octets)
+        // Empty text is false by itself.
+        return !text.isEmpty && saysNo(octets.extracting(trimmed(octets))) ? .falseText(text) : .text(text)
+    }
+
+    /// Whether text without white space around it is `false`, `no`, `off`, in any case, `0` or nothing.
+    private static func saysNo(_ octets: Span<UInt8>) -> Bool {
+        guard octets.count <= 5 else { return false }
+        var lowercase: [UInt8] = []
+        for position in octets.indices { lowercase.append(octets[position] | 0x20) }
+        return ["", "0", "no", "off", "false"].contains { $0.utf8.elementsEqual(lowercase) }
     }
 
     /// Which character of a line that is not UTF-8 is the first wrong one, from 1.

@@ -12,8 +12,9 @@
 ///       varint domain · varint length and UTF-8 of the local part
 ///       [varint length and UTF-8 of the name] · [varint seconds of the first attempt]
 ///       varint fields, then each as varint name · value
-///     value    octet kind (0 null, 1 false, 2 true, 3 text, 4 list, 5 object), then for text its varint length and
-///              UTF-8, for a list its varint count and values, for an object its varint count and fields
+///     value    octet kind (0 null, 1 false, 2 true, 3 text, 4 list, 5 object, 6 text that says no), then for text its
+///              varint length and UTF-8, for a list its varint count and values, for an object its varint count and
+///              fields
 ///
 /// A varint is LEB128: seven bits an octet, the lowest first.
 package struct RecipientBatch: Sendable, Hashable {
@@ -50,6 +51,7 @@ package struct RecipientBatch: Sendable, Hashable {
         case text = 3
         case list = 4
         case object = 5
+        case falseText = 6
     }
 }
 

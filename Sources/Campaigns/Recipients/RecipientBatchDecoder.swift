@@ -83,6 +83,7 @@ enum RecipientBatchDecoder {
         case .no: return .flag(false)
         case .yes: return .flag(true)
         case .text: return .text(try reader.text(span))
+        case .falseText: return .falseText(try reader.text(span))
         case .list:
             let count = try reader.count(span)
             var values: [MergeValue] = []

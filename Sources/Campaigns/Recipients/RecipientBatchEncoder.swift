@@ -82,6 +82,9 @@ struct RecipientBatchEncoder {
         case .text(let text):
             body.append(RecipientBatch.ValueKind.text.rawValue)
             append(text)
+        case .falseText(let text):
+            body.append(RecipientBatch.ValueKind.falseText.rawValue)
+            append(text)
         case .list(let values):
             body.append(RecipientBatch.ValueKind.list.rawValue)
             Varint.append(UInt64(values.count), to: &body)

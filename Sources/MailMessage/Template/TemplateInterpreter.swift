@@ -55,7 +55,8 @@ struct TemplateInterpreter {
         throws(RenderError)
     {
         switch value(variable.name) {
-        case .text(let text) where !text.isEmpty || variable.fallback < 0:
+        case .text(let text) where !text.isEmpty || variable.fallback < 0,
+            .falseText(let text) where !text.isEmpty || variable.fallback < 0:
             sink.value(text, escaping: variable.escaping)
         case .flag(let flag):
             sink.value(flag ? "true" : "false", escaping: .none)
@@ -124,11 +125,11 @@ struct TemplateInterpreter {
 }
 
 extension MergeValue {
-    /// What a section skips and an inverted section shows: null, false, no items, and empty text. A CSV column always
-    /// has a value, so empty text has to mean "none" for sections to be of use.
+    /// What a section skips and an inverted section shows: null, false, no items, empty text, and text of a table that
+    /// says no. A CSV column always has a value, so empty text has to mean "none" for sections to be of use.
     fileprivate var isFalse: Bool {
         switch self {
-        case .null, .flag(false): true
+        case .null, .flag(false), .falseText: true
         case .text(let text): text.isEmpty
         case .list(let items): items.isEmpty
         case .flag(true), .object: false

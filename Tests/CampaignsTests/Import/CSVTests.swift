@@ -35,7 +35,7 @@ struct CSVTests {
         ("email\na@b.co", [Row("a@b.co")]),
         ("email\r\na@b.co\r\nb@b.co\r\n", [Row("a@b.co"), Row("b@b.co")]),
         ("\n\nemail\n\na@b.co\n\r\n\n", [Row("a@b.co")]),
-        ("Email, Name \na@b.co,Jane\n", [Row("a@b.co", "Jane")]),
+        ("Email, Name \na@b.co,Jane\n", [Row("a@b.co", "Jane", ["a@b.co", "Jane"])]),
         ("name,email,city\n,a@b.co,\n", [Row("a@b.co", nil, [""])]),
         ("email\n  a@b.co\t\n", [Row("a@b.co")]),
         ("\"email\",\"name\"\n\"a@b.co\",\"Doe, Jane\"\n", [Row("a@b.co", "Doe, Jane")]),
@@ -64,10 +64,13 @@ struct CSVTests {
         ("\"sep=\t\"\nemail\tname\na@b.co\tJane\n", [Row("a@b.co", "Jane")]),
         ("\"a,b,c\";email\n1;a@b.co\n", [Row("a@b.co", nil, ["1"])]),
         // Spellings of the column of addresses.
-        ("E-Mail\na@b.co\n", [Row("a@b.co")]), ("Email Address\na@b.co\n", [Row("a@b.co")]),
-        ("EMAIL\na@b.co\n", [Row("a@b.co")]), ("e_mail\na@b.co\n", [Row("a@b.co")]),
-        ("email_address,Name\na@b.co,J\n", [Row("a@b.co", "J")]), ("Mail;Name\na@b.co;J\n", [Row("a@b.co", "J")]),
-        ("E-Mail-Adresse\na@b.co\n", [Row("a@b.co")]), ("Adresse e-mail\na@b.co\n", [Row("a@b.co")]),
+        ("E-Mail\na@b.co\n", [Row("a@b.co", nil, ["a@b.co"])]),
+        ("Email Address\na@b.co\n", [Row("a@b.co", nil, ["a@b.co"])]),
+        ("EMAIL\nA@B.co\n", [Row("A@b.co", nil, ["A@b.co"])]), ("e_mail\na@b.co\n", [Row("a@b.co", nil, ["a@b.co"])]),
+        ("email_address,Name\na@b.co,J\n", [Row("a@b.co", "J", ["a@b.co", "J"])]),
+        ("Mail;NAME\na@b.co;\n", [Row("a@b.co", nil, ["a@b.co"])]),
+        ("E-Mail-Adresse\na@b.co\n", [Row("a@b.co", nil, ["a@b.co"])]),
+        ("Adresse e-mail\na@b.co\n", [Row("a@b.co", nil, ["a@b.co"])]),
         ("E-Mail,email\nx,a@b.co\n", [Row("a@b.co", nil, ["x"])]),
         ("\u{A0}email\u{A0},name\na@b.co,J\n", [Row("a@b.co", "J")]),
         // Columns and rows that a sheet only seems to have.
@@ -104,6 +107,41 @@ struct CSVTests {
         }
         #expect(recipient.variables == ["city": "Rome", "First Name": "Jane"])
         #expect(recipient.line == 2)
+    }
+
+    @Test(arguments: ["Name", "NAME", " nAme "])
+    func `names and addresses are variables under the spelling of their column too`(spelling: String) {
+        let upload = Array("E-Mail,\(spelling)\n A@b.co , Jane \nb@b.co,No\nc@b.co,\n".utf8)
+        let key = spelling.filter { $0 != " " }
+        let recipients = events(of: upload, .csv).events.compactMap { event in
+            if case .recipient(let recipient) = event { recipient } else { nil }
+        }
+        #expect(recipients.map(\.name) == ["Jane", "No", nil])
+        #expect(
+            recipients.map(\.variables) == [
+                ["E-Mail": "A@b.co", key: "Jane"], ["E-Mail": "b@b.co", key: "No"], ["E-Mail": "c@b.co"],
+            ])
+    }
+
+    @Test(arguments: [
+        "false", "FALSE", "False", " false ", "no", "No", "NO", "0", "off", "Off", " 0\u{A0}", " ", "\u{3000}", "\t",
+    ])
+    func `a cell that says no is false and stays text`(cell: String) {
+        #expect(Self.value(of: cell) == .falseText(cell))
+        #expect(Self.value(of: "\"\(cell)\"") == .falseText(cell))
+    }
+
+    @Test(arguments: [
+        "true", "yes", "1", "00", "0.0", "-0", "none", "nope", "n o", "offf", "falsey", "not false", "ＮＯ", "nö", "",
+    ])
+    func `another cell is not`(cell: String) {
+        #expect(Self.value(of: cell) == .text(cell))
+    }
+
+    private static func value(of cell: String) -> MergeValue? {
+        guard case .recipient(let recipient)? = events(of: Array("email,vip\na@b.co,\(cell)\n".utf8), .csv).events.first
+        else { return nil }
+        return recipient.variables["vip"]
     }
 
     @Test(arguments: badRows)
@@ -253,7 +291,10 @@ struct CSVTests {
         return Row(
             recipient.address.text, recipient.name,
             recipient.variables.fields.map { field in
-                if case .text(let text) = field.value { text } else { "not a text" }
+                switch field.value {
+                case .text(let text), .falseText(let text): text
+                default: "not a text"
+                }
             })
     }
 }

@@ -83,6 +83,7 @@ struct NDJSONReferenceTests {
     private static func comparable(_ value: MergeValue) -> String {
         switch value {
         case .text(let text): scalarText(text)
+        case .falseText: "not of JSON"
         case .flag(let flag): "\(flag)"
         case .null: "null"
         case .list(let values): "[" + values.map(comparable).joined(separator: ",") + "]"
@@ -139,6 +140,7 @@ struct NDJSONReferenceTests {
         private mutating func value(_ value: MergeValue) -> String {
             switch value {
             case .text(let string): return text(string)
+            case .falseText: return "not of JSON"
             case .flag(let flag): return "\(flag)"
             case .null: return "null"
             case .object(let variables): return object(variables)

@@ -22,7 +22,10 @@ struct RecipientBatchTests {
                 address: try EmailAddress("\"a b\"@example.org"), name: "", variables: [:]),
             RecipientRecord(
                 index: 0, firstAttemptAt: -1, address: try EmailAddress("é@bücher.example"), name: nil,
-                variables: ["x": .text(String(repeating: "y", count: 65_000)), "": "", "z": .list([])]),
+                variables: [
+                    "x": .text(String(repeating: "y", count: 65_000)), "": "",
+                    "z": .list([.falseText("No"), .falseText("")]),
+                ]),
         ]
         #expect(try RecipientBatch(decoding: RecipientBatch(records: records).encoded()).records == records)
     }

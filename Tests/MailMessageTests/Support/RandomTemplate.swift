@@ -26,7 +26,7 @@ indirect enum RandomTemplate {
         case .variable(let name, let raw, let fallback):
             var text = ""
             switch Self.find(name, scope) {
-            case .text(let value): text = value
+            case .text(let value), .falseText(let value): text = value
             case .flag(let value): text = value ? "true" : "false"
             default: break
             }
@@ -35,7 +35,7 @@ indirect enum RandomTemplate {
         case .section(let name, let inverted, let body):
             var rounds: [[MergeValue]] = []
             switch Self.find(name, scope) {
-            case nil, .null?, .flag(false)?, .text("")?: if inverted { rounds = [scope] }
+            case nil, .null?, .flag(false)?, .text("")?, .falseText?: if inverted { rounds = [scope] }
             case .list(let items)?:
                 rounds = inverted ? (items.isEmpty ? [scope] : []) : items.map { scope + [$0] }
             case let value?: if !inverted { rounds = [scope + [value]] }
@@ -99,7 +99,7 @@ struct RandomTemplateGenerator {
             .init(key: "b", value: .text(text(words: 1...3, lines: false))),
             .init(key: "s", value: .text(text(words: 0...1, lines: false))),
             .init(key: "flag", value: .flag(pick([true, false]))),
-            .init(key: "empty", value: pick([.null, "", [], false])),
+            .init(key: "empty", value: pick([.null, "", [], false, .falseText("no"), .falseText("")])),
             .init(
                 key: "object",
                 value: .object(["a": .text(text(words: 1...3, lines: false)), "b": pick(["<b>", .null])])),
