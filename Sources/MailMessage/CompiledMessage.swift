@@ -32,9 +32,9 @@ import MailTypes
 /// the line with it.
 ///
 /// Values: null counts as missing, and so does a list or an object where text is needed. Empty text is a value, but a
-/// fallback takes its place. A section treats missing, null, false, an empty list and empty text alike. A missing value
-/// without fallback fails that recipient, or renders as nothing under `MissingVariablePolicy.empty`; ``VariableCheck``
-/// tells that ahead.
+/// fallback takes its place. A section treats missing, null, false, an empty list, empty text and a CSV cell that
+/// says no (`false`, `no`, `off`, `0`) alike. A missing value without fallback fails that recipient, or renders as
+/// nothing under `MissingVariablePolicy.empty`; ``VariableCheck`` tells that ahead.
 ///
 /// Besides the recipient's variables there are `email` (always the address), `name` (the recipient's display name
 /// where the variables have none, or null) and `unsubscribe_url` (the https URI of List-Unsubscribe where the mail has
@@ -62,6 +62,7 @@ package struct CompiledMessage: Sendable {
     private let replyTo: MailboxTemplate
     private let subject: HeaderTemplate
     private let headers: [HeaderTemplate]
+    private let unsubscribing: UnsubscribeTemplates
     /// MIME-Version to the empty line.
     private let contentFields: [UInt8]
     private let pieces: [BodyPiece]
@@ -75,6 +76,7 @@ package struct CompiledMessage: Sendable {
         var roots = TemplateRoots()
         subject = try Self.subject(content.subject, roots: &roots, limits: limits)
         headers = try Self.customHeaders(content.headers, roots: &roots, limits: limits)
+        unsubscribing = try UnsubscribeTemplates(content.listUnsubscribe, roots: &roots, limits: limits)
 
         guard content.replyTo.count <= limits.replyToCount else {
             throw MessageError(
@@ -137,7 +139,8 @@ package struct CompiledMessage: Sendable {
         try subject.render(into: &message, missingVariables: missingVariables, limits: limits)
         try EnvelopeHeader.appendDate(envelope.date, to: &message.bytes)
         try EnvelopeHeader.appendMessageID(envelope.messageID, to: &message.bytes)
-        try EnvelopeHeader.appendListUnsubscribe(envelope, to: &message.bytes)
+        try EnvelopeHeader.appendListUnsubscribe(
+            envelope, unsubscribing, into: &message, missingVariables: missingVariables, limits: limits)
         try EnvelopeHeader.appendFeedbackID(envelope.feedbackID, to: &message.bytes)
         for header in headers {
             try header.render(into: &message, missingVariables: missingVariables, limits: limits)
@@ -160,7 +163,7 @@ package struct CompiledMessage: Sendable {
 
     /// Every template with tags.
     var programs: [TemplateProgram] {
-        from.programs + replyTo.programs + ([subject] + headers).compactMap(\.program)
+        from.programs + replyTo.programs + ([subject] + headers).compactMap(\.program) + unsubscribing.programs
             + pieces.compactMap { piece in
                 guard case .text(let part) = piece else { return nil }
                 return part.program

@@ -71,6 +71,8 @@ private struct StoredContent: Codable {
     var html: String?
     var text: String?
     var headers: [StoredHeader]
+    /// Nil for none.
+    var listUnsubscribe: [String]?
     var attachments: [StoredAttachment]
     var missingVariables: MissingVariablePolicy
     /// Nil where it was stored before there was a choice: then html went out alone.
@@ -84,6 +86,7 @@ private struct StoredContent: Codable {
         html = content.html
         text = content.text
         headers = content.headers.map { StoredHeader(name: $0.name, value: $0.value) }
+        listUnsubscribe = content.listUnsubscribe.isEmpty ? nil : content.listUnsubscribe
         attachments = content.attachments.map {
             StoredAttachment(
                 filename: $0.filename, contentType: $0.contentType, content: Data($0.content),
@@ -103,6 +106,7 @@ private struct StoredContent: Codable {
             html: html,
             text: text,
             headers: headers.map { (name: $0.name, value: $0.value) },
+            listUnsubscribe: listUnsubscribe ?? [],
             attachments: attachments.map {
                 Attachment(
                     filename: $0.filename, contentType: $0.contentType, content: [UInt8]($0.content),

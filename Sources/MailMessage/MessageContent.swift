@@ -18,7 +18,7 @@ package enum TextPartPolicy: String, Sendable, Hashable, Codable, CaseIterable {
 
 /// A message as the customer submitted it: one template for all recipients.
 ///
-/// `subject`, `html`, `text` and the values of `headers` are templates; `CompiledMessage` documents their language.
+/// `subject`, `html`, `text`, the values of `headers` and those of `listUnsubscribe` are templates; `CompiledMessage` documents their language.
 package struct MessageContent: Sendable {
     package var from: Mailbox
     package var replyTo: [Mailbox]
@@ -27,6 +27,8 @@ package struct MessageContent: Sendable {
     package var text: String?
     /// Further header fields, written in this order after Sluice's own.
     package var headers: [(name: String, value: String)]
+    /// Further URIs of List-Unsubscribe, behind Sluice's own: `https:` or `mailto:`, templates.
+    package var listUnsubscribe: [String]
     package var attachments: [Attachment]
     package var missingVariables: MissingVariablePolicy
     package var textPart: TextPartPolicy
@@ -38,6 +40,7 @@ package struct MessageContent: Sendable {
         html: String? = nil,
         text: String? = nil,
         headers: [(name: String, value: String)] = [],
+        listUnsubscribe: [String] = [],
         attachments: [Attachment] = [],
         missingVariables: MissingVariablePolicy = .invalid,
         textPart: TextPartPolicy = .automatic
@@ -48,6 +51,7 @@ package struct MessageContent: Sendable {
         self.html = html
         self.text = text
         self.headers = headers
+        self.listUnsubscribe = listUnsubscribe
         self.attachments = attachments
         self.missingVariables = missingVariables
         self.textPart = textPart
@@ -58,7 +62,7 @@ extension MessageContent: Equatable {
     package static func == (left: Self, right: Self) -> Bool {
         left.from == right.from && left.replyTo == right.replyTo && left.subject == right.subject
             && left.html == right.html && left.text == right.text
-            && left.headers.elementsEqual(right.headers, by: ==)
+            && left.headers.elementsEqual(right.headers, by: ==) && left.listUnsubscribe == right.listUnsubscribe
             && left.attachments == right.attachments && left.missingVariables == right.missingVariables
             && left.textPart == right.textPart
     }

@@ -15,6 +15,8 @@ package struct MessageError: Error, Sendable, Hashable, CustomStringConvertible 
         case subjectTooLong = "subject_too_long"
         /// A custom header in two spellings: names of fields tell no case apart (RFC 5322 §1.2.2, §3.6).
         case duplicateHeader = "duplicate_header"
+        /// What is no URI that List-Unsubscribe may hold, or too many of them.
+        case invalidUnsubscribe = "invalid_list_unsubscribe"
         /// Nothing but white space as the subject.
         case noSubject = "no_subject"
         /// Neither html nor text with anything to see.

@@ -21,6 +21,8 @@ package struct MessageLimits: Sendable, Hashable {
     package var headerValueOctets = 998
     /// Number of Reply-To addresses.
     package var replyToCount = 10
+    /// Number of the customer's own URIs in List-Unsubscribe.
+    package var unsubscribeCount = 4
     /// Number of tags in one template.
     package var tagCount = 20_000
     /// How deep sections may nest.

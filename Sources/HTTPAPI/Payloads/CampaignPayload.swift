@@ -13,6 +13,7 @@ struct CampaignPayload: StrictPayload {
     let textPart: String?
     let replyTo: [String]?
     let headers: [String: String]?
+    let listUnsubscribe: [String]?
     let attachments: [Strict<AttachmentPayload>]?
     let inDoubt: String?
     let requireTLS: Bool?
@@ -26,6 +27,7 @@ struct CampaignPayload: StrictPayload {
         case textPart = "text_part"
         case replyTo = "reply_to"
         case headers, attachments
+        case listUnsubscribe = "list_unsubscribe"
         case inDoubt = "in_doubt"
         case requireTLS = "require_tls"
         case sourcePool = "source_pool"
@@ -41,6 +43,7 @@ struct CampaignPayload: StrictPayload {
             replyTo: try (replyTo ?? []).enumerated().map { try mailbox($1, field: "reply_to.\($0)") },
             subject: subject, html: html, text: text,
             headers: (headers ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
+            listUnsubscribe: listUnsubscribe ?? [],
             attachments: try (attachments ?? []).enumerated().map { try $1.value.attachment(index: $0) },
             missingVariables: try missingVariablePolicy(),
             textPart: try textPartPolicy())

@@ -26,7 +26,9 @@ enum CustomHeaderName {
         }
         let lowered = name.lowercased()
         guard !reserved.contains(lowered), !reservedPrefixes.contains(where: lowered.hasPrefix) else {
-            throw MessageError(.reservedHeader, "\(name) cannot be set as a custom header", field: "headers.\(name)")
+            let advice = lowered == "list-unsubscribe" ? "; give your own URIs in list_unsubscribe" : ""
+            throw MessageError(
+                .reservedHeader, "\(name) cannot be set as a custom header\(advice)", field: "headers.\(name)")
         }
     }
 }

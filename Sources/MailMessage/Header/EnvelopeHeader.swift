@@ -35,20 +35,32 @@ enum EnvelopeHeader {
         append(">\r\n", to: &output)
     }
 
-    /// RFC 2369 §3.2 and RFC 8058 §3.1
+    /// What stands before each URI but the first.
+    static let nextURI: StaticString = ",\r\n <"
+
+    /// RFC 2369 §3.2 and RFC 8058 §3.1. Ours come first, for clients take the leftmost that they can use: the one click
+    /// is a promise of our URI alone.
+    ///
+    /// - Parameter own: the customer's.
     static func appendListUnsubscribe(
-        _ envelope: MessageEnvelopeFields, to output: inout [UInt8]
+        _ envelope: MessageEnvelopeFields, _ own: UnsubscribeTemplates, into message: inout RenderedMessage,
+        missingVariables: MissingVariablePolicy, limits: MessageLimits
     ) throws(RenderError) {
-        guard !envelope.listUnsubscribe.isEmpty else { return }
-        for (index, uri) in envelope.listUnsubscribe.enumerated() {
+        let start: StaticString = "List-Unsubscribe: <"
+        let before = message.bytes.count
+        var separator = start
+        for uri in envelope.listUnsubscribe {
             try check(uri, "List-Unsubscribe", upTo: MessageLimits.unfoldableOctets, allowsBlanks: false)
-            append(index == 0 ? "List-Unsubscribe: <" : ",\r\n <", to: &output)
-            output.append(contentsOf: uri.utf8)
-            append(">", to: &output)
+            append(separator, to: &message.bytes)
+            message.bytes.append(contentsOf: uri.utf8)
+            append(">", to: &message.bytes)
+            separator = nextURI
         }
-        append("\r\n", to: &output)
+        try own.render(into: &message, separator: &separator, missingVariables: missingVariables, limits: limits)
+        guard message.bytes.count > before else { return }
+        append("\r\n", to: &message.bytes)
         guard envelope.oneClick, envelope.unsubscribeURL != nil else { return }
-        append("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", to: &output)
+        append("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", to: &message.bytes)
     }
 
     static func appendFeedbackID(_ feedbackID: String?, to output: inout [UInt8]) throws(RenderError) {
@@ -74,7 +86,7 @@ enum EnvelopeHeader {
         guard isValid else { throw .invalidField(field: field) }
     }
 
-    private static func append(_ text: StaticString, to output: inout [UInt8]) {
+    static func append(_ text: StaticString, to output: inout [UInt8]) {
         text.withUTF8Buffer { output.append(contentsOf: $0) }
     }
 }

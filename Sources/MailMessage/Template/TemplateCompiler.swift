@@ -10,13 +10,15 @@ struct TemplateCompiler {
         case textOfHTML
         /// A header field's value, by the field's name.
         case header(String)
+        /// A URI in a header field, by the field's name.
+        case uri(String)
 
         var description: String {
             switch self {
             case .html: "html"
             case .text: "text"
             case .textOfHTML: "text of html"
-            case .header(let name): name
+            case .header(let name), .uri(let name): name
             }
         }
     }
@@ -75,8 +77,9 @@ struct TemplateCompiler {
         self.roots = roots
         self.limits = limits
         switch target {
-        case .html: urls = URLContext(isHTML: true)
-        case .text, .textOfHTML: urls = URLContext(isHTML: false)
+        case .html: urls = URLContext(.html)
+        case .text, .textOfHTML: urls = URLContext(.text)
+        case .uri: urls = URLContext(.uri)
         case .header: urls = nil
         }
     }

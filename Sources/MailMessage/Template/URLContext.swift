@@ -1,5 +1,5 @@
 /// Follows a template's literals to know where a variable is a part of a URL: in html inside the attributes that hold
-/// URLs, in text inside what starts with `http://` or `https://`.
+/// URLs, in text inside what starts with `http://` or `https://`, in a URI behind its scheme and host.
 struct URLContext: Sendable {
     private enum State: Sendable, Hashable {
         case text
@@ -21,29 +21,36 @@ struct URLContext: Sendable {
         "href", "src", "action", "formaction", "background", "poster", "cite", "data", "longdesc",
     ]
 
-    private let isHTML: Bool
+    enum Kind: Sendable, Hashable {
+        case html, text
+        /// Nothing but a URI, of the web or `mailto:`.
+        case uri
+    }
+
+    private let kind: Kind
     private var state = State.text
     private var name: [UInt8] = []
     private var tag: [UInt8] = []
     private var url = URLPrefix()
 
-    init(isHTML: Bool) { self.isHTML = isHTML }
+    init(_ kind: Kind) { self.kind = kind }
 
     /// Whether a variable here is a part of a URL.
     var isInURL: Bool {
-        guard isHTML else { return url.isOfTheWeb && url.isBeforeComponent }
+        if kind == .uri, url.isInMailto { return true }
+        guard kind == .html else { return url.isOfTheWeb && url.isBeforeComponent }
         guard case .value = state, Self.attributes.contains(String(decoding: name, as: UTF8.self)) else { return false }
         return url.isBeforeComponent
     }
 
     mutating func pass(_ literal: ArraySlice<UInt8>) {
         for byte in literal {
-            if isHTML { passHTML(byte) } else { passText(byte) }
+            if kind == .html { passHTML(byte) } else { passText(byte) }
         }
     }
 
     mutating func passVariable() {
-        if isHTML, state == .beforeValue { state = .value(quote: 0) }
+        if kind == .html, state == .beforeValue { state = .value(quote: 0) }
         url.appendVariable()
     }
 

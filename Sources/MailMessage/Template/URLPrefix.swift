@@ -27,6 +27,15 @@ struct URLPrefix: Sendable {
         return start.hasPrefix("https://") || start.hasPrefix("http://")
     }
 
+    /// Whether it is a `mailto:` URI that has begun its address. What stands right behind the colon may be a whole address.
+    var isInMailto: Bool {
+        let start = "mailto:"
+        guard String(decoding: bytes.prefix(start.utf8.count), as: UTF8.self).lowercased() == start else {
+            return false
+        }
+        return bytes.count > start.utf8.count || isLatched
+    }
+
     /// Whether what comes next belongs to a path, a query or a fragment. Before, it may be a whole URL, a scheme, or a
     /// host with its port; and what follows `mailto:` or `tel:` is an address rather than a path.
     var isBeforeComponent: Bool {
