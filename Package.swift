@@ -117,7 +117,8 @@ let package = Package(
             name: "Application",
             dependencies: [
                 "Delivery", "HTTPAPI", "Campaigns", "Feedback", "Identity", "Vault", "CreditLedger", "SMTPTransport",
-                "SMTPProtocol", "MailSigning", "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres",
+                "SMTPProtocol", "MailMessage", "MailSigning", "DNSResolution", "TrafficShaping", "TLSPolicies",
+                "Postgres",
                 "MailTypes", arguments, configuration, lifecycle, unixSignals, logging, httpClient, histogram, crypto,
                 nio, nioPosix, nioSSL, nioFoundation, nioHTTP1, hummingbird, yams, hummingbirdCore, httpTypes,
             ]),
@@ -199,15 +200,14 @@ let package = Package(
             name: "HTTPAPITests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "HTTPAPI", "Campaigns", "CreditLedger", "Feedback",
-                "Identity", "Vault", "Postgres",
-                "MailTypes",
+                "Identity", "Vault", "Postgres", "MailMessage", "MailTypes",
                 httpTypes, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(
             name: "ApplicationTests",
             dependencies: [
-                "TestSupport", "Application", "Delivery", "Feedback", "MailSigning", "SMTPTransport", "SMTPProtocol",
-                "MailTypes", nio,
+                "TestSupport", "Application", "Campaigns", "Delivery", "Feedback", "MailMessage", "MailSigning",
+                "SMTPTransport", "SMTPProtocol", "MailTypes", nio,
                 logging, arguments,
             ]),
         // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.

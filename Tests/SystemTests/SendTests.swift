@@ -45,6 +45,13 @@ import Testing
         #expect(refused.errors.contains("line 3: column 1: the address has no domain"))
         #expect(try sink.copies().count == 2)
         #expect(try send(mixed, "--skip-invalid").status == 4)
+        let lacking = try send(good, "--html", try file("mail.html", "<p>{{city}} {{name}}</p>"))
+        #expect(lacking.status == 2)
+        #expect(lacking.errors.contains("2 of 2 recipients have no value for {{city}} (2)"), "\(lacking.errors)")
+        #expect(
+            try send(good, "--html", try file("else.html", "<p>{{#a}}x{{else}}y{{/a}}</p>")).errors.contains("{{else}}")
+        )
+        #expect(try send(good, "--missing-variables", "perhaps").status == 64)
         #expect(try send(try file("gone.csv", "email\nbounce+e@example.net\n")).status == 5)
 
         #expect(try send(directory.path + "/none.csv").errors.contains("there is no file"))
@@ -61,7 +68,11 @@ import Testing
         #expect(dead.errors == "Error: no server answers at http://127.0.0.1:1: nothing listens there\n")
         let many = (0..<50).map { "m\($0)@example.net" }.joined(separator: "\n")
         #expect(try send(try file("many.csv", "email\n" + many)).errors.contains("insufficient_credits"))
+        // What is wrong with the files shows before a draft is made: none was deleted again.
         #expect(try drafts() == 0)
+        let cancelled =
+            try installation.get("/v1/campaigns").components(separatedBy: "\"state\":\"cancelled\"").count - 1
+        #expect(cancelled == 1)
 
         let quoted = try send(good, "--quote")
         #expect(quoted.status == 0)

@@ -45,7 +45,7 @@ struct APIClient: Sendable {
         let state: String
         let counters: Counters
         let credits: Credits
-        let purgedAt: String?
+        let resultsUntil, purgedAt: String?
 
         struct Counters: Decodable, Sendable, Equatable {
             let recipients, pending, deferred, delivered, bounced, expired, suppressed, invalid, cancelled: Int
@@ -58,7 +58,7 @@ struct APIClient: Sendable {
             let held, charged, released: Int64
         }
 
-        var isOver: Bool { state == "completed" || (state == "cancelled" && purgedAt != nil) }
+        var isOver: Bool { state == "completed" || (state == "cancelled" && (purgedAt ?? resultsUntil) != nil) }
     }
 
     struct ImportReport: Decodable, Sendable {

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Campaigns
 import Foundation
+import MailMessage
 import NIOCore
 import NIOHTTP1
 
@@ -8,8 +10,8 @@ struct SendCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "send", abstract: "Send a campaign through a running server.",
         discussion: """
-            The API key comes from SLUICE_KEY or --key-file. Files, addresses and times are checked before anything is \
-            made on the server; where the command fails before the campaign is sent, its draft is deleted again.
+            The API key comes from SLUICE_KEY or --key-file. Files, addresses, times and variables are checked before \
+            anything is made on the server; where the command fails before the campaign is sent, its draft is deleted again.
 
             Exit status: 0 all delivered, or done as asked with --quote, --detach or --at; 2 refused, by the server or for \
             its files; 3 no answer from the server; 4 delivered in part; 5 nothing delivered; 6 cancelled; 64 wrong usage.
@@ -24,6 +26,11 @@ struct SendCommand: AsyncParsableCommand {
     @Option(help: "Charset of the recipients file, such as windows-1252. UTF-8 and UTF-16 are told by themselves.")
     var charset: String?
     @Flag(help: "Send to the other recipients where lines of the file cannot be taken.") var skipInvalid = false
+    @Option(
+        help: "Where recipients lack a value for a tag: refuse to send, skip them, or leave its place empty. [refuse]")
+    var missingVariables: String?
+    @Option(help: "https: or mailto: URI of your own in List-Unsubscribe, a template; may be given several times.")
+    var listUnsubscribe: [String] = []
     @Flag(
         name: .customLong("require-tls"),
         help:
@@ -42,6 +49,9 @@ struct SendCommand: AsyncParsableCommand {
     func validate() throws {
         guard html != nil || text != nil else { throw ValidationError("A mail needs --html or --text.") }
         if let at { try Self.checkTime(at, now: Date()) }
+        guard missingVariables.map({ ["refuse", "skip", "empty"].contains($0) }) ?? true else {
+            throw ValidationError("--missing-variables is refuse, skip or empty.")
+        }
     }
 
     func run() async throws {
@@ -74,9 +84,12 @@ struct SendCommand: AsyncParsableCommand {
         let client = try APIClient(
             address: url ?? ProcessInfo.processInfo.environment["SLUICE_URL"] ?? "http://127.0.0.1:8025", key: try key()
         )
-        let draft = try requestJSON()
+        let content = try content()
+        let message = try Self.compiled(content)
         let list = try RecipientFile(recipients, charset: charset)
         try await client.requireServer()
+        if let file = try list.again() { try check(ListCheck(file, list.form, for: message)) }
+        let draft = try requestJSON(content)
         let campaign = try await client.post("/v1/campaigns", json: draft, as: APIClient.Campaign.self)
         let path = "/v1/campaigns/\(campaign.id)"
         do {
@@ -126,15 +139,56 @@ struct SendCommand: AsyncParsableCommand {
         _ = try await client.post(path + "/send", json: body ?? "", as: APIClient.Campaign.self)
     }
 
-    private func requestJSON() throws -> String {
+    private func content() throws -> MessageContent {
+        let (html, text) = (try html.map(Self.read), try text.map(Self.read))
+        do throws(MessageError) {
+            return MessageContent(
+                from: try Mailbox.parse(from), subject: subject, html: html, text: text,
+                listUnsubscribe: listUnsubscribe)
+        } catch {
+            throw CommandFailure("--from: \(error.detail)")
+        }
+    }
+
+    /// - Throws: `CommandFailure` for what the server would refuse.
+    private static func compiled(_ content: MessageContent) throws -> CompiledMessage {
+        do throws(MessageError) {
+            return try CompiledMessage(content)
+        } catch {
+            throw CommandFailure("\(error.code.rawValue): \(error.detail)")
+        }
+    }
+
+    /// - Throws: `CommandFailure` where the server would take no line, refuse some, or not send.
+    private func check(_ check: ListCheck) throws {
+        for error in check.errors { StandardOutput.note("line \(error.line): \(error.reason)") }
+        guard check.invalid == 0 || skipInvalid else {
+            throw CommandFailure(
+                "\(recipients): \(grouped(check.invalid)) lines cannot be taken; mend them, or send to the others with "
+                    + "--skip-invalid")
+        }
+        guard check.recipients > 0 else { throw CommandFailure("\(recipients) holds no recipient") }
+        guard let lack = check.lack else { return }
+        guard missingVariables == "skip" || missingVariables == "empty" else {
+            throw CommandFailure(
+                "\(lack); give such a tag a fallback, as in {{name|friend}}, or choose --missing-variables skip or empty"
+            )
+        }
+        StandardOutput.note(lack)
+    }
+
+    private func requestJSON(_ content: MessageContent) throws -> String {
         struct Draft: Encodable {
             let from, subject: String
             let html, text: String?
+            let list_unsubscribe: [String]?
+            let missing_variables: String?
             let require_tls: Bool?
             let source_pool: String?
         }
         let draft = Draft(
-            from: from, subject: subject, html: try html.map(Self.read), text: try text.map(Self.read),
+            from: from, subject: subject, html: content.html, text: content.text,
+            list_unsubscribe: listUnsubscribe.isEmpty ? nil : listUnsubscribe, missing_variables: missingVariables,
             require_tls: requireTLS ? true : nil, source_pool: sourcePool)
         return String(decoding: try JSONEncoder().encode(draft), as: UTF8.self)
     }
