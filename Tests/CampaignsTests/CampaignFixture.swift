@@ -23,8 +23,9 @@ struct CampaignFixture: Sendable {
     var service: CampaignService { stores.campaigns }
     var store: DeliveryStore { stores.delivery }
 
-    static func make(credits: Int64 = 1_000) async throws -> CampaignFixture {
-        let stores = try await Stores.open()
+    /// - Parameter resultsFor: seconds for which outcomes can be read after the end.
+    static func make(credits: Int64 = 1_000, resultsFor: Int = 0) async throws -> CampaignFixture {
+        let stores = try await Stores.open(resultsFor: resultsFor)
         return CampaignFixture(
             stores: stores, account: try await stores.accountWithDomain("first", credits: credits))
     }

@@ -90,6 +90,35 @@ struct SendingDomainsTests {
         #expect(try await domains.list(other).map(\.domain.text) == [])
     }
 
+    @Test func `the records name the addresses of all nodes that were there of late`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let name = try DomainName("mail.example")
+        func policy() async throws -> String? {
+            try await fixture.domains.get(fixture.account, name).records.first { $0.value.hasPrefix("v=spf1") }?.value
+        }
+        let added = try await fixture.domains.add(fixture.account, name, algorithms: [.ed25519SHA256])
+        #expect(added.records.contains { $0.value == "v=spf1 mx -all" })
+        func register(_ node: String, _ addresses: [String]) async throws {
+            try await fixture.store.register(node: node, sources: addresses.compactMap { IPAddress($0) })
+        }
+        try await register("a", ["192.0.2.20", "2001:db8::2", "192.0.2.3"])
+        try await register("b", ["192.0.2.20", "198.51.100.1"])
+        try await register("behind a smarthost", [])
+        #expect(
+            try await policy()
+                == "v=spf1 ip4:192.0.2.3 ip4:192.0.2.20 ip4:198.51.100.1 ip6:2001:db8::2 -all")
+        let other = try DomainName("other.example")
+        let later = try await fixture.domains.add(fixture.account, other, algorithms: [.ed25519SHA256])
+        #expect(later.records.contains { $0.value.contains("ip4:192.0.2.3 ip4:192.0.2.20") })
+        // A node that starts with others forgets those it had; one that has gone for good is forgotten.
+        await fixture.store.unregister(node: "a")
+        try await register("a", ["192.0.2.9"])
+        try await fixture.records.owner.query(
+            "UPDATE nodes SET seen_at = clock_timestamp() - interval '31 days' WHERE node = 'b'")
+        #expect(try await policy() == "v=spf1 ip4:192.0.2.9 -all")
+        for node in ["a", "b", "behind a smarthost"] { await fixture.store.unregister(node: node) }
+    }
+
     @Test func `a domain in use stays until its campaigns are finished`() async throws {
         let fixture = try await CampaignFixture.make()
         let name = try DomainName("shop.example")

@@ -30,8 +30,9 @@ struct DeliveryFixture: Sendable {
 
     static let credits: Int64 = 1_000
 
-    static func make() async throws -> DeliveryFixture {
-        let stores = try await Stores.open()
+    /// - Parameter resultsFor: seconds for which outcomes can be read after the end.
+    static func make(resultsFor: Int = 0) async throws -> DeliveryFixture {
+        let stores = try await Stores.open(resultsFor: resultsFor)
         let account = try await stores.account("shop", credits: credits)
         _ = try await stores.domains.add(account, DomainName("shop.example"), algorithms: [.ed25519SHA256])
         return DeliveryFixture(stores: stores, account: account)
@@ -59,7 +60,22 @@ struct DeliveryFixture: Sendable {
                 ratePerHour: ratePerHour,
                 batchSize: batchSize)
         ).id
-        let lines = (recipients ?? Self.addresses(count)).map { #"{"email": "\#($0)"}"# + "\n" }.joined()
+        return try await send(campaign, to: recipients ?? Self.addresses(count), of: account)
+    }
+
+    /// A plain campaign on its way to these addresses.
+    func send(to addresses: [String]) async throws -> CampaignID {
+        let content = MessageContent(
+            from: try Mailbox(name: "Shop", address: EmailAddress("news@shop.example")), subject: "Offer",
+            text: "Hello.")
+        let campaign = try await service.create(account, CampaignRequest(content: content)).id
+        return try await send(campaign, to: addresses, of: account)
+    }
+
+    private func send(
+        _ campaign: CampaignID, to addresses: [String], of account: AccountID
+    ) async throws -> CampaignID {
+        let lines = addresses.map { #"{"email": "\#($0)"}"# + "\n" }.joined()
         let upload = AsyncStream { continuation in
             continuation.yield(Array(lines.utf8))
             continuation.finish()
@@ -73,7 +89,7 @@ struct DeliveryFixture: Sendable {
         try await service.get(account, campaign).counters
     }
 
-    /// Waits until the campaign's data is destroyed, and checks that recipients and credits add up.
+    /// Waits until the campaign has ended, and checks that recipients and credits add up.
     ///
     /// - Parameter suppressedBefore: recipients that were suppressed at their import; nothing was held for them.
     @discardableResult
@@ -81,7 +97,7 @@ struct DeliveryFixture: Sendable {
         of campaign: CampaignID, suppressedBefore: Int64 = 0, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> CampaignStatus {
         try await eventually("the campaign ends", sourceLocation: sourceLocation) {
-            try await service.get(account, campaign).campaign.purgedAt != nil
+            try await service.get(account, campaign).campaign.hasEnded
         }
         let status = try await service.get(account, campaign)
         let counters = status.counters

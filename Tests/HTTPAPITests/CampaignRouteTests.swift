@@ -1,7 +1,13 @@
+import Campaigns
 import CreditLedger
 import HTTPTypes
+import MailMessage
+import MailTypes
 import Postgres
+import TestDatabases
+import TestStores
 import Testing
+import Vault
 
 @Suite struct CampaignRouteTests {
     @Test func `a campaign goes from draft to certificate`() async throws {
@@ -76,6 +82,48 @@ import Testing
 
             try await api.get("/v1/campaigns/\(id)/recipients").expectProblem(410, "purged")
             try await api.get("/v1/campaigns/\(id)/quote").expectProblem(410, "purged")
+        }
+    }
+
+    @Test func `outcomes can be read after the end, until their time is over`() async throws {
+        try await APIFixture.withOwnDatabase(resultsFor: 3_600) { fixture, customer, api in
+            let id = try await api.sent(3)
+            #expect(try await api.get("/v1/campaigns/\(id)").json["results_until"] == nil)
+            try await fixture.deliver(id, of: customer.account, outcome: .bounced)
+            let ended = try await api.get("/v1/campaigns/\(id)")
+            #expect(ended.json["state"] == "completed")
+            #expect(ended.json["results_until"].string != nil && ended.json["purged_at"] == nil)
+            let listed = try await api.get("/v1/campaigns/\(id)/recipients?outcome=bounced")
+            #expect(listed.json["data"].elements.count == 3)
+            #expect(listed.json["data"][0]["email"] == "person0@example.org")
+            try await api.get("/v1/campaigns/\(id)/certificate").expectProblem(404, "not_purged_yet")
+            try await fixture.records.owner.query("UPDATE campaigns SET results_until = clock_timestamp()")
+            for (account, campaign) in try await fixture.store.unfinishedCompletions() {
+                #expect(try await fixture.store.complete(account, campaign) != nil)
+            }
+            try await api.get("/v1/campaigns/\(id)/recipients").expectProblem(410, "purged")
+            #expect(try await api.get("/v1/campaigns/\(id)/certificate").status == 200)
+        }
+    }
+
+    /// As drafts hold that were made before the language was checked so closely.
+    @Test func `content that is not taken any more is refused at the send`() async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            let id = try await api.draft(2)
+            let campaign = try #require(CampaignID(id))
+            let key = try await fixture.vault.campaignKey(customer.account, campaign)
+            let content = MessageContent(
+                from: try Mailbox.parse("news@shop.example"), subject: "Hello",
+                text: "{{#member}}yes{{else}}no{{/member}}")
+            let sealed = try key.seal(
+                content.encoded(), as: SealContext(account: customer.account, campaign: campaign, purpose: .content))
+            try await fixture.records.owner.query(
+                "UPDATE campaign_content SET sealed = \(sealed) WHERE campaign_id = \(campaign.rawValue)")
+            let before = try await fixture.state(customer.account)
+            let refused = try await api.post("/v1/campaigns/\(id)/send")
+            refused.expectProblem(422, "unsupported_tag")
+            #expect(refused.json["detail"].string?.contains("{{else}}") == true)
+            #expect(try await fixture.state(customer.account) == before)
         }
     }
 

@@ -80,8 +80,9 @@ import Testing
     @Test func `every body that a request may have is named with its fields`() {
         #expect(
             document.members(of: "CampaignRequest") == [
-                "from", "subject", "html", "text", "text_part", "reply_to", "headers", "attachments", "in_doubt",
-                "require_tls", "source_pool",
+                "from", "subject", "html", "text", "text_part", "reply_to", "headers", "list_unsubscribe",
+                "attachments",
+                "in_doubt", "require_tls", "source_pool",
                 "missing_variables",
                 "expiry_seconds", "rate_per_hour",
             ])

@@ -131,6 +131,14 @@ struct ServerConfiguration: Sendable {
         } else {
             logger.notice("no public URL is set: messages carry no List-Unsubscribe")
         }
+        if let token = settings.text("feedbackIdSender") {
+            guard let sender = FeedbackSender(token) else {
+                throw SettingError(
+                    setting: "feedbackIdSender",
+                    problem: "\(token) is not 5 to 15 letters, digits, hyphens, underscores or dots")
+            }
+            configuration.feedbackSender = sender
+        }
         let base = try settings.number("retryBase", default: 600, in: 1...86_400)
         let longest = try settings.number("retryMaximum", default: max(base, 14_400), in: base...86_400)
         configuration.retry = RetrySchedule(baseSeconds: Double(base), maximumSeconds: Double(longest))

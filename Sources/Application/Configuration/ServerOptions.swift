@@ -96,6 +96,11 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "https address under which recipients reach this server, for unsubscribe links. [SLUICE_PUBLIC_URL]")
     var publicURL: String?
 
+    @Option(
+        help: "Who sends, the last part of Feedback-ID: 5 to 15 letters and digits. [SLUICE_FEEDBACK_ID_SENDER, sluice]"
+    )
+    var feedbackIDSender: String?
+
     @Option(help: "Seconds before the first retry of a deferred recipient; doubles each time. [SLUICE_RETRY_BASE, 600]")
     var retryBase: Int?
 
@@ -161,6 +166,12 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "Days after which a draft that nobody has sent is given up, 1 to 3650. [SLUICE_DRAFT_DAYS, 30]")
     var draftDays: Int?
 
+    @Option(
+        help:
+            "Seconds for which outcomes can be read after a campaign's end, before its data is destroyed; 0: not at all. [SLUICE_RESULTS_FOR, 86400]"
+    )
+    var resultsFor: Int?
+
     @Option(help: "YAML file of provider rules over the built-in ones. [SLUICE_PROVIDERS]")
     var providers: String?
 
@@ -198,7 +209,8 @@ struct ServerOptions: ParsableArguments {
             "http": http, "operator": operatorEndpoint, "operatorSocket": operatorSocket, "roles": roles, "node": node,
             "helo": helo, "route": route, "routes": routes, "dns": dns,
             "smtpPort": smtpPort.map(String.init), "allowPrivateDestinations": allowPrivateDestinations ? "true" : nil,
-            "force": force ? "true" : nil, "publicUrl": publicURL, "retryBase": retryBase.map(String.init),
+            "force": force ? "true" : nil, "publicUrl": publicURL, "feedbackIdSender": feedbackIDSender,
+            "retryBase": retryBase.map(String.init),
             "retryMaximum": retryMaximum.map(String.init), "inDoubtResends": inDoubtResends.map(String.init),
             "suppressDeadAfter": suppressDeadAfter.map(String.init),
             "accountingLog": accountingLog,
@@ -211,7 +223,7 @@ struct ServerOptions: ParsableArguments {
             "sources": sources, "tls": tls,
             "trustAnchor": trustAnchor, "trustRoots": trustRoots,
             "tlsReportFrom": tlsReportFrom, "mtaSts": mtaSTS.map(String.init), "tlsCertificate": tlsCertificate,
-            "tlsKey": tlsKey, "draftDays": draftDays.map(String.init),
+            "tlsKey": tlsKey, "draftDays": draftDays.map(String.init), "resultsFor": resultsFor.map(String.init),
         ])
     }
 }

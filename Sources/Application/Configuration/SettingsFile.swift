@@ -9,10 +9,11 @@ enum SettingsFile {
     static let keys: Set<String> = [
         "accountingHours", "accountingKept", "accountingLog", "accountingPersonalData", "accountingSize",
         "allowPrivateDestinations", "blockAttempts", "blockShare", "connections", "data", "databaseUrl", "dns",
-        "draftDays", "force",
+        "draftDays", "feedbackIdSender", "force",
         "helo", "http", "inDoubtResends", "lease",
         "logLevel", "masterKey", "masterKeyFile", "maxConnections", "mtaSts", "node", "operator", "operatorSocket",
-        "providers", "publicUrl", "retryBase", "retryMaximum", "roles", "route", "routes", "smtpPort", "softBounce",
+        "providers", "publicUrl", "resultsFor", "retryBase", "retryMaximum", "roles", "route", "routes", "smtpPort",
+        "softBounce",
         "sources", "suppressDeadAfter", "tls",
         "tlsCertificate", "tlsKey", "tlsReportFrom", "trustAnchor", "trustRoots", "vaultDatabaseUrl",
     ]

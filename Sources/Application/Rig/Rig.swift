@@ -47,6 +47,7 @@ final class Rig: Sendable {
         var flags: [String: String] = [
             "data": directory + "/data", "http": "127.0.0.1:0", "node": "rig", "helo": "mail.example.com",
             "publicUrl": "https://mail.example.com", "retryBase": "1", "retryMaximum": "1",
+            "resultsFor": "0",
         ]
         flags.merge(options.settings) { $1 }
         let bootstrap = Settings(isolated: flags)

@@ -44,8 +44,10 @@ final class Records: Sendable {
                 environment: settings.text("masterKey"),
                 file: settings.text("masterKeyFile", default: directory + "/master.key"))
             // What DNS advice names as the bounce host.
-            let host = settings.text("helo").flatMap { try? DomainName($0) }.map { SendingDomains.Host(name: $0) }
-            return try await Records(databases, masterKey: masterKey, host: host, logger: logger)
+            let bounceHost = settings.text("helo").flatMap { try? DomainName($0) }
+            let resultsFor = try settings.number("resultsFor", default: 86_400, in: CampaignLimits.resultsSeconds)
+            return try await Records(
+                databases, masterKey: masterKey, bounceHost: bounceHost, resultsFor: resultsFor, logger: logger)
         } catch {
             await databases.close()
             throw error
@@ -68,7 +70,7 @@ final class Records: Sendable {
     }
 
     private init(
-        _ databases: Databases, masterKey: MasterKey, host: SendingDomains.Host?, logger: Logger
+        _ databases: Databases, masterKey: MasterKey, bounceHost: DomainName?, resultsFor: Int, logger: Logger
     ) async throws {
         self.databases = databases
         pool = PostgresPool(configuration: databases.records.app, logger: logger)
@@ -80,9 +82,10 @@ final class Records: Sendable {
         keys = APIKeys(pool: pool)
         idempotency = IdempotencyStore()
         suppressions = SuppressionList(records: pool, vault: vault)
-        domains = SendingDomains(records: pool, vault: vault, host: host)
+        domains = SendingDomains(records: pool, vault: vault, bounceHost: bounceHost)
         campaigns = CampaignService(
-            records: pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains, logger: logger)
+            records: pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
+            resultsFor: resultsFor, logger: logger)
         delivery = DeliveryStore(
             records: pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: logger)
         unsubscriber = Unsubscriber(records: pool, vault: vault, suppressions: suppressions)

@@ -6,31 +6,19 @@ package import Vault
 /// The domains that accounts send from, with the keys that sign their mail. Private keys are sealed under a key of the
 /// account.
 package final class SendingDomains: Sendable {
-    /// Where mail of this service comes from and bounces go to, for the DNS records.
-    package struct Host: Sendable, Hashable {
-        /// The host that takes bounces.
-        package var name: DomainName
-        /// The addresses that mail leaves from. Without any, SPF names the bounce host.
-        package var sourceAddresses: [IPAddress]
-
-        package init(name: DomainName, sourceAddresses: [IPAddress] = []) {
-            self.name = name
-            self.sourceAddresses = sourceAddresses
-        }
-    }
-
     package static let defaultSelector = "s1"
 
     private let records: PostgresPool
     private let vault: Vault
-    private let host: Host?
+    private let bounceHost: DomainName?
     private let signers = SignerCache()
 
-    /// - Parameter host: nil where the service has no public name; the records then name `mail.` below the domain.
-    package init(records: PostgresPool, vault: Vault, host: Host? = nil) {
+    /// - Parameter bounceHost: the host that takes bounces, for the DNS records; nil where the service has no public name:
+    ///   then they name `mail.` below the domain.
+    package init(records: PostgresPool, vault: Vault, bounceHost: DomainName? = nil) {
         self.records = records
         self.vault = vault
-        self.host = host
+        self.bounceHost = bounceHost
     }
 
     /// Registers a domain and makes its keys.
@@ -98,7 +86,9 @@ package final class SendingDomains: Sendable {
             let using = try await connection.query(
                 """
                 SELECT FROM campaigns
-                WHERE account_id = \(account.rawValue) AND from_domain = \(domain.text) AND purged_at IS NULL LIMIT 1
+                WHERE account_id = \(account.rawValue) AND from_domain = \(domain.text)
+                    AND purged_at IS NULL AND results_until IS NULL
+                LIMIT 1
                 """)
             guard using.isEmpty else {
                 throw CampaignError(.domainInUse, "a campaign that is not finished sends from \(domain)")
@@ -183,7 +173,9 @@ package final class SendingDomains: Sendable {
                         \(keys.map(\.selector)), \(keys.map(\.algorithm.rawValue)), \(keys.map(\.record)),
                         \(sealed)) WITH ORDINALITY AS k (selector, algorithm, record, sealed, position)
                     """)
-                let added = try sendingDomain(account, domain, keys, createdAt: createdAt.seconds)
+                let added = try sendingDomain(
+                    account, domain, keys, sources: try await Self.sources(on: connection),
+                    createdAt: createdAt.seconds)
                 try await onCommit?(connection, added)
                 return added
             }
@@ -204,6 +196,7 @@ package final class SendingDomains: Sendable {
             WHERE account_id = \(account.rawValue) AND (\(name as String?) IS NULL OR domain = \(name as String?))
             GROUP BY d.account_id, d.domain, d.created_at ORDER BY d.domain
             """)
+        let sources = try await records.withConnection { try await Self.sources(on: $0) }
         return try rows.map { row in
             let (text, createdAt, selectors, algorithms, values) = try row.decode(
                 String.self, PostgresTimestamp.self, [String].self, [String].self, [String].self)
@@ -211,16 +204,33 @@ package final class SendingDomains: Sendable {
                 guard let algorithm = DKIMKey.Algorithm(rawValue: pair.1) else { throw OctetReader.malformed }
                 return SendingDomain.Key(selector: pair.0, algorithm: algorithm, record: record)
             }
-            return try sendingDomain(account, DomainName(text), keys, createdAt: createdAt.seconds)
+            return try sendingDomain(
+                account, DomainName(text), keys, sources: sources, createdAt: createdAt.seconds)
         }
     }
 
+    /// The addresses that mail leaves from: of all nodes that were there of late, IPv4 first. None where mail leaves by
+    /// others' hosts, or where no node has started yet; then SPF names the bounce host.
+    private static func sources(on connection: PostgresConnection) async throws -> [IPAddress] {
+        try await connection.query(
+            """
+            SELECT s FROM (
+                SELECT DISTINCT unnest(sources) AS s FROM nodes
+                WHERE seen_at > clock_timestamp() - make_interval(days => \(nodeDays))) AS known
+            ORDER BY family(s::inet), s::inet
+            """
+        ).compactMap { IPAddress(try $0.decode(String.self)) }
+    }
+
+    /// Days without a sign of a node after which its addresses are advised no more.
+    private static let nodeDays: Int32 = 30
+
     private func sendingDomain(
-        _ account: AccountID, _ domain: DomainName, _ keys: [SendingDomain.Key], createdAt: Int64
+        _ account: AccountID, _ domain: DomainName, _ keys: [SendingDomain.Key], sources: [IPAddress], createdAt: Int64
     ) throws -> SendingDomain {
         let advice = try SendingDomainRecords(
             domain: domain, keys: keys.map { ($0.selector, $0.record) },
-            mailHost: host?.name ?? DomainName("mail." + domain.text), sourceAddresses: host?.sourceAddresses ?? [])
+            mailHost: bounceHost ?? DomainName("mail." + domain.text), sourceAddresses: sources)
         return SendingDomain(
             account: account, domain: domain, selector: keys.first?.selector ?? Self.defaultSelector, keys: keys,
             records: advice.records, createdAt: createdAt)

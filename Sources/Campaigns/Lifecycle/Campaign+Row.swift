@@ -7,9 +7,10 @@ extension Campaign {
     static let columns = """
         campaign_id, state, from_domain, in_doubt_policy, requires_tls,
         ARRAY[expiry_seconds, batch_size, next_batch, open_batches, recipients, delivered, bounced, expired,
-            suppressed, invalid, cancelled, in_doubt, deferred, in_doubt_resent, coalesce(rate_per_hour, 0)],
+            suppressed, invalid, cancelled, in_doubt, deferred, in_doubt_resent, coalesce(rate_per_hour, 0),
+            results_seconds],
         ARRAY[created_at, scheduled_at, queued_at, started_at, paused_at, expires_at, completed_at, purged_at,
-            failed_at],
+            failed_at, results_until],
         pause_reason, source_pool
         """
 
@@ -18,7 +19,7 @@ extension Campaign {
             Int64.self, String.self, String.self, String.self, Bool.self, [Int32].self, [PostgresTimestamp?].self,
             String?.self, String?.self)
         guard let state = CampaignState(rawValue: stateText), let inDoubt = InDoubtPolicy(rawValue: policyText),
-            numbers.count == 15, times.count == 9, let createdAt = times[0]
+            numbers.count == 16, times.count == 10, let createdAt = times[0]
         else { throw OctetReader.malformed }
         var counters = CampaignCounters()
         counters.recipients = Int(numbers[4])
@@ -38,7 +39,8 @@ extension Campaign {
             scheduledAt: times[1]?.seconds, queuedAt: times[2]?.seconds, startedAt: times[3]?.seconds,
             pausedAt: times[4]?.seconds, pauseReason: pauseReason, expiresAt: times[5]?.seconds,
             completedAt: times[6]?.seconds,
-            failedAt: times[8]?.seconds, purgedAt: times[7]?.seconds, batchSize: numbers[1], nextBatch: numbers[2],
+            failedAt: times[8]?.seconds, resultsUntil: times[9]?.seconds, purgedAt: times[7]?.seconds,
+            resultsSeconds: Int(numbers[15]), batchSize: numbers[1], nextBatch: numbers[2],
             openBatches: numbers[3])
     }
 

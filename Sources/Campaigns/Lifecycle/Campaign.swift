@@ -26,8 +26,12 @@ package struct Campaign: Sendable, Hashable {
     package let completedAt: Int64?
     /// When an operator ended it: what was not sent counts as bounced.
     package let failedAt: Int64?
-    /// When content and recipients were destroyed.
+    /// Until when the outcomes can be read; nil before the end, and where they are destroyed with it.
+    package let resultsUntil: Int64?
+    /// When recipients and outcomes were destroyed.
     package let purgedAt: Int64?
+    /// For so many seconds after the end its outcomes can be read; 0: the end destroys them.
+    let resultsSeconds: Int
     let batchSize: Int32
     let nextBatch: Int32
     let openBatches: Int32
@@ -35,8 +39,11 @@ package struct Campaign: Sendable, Hashable {
     /// The outcome of recipients that a cancellation, or an operator's end, finds without one.
     var unfinishedOutcome: Outcome { failedAt == nil ? .cancelled : .bounced }
 
-    /// Whether only the purge is left to do.
+    /// Whether every recipient has its outcome and nothing more happens to the campaign but its purge.
+    package var hasEnded: Bool { purgedAt != nil || resultsUntil != nil }
+
+    /// Whether only the end is left to do.
     var isFinishing: Bool {
-        purgedAt == nil && openBatches == 0 && (state == .cancelled || state.applying(.complete) != nil)
+        !hasEnded && openBatches == 0 && (state == .cancelled || state.applying(.complete) != nil)
     }
 }

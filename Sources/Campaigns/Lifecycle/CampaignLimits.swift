@@ -8,6 +8,8 @@ package enum CampaignLimits {
     /// Mails in an hour that a campaign may be capped at.
     package static let ratePerHour: ClosedRange<Int> = 1...100_000_000
     package static let batchSize: ClosedRange<Int> = 1...MailLimits.batchRecipients
+    /// Seconds for which outcomes can be read after the end.
+    package static let resultsSeconds: ClosedRange<Int> = 0...604_800
     /// How far ahead a campaign may be scheduled, in seconds.
     package static let scheduleAheadSeconds: Int64 = 31_536_000
     /// How long ago a time may be that still means now: clocks differ, and requests take their time.

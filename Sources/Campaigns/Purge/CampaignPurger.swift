@@ -4,7 +4,11 @@ import MailTypes
 import Postgres
 import Vault
 
-/// Ends campaigns whose recipients all have their outcome: destroys the key, then the rows, and certifies both.
+/// Ends campaigns whose recipients all have their outcome, and purges them: destroys the key, then the rows, and certifies
+/// both.
+///
+/// Where outcomes are kept for a while the end comes first: the content and all of the recipients but their addresses are
+/// wiped, and the purge is due later (``ResultKeeper``). Otherwise end and purge are one.
 ///
 /// The key lives in another database than the rows. It goes first and for good; a crash right after it leaves a
 /// campaign that nobody can read and whose completion ``unfinished()`` finds, to be run again.
@@ -14,20 +18,40 @@ struct CampaignPurger: Sendable {
     let ledger: CreditLedger
     let logger: Logger
 
-    /// Completes the campaign. Repeated calls return the same certificate.
+    /// Does what is due: ends the campaign, purges it. Repeated calls return the same certificate.
     ///
-    /// - Returns: nil where the campaign is not done.
+    /// - Returns: nil where the campaign is not done, or its purge not due.
     /// - Throws: ``CampaignError`` `.notFound`
     func complete(_ account: AccountID, _ campaign: CampaignID) async throws -> PurgeCertificate? {
         let current = try await records.withConnection { connection in
             try await Campaign.read(account, campaign, on: connection)
         }
         if current.purgedAt != nil { return try await certificate(account, campaign) }
-        // Nothing leads out of this state but completion, so it still holds when the row is locked below.
-        guard current.isFinishing else { return nil }
+        // Nothing leads out of these states but the end and the purge, so they still hold when the row is locked below.
+        guard current.isFinishing || current.resultsUntil != nil else { return nil }
         guard current.counters.finished == current.counters.recipients else {
             throw CampaignError(.settlementMismatch, "the campaign's counters do not add up; nothing was destroyed")
         }
+        if current.isFinishing, current.resultsSeconds > 0, current.queuedAt != nil {
+            try await ResultKeeper(records: records, vault: vault, ledger: ledger, logger: logger)
+                .keep(account, campaign, seconds: current.resultsSeconds)
+            return nil
+        }
+        guard try await isDue(account, campaign) else { return nil }
+        return try await purge(account, campaign)
+    }
+
+    /// By the database's clock.
+    private func isDue(_ account: AccountID, _ campaign: CampaignID) async throws -> Bool {
+        try await records.query(
+            """
+            SELECT coalesce(results_until <= clock_timestamp(), true) FROM campaigns
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+            """
+        ).only.decode(column: 0, as: Bool.self)
+    }
+
+    private func purge(_ account: AccountID, _ campaign: CampaignID) async throws -> PurgeCertificate? {
         _ = try await vault.destroyCampaignKey(account, campaign)
         let keyDestroyedAt = try await records.query("SELECT clock_timestamp()").only.decode(
             column: 0, as: PostgresTimestamp.self)
@@ -38,13 +62,16 @@ struct CampaignPurger: Sendable {
         return try await self.certificate(account, campaign)
     }
 
-    /// Campaigns that are done but not purged.
+    /// Campaigns that are done, and whose end or purge is due.
     func unfinished() async throws -> [(account: AccountID, campaign: CampaignID)] {
         try await records.query(
             """
             SELECT account_id, campaign_id FROM campaigns
-            WHERE purged_at IS NULL AND open_batches = 0
+            WHERE purged_at IS NULL AND results_until IS NULL AND open_batches = 0
                 AND state IN ('queued', 'scheduled', 'sending', 'cancelled')
+            UNION ALL
+            SELECT account_id, campaign_id FROM campaigns
+            WHERE purged_at IS NULL AND results_until <= clock_timestamp()
             ORDER BY account_id, campaign_id LIMIT 1000
             """
         ).map { row in
@@ -88,7 +115,7 @@ struct CampaignPurger: Sendable {
         }
         let locked = try await Campaign.lock(account, campaign, ledger: ledger, on: connection)
         if locked.purgedAt != nil { return nil }
-        guard locked.isFinishing, let state = locked.state.isFinal ? locked.state : locked.state.applying(.complete)
+        guard let state = locked.state.isFinal ? locked.state : locked.state.applying(.complete)
         else { throw CampaignError.illegal(.complete, in: locked.state) }
         for table in ["campaign_paces", "operator_orders"] {
             try await connection.query(
@@ -105,15 +132,17 @@ struct CampaignPurger: Sendable {
             ).affected)
         let now = try await connection.query("SELECT clock_timestamp()").only.decode(
             column: 0, as: PostgresTimestamp.self)
+        let endedAt =
+            locked.resultsUntil == nil ? now : locked.completedAt.map { PostgresTimestamp(seconds: $0) } ?? now
         let certificate = PurgeCertificate(
             account: account, campaign: campaign, state: state, counters: locked.counters, rows: rows, bytes: bytes,
-            keyDestroyedAt: keyDestroyedAt, completedAt: now.seconds)
+            keyDestroyedAt: keyDestroyedAt, completedAt: endedAt.seconds)
         try await ledger.recordPurge(
             account: account, campaign: campaign, digest: certificate.digest, on: connection)
         try await connection.query(
             """
             UPDATE campaigns
-            SET state = \(state.rawValue), completed_at = \(now), purged_at = \(now), certificate = \(certificate.json),
+            SET state = \(state.rawValue), completed_at = \(endedAt), purged_at = \(now), certificate = \(certificate.json),
                 pause_reason = NULL
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """)

@@ -33,7 +33,7 @@ extension CampaignService {
         let drafts = try await records.query(
             """
             SELECT account_id, campaign_id FROM campaigns
-            WHERE state = 'draft' AND purged_at IS NULL
+            WHERE state = 'draft' AND purged_at IS NULL AND results_until IS NULL
                 AND created_at < clock_timestamp() - make_interval(days => \(Int32(days)))
             ORDER BY created_at LIMIT 1000
             """
@@ -67,7 +67,7 @@ extension CampaignService {
         let campaigns = try await records.query(
             """
             SELECT campaign_id FROM campaigns
-            WHERE account_id = \(account.rawValue) AND purged_at IS NULL
+            WHERE account_id = \(account.rawValue) AND purged_at IS NULL AND results_until IS NULL
                 AND state IN ('scheduled', 'queued', 'sending', 'paused')
             ORDER BY campaign_id
             """

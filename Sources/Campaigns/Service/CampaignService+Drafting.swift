@@ -143,12 +143,13 @@ extension CampaignService {
             """
             INSERT INTO campaigns (
                 account_id, campaign_id, from_domain, in_doubt_policy, requires_tls, source_pool, expiry_seconds,
-                rate_per_hour, batch_size)
+                rate_per_hour, results_seconds, batch_size)
             VALUES (
                 \(account.rawValue), \(id.rawValue), \(request.content.from.address.domain.text),
                 \(request.inDoubt.rawValue), \(request.requiresTLS), \(request.sourcePool as String?),
                 \(Int32(request.expirySeconds)),
-                \(request.ratePerHour.map { Int32($0) } as Int32?), \(Int32(request.batchSize)))
+                \(request.ratePerHour.map { Int32($0) } as Int32?), \(Int32(resultsSeconds)),
+                \(Int32(request.batchSize)))
             """)
         try await connection.query(
             """

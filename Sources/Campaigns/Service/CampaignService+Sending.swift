@@ -11,7 +11,8 @@ extension CampaignService {
     ///   - scheduledAt: seconds since 1970; a time that has passed counts as now
     ///   - missingVariables: what becomes of recipients who lack a variable; nil as the campaign's content says
     /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition` unless it is a draft, `.noRecipients`,
-    ///   `.missingVariables`, `.sourcePoolUnknown`, `.insufficientCredits`, `.invalidSetting` for a time too far ahead
+    ///   `.missingVariables`, `.sourcePoolUnknown`, `.insufficientCredits`, `.invalidSetting` for a time too far ahead;
+    ///   `MessageError` for content that an earlier version took and this one does not
     @concurrent
     package func send(
         _ account: AccountID, _ campaign: CampaignID, scheduledAt: Int64? = nil,

@@ -39,15 +39,17 @@ extension CampaignService {
 
     /// Lets the campaign go as `policy` says, or as its content does without one.
     ///
-    /// - Throws: ``CampaignError`` `.missingVariables` under ``MissingVariablePolicy/refuse``
+    /// - Throws: ``CampaignError`` `.missingVariables` under ``MissingVariablePolicy/refuse``; `MessageError` for content
+    ///   that an earlier version took and this one does not
     func settleVariables(
         _ account: AccountID, _ campaign: CampaignID, policy: MissingVariablePolicy?,
         on connection: PostgresConnection
     ) async throws {
+        var content = try await readContent(account, campaign, on: connection)
+        _ = try CompiledMessage(content)
         let key = try await vault.openingKey(account, campaign)
         let lacking = try await LackingVariables.read(account, campaign, key: key, on: connection)
         guard lacking.recipients > 0 || policy != nil else { return }
-        var content = try await readContent(account, campaign, on: connection)
         let policy = policy ?? content.missingVariables
         guard policy != .refuse || lacking.recipients == 0 else { throw CampaignError.missing(lacking) }
         guard policy != content.missingVariables else { return }
@@ -69,7 +71,10 @@ extension CampaignService {
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """
         ).first
-        guard let row else { throw CampaignError.purged }
-        return try await openContent(try row.decode(column: 0, as: [UInt8].self), account, campaign, vault: vault)
+        // Wiped where the campaign has ended.
+        guard let sealed = try row?.decode(column: 0, as: [UInt8].self), !sealed.isEmpty else {
+            throw CampaignError.purged
+        }
+        return try await openContent(sealed, account, campaign, vault: vault)
     }
 }

@@ -22,11 +22,14 @@ package struct CampaignService: Sendable {
     let importer: RecipientImporter
     let domains: SendingDomains
     let purger: CampaignPurger
+    let resultsSeconds: Int
     let logger: Logger
 
+    /// - Parameter resultsFor: seconds from the end of campaigns that are made here to their purge, in which their outcomes
+    ///   can be read; 0 purges at the end.
     package init(
         records: PostgresPool, vault: Vault, ledger: CreditLedger, suppressions: SuppressionList,
-        domains: SendingDomains, logger: Logger
+        domains: SendingDomains, resultsFor: Int = 0, logger: Logger
     ) {
         self.records = records
         self.vault = vault
@@ -34,6 +37,7 @@ package struct CampaignService: Sendable {
         self.domains = domains
         self.logger = logger
         importer = RecipientImporter(vault: vault, suppressions: suppressions)
+        resultsSeconds = resultsFor
         purger = CampaignPurger(records: records, vault: vault, ledger: ledger, logger: logger)
     }
 

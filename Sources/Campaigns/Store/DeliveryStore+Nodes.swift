@@ -18,17 +18,20 @@ extension DeliveryStore {
     /// Begins the run of this process under the node's name: leases of earlier ones end, so that their batches can be
     /// claimed at once. Call it after ``register(node:)`` and before the first claim.
     ///
+    /// - Parameter sources: the addresses that its mail leaves from, for advice on DNS.
     /// - Returns: the incarnation's name, unlike any other.
     @discardableResult
-    package func beginIncarnation(of node: String) async throws -> String {
+    package func beginIncarnation(of node: String, sources: [IPAddress] = []) async throws -> String {
         let incarnation = String(UInt64.random(in: 0 ... .max), radix: 36)
         try await records.withTransaction { connection in
             try await connection.query(
                 """
-                INSERT INTO nodes (node, started_at, seen_at, life)
-                VALUES (\(node), clock_timestamp(), clock_timestamp(), \(incarnation))
+                INSERT INTO nodes (node, started_at, seen_at, life, sources)
+                VALUES (
+                    \(node), clock_timestamp(), clock_timestamp(), \(incarnation), \(sources.map(\.description)))
                 ON CONFLICT (node) DO UPDATE
-                SET started_at = excluded.started_at, seen_at = excluded.seen_at, life = excluded.life
+                SET started_at = excluded.started_at, seen_at = excluded.seen_at, life = excluded.life,
+                    sources = excluded.sources
                 """)
             try await connection.query("SELECT free_leases(\(node))")
             try await CampaignChannel.notifyWork(on: connection)

@@ -43,7 +43,7 @@ package struct DeliveryStore: Sendable {
         guard let row = rows.first else { throw CampaignError.notFound }
         let (domain, policy, expiry, requiresTLS, pool, sealed) = try row.decode(
             String.self, String.self, Int32.self, Bool.self, String?.self, [UInt8]?.self)
-        guard let sealed else { throw CampaignError.purged }
+        guard let sealed, !sealed.isEmpty else { throw CampaignError.purged }
         guard let inDoubt = InDoubtPolicy(rawValue: policy) else { throw OctetReader.malformed }
         return SendableCampaign(
             account: account, campaign: campaign,
@@ -60,13 +60,14 @@ package struct DeliveryStore: Sendable {
         }
     }
 
-    /// Destroys the data of a campaign whose recipients all have their outcome; see ``CampaignPurger/complete(_:_:)``.
+    /// Ends a campaign whose recipients all have their outcome, and destroys its data when it is time; see
+    /// ``CampaignPurger/complete(_:_:)``.
     @discardableResult
     package func complete(_ account: AccountID, _ campaign: CampaignID) async throws -> PurgeCertificate? {
         try await purger.complete(account, campaign)
     }
 
-    /// Campaigns that are done but not purged, say because the node that settled the last batch died.
+    /// Campaigns that are done and whose purge is due, say because the node that settled the last batch died.
     package func unfinishedCompletions() async throws -> [(account: AccountID, campaign: CampaignID)] {
         try await purger.unfinished()
     }

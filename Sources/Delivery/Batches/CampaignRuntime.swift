@@ -30,7 +30,8 @@ final class CampaignRuntime: Sendable {
     /// - Parameter brakeShare: of answers that may be blocks before the campaign is to be paused; nil for any.
     init(
         account: AccountID, campaign: CampaignID, sendable: SendableCampaign, signer: DKIMSigner, keys: AccountKeys,
-        sealer: JournalSealer? = nil, inDoubtResends: Int = 1, publicURL: String?, brakeShare: Double? = nil
+        sealer: JournalSealer? = nil, inDoubtResends: Int = 1, publicURL: String?,
+        feedbackSender: FeedbackSender = .standard, brakeShare: Double? = nil
     ) throws {
         self.account = account
         self.campaign = campaign
@@ -43,7 +44,7 @@ final class CampaignRuntime: Sendable {
         sourcePool = sendable.sourcePool
         self.keys = keys
         self.sealer = sealer
-        feedbackID = "\(campaign):\(account):sluice"
+        feedbackID = feedbackSender.feedbackID(campaign, account)
         self.publicURL = publicURL
         blockBrake = Mutex(brakeShare.map { BlockBrake(share: $0) })
     }

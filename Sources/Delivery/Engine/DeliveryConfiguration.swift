@@ -1,4 +1,5 @@
 import Campaigns
+import MailTypes
 package import SMTPProtocol
 package import SMTPTransport
 package import TLSPolicies
@@ -58,6 +59,8 @@ package struct DeliveryConfiguration: Sendable {
     package var journalInterval: Duration = .milliseconds(15)
     /// `https://…` under which recipients reach the unsubscribe page; without it no List-Unsubscribe is written.
     package var publicURL: String?
+    /// Who sends, the last part of Feedback-ID: receivers count complaints by it. See ``FeedbackSender``.
+    package var feedbackSender = FeedbackSender.standard
     /// Seconds that mails under way may take to finish when the node stops.
     package var drainSeconds = 30
     /// The protection of the way to smarthosts that say nothing else, and of every way where receivers publish nothing.
@@ -70,6 +73,15 @@ package struct DeliveryConfiguration: Sendable {
     /// Nil: receivers are told nothing of their TLS, and nothing is counted for it. Says nothing of mail
     /// that smarthosts take.
     package var tlsReports: TLSReportSettings?
+
+    /// The addresses that mail leaves from. None behind smarthosts, which have their own.
+    ///
+    /// - Parameter own: of this machine. Where no sources are named, the system picks among those that the Internet knows.
+    func sourceAddresses(of own: Set<IPAddress>) -> [IPAddress] {
+        guard deliversDirectly else { return [] }
+        guard !sources.isEmpty else { return Array(own.filter(\.isGlobal)) }
+        return sources.values.flatMap(\.sources).compactMap { IPAddress($0.address) }
+    }
 
     package init(node: String, heloName: String) {
         self.node = node

@@ -75,7 +75,9 @@ struct EngineAssembly {
             sender: sender, dice: given.dice)
         orders = OrderKeeper(
             store: store, batches: batches, lanes: lanes, gates: gates, clock: given.clock, logger: logger)
-        recovery = NodeRecovery(node: configuration.node, store: store, vault: given.vault, logger: logger)
+        recovery = NodeRecovery(
+            node: configuration.node, sources: configuration.sourceAddresses(of: given.ownAddresses), store: store,
+            vault: given.vault, logger: logger)
         let completion = CampaignCompletion(store: store, runtimes: runtimes, logger: logger)
         let worker = BatchWorker(
             node: configuration.node, store: store, journal: journal, runtimes: runtimes,
@@ -115,6 +117,7 @@ extension EngineAssembly.Materials {
                 keys: try await vault.accountKeys(account),
                 sealer: local == nil ? nil : JournalSealer(key: try await vault.campaignKey(account, campaign)),
                 inDoubtResends: configuration.inDoubtResends, publicURL: configuration.publicURL,
+                feedbackSender: configuration.feedbackSender,
                 brakeShare: configuration.refusals.brakeShare)
         }
     }

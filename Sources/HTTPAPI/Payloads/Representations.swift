@@ -53,6 +53,7 @@ extension Campaign {
         json.member("pause_reason", pauseReason)
         json.member("failed_at", failedAt.map(Timestamp.text))
         json.member("completed_at", completedAt.map(Timestamp.text))
+        json.member("results_until", resultsUntil.map(Timestamp.text))
         json.member("purged_at", purgedAt.map(Timestamp.text))
         if let order { json.member("order", raw: order) }
         json.endObject()

@@ -63,7 +63,7 @@ struct CampaignEventRoutes: Sendable {
                 try await writer.write(ByteBuffer(string: ":\n\n"))
                 lastWrite = .now
             }
-            if status.campaign.purgedAt != nil || ContinuousClock.now > end || Task.isShuttingDownGracefully { return }
+            if status.campaign.hasEnded || ContinuousClock.now > end || Task.isShuttingDownGracefully { return }
             try await Task.sleep(for: Self.interval)
             status = try await campaigns.get(status.campaign.account, status.campaign.id)
         }

@@ -35,8 +35,9 @@ struct APIFixture: Sendable {
     static func shared() async throws -> APIFixture { try await task.value }
     private static let task = Task { try await make() }
 
-    static func make() async throws -> APIFixture {
-        let stores = try await Stores.open(adding: IdentitySchema.migrations)
+    /// - Parameter resultsFor: seconds for which outcomes can be read after the end of a campaign.
+    static func make(resultsFor: Int = 0) async throws -> APIFixture {
+        let stores = try await Stores.open(adding: IdentitySchema.migrations, resultsFor: resultsFor)
         return APIFixture(
             stores: stores,
             services: APIServices(
@@ -72,9 +73,9 @@ struct APIFixture: Sendable {
 
     /// As ``withCustomer(credits:_:)``, for tests that deliver: workers claim the batches of all accounts.
     static func withOwnDatabase<Value>(
-        credits: Int64 = 1_000, _ body: @Sendable (APIFixture, Customer, API) async throws -> Value
+        credits: Int64 = 1_000, resultsFor: Int = 0, _ body: @Sendable (APIFixture, Customer, API) async throws -> Value
     ) async throws -> Value {
-        let fixture = try await make()
+        let fixture = try await make(resultsFor: resultsFor)
         let customer = try await fixture.customer(credits: credits)
         let value = try await fixture.withAPI(customer.key) { try await body(fixture, customer, $0) }
         await fixture.records.close()
@@ -154,7 +155,7 @@ extension APIFixture {
     /// Delivers everything of the account's campaign and completes it.
     func deliver(_ campaign: String, of account: AccountID, outcome: Outcome = .delivered) async throws {
         let id = CampaignID(campaign)
-        while try await services.campaigns.get(account, try require(id)).campaign.purgedAt == nil {
+        while try await !services.campaigns.get(account, try require(id)).campaign.hasEnded {
             for batch in try await store.claim(node: "worker", leaseSeconds: 60, limit: 8) {
                 let entries = batch.records.flatMap { record in
                     [

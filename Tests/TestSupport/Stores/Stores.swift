@@ -18,8 +18,10 @@ package struct Stores: Sendable {
     package let campaigns: CampaignService
     package let delivery: DeliveryStore
 
-    /// - Parameter migrations: of rooms above, beside those of the ledger, the suppressions and the campaigns.
-    package static func open(adding migrations: [Migration] = []) async throws -> Stores {
+    /// - Parameters:
+    ///   - migrations: of rooms above, beside those of the ledger, the suppressions and the campaigns.
+    ///   - resultsFor: seconds for which outcomes can be read after the end of a campaign.
+    package static func open(adding migrations: [Migration] = [], resultsFor: Int = 0) async throws -> Stores {
         let records = try await TestDatabase.make(
             migrations: CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + migrations,
             logger: .silent)
@@ -33,7 +35,7 @@ package struct Stores: Sendable {
             domains: domains,
             campaigns: CampaignService(
                 records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
-                logger: .silent),
+                resultsFor: resultsFor, logger: .silent),
             delivery: DeliveryStore(
                 records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: .silent))
     }

@@ -11,6 +11,8 @@ import Vault
 /// another's.
 struct NodeRecovery {
     let node: String
+    /// That its mail leaves from, for advice on DNS.
+    var sources: [IPAddress] = []
     let store: DeliveryStore
     let vault: Vault
     let logger: Logger
@@ -22,7 +24,7 @@ struct NodeRecovery {
         try await store.register(node: node)
         do {
             if let local { try await takeUp(local) }
-            let incarnation = try await store.beginIncarnation(of: node)
+            let incarnation = try await store.beginIncarnation(of: node, sources: sources)
             // Last: until here the files prove what the database names.
             local?.begin(incarnation)
         } catch {
