@@ -86,6 +86,19 @@ final class HostileServer: Sendable {
             return false
         }
 
+        /// Reads the content up to its final dot, which counts as taken unless the script refuses it.
+        func untilEndOfContent() -> Bool {
+            while let line = line() {
+                guard line == "." else { continue }
+                server.took(recipient)
+                return true
+            }
+            return false
+        }
+
+        /// Loses what was read and not yet looked at.
+        func forget() { buffer.removeAll() }
+
         /// Serves as a good server does, to the end of the connection.
         ///
         /// - Parameter answer: to a command, in capitals; nil: as usual.
