@@ -302,10 +302,9 @@ struct BatchRunTests {
 extension BatchRun {
     /// A run that no database knows.
     static func sample(
-        _ count: Int, attempts: [UInt8]? = nil, leaseEnd: Double = .infinity, expiresAt: Int64 = .max,
-        clock: DeliveryClock = .system
+        _ count: Int, of account: AccountID = AccountID(rawValue: 1), attempts: [UInt8]? = nil,
+        leaseEnd: Double = .infinity, expiresAt: Int64 = .max, clock: DeliveryClock = .system
     ) throws -> BatchRun {
-        let account = AccountID(rawValue: 1)
         let campaign = CampaignID(rawValue: 1)
         let domain = try DomainName("shop.example")
         let records = try (0..<count).map { index in

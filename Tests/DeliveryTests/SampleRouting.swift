@@ -15,14 +15,17 @@ import TrafficShaping
 final class SampleRouting: Sendable {
     let dispatcher: Dispatcher
     let lanes: LaneRegistry
-    let fleet = FleetState()
+    let fleet: FleetState
     private let running: Task<Void, Never>
 
+    /// - Parameter carries: false leaves mail in its lanes.
     init(
         _ sender: any MailSender, _ budget: ConnectionBudget = ConnectionBudget(64), dice: Dice = .system,
         _ adjust: (inout DeliveryConfiguration) -> Void = { _ in },
-        gate: @escaping LaneRegistry.ProviderGate = { _, _ in nil }
+        accounts: [AccountID: AccountShaping] = [:], clock: DeliveryClock = .system,
+        carries: Bool = true, gate: @escaping LaneRegistry.ProviderGate = { _, _ in nil }
     ) {
+        fleet = FleetState(accounts: accounts)
         var configuration = DeliveryConfiguration(node: "n", heloName: "out.example.net")
         adjust(&configuration)
         let rules = ShapingRules(configuration.providers, configured: configuration.laneLimits)
@@ -30,14 +33,17 @@ final class SampleRouting: Sendable {
             configuration, rules: rules,
             in: LaneEnvironment(
                 policy: configuration.governor, budget: budget, fleet: fleet, sender: sender,
-                group: MultiThreadedEventLoopGroup.singleton, clock: .system, logger: .silent), providerGate: gate)
+                group: MultiThreadedEventLoopGroup.singleton, clock: clock, logger: .silent), providerGate: gate)
         self.lanes = lanes
         dispatcher = Dispatcher(
             resolver: DestinationResolver(configuration, rules: rules, resolver: nil),
             smarthosts: Smarthosts(configuration.smarthosts, domains: configuration.domains, rules: rules),
-            sources: SourceChooser(pools: configuration.sources, fleet: fleet, clock: .system),
+            sources: SourceChooser(pools: configuration.sources, fleet: fleet, clock: clock),
             lanes: lanes, sender: sender, dice: dice)
-        running = Task { await lanes.run() }
+        running = Task {
+            guard carries else { return }
+            await lanes.run()
+        }
     }
 
     func enqueue(_ positions: Range<Int>, of run: BatchRun, to destinations: Destination...) {

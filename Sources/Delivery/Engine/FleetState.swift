@@ -17,7 +17,10 @@ final class FleetState: Sendable {
         var places: [SourceUsage: Int] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
+
+    /// - Parameter accounts: what holds until the first news.
+    init(accounts: [AccountID: AccountShaping] = [:]) { state = Mutex(State(accounts: accounts)) }
 
     /// Nodes that deliver, this one included.
     var nodes: Int { state.withLock(\.nodes) }

@@ -78,7 +78,7 @@ final class Dispatcher: Sendable {
         return (left, choice)
     }
 
-    /// How the best of the lanes stands that lead such mail there; one not made yet is open.
+    /// How the best of the lanes stands that lead such mail there.
     private func readiness(
         _ destination: Destination, _ origin: MailOrigin, at now: SteadySeconds
     ) -> LaneReadiness {
@@ -88,13 +88,7 @@ final class Dispatcher: Sendable {
     private func best(
         of sources: [MailSource?], to destination: Destination, at now: SteadySeconds
     ) -> LaneReadiness {
-        .best(of: sources.map { readiness(destination, $0, at: now) }, at: now)
-    }
-
-    private func readiness(
-        _ destination: Destination, _ source: MailSource?, at now: SteadySeconds
-    ) -> LaneReadiness {
-        lanes.known(destination.id.from(source?.address))?.readiness(at: now) ?? .open
+        .best(of: sources.map { lanes.readiness(destination, from: $0, at: now) }, at: now)
     }
 
     // MARK: Sources
@@ -111,7 +105,9 @@ final class Dispatcher: Sendable {
             return
         }
         let now = lanes.now()
-        let plan = sources.plan(mails, of: pool, to: destination, at: now) { readiness(destination, $0, at: now) }
+        let plan = sources.plan(mails, of: pool, to: destination, at: now) {
+            lanes.readiness(destination, from: $0, at: now)
+        }
         for (mail, seconds, reason) in plan.later {
             sender.requeue(mail, inSeconds: seconds, awaitsResume: false, because: reason)
         }
@@ -140,7 +136,7 @@ final class Dispatcher: Sendable {
     ) -> SteadySeconds {
         let pool = source.flatMap { sources.pools[$0.pool] }
         let others = pool?.reaching(destination).sources.filter { $0 != source } ?? []
-        var opens = others.map { readiness(destination, $0, at: now).opensAt(now) }
+        var opens = others.map { lanes.readiness(destination, from: $0, at: now).opensAt(now) }
         for other in smarthosts.others(than: destination) {
             opens.append(best(of: pool?.reaching(other).sources ?? [nil], to: other, at: now).opensAt(now))
         }
@@ -170,7 +166,9 @@ final class Dispatcher: Sendable {
     ) -> [QueuedMail] {
         guard let source, let pool = sources.pool(of: origin, to: destination) else { return mails }
         let now = lanes.now()
-        let others = pool.sources.filter { $0 != source && readiness(destination, $0, at: now).opensAt(now) <= now }
+        let others = pool.sources.filter {
+            $0 != source && lanes.readiness(destination, from: $0, at: now).opensAt(now) <= now
+        }
         guard !others.isEmpty else { return mails }
         let plan = sources.plan(
             mails.map { mail in
@@ -178,7 +176,7 @@ final class Dispatcher: Sendable {
                 mail.queuedAt = now
                 return mail
             }, of: SourcePool(name: pool.name, sources: others), to: destination, at: now
-        ) { readiness(destination, $0, at: now) }
+        ) { lanes.readiness(destination, from: $0, at: now) }
         for (source, mails) in plan.bySource { lane(to: destination, from: source).enqueue(mails, of: origin.account) }
         return plan.later.map(\.mail)
     }

@@ -103,7 +103,25 @@ final class LaneRegistry: Sendable {
         return lane
     }
 
-    func known(_ id: LaneID) -> Lane? { state.withLock { $0.entries[id]?.lane } }
+    /// How the lane stands that leads there; one not made yet as it would stand.
+    func readiness(_ destination: Destination, from source: MailSource?, at now: SteadySeconds) -> LaneReadiness {
+        let id = destination.id.from(source?.address)
+        let (known, order) = state.withLock { state in
+            let known = state.entries[id]?.lane
+            return (known, known == nil ? state.orders.order(for: id, at: now) : nil)
+        }
+        if let known { return known.readiness(at: now) }
+        if let order { return .rests(until: order.opensAt(now)) }
+        let provider = rules.provider(of: destination) ?? destination.provider
+        let opensAt = gate(to: destination, from: source, under: provider)?.opensAt(now) ?? now
+        return opensAt > now ? .rests(until: opensAt) : .open
+    }
+
+    private func gate(
+        to destination: Destination, from source: MailSource?, under provider: Provider
+    ) -> (any LaneGate)? {
+        destination.smarthost == nil ? providerGate(provider, source?.address) : nil
+    }
 
     var all: [Lane] { state.withLock { $0.entries.values.map(\.lane) } }
 
@@ -136,7 +154,7 @@ final class LaneRegistry: Sendable {
         let provider = provider ?? destination.provider
         let limits = rules.limits(to: destination, under: provider)
         let isShared = source == nil && destination.smarthost == nil
-        let gate = destination.smarthost == nil ? providerGate(provider, source?.address) : nil
+        let gate = gate(to: destination, from: source, under: provider)
         // Behind a gate the rate is the provider's.
         let siteRate = isShared && gate == nil ? limits.rate : nil
         return LaneRules(

@@ -69,6 +69,7 @@ struct SourceChooser: Sendable {
         _ pool: SourcePool, for mail: QueuedMail, to destination: Destination, day: Int, _ states: inout SourceStates,
         at now: SteadySeconds
     ) -> SourcePool.Choice {
+        if states.endMail { return .source(pool.sources[0]) }
         let key = Self.key(mail)
         func choose(_ restsUntil: (MailSource) -> SteadySeconds?) -> SourcePool.Choice {
             pool.choose(
@@ -82,7 +83,10 @@ struct SourceChooser: Sendable {
         }
         let choice = choose { states.restsUntil($0, withProbes: true) }
         if case .source = choice { return choice }
-        return choose { states.restsUntil($0, withProbes: false, now) }
+        let second = choose { states.restsUntil($0, withProbes: false, now) }
+        // Those that may send today end their mail; others may tomorrow.
+        if case .laterAt(.infinity) = second { return .laterThanToday }
+        return second
     }
 
     /// Sender and recipient, which greylists remember with the address that mail comes from.

@@ -264,7 +264,7 @@ extension LaneConduct {
 
     /// When a mail that comes now may be sent.
     package func opensAt(_ now: SteadySeconds) -> SteadySeconds {
-        if let order, order.action == .drain { return order.until ?? now + LaneGovernor.suspendedSeconds }
+        if let order, order.action == .drain { return order.opensAt(now) }
         return gates.reduce(governor.opensAt(now)) { max($0, $1.opensAt(now)) }
     }
 
@@ -275,6 +275,8 @@ extension LaneConduct {
     }
 
     func readiness(isIdle: Bool, at now: SteadySeconds) -> LaneReadiness {
+        // Other lanes come first: in one that fails, mail ends.
+        if let order, order.action == .fail { return .rests(until: order.opensAt(now)) }
         if order != nil { return .rests(until: opensAt(now)) }
         if let until = restsUntil(now) { return .rests(until: until) }
         guard governor.isProbing(at: now) else { return .open }

@@ -26,6 +26,14 @@ package struct LaneOrder: Sendable, Hashable {
         self.until = until
     }
 
+    /// When a lane under it takes mail again; never where what comes ends.
+    package func opensAt(_ now: SteadySeconds) -> SteadySeconds {
+        switch action {
+        case .drain, .suspend: until ?? now + LaneGovernor.suspendedSeconds
+        case .fail: .infinity
+        }
+    }
+
     /// The same order as it was read before; its end is told anew with each reading.
     package func isSame(as other: LaneOrder?) -> Bool {
         other.map { ($0.action, $0.reason, $0.givenAt) == (action, reason, givenAt) } ?? false

@@ -3,7 +3,7 @@ package enum LaneReadiness: Sendable, Hashable {
     case open
     /// One mail, to find out.
     case wantsProbe
-    /// - Parameter until: when to look again, at the latest.
+    /// - Parameter until: when to look again, at the latest; infinity for a lane in which mail ends.
     case rests(until: SteadySeconds)
 
     /// When to look again; now where a mail may come.

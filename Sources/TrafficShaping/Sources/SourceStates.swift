@@ -8,6 +8,9 @@ package struct SourceStates: Sendable {
         probes = sources.count == 1 ? [] : sources.filter { readiness($0) == .wantsProbe }
     }
 
+    /// The operator has the mail of all of them ended.
+    package var endMail: Bool { readiness.values.allSatisfy { $0 == .rests(until: .infinity) } }
+
     /// A source that one mail is to find out about, as long as others are open; each once.
     package mutating func takeProbe() -> MailSource? { probes.popLast() }
 

@@ -6,11 +6,13 @@ import TrafficShaping
 /// Seeded histories of a lane, judged by a simpler model: no mail is lost or doubled, the order is fair, limits hold, and
 /// each action has a reason.
 @Suite struct LaneMachineModelTests {
-    @Test(arguments: 0..<60) func `every history adds up`(seed: Int) throws {
-        var history = LaneHistory(seed: UInt64(seed))
+    @Test(arguments: Seed.range(60)) func `every history adds up`(seed: Seed) throws {
+        var history = LaneHistory(seed)
         for _ in 0..<600 { history.step() }
         history.finish()
-        #expect(history.faults.isEmpty, "seed \(seed): \(history.faults.prefix(3)) after \(history.log.suffix(12))")
+        #expect(
+            history.faults.isEmpty,
+            "\(seed.testDescription): \(history.faults.prefix(3)) after \(history.log.suffix(12))")
     }
 }
 
@@ -66,8 +68,8 @@ private struct LaneHistory {
     private(set) var faults: [String] = []
     private(set) var log: [String] = []
 
-    init(seed: UInt64) {
-        generator = SeededGenerator(seed: seed)
+    init(_ seed: Seed) {
+        generator = SeededGenerator(seed)
         let rates: [MessageRate?] = [nil, nil, MessageRate(5, per: .second), MessageRate(30, per: .minute)]
         limits = LaneLimits(
             connections: Int.random(in: 1...6, using: &generator),
