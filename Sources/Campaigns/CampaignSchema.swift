@@ -63,6 +63,8 @@ package enum CampaignSchema {
                 -- Addresses that the node's mail leaves from, as text.
                 ALTER TABLE nodes ADD COLUMN sources text[] NOT NULL DEFAULT '{}';
                 """),
+        Migration(version: 490, name: "blocks of campaigns", sql: blocks),
+        Migration(version: 491, name: "warm-up of nodes' sources", sql: nodeSources),
     ]
 
     /// What providers want nothing from which source, and until when, so that what one node has met stops all. No account

@@ -99,7 +99,7 @@ struct SendingDomainsTests {
         let added = try await fixture.domains.add(fixture.account, name, algorithms: [.ed25519SHA256])
         #expect(added.records.contains { $0.value == "v=spf1 mx -all" })
         func register(_ node: String, _ addresses: [String]) async throws {
-            try await fixture.store.register(node: node, sources: addresses.compactMap { IPAddress($0) })
+            try await fixture.store.beginIncarnation(of: node, sources: addresses.compactMap { IPAddress($0) })
         }
         try await register("a", ["192.0.2.20", "2001:db8::2", "192.0.2.3"])
         try await register("b", ["192.0.2.20", "198.51.100.1"])

@@ -1,7 +1,9 @@
 import Campaigns
 import MailTypes
+import Postgres
 import SMTPProtocol
 import Synchronization
+import TestDatabases
 import TestSupport
 import Testing
 import TrafficShaping
@@ -19,8 +21,13 @@ struct BlockTests {
         // Too few for the campaign to be paused.
         let campaign = try await fixture.send(6)
         try await fixture.withEngine(to: server) { _ in
+            // Customer and operator are told all the same.
+            try await eventually("the campaign tells of its blocks") {
+                try await fixture.service.get(fixture.account, campaign).blocks.first?.text.contains("blocked") == true
+            }
             let status = try await fixture.end(of: campaign)
             #expect(status.counters.delivered == 6)
+            #expect(status.blocks.map(\.reply.code) == [554] && status.blocks.map(\.count) == [12])
         }
         for number in 0..<6 { #expect(try await fixture.suppression(of: number) == nil) }
         #expect(try await fixture.problemsOfBooks() == [])
@@ -48,6 +55,73 @@ struct BlockTests {
             #expect(try await fixture.end(of: campaign).counters.delivered == 60)
         }
         #expect(try await fixture.problemsOfBooks() == [])
+    }
+
+    // MARK: Nodes
+
+    private static func watch(_ fixture: DeliveryFixture, _ metrics: DeliveryMetrics = DeliveryMetrics()) -> BlockWatch
+    {
+        BlockWatch(store: fixture.store, share: 0.3, metrics: metrics, logger: .silent)
+    }
+
+    private static func answer(
+        _ watch: BlockWatch, _ batch: BatchID, blocks: Int, of answers: Int, isFirstAttempt: Bool = true
+    ) {
+        for number in 0..<answers {
+            watch.answered(
+                batch, isBlock: number < blocks, isFirstAttempt: isFirstAttempt,
+                RecipientReply(code: 554, enhanced: EnhancedStatusCode("5.7.1"), text: "no, <person0@example.org>"))
+        }
+    }
+
+    @Test func `blocks that nodes meet one by one pause the campaign together`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(4)
+        let batch = BatchID(account: fixture.account, campaign: campaign, number: 1)
+        func state() async throws -> CampaignState { try await fixture.service.get(fixture.account, campaign).state }
+        let metrics = DeliveryMetrics()
+        let watches = [Self.watch(fixture, metrics), Self.watch(fixture, metrics)]
+        Self.answer(watches[0], batch, blocks: 12, of: 12)
+        await watches[0].tell()
+        #expect(try await state() == .queued)
+        Self.answer(watches[1], batch, blocks: 12, of: 20)
+        #expect(watches[1].reports.map(\.count) == [12])
+        await watches[1].tell(of: batch)
+        #expect(try await state() == .paused)
+        #expect(metrics.counts.blocks == 24 && metrics.counts.campaignsBlocked == 1)
+        let status = try await fixture.service.get(fixture.account, campaign)
+        #expect(status.campaign.pauseReason?.contains("554 5.7.1 no, ") == true)
+        #expect(!status.blocks[0].text.contains("person0"))
+        #expect(watches[1].reports.allSatisfy { !$0.reply.contains("person0") })
+    }
+
+    @Test func `a node that is blocked pauses no campaign whose mail the others deliver`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(4)
+        let batch = BatchID(account: fixture.account, campaign: campaign, number: 1)
+        let watches = [Self.watch(fixture), Self.watch(fixture)]
+        Self.answer(watches[1], batch, blocks: 0, of: 200)
+        await watches[1].tell()
+        Self.answer(watches[0], batch, blocks: 30, of: 30)
+        // Later attempts are refused again, and decide nothing.
+        Self.answer(watches[0], batch, blocks: 90, of: 90, isFirstAttempt: false)
+        await watches[0].tell()
+        let status = try await fixture.service.get(fixture.account, campaign)
+        #expect(status.state == .queued && status.blocks.map(\.count) == [120])
+    }
+
+    @Test func `what could not be told is told later`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(4)
+        let watch = Self.watch(fixture)
+        Self.answer(watch, BatchID(account: fixture.account, campaign: campaign, number: 1), blocks: 25, of: 25)
+        try await fixture.records.owner.query("ALTER TABLE campaign_blocks RENAME TO elsewhere")
+        await watch.tell()
+        try await fixture.records.owner.query("ALTER TABLE elsewhere RENAME TO campaign_blocks")
+        #expect(try await fixture.service.get(fixture.account, campaign).state == .queued)
+        await watch.tell()
+        let status = try await fixture.service.get(fixture.account, campaign)
+        #expect(status.state == .paused && status.blocks.map(\.count) == [25])
     }
 
     @Test func `what stays blocked bounces after its attempts, with the reply`() async throws {

@@ -119,8 +119,8 @@ import TrafficShaping
 
     // MARK: From end to end
 
-    /// `plain` takes mail without TLS, `secure` under a certificate that nobody vouches for, `six` is the same site's IPv6
-    /// address.
+    /// `plain` takes mail without TLS, `secure` under a certificate that nobody vouches for, `six` has an
+    /// IPv6 address where nobody listens.
     private static let zone = """
         plain MX 10 mx.plain
         mx.plain A 127.0.0.20
@@ -141,7 +141,6 @@ import TrafficShaping
 
     private struct Hosts {
         let plain = MailServer()
-        let six = MailServer()
         let relay = MailServer()
         let other = MailServer()
         let secure: MailServer
@@ -149,11 +148,9 @@ import TrafficShaping
         func run(_ body: (_ port: Int) async throws -> Void) async throws {
             let port = try Socket.freePort()
             try await plain.run(on: "127.0.0.20", port: port) { _ in
-                try await six.run(on: "::1", port: port) { _ in
-                    try await secure.run(on: "127.0.0.21", port: port) { _ in
-                        try await relay.run(on: "127.0.0.22", port: port) { _ in
-                            try await other.run(on: "127.0.0.23", port: port) { _ in try await body(port) }
-                        }
+                try await secure.run(on: "127.0.0.21", port: port) { _ in
+                    try await relay.run(on: "127.0.0.22", port: port) { _ in
+                        try await other.run(on: "127.0.0.23", port: port) { _ in try await body(port) }
                     }
                 }
             }
@@ -217,7 +214,8 @@ import TrafficShaping
         try await hosts.run { port in
             try await withEngine(fixture, port: port, rules) { engine in
                 try await mail(
-                    fixture, ["plain", "one", "two", "secure", "strict", "four", "six", "nosix", "both"], delivered: 5)
+                    fixture, ["plain", "one", "two", "secure", "strict", "four", "six", "nosix", "both"],
+                    delivered: 4)
                 let sites = engine.status.lanes.map(\.site)
                 for site in [
                     "mx.plain.example", "mx.plain.example (mx.plain.example=encrypted)", "mx.both.example (ipv4)",
@@ -228,8 +226,8 @@ import TrafficShaping
                 }
             }
         }
-        #expect(Self.recipients(hosts.plain) == ["r@plain.example", "r@four.example"])
-        #expect(Self.recipients(hosts.six) == ["r@six.example", "r@both.example"])
+        // Nobody listens at the IPv6 address: what goes there first goes to IPv4 then, and what is for IPv6 alone waits.
+        #expect(Self.recipients(hosts.plain) == ["r@plain.example", "r@four.example", "r@both.example"])
         #expect(Self.recipients(hosts.secure) == ["r@secure.example"])
         #expect(hosts.secure.mails.map(\.wasEncrypted) == [true])
     }

@@ -80,7 +80,10 @@ struct ExpiryTests {
     }
 
     @Test func `who waits for an allowance or a site is told so at the end`() {
-        #expect(RequeueReason.allowance.endText == "the allowance of the warm-up did not reach it before the expiry")
-        #expect(RequeueReason.site.endText == "its site took no more mail before the expiry")
+        #expect(
+            RequeueReason.allowance.endReply.text == "the allowance of the warm-up did not reach it before the expiry")
+        #expect(RequeueReason.site.endReply.text == "its site took no more mail before the expiry")
+        #expect(Set(RequeueReason.allCases.map(\.endReply.text)).count == RequeueReason.allCases.count)
+        #expect(RequeueReason.allCases.allSatisfy { $0.endReply.enhanced == EnhancedStatusCode("4.4.7") })
     }
 }

@@ -177,8 +177,8 @@ import TrafficShaping
                 name: "test-bare", zone: Self.plain, hosts: [.noTLS], policy: policy("testing"), end: .plaintext,
                 failures: [.startTLSNotSupported]),
             Case(
-                name: "test-mx", zone: Self.plain, hosts: [own], policy: policy("testing", "mx.elsewhere.plain"),
-                end: .encrypted, failures: [.validationFailure]),
+                name: "test-mx", zone: Self.plain, hosts: [try trusted("test-mx")],
+                policy: policy("testing", "mx.elsewhere.plain"), end: .encrypted, failures: [.validationFailure]),
             Case(
                 name: "dead", zone: Self.plain, hosts: [own], policy: policy("enforce"), policyHost: 250,
                 end: .encrypted, failures: [.stsPolicyFetchError]),

@@ -109,6 +109,9 @@ struct ShapingTests {
             try await fixture.withEngine(port: port, { $0.sources = Self.pools(["shop", "news"], sources) }) { _ in
                 let counters = try await fixture.end(of: campaign).counters
                 #expect(counters.delivered == 20)
+                try await eventually("the database knows what was sent") {
+                    try await fixture.store.countUsage([:], onDay: today).values.reduce(0, +) > 0
+                }
             }
         }
         #expect(server.peers == ["127.0.0.3", "127.0.0.4"])

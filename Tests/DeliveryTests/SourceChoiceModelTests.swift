@@ -48,7 +48,8 @@ private struct SourceHistory {
         pool = SourcePool(name: "bulk", sources: sources)
         secondsOfDay = Int64.random(in: 0..<86_400, using: &generator)
         let time = Int64(Self.day) * 86_400 + secondsOfDay
-        chooser = SourceChooser(pools: ["bulk": pool], fleet: FleetState(), 
+        chooser = SourceChooser(
+            pools: ["bulk": pool], fleet: FleetState(),
             clock: DeliveryClock(steady: { 0 }, wall: { Double(time) }))
         destination = try .sample(["127.0.0.1"], port: 25)
         run = try BatchRun.sample(500)

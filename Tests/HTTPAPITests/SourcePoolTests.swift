@@ -54,6 +54,7 @@ struct SourcePoolTests {
             #expect(try await quote()["source_pool_problem"].string == nil)
 
             try await fixture.store.register(node: "one")
+            try await fixture.store.beginIncarnation(of: "one")
             _ = try await fixture.store.heartbeat(node: "one", aliveSeconds: 30, pools: ["default"])
             #expect(try await quote()["source_pool_problem"].string?.contains("no node") == true)
             try await api.post("/v1/campaigns/\(id)/send").expectProblem(422, "source_pool_unknown")

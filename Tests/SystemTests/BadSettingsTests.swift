@@ -69,7 +69,7 @@ import Testing
         (["--route", "smtp://a.example", "--routes", "/none"], "exclude each other"),
         (["--route", "smtp://u:p@a.example", "--tls", "opportunistic"], "need TLS"),
         (["--tls-report-from", "nobody"], "tlsReportFrom"), (["--feedback-id-sender", "a:b:c"], "feedbackIdSender"),
-        (["--results-for", "604801"], "resultsFor"), (["--results-for", "-1"], "resultsFor"),
+        (["--results-for", "604801"], "resultsFor"), (["--results-for=-1"], "resultsFor"),
         (["--allow-private-destinations", "--http", "0.0.0.0:0"], "allowPrivateDestinations"),
     ]) func `settings out of bounds`(_ arguments: [String], _ words: String) throws {
         let directory = try TemporaryDirectory()

@@ -46,6 +46,8 @@ struct APIClient: Sendable {
         let counters: Counters
         let credits: Credits
         let resultsUntil, purgedAt: String?
+        /// What paused it, where nobody asked for that.
+        let pauseReason: String?
 
         struct Counters: Decodable, Sendable, Equatable {
             let recipients, pending, deferred, delivered, bounced, expired, suppressed, invalid, cancelled: Int
@@ -79,6 +81,11 @@ struct APIClient: Sendable {
     struct Quote: Decodable, Sendable {
         let recipients, deliverable, suppressed: Int
         let credits, available: Int64
+        let warnings: [Warning]
+
+        struct Warning: Decodable, Sendable {
+            let detail: String
+        }
     }
 
     /// Finds out within five seconds whether a server answers at all.

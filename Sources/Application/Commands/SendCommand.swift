@@ -129,6 +129,7 @@ struct SendCommand: AsyncParsableCommand {
         guard report.accepted > 0 else { throw CommandFailure("\(recipients) holds no recipient") }
         let cost = try await client.get(path + "/quote", as: APIClient.Quote.self)
         StandardOutput.note("costs \(grouped(cost.credits)) of \(grouped(cost.available)) credits")
+        for warning in cost.warnings { StandardOutput.note("warning: \(warning.detail)") }
     }
 
     private func start(_ path: String, _ client: APIClient) async throws {
@@ -206,7 +207,10 @@ struct SendCommand: AsyncParsableCommand {
     private func watch(_ path: String, _ id: String, _ client: APIClient) async throws {
         let bar = ProgressBar("Sending")
         var campaign = try await state(path, id, client)
+        var told: String?
         while !campaign.isOver {
+            if let reason = campaign.pauseReason, reason != told { StandardOutput.note("paused: \(reason)") }
+            told = campaign.pauseReason
             let counters = campaign.counters
             bar.update(
                 counters.final, of: counters.recipients,

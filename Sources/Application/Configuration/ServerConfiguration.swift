@@ -40,6 +40,8 @@ struct ServerConfiguration: Sendable {
     init(_ settings: Settings, descriptors: FileDescriptorBudget, logger: Logger) throws {
         self.descriptors = descriptors
         draftDays = try settings.number("draftDays", default: 30, in: 1...3_650)
+        // The records read it; a wrong one is refused here, before anything is opened.
+        _ = try settings.resultsSeconds()
         roles = try Self.roles(settings)
         http = try settings.endpoint("http", default: "127.0.0.1:8025")
         tls = try Self.tls(settings)

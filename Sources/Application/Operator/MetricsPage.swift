@@ -91,6 +91,9 @@ struct MetricsPage {
             $0.add(counts.batchesAbandoned, ["event": "abandoned"])
             $0.add(counts.batchesFailed, ["event": "failed"])
         }
+        text.family("sluice_blocks_total", .counter, "Attempts that receivers refused for their sender.") {
+            $0.add(counts.blocks)
+        }
         text.family(
             "sluice_campaigns_blocked_total", .counter, "Campaigns paused because receivers refuse their sender."
         ) {

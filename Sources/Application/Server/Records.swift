@@ -45,7 +45,7 @@ final class Records: Sendable {
                 file: settings.text("masterKeyFile", default: directory + "/master.key"))
             // What DNS advice names as the bounce host.
             let bounceHost = settings.text("helo").flatMap { try? DomainName($0) }
-            let resultsFor = try settings.number("resultsFor", default: 86_400, in: CampaignLimits.resultsSeconds)
+            let resultsFor = try settings.resultsSeconds()
             return try await Records(
                 databases, masterKey: masterKey, bounceHost: bounceHost, resultsFor: resultsFor, logger: logger)
         } catch {
@@ -119,6 +119,11 @@ final class Records: Sendable {
 }
 
 extension Settings {
+    /// For how long outcomes can be read after the end of a campaign.
+    func resultsSeconds() throws -> Int {
+        try number("resultsFor", default: 86_400, in: CampaignLimits.resultsSeconds)
+    }
+
     /// `SLUICE_DATA`, or `/var/lib/sluice` for root and `~/.local/share/sluice` for others.
     var dataDirectory: String {
         let fallback = geteuid() == 0 ? "/var/lib/sluice" : NSHomeDirectory() + "/.local/share/sluice"

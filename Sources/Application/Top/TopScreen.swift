@@ -46,6 +46,7 @@ struct TopScreen: Sendable {
         guard let latest else { return [] }
         let style = TextStyle(isOn: styled)
         var head = self.head(latest, style)
+        head += blockLines(latest.status.blocks, style)
         if let trouble { head.append(style.red(trouble)) }
         let accounts = accountLines(latest, most: height == .max ? .max : max(3, height / 4), style)
         let room = height == .max ? Int.max : max(1, height - head.count - accounts.count - 6)
@@ -76,6 +77,21 @@ struct TopScreen: Sendable {
                 + "\(tenths(latency)) ms a commit" + failures,
         ]
     }
+
+    /// Campaigns that receivers refuse at present.
+    private func blockLines(_ blocks: [CampaignBlockReport], _ style: TextStyle) -> [String] {
+        var lines = blocks.prefix(Self.mostBlocks).map { block in
+            style.red(
+                "blocked  campaign \(block.campaign) of account \(block.account): \(grouped(block.count)) refused, "
+                    + "last \(span(block.secondsAgo)) ago: \(block.reply)")
+        }
+        if blocks.count > Self.mostBlocks {
+            lines.append(style.dim("… and \(grouped(blocks.count - Self.mostBlocks)) more campaigns"))
+        }
+        return lines
+    }
+
+    private static let mostBlocks = 3
 
     private func rate(_ sample: TopSample, _ counter: (EngineStatus) -> Int) -> String {
         guard let previous else { return "0" }

@@ -1,9 +1,13 @@
 package import CreditLedger
 
-/// A campaign and its credits, read together.
+/// A campaign, its credits and what keeps its mail, read together.
 package struct CampaignStatus: Sendable, Hashable {
     package let campaign: Campaign
     package let credits: CampaignCredits
+    /// By which replies its mail was refused for its sender, the most frequent first.
+    package let blocks: [CampaignBlock]
+    /// What will keep some recipients from being reached, as known when the campaign was sent; nil at any other time.
+    package var warnings: [ReachWarning]?
 
     package var state: CampaignState { campaign.state }
     package var counters: CampaignCounters { campaign.counters }
@@ -29,4 +33,6 @@ package struct CampaignQuote: Sendable, Hashable {
     package var sourcePool: String?
     /// What keeps its mail from that pool now, and the campaign from being sent.
     package var sourcePoolProblem: String?
+    /// What would keep some of them from being reached, if the campaign were sent now.
+    package let warnings: [ReachWarning]
 }

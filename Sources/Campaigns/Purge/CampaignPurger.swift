@@ -117,13 +117,19 @@ struct CampaignPurger: Sendable {
         if locked.purgedAt != nil { return nil }
         guard let state = locked.state.isFinal ? locked.state : locked.state.applying(.complete)
         else { throw CampaignError.illegal(.complete, in: locked.state) }
-        for table in ["campaign_paces", "operator_orders"] {
+        for table in ["campaign_paces", "operator_orders", "campaign_answers"] {
             try await connection.query(
                 """
                 DELETE FROM \(identifier: table)
                 WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
                 """)
         }
+        // Codes and counts stay, for whoever asks why so few were reached.
+        try await connection.query(
+            """
+            UPDATE campaign_blocks SET text = ''
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+            """)
         rows["batches"] = Int64(
             try await connection.query(
                 """

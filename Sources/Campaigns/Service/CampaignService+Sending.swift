@@ -38,7 +38,13 @@ extension CampaignService {
             try await open(
                 account, campaign, state: next, holds: holds, recipients: current.counters.recipients,
                 scheduled: scheduled, now: now, on: connection)
-            return try await changed(account, campaign, onCommit, on: connection)
+            let reach = try await CampaignReach.read(account, pool: current.sourcePool, on: connection)
+            return try await changed(
+                account, campaign,
+                warnings: reach.warnings(
+                    recipients: Int(holds.reduce(0) { $0 + $1.amount }), start: (scheduled ?? now).seconds,
+                    seconds: current.expirySeconds),
+                onCommit, on: connection)
         }
         await completeIfDone(account, status.campaign)
         return status

@@ -34,6 +34,12 @@ extension CampaignService {
                     paused_at = NULL, pause_reason = NULL, started_at = coalesce(started_at, clock_timestamp())
                 WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
                 """)
+            // What paused it may be mended: it is judged anew.
+            try await connection.query(
+                """
+                DELETE FROM campaign_answers
+                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+                """)
             try await Campaign.moveBatches(of: account, campaign, from: .paused, to: .open, on: connection)
             try await connection.query("SELECT enqueue_account(\(account.rawValue), clock_timestamp())")
             try await CampaignChannel.notifyWork(on: connection)

@@ -82,11 +82,14 @@ package struct CampaignService: Sendable {
             let balance = try await ledger.balance(account, on: connection)
             let (lacking, isInvalid) = try await lackingVariables(account, campaign, on: connection)
             let invalid = isInvalid ? lacking.recipients : 0
+            let now = try await connection.query("SELECT clock_timestamp()").only.decode(PostgresTimestamp.self)
             return CampaignQuote(
                 recipients: current.counters.recipients, deliverable: Int(deliverable) - invalid,
                 suppressed: current.counters.recipients - Int(deliverable), invalid: invalid, lacking: lacking,
                 credits: deliverable, available: balance.available, sourcePool: current.sourcePool,
-                sourcePoolProblem: try await problem(ofPool: current.sourcePool, account, on: connection))
+                sourcePoolProblem: try await problem(ofPool: current.sourcePool, account, on: connection),
+                warnings: try await CampaignReach.read(account, pool: current.sourcePool, on: connection).warnings(
+                    recipients: Int(deliverable) - invalid, start: now.seconds, seconds: current.expirySeconds))
         }
     }
 
@@ -102,16 +105,18 @@ package struct CampaignService: Sendable {
     ) async throws -> CampaignStatus {
         CampaignStatus(
             campaign: try await Campaign.read(account, campaign, on: connection),
-            credits: try await ledger.campaignCredits(account: account, campaign: campaign, on: connection))
+            credits: try await ledger.campaignCredits(account: account, campaign: campaign, on: connection),
+            blocks: try await CampaignBlock.read(account, campaign, on: connection))
     }
 
     /// Ends the transaction of a change: whoever follows the campaign is told, and the caller's own writing goes with it.
     func changed(
-        _ account: AccountID, _ campaign: CampaignID, _ onCommit: CommitHook<CampaignStatus>?,
-        on connection: PostgresConnection
+        _ account: AccountID, _ campaign: CampaignID, warnings: [ReachWarning]? = nil,
+        _ onCommit: CommitHook<CampaignStatus>?, on connection: PostgresConnection
     ) async throws -> CampaignStatus {
         try await CampaignChannel.notifyProgress(account, campaign, on: connection)
-        let status = try await status(account, campaign, on: connection)
+        var status = try await status(account, campaign, on: connection)
+        status.warnings = warnings
         try await onCommit?(connection, status)
         return status
     }

@@ -12,9 +12,9 @@ struct BatchOpener: Sendable {
     let suppressions: JournalWriter.SuppressionCheck
     let clock: DeliveryClock
 
-    /// - Parameter endText: why none of the batch's mails may start, where its campaign has expired; nil where they get a
+    /// - Parameter endReason: why none of the batch's mails may start, where its campaign has expired; nil where they get a
     ///   last attempt.
-    func open(_ run: BatchRun, endingAs endText: String? = nil) async throws {
+    func open(_ run: BatchRun, endingFor endReason: RequeueReason? = nil) async throws {
         let suppressed = try await suppressions(run.batch.id.account, run.fingerprints)
         var toSend: [DomainName: [Int]] = [:]
         for (position, record) in run.batch.records.enumerated() {
@@ -23,8 +23,8 @@ struct BatchOpener: Sendable {
             if takeUp(run, position, record, mayMail: !isSuppressed && !run.isExpired(at: clock.seconds)) { continue }
             if isSuppressed {
                 fates.end(run, position, .suppressed, RecipientReply(text: "the address is suppressed"))
-            } else if let endText {
-                fates.end(run, position, .expired, RecipientReply(text: endText))
+            } else if let endReason {
+                fates.end(run, position, .expired, endReason.endReply)
             } else {
                 toSend[record.address.domain, default: []].append(position)
             }

@@ -14,6 +14,7 @@ struct BatchWorker: Sendable {
     let batches: ActiveBatches
     let orders: OrderKeeper
     let completion: CampaignCompletion
+    let blocks: BlockWatch
     let metrics: DeliveryMetrics
     let clock: DeliveryClock
     let logger: Logger
@@ -28,11 +29,11 @@ struct BatchWorker: Sendable {
             try await store.park(batch.id, node: node, epoch: batch.epoch, dueInSeconds: 1)
             return metrics.count(\.batchesParked)
         }
-        let endText = endText(of: batch)
+        let endReason = endReason(of: batch)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
-                    try await opener.open(run, endingAs: endText)
+                    try await opener.open(run, endingFor: endReason)
                 } catch {
                     run.stop(.abandon)
                     throw error
@@ -64,10 +65,10 @@ struct BatchWorker: Sendable {
     }
 
     /// Why mail of an expired campaign gets no last attempt: its operator, or its own rate, would not have it.
-    private func endText(of batch: ClaimedBatch) -> String? {
+    private func endReason(of batch: ClaimedBatch) -> RequeueReason? {
         guard batch.isExpired else { return nil }
-        if orders.active.names(batch.id) { return "the campaign expired while the operator had suspended it" }
-        return batch.isCapped ? "the rate of the campaign did not reach it before the expiry" : nil
+        if orders.active.names(batch.id) { return .operatorOrder }
+        return batch.isCapped ? .campaignRate : nil
     }
 
     // MARK: Settling
@@ -109,6 +110,7 @@ struct BatchWorker: Sendable {
             try await store.park(batch.id, node: node, epoch: batch.epoch, dueInSeconds: 0)
             metrics.count(\.batchesParked)
         case .settle(let settlement):
+            await blocks.tell(of: batch.id)
             let result = try await store.settle(batch.id, node: node, epoch: batch.epoch, settlement)
             metrics.count(\.batchesSettled)
             try await recall(settlement, ifRecalledSince: recalls)

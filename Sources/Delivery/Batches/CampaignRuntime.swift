@@ -3,7 +3,6 @@ import MailMessage
 import MailSigning
 import MailTypes
 import Synchronization
-import TrafficShaping
 import Vault
 
 /// What all mails of one campaign share: the compiled template, the signer, the account's keys.
@@ -25,13 +24,11 @@ final class CampaignRuntime: Sendable {
     let sealer: JournalSealer?
     let feedbackID: String
     private let publicURL: String?
-    private let blockBrake: Mutex<BlockBrake?>
 
-    /// - Parameter brakeShare: of answers that may be blocks before the campaign is to be paused; nil for any.
     init(
         account: AccountID, campaign: CampaignID, sendable: SendableCampaign, signer: DKIMSigner, keys: AccountKeys,
         sealer: JournalSealer? = nil, inDoubtResends: Int = 1, publicURL: String?,
-        feedbackSender: FeedbackSender = .standard, brakeShare: Double? = nil
+        feedbackSender: FeedbackSender = .standard
     ) throws {
         self.account = account
         self.campaign = campaign
@@ -46,14 +43,7 @@ final class CampaignRuntime: Sendable {
         self.sealer = sealer
         feedbackID = feedbackSender.feedbackID(campaign, account)
         self.publicURL = publicURL
-        blockBrake = Mutex(brakeShare.map { BlockBrake(share: $0) })
     }
-
-    /// A mail was accepted or refused.
-    ///
-    /// - Parameter isBlock: refused for its sender.
-    /// - Returns: whether the campaign is to be paused now; true once.
-    func answered(isBlock: Bool) -> Bool { blockBrake.withLock { $0?.answered(isBlock: isBlock) ?? false } }
 
     /// The same for each attempt at a recipient, so that a receiver can tell a second copy (RFC 5322 §3.6.4).
     func messageID(of record: RecipientRecord) -> String {

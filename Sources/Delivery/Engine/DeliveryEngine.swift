@@ -34,6 +34,7 @@ package final class DeliveryEngine: Service {
     let dispatcher: Dispatcher
     let rules: ShapingRules
     let gates: ProviderGates
+    let blocks: BlockWatch
     let orders: OrderKeeper
     private let claims: ClaimLoop
     private let leases: LeaseKeeper
@@ -74,11 +75,13 @@ package final class DeliveryEngine: Service {
         (recovery, journal, tlsReporter) = (parts.recovery, parts.journal, parts.tlsReporter)
         (lanes, dispatcher, rules, gates) = (parts.lanes, parts.dispatcher, parts.rules, parts.gates)
         (batches, orders, claims) = (parts.batches, parts.orders, parts.claims)
-        (leases, sweeps) = (parts.leases, parts.sweeps)
+        (leases, sweeps, blocks) = (parts.leases, parts.sweeps, parts.blocks)
     }
 
     package func run() async throws {
         try await recovery.begin(local)
+        try await store.publish(
+            configuration.sources.values.flatMap(\.sources).map { NodeSource($0) }, of: configuration.node)
         await withTaskCancellationHandler {
             await withGracefulShutdownHandler {
                 await runUntilStopped()
@@ -101,11 +104,13 @@ package final class DeliveryEngine: Service {
             group.addTask { await self.journal.run() }
             group.addTask { await self.lanes.run() }
             group.addTask { await self.leases.run() }
+            group.addTask { await self.blocks.run() }
             group.addTask { await self.orders.follow() }
             group.addTask { await self.sweeps.run() }
             group.addTask { await self.tlsReporter?.run() }
             await claims.run()
             await journal.flush()
+            await blocks.tell()
             await tlsReporter?.flush(looksUp: false)
             await lanes.shutdown()
             group.cancelAll()

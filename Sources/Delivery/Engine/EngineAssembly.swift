@@ -20,6 +20,7 @@ struct EngineAssembly {
     let leases: LeaseKeeper
     let sweeps: Sweeps
     let gates: ProviderGates
+    let blocks: BlockWatch
     /// Nil where receivers are told nothing of their TLS.
     let tlsReporter: TLSReporter?
 
@@ -53,7 +54,10 @@ struct EngineAssembly {
         let tlsResults = given.tlsReports.map { _ in TLSResults() }
         let runtimes = given.runtimes()
         journal = given.journal(budget)
-        let fates = given.fates(journal, runtimes)
+        blocks = BlockWatch(
+            store: store, share: configuration.refusals.brakeShare, metrics: given.metrics, clock: given.clock,
+            logger: logger)
+        let fates = given.fates(journal, blocks, fleet)
         let sender = Sender(
             fates: fates, marks: given.local?.marks, accounting: given.accounting, clock: given.clock, logger: logger)
         rules = ShapingRules(
@@ -84,8 +88,8 @@ struct EngineAssembly {
             opener: BatchOpener(
                 journal: journal, dispatcher: dispatcher, fates: fates, suppressions: given.suppressions,
                 clock: given.clock),
-            batches: batches, orders: orders, completion: completion, metrics: given.metrics, clock: given.clock,
-            logger: logger)
+            batches: batches, orders: orders, completion: completion, blocks: blocks, metrics: given.metrics,
+            clock: given.clock, logger: logger)
         claims = ClaimLoop(
             configuration: configuration, store: store, batches: batches, fleet: fleet, worker: worker,
             metrics: given.metrics, clock: given.clock, logger: logger)
@@ -117,8 +121,7 @@ extension EngineAssembly.Materials {
                 keys: try await vault.accountKeys(account),
                 sealer: local == nil ? nil : JournalSealer(key: try await vault.campaignKey(account, campaign)),
                 inDoubtResends: configuration.inDoubtResends, publicURL: configuration.publicURL,
-                feedbackSender: configuration.feedbackSender,
-                brakeShare: configuration.refusals.brakeShare)
+                feedbackSender: configuration.feedbackSender)
         }
     }
 
@@ -129,11 +132,10 @@ extension EngineAssembly.Materials {
             deadAfter: configuration.deadAfterCampaigns, metrics: metrics, clock: clock, logger: logger)
     }
 
-    fileprivate func fates(_ journal: JournalWriter, _ runtimes: RuntimeCache) -> FateRecorder {
+    fileprivate func fates(_ journal: JournalWriter, _ blocks: BlockWatch, _ fleet: FleetState) -> FateRecorder {
         FateRecorder(
-            journal: journal, retry: configuration.retry, refusals: configuration.refusals,
-            onBrake: BlockedCampaigns(store: store, runtimes: runtimes, metrics: metrics, logger: logger).pause,
-            metrics: metrics, clock: clock, dice: dice)
+            journal: journal, retry: configuration.retry, refusals: configuration.refusals, blocks: blocks,
+            hasRate: { fleet.shaping(of: $0)?.rate != nil }, metrics: metrics, clock: clock, dice: dice)
     }
 
     fileprivate func destinations(_ rules: ShapingRules) -> DestinationResolver {

@@ -29,7 +29,8 @@ extension DeliveryEngine {
                 AccountReport(
                     account: account.rawValue, isStopped: stopped.contains(account), batches: work.batches,
                     waiting: work.waiting, counts: counts[account] ?? AccountCounts())
-            }.sorted { $0.account < $1.account }, orders: orders.all.compactMap { OrderReport($0) })
+            }.sorted { $0.account < $1.account }, orders: orders.all.compactMap { OrderReport($0) },
+            blocks: blocks.reports)
     }
 
     // MARK: Orders

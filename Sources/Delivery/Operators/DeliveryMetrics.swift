@@ -93,6 +93,8 @@ package struct DeliveryCounts: Sendable, Hashable, Codable {
     package var acceptedEncrypted = 0
     package var acceptedVerified = 0
 
+    /// Answers that refused a mail for its sender.
+    package var blocks = 0
     /// Campaigns paused because their mail was refused for its sender.
     package var campaignsBlocked = 0
 

@@ -18,6 +18,27 @@ package struct EngineStatus: Sendable, Codable {
     package let accounts: [AccountReport]
     /// What operators have ordered, anywhere.
     package let orders: [OrderReport]
+    /// Campaigns whose mail this node saw refused for its sender in the last minutes, the latest first.
+    package let blocks: [CampaignBlockReport]
+}
+
+/// A campaign whose mail was refused for its sender.
+package struct CampaignBlockReport: Sendable, Codable, Hashable {
+    package let account: Int64
+    package let campaign: String
+    /// The last one, without addresses.
+    package let reply: String
+    /// Attempts that this node saw refused.
+    package let count: Int
+    package let secondsAgo: Double
+
+    package init(account: Int64, campaign: String, reply: String, count: Int, secondsAgo: Double) {
+        self.account = account
+        self.campaign = campaign
+        self.reply = reply
+        self.count = count
+        self.secondsAgo = secondsAgo
+    }
 }
 
 /// An operator's order that stands.

@@ -8,13 +8,13 @@ struct FateRecorder: Sendable {
     let journal: JournalWriter
     let retry: RetrySchedule
     var refusals = RefusalPolicy()
-    /// Told when a campaign is to be paused, with the refusal that decided.
-    var onBrake: BrakeHandler = { _, _, _ in }
+    /// Told of each answer.
+    var blocks: BlockWatch?
+    /// Whether the operator has set a rate for the account.
+    var hasRate: @Sendable (AccountID) -> Bool = { _ in false }
     let metrics: DeliveryMetrics
     let clock: DeliveryClock
     let dice: Dice
-
-    typealias BrakeHandler = @Sendable (AccountID, CampaignID, RecipientReply) -> Void
 
     // MARK: After an attempt
 
@@ -33,8 +33,10 @@ struct FateRecorder: Sendable {
         let decision = AttemptDecision(
             report.verdict, isExpired: run.isExpired(at: clock.seconds), resendsLeft: run.resendsLeft(position),
             bounces: refusal?.bounces(refusals, attempts: attempts))
-        // Later attempts come back to those that were refused before, and would make any campaign look blocked at its end.
-        if attempts == 1 { watch(run, report, refusal, reply) }
+        if report.verdict == .accepted || refusal != nil {
+            blocks?.answered(
+                run.batch.id, isBlock: refusal?.isBlock ?? false, isFirstAttempt: attempts == 1, reply)
+        }
         switch decision {
         case .final(let outcome):
             end(run, position, outcome, reply, finding: outcome == .bounced ? report.finding : .nothing)
@@ -45,13 +47,6 @@ struct FateRecorder: Sendable {
                 run, position, reply, inSeconds: leavesAtOnce ? 1 : retrySeconds(run, position, RetryClass(report)))
         }
         return decision
-    }
-
-    /// Tells once when too much of a campaign's mail is refused for its sender.
-    private func watch(_ run: BatchRun, _ report: DeliveryReport, _ refusal: Refusal?, _ reply: RecipientReply) {
-        guard report.verdict == .accepted || refusal != nil else { return }
-        guard run.runtime.answered(isBlock: refusal?.isBlock ?? false) else { return }
-        onBrake(run.batch.id.account, run.batch.id.campaign, reply)
     }
 
     /// An attempt failed for now.
@@ -92,7 +87,8 @@ struct FateRecorder: Sendable {
     /// A mail that may not start any more: its run was stopped, or its time is over.
     func endUnstarted(_ mail: QueuedMail) {
         guard !mail.run.isStopped else { return mail.run.finish(mail.position, .untouched) }
-        end(mail.run, mail.position, .expired, RecipientReply(text: "its turn did not come before the expiry"))
+        let reason = hasRate(mail.account) ? RequeueReason.accountRate : .turn
+        end(mail.run, mail.position, .expired, reason.endReply)
     }
 
     /// Gives the mail back untried.
@@ -100,7 +96,7 @@ struct FateRecorder: Sendable {
         let (run, position) = (mail.run, mail.position)
         guard !run.isStopped else { return run.finish(position, .untouched) }
         guard !run.isExpired(at: clock.seconds) else {
-            return end(run, position, .expired, RecipientReply(text: reason.endText))
+            return end(run, position, .expired, reason.endReply)
         }
         journal.record(run, [JournalEntry(run, position, .deferred, RecipientReply(text: reason.waitText))])
         metrics.count(\.requeued)

@@ -11,14 +11,19 @@ import Vault
 
 extension CampaignStatus {
     /// As `GET /v1/campaigns/{id}` tells it.
-    package var json: String { campaign.json(credits: credits) }
+    package var json: String { campaign.json(credits: credits, blocks: blocks, warnings: warnings) }
 }
 
 extension Campaign {
     /// - Parameters:
     ///   - credits: nil leaves them out, as lists do.
+    ///   - blocks: nil leaves them out, as lists do.
+    ///   - warnings: nil leaves them out, as all answers do but that to the sending.
     ///   - order: the operator's order, as JSON, for the operator's own lists; nil leaves it out.
-    package func json(credits: CampaignCredits?, order: String? = nil) -> String {
+    package func json(
+        credits: CampaignCredits?, blocks: [CampaignBlock]? = nil, warnings: [ReachWarning]? = nil,
+        order: String? = nil
+    ) -> String {
         var json = JSONText()
         json.beginObject()
         json.member("id", id.description)
@@ -51,10 +56,12 @@ extension Campaign {
         json.member("started_at", startedAt.map(Timestamp.text))
         json.member("paused_at", pausedAt.map(Timestamp.text))
         json.member("pause_reason", pauseReason)
+        if let blocks { json.member("blocks", blocks) }
         json.member("failed_at", failedAt.map(Timestamp.text))
         json.member("completed_at", completedAt.map(Timestamp.text))
         json.member("results_until", resultsUntil.map(Timestamp.text))
         json.member("purged_at", purgedAt.map(Timestamp.text))
+        if let warnings { json.member("warnings", warnings) }
         if let order { json.member("order", raw: order) }
         json.endObject()
         return json.text
@@ -85,8 +92,40 @@ extension CampaignQuote {
         json.member("available", available)
         json.member("source_pool", sourcePool)
         json.member("source_pool_problem", sourcePoolProblem)
+        json.member("warnings", warnings)
         json.endObject()
         return json.text
+    }
+}
+
+extension JSONText {
+    mutating func member(_ name: String, _ warnings: [ReachWarning]) {
+        key(name)
+        beginArray()
+        for warning in warnings {
+            beginObject()
+            member("code", warning.code.rawValue)
+            member("detail", warning.detail)
+            member("recipients", Int64(warning.recipients))
+            endObject()
+        }
+        endArray()
+    }
+
+    mutating func member(_ name: String, _ blocks: [CampaignBlock]) {
+        key(name)
+        beginArray()
+        for block in blocks {
+            beginObject()
+            member("code", Int64(block.reply.code))
+            member("enhanced", block.reply.enhanced?.description)
+            member("text", block.text.isEmpty ? nil : block.text)
+            member("count", Int64(block.count))
+            member("first_at", Timestamp.text(block.firstAt))
+            member("last_at", Timestamp.text(block.lastAt))
+            endObject()
+        }
+        endArray()
     }
 }
 

@@ -1,19 +1,14 @@
 /// Decides when so much of a campaign's mail is refused for what its sender is, does or sends that going on only does harm:
 /// each further refusal counts against the sender's standing.
 ///
-/// Counted are the last answers, older ones less: at ``memory`` answers all counts are halved.
-///
-///     var brake = BlockBrake(share: 0.3)
-///     if brake.answered(isBlock: true) { pause(campaign) }
+///     BlockBrake(share: 0.3).stops(answers: 70, blocks: 21)   // true
 package struct BlockBrake: Sendable, Hashable {
     /// Blocks that a campaign may meet before their share is looked at, so that a few strict sites stop no campaign.
     package static let leastBlocks = 20
-    static let memory = 1_000
+    /// Answers that are counted, older ones less: at so many all counts are brought down to half of it.
+    package static let memory = 1_000
 
     private let share: Double
-    private var answers = 0
-    private var blocks = 0
-    private var hasTripped = false
 
     /// - Parameter share: of the answers, above 0 and up to 1.
     package init(share: Double) {
@@ -21,18 +16,10 @@ package struct BlockBrake: Sendable, Hashable {
         self.share = share
     }
 
-    /// A mail was accepted or refused.
-    ///
-    /// - Parameter isBlock: refused, and not for its recipient.
-    /// - Returns: whether to stop now; true once.
-    package mutating func answered(isBlock: Bool) -> Bool {
-        answers += 1
-        if isBlock { blocks += 1 }
-        defer { if answers >= Self.memory { (answers, blocks) = (answers / 2, blocks / 2) } }
-        guard isBlock, !hasTripped, blocks >= Self.leastBlocks, Double(blocks) >= share * Double(answers) else {
-            return false
-        }
-        hasTripped = true
-        return true
+    /// - Parameters:
+    ///   - answers: mails that were accepted or refused.
+    ///   - blocks: those of them that were refused, and not for their recipient.
+    package func stops(answers: Double, blocks: Double) -> Bool {
+        blocks >= Double(Self.leastBlocks) && blocks >= share * answers
     }
 }

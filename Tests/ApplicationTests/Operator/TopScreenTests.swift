@@ -4,7 +4,10 @@ import Testing
 @testable import Delivery
 
 extension EngineStatus {
-    static func sample(lanes: [LaneReport] = [], accounts: [AccountReport] = [], delivered: Int = 12) -> EngineStatus {
+    static func sample(
+        lanes: [LaneReport] = [], accounts: [AccountReport] = [], delivered: Int = 12,
+        blocks: [CampaignBlockReport] = []
+    ) -> EngineStatus {
         var counts = DeliveryCounts()
         counts.delivered = delivered
         counts.acceptedPlain = 3
@@ -12,7 +15,8 @@ extension EngineStatus {
         for seconds in [0.0005, 0.004, 30] { counts.journal.count(seconds) }
         return EngineStatus(
             node: "n1", uptimeSeconds: 300, isDraining: false, counts: counts, activeBatches: 2, waitingMessages: 1_500,
-            connections: 4, connectionLimit: 4_096, lanes: lanes, accounts: accounts, orders: [])
+            connections: 4, connectionLimit: 4_096, lanes: lanes, accounts: accounts, orders: [],
+            blocks: blocks)
     }
 }
 
@@ -63,6 +67,20 @@ struct TopScreenTests {
         #expect(try #require(shown().first { $0.contains("mx") }).contains("mx0.example"))
         screen.scroll(by: -1_000)
         #expect(try #require(shown().first { $0.contains("mx") }).contains("mx99.example"))
+    }
+
+    @Test func `campaigns whose mail is blocked stand above all, the latest first`() {
+        let blocks = (0..<5).map { number in
+            CampaignBlockReport(
+                account: 7, campaign: "c\(number)", reply: "554 5.7.1 blocked", count: 1_000 + number,
+                secondsAgo: Double(number))
+        }
+        var screen = TopScreen()
+        screen.take(TopSample(.sample(blocks: blocks)))
+        let lines = screen.lines(width: 200, height: .max, styled: false)
+        #expect(
+            lines.contains("blocked  campaign c1 of account 7: 1,001 refused, last 1 s ago: 554 5.7.1 blocked"))
+        #expect(!lines.contains { $0.contains("campaign c3") } && lines.contains("… and 2 more campaigns"))
     }
 
     @Test func `keys are read one by one`() {
