@@ -74,7 +74,7 @@ struct Scenario: Encodable, Sendable {
         while html.utf8.count < size - 1_400 { html += Self.sentence }
         html += "</body></html>"
         return """
-            {"from":"City Library <news@\(domain)>","subject":"{{name}}, your points","html":"\(html)"}
+            {"from":"City Library <news@\(domain)>","subject":"{{name}}, your points","html":"\(html)","text_part":"none"}
             """
     }
 
