@@ -31,7 +31,11 @@ struct LaneWorker: Sendable {
         defer { environment.budget.giveBack() }
         let turnEnds = environment.clock.steady() + Self.turnSeconds
         while let next = lane.next(retires: true) {
-            if !endIfOver(next.mail) { await carry(Load(mail: next.mail, rules: next.rules)) }
+            if !endIfOver(next.mail) {
+                await carry(Load(mail: next.mail, rules: next.rules))
+                // A provider counts a connection until it is closed: only then may the next one be opened.
+                if next.rules.providerGate != nil { await lane.connections().pool.closed() }
+            }
             // Other lanes of the provider wait for its connections.
             if environment.clock.steady() >= turnEnds, next.rules.providerGate?.othersWait ?? false {
                 return lane.update { $0.workerYields(at: $1) }
@@ -82,7 +86,9 @@ struct LaneWorker: Sendable {
         } catch {
             if let load = hands.take() { failed(load, error, generation) }
         }
-        if let load = hands.take() { await carry(load) }
+        guard let load = hands.take() else { return }
+        if load.rules.providerGate != nil { await pool.closeIdle() }
+        await carry(load)
     }
 
     /// - Returns: false where another connection should carry the mail, which is in the hands again.

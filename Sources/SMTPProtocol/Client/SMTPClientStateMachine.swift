@@ -143,11 +143,12 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         case .transaction(var transaction):
             let progress = transaction.received(reply, inputFollows: parser.holdsFurtherReply)
             return advanced(progress, to: transaction)
-        case .idle, .quitting:
-            // 421, or a reply to nothing; after QUIT, the farewell.
+        case .idle:
+            // 421, or a reply to nothing.
             state = .closed
             return .close
-        case .closed:
+        case .quitting, .closed:
+            // The farewell. The server closes now (RFC 5321 §4.1.1.10), and counts the connection until it has.
             return .wait
         }
     }

@@ -167,6 +167,16 @@ package final class SMTPConnectionPool: Sendable {
         }
     }
 
+    /// Returns when no connection is being closed.
+    package func closed() async {
+        await withCheckedContinuation { continuation in
+            update { state in
+                state.closing.append(continuation)
+                return []
+            }
+        }
+    }
+
     /// Fails all who wait, and returns when every connection is closed: those in use once they are given back.
     package func shutdown() async {
         await withCheckedContinuation { continuation in
