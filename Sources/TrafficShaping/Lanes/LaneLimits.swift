@@ -28,8 +28,8 @@ package struct LaneLimits: Sendable, Hashable {
         self.blocksBeforePause = blocksBeforePause
     }
 
-    /// Connections worth having for a queue of this length: they grow with it, one for every four mails.
+    /// Connections worth having for a queue of this length: they grow with it, one for every eight mails.
     package func connections(forQueued queued: Int) -> Int {
-        min(connections, (queued + 3) / 4)
+        min(connections, (queued + 7) / 8)
     }
 }

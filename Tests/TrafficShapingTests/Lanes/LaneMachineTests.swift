@@ -39,7 +39,7 @@ struct NumberedMail: LaneMail, Hashable {
 
     // MARK: Workers
 
-    @Test(arguments: [(1, 1), (4, 1), (5, 2), (40, 10), (400, 20)])
+    @Test(arguments: [(1, 1), (8, 1), (9, 2), (80, 10), (400, 20)])
     func `workers come with the queue, up to the limit`(queued: Int, workers: Int) {
         var machine = Self.machine()
         let actions = machine.enqueued(Self.mails(0..<queued), of: Self.account, on: nil, at: 0)
@@ -88,7 +88,7 @@ struct NumberedMail: LaneMail, Hashable {
             var machine = Self.machine()
             machine.nodes = nodes
             #expect(
-                machine.enqueued(Self.mails(0..<100), of: Self.account, on: nil, at: 0).startWorkers == workers)
+                machine.enqueued(Self.mails(0..<200), of: Self.account, on: nil, at: 0).startWorkers == workers)
         }
     }
 
@@ -389,7 +389,7 @@ struct NumberedMail: LaneMail, Hashable {
 
     @Test func `a lane that awaits a connection of a gate starts no worker until it is granted one`() {
         var machine = Self.machine(connections: 4)
-        #expect(machine.enqueued(Self.mails(0..<8), of: Self.account, on: nil, at: 0).startWorkers == 2)
+        #expect(machine.enqueued(Self.mails(0..<16), of: Self.account, on: nil, at: 0).startWorkers == 2)
         machine.workersAwaitConnection(2)
         #expect(machine.workerCount == 0)
         #expect(machine.tick(at: 1).startWorkers == 0)
