@@ -257,6 +257,8 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         case .sendContent: sendContent()
         case .report(let report, let closing):
             upload = nil
+            // A connection without work keeps no room for a message: there may be thousands.
+            output = ByteBuffer()
             if closing { close() }
             let finished = delivery
             delivery = nil
