@@ -62,7 +62,7 @@ import Testing
         (554, "5.0.0 <spam@example.org> no such user", .hardBadMailbox, true),
     ]
 
-    @Test(arguments: replies.indices) func replies_are_told_apart(index: Int) {
+    @Test(arguments: replies.indices) func `replies are told apart`(index: Int) {
         let (code, text, replyClass, suppresses) = Self.replies[index]
         let result = ReplyClassifier.classify(code: code, enhanced: nil, text: text)
         #expect(result.replyClass == replyClass, "\(code) \(text)")
