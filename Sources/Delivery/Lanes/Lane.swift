@@ -133,24 +133,33 @@ final class Lane: Sendable {
 
     /// Each takes a connection of the provider's first, where those are shared.
     private func start(_ count: Int) {
-        let gate = state.withLock(\.rules.providerGate)
+        let (gate, others) = state.withLock { ($0.rules.providerGate, $0.machine.workerCount - count) }
         for started in 0..<count {
             guard gate?.takeConnection(for: self) ?? true else {
                 return state.withLock { $0.machine.workersAwaitConnection(count - started) }
             }
-            begin(gate)
+            begin(gate, others: others + started)
         }
     }
 
-    private func begin(_ gate: (any LaneGate)?) {
+    /// Without a connection to be had the mail stays in the queue, for the workers that have one.
+    private func begin(_ gate: (any LaneGate)?, others: Int) {
+        let queued = state.withLock(\.machine.queuedCount)
+        guard environment.budget.take(others: others, forQueued: queued) else { return beginNone(gate) }
         let begins = environment.workers.start {
             await LaneWorker(lane: self, environment: self.environment).run()
+            self.environment.budget.giveBack()
             guard let gate else { return }
             // Nothing stays open that the provider's other lanes may not count with.
             await self.state.withLock(\.pool)?.closeIdle()
             gate.giveBackConnection()
         }
         guard !begins else { return }
+        environment.budget.giveBack()
+        beginNone(gate)
+    }
+
+    private func beginNone(_ gate: (any LaneGate)?) {
         gate?.giveBackConnection()
         update { $0.workerFoundNoConnection(at: $1) }
     }
@@ -309,8 +318,8 @@ extension Lane: LaneGateUser {
     func connectionGranted() {
         let gate = state.withLock(\.rules.providerGate)
         let now = environment.clock.steady()
-        let actions = state.withLock { $0.machine.connectionGranted(at: now) }
-        if actions.startWorkers == 1 { begin(gate) } else { gate?.giveBackConnection() }
+        let (actions, workers) = state.withLock { ($0.machine.connectionGranted(at: now), $0.machine.workerCount) }
+        if actions.startWorkers == 1 { begin(gate, others: workers - 1) } else { gate?.giveBackConnection() }
         if let time = actions.wakeAt { wake(at: time, now) }
     }
 }

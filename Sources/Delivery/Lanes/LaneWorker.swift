@@ -26,9 +26,6 @@ struct LaneWorker: Sendable {
     }
 
     @concurrent func run() async {
-        // Without a connection to be had the mail stays in the queue, for the workers that have one.
-        guard environment.budget.take() else { return lane.update { $0.workerFoundNoConnection(at: $1) } }
-        defer { environment.budget.giveBack() }
         let turnEnds = environment.clock.steady() + Self.turnSeconds
         while let next = lane.next(retires: true) {
             if !endIfOver(next.mail) {
