@@ -2,7 +2,7 @@ import MailMessage
 import MailTypes
 
 /// Reads the binary form of ``RecipientBatch``. Every length is checked against what is left, so that damaged octets
-/// end in an error and not in a huge allocation.
+/// end in an error and not in a huge allocation. Variables are checked with the rest and read when they are asked for.
 enum RecipientBatchDecoder {
     static func decode(_ bytes: [UInt8]) throws(RecipientBatchError) -> [RecipientRecord] {
         let span = bytes.span
@@ -20,10 +20,11 @@ enum RecipientBatchDecoder {
         for _ in 0..<nameCount { names.append(try reader.text(span)) }
 
         let recordCount = try reader.count(span)
+        let source = StoredVariables.Source(bytes: bytes, names: names)
         var records: [RecipientRecord] = []
         records.reserveCapacity(recordCount)
         for _ in 0..<recordCount {
-            records.append(try record(span, &reader, domains, names))
+            records.append(try record(span, &reader, domains, source))
         }
         guard reader.position == span.count else { throw .malformed }
         return records
@@ -34,7 +35,8 @@ enum RecipientBatchDecoder {
     }
 
     private static func record(
-        _ span: Span<UInt8>, _ reader: inout Reader, _ domains: [DomainName], _ names: [String]
+        _ span: Span<UInt8>, _ reader: inout Reader, _ domains: [DomainName],
+        _ source: StoredVariables.Source
     ) throws(RecipientBatchError) -> RecipientRecord {
         guard let index = UInt32(exactly: try reader.varint(span)) else { throw .malformed }
         let attempt = try reader.octet(span)
@@ -47,9 +49,10 @@ enum RecipientBatchDecoder {
         var record = RecipientRecord(
             index: Int32(bitPattern: index), attempt: attempt,
             isSuppressed: flags & RecipientBatch.Flag.suppressed != 0, firstAttemptAt: firstAttemptAt,
-            address: try address(local, domain), name: name,
-            variables: try variables(span, &reader, names, depth: 0))
+            address: try address(local, domain), name: name)
         record.resends = flags >> RecipientBatch.Flag.resendsShift
+        record.keep(StoredVariables(source, at: reader.position))
+        try passVariables(span, &reader, nameCount: source.names.count, depth: 0)
         return record
     }
 
@@ -58,6 +61,50 @@ enum RecipientBatchDecoder {
         text.append("@")
         text.append(domain.text)
         do { return try EmailAddress(text) } catch { throw .malformed }
+    }
+
+    /// Checks variables without making them.
+    private static func passVariables(
+        _ span: Span<UInt8>, _ reader: inout Reader, nameCount: Int, depth: Int
+    ) throws(RecipientBatchError) {
+        for _ in 0..<(try reader.count(span)) {
+            guard try reader.varint(span) < UInt64(nameCount) else { throw .malformed }
+            try passValue(span, &reader, nameCount: nameCount, depth: depth)
+        }
+    }
+
+    private static func passValue(
+        _ span: Span<UInt8>, _ reader: inout Reader, nameCount: Int, depth: Int
+    ) throws(RecipientBatchError) {
+        // The import lets no deeper value in; damaged octets must not exhaust the stack.
+        guard depth <= ImportLimits.nestingDepth else { throw .malformed }
+        switch RecipientBatch.ValueKind(rawValue: try reader.octet(span)) {
+        case .null, .no, .yes: break
+        case .text, .falseText: try reader.passText(span)
+        case .list:
+            for _ in 0..<(try reader.count(span)) {
+                try passValue(span, &reader, nameCount: nameCount, depth: depth + 1)
+            }
+        case .object: try passVariables(span, &reader, nameCount: nameCount, depth: depth + 1)
+        case nil: throw .malformed
+        }
+    }
+
+    /// The variables that start at `position`, where ``decode(_:)`` has passed them.
+    static func variables(of source: StoredVariables.Source, at position: Int) -> MergeVariables {
+        do throws(RecipientBatchError) {
+            return try variables(source.bytes, source.names, at: position)
+        } catch {
+            preconditionFailure("the octets were checked when the batch was opened: \(error)")
+        }
+    }
+
+    private static func variables(
+        _ bytes: [UInt8], _ names: [String], at position: Int
+    ) throws(RecipientBatchError) -> MergeVariables {
+        let span = bytes.span
+        var reader = Reader(position: position)
+        return try variables(span, &reader, names, depth: 0)
     }
 
     private static func variables(
@@ -76,7 +123,6 @@ enum RecipientBatchDecoder {
     private static func value(
         _ span: Span<UInt8>, _ reader: inout Reader, _ names: [String], depth: Int
     ) throws(RecipientBatchError) -> MergeValue {
-        // The import lets no deeper value in; damaged octets must not exhaust the stack.
         guard depth <= ImportLimits.nestingDepth else { throw .malformed }
         switch RecipientBatch.ValueKind(rawValue: try reader.octet(span)) {
         case .null: return .null
@@ -132,6 +178,17 @@ enum RecipientBatchDecoder {
             defer { position += count }
             do {
                 return String(copying: try UTF8Span(validating: span.extracting(position..<(position + count))))
+            } catch {
+                throw .malformed
+            }
+        }
+
+        @inline(__always)
+        mutating func passText(_ span: Span<UInt8>) throws(RecipientBatchError) {
+            let count = try count(span)
+            defer { position += count }
+            do {
+                _ = try UTF8Span(validating: span.extracting(position..<(position + count)))
             } catch {
                 throw .malformed
             }

@@ -16,7 +16,12 @@ package struct RecipientRecord: Sendable, Hashable {
     package var address: EmailAddress
     /// Display name for the To field.
     package var name: String?
-    package var variables: MergeVariables
+    /// Read anew at each call where the record comes from a batch.
+    package var variables: MergeVariables {
+        get { storedVariables.read() }
+        set { storedVariables = StoredVariables(newValue) }
+    }
+    private var storedVariables: StoredVariables
 
     package static let mostResends: UInt8 = 31
 
@@ -30,8 +35,10 @@ package struct RecipientRecord: Sendable, Hashable {
         self.firstAttemptAt = firstAttemptAt
         self.address = address
         self.name = name
-        self.variables = variables
+        storedVariables = StoredVariables(variables)
     }
+
+    mutating func keep(_ variables: StoredVariables) { storedVariables = variables }
 
     /// Adds mails that were sent again, as far as can be counted.
     package mutating func count(resends more: Int) {
