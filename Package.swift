@@ -112,11 +112,19 @@ let package = Package(
             // A link to docs/openapi.yaml, which the server gives out.
             resources: [.embedInCode("openapi.yaml")]),
 
+        // It judges demo, tests and benchmarks, so it knows nothing of the sender.
+        .target(
+            name: "MailSink",
+            dependencies: [
+                "SMTPTransport", "SMTPProtocol", "MailSigning", "MailTypes", crypto, nio, nioPosix, logging,
+            ]),
+
         // Floor 5: the root.
         .target(
             name: "Application",
             dependencies: [
-                "Delivery", "HTTPAPI", "Campaigns", "Feedback", "Identity", "Vault", "CreditLedger", "SMTPTransport",
+                "Delivery", "HTTPAPI", "MailSink", "Campaigns", "Feedback", "Identity", "Vault", "CreditLedger",
+                "SMTPTransport",
                 "SMTPProtocol", "MailMessage", "MailSigning", "DNSResolution", "TrafficShaping", "TLSPolicies",
                 "Postgres",
                 "MailTypes", arguments, configuration, lifecycle, unixSignals, logging, httpClient, histogram, crypto,
@@ -202,6 +210,12 @@ let package = Package(
                 "TestSupport", "TestStores", "TestDatabases", "HTTPAPI", "Campaigns", "CreditLedger", "Feedback",
                 "Identity", "Vault", "Postgres", "MailMessage", "MailTypes",
                 httpTypes, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
+            ]),
+        .testTarget(
+            name: "MailSinkTests",
+            dependencies: [
+                "TestSupport", "MailSink", "Feedback", "SMTPTransport", "SMTPProtocol", "MailSigning", "MailTypes", nio,
+                logging,
             ]),
         .testTarget(
             name: "ApplicationTests",

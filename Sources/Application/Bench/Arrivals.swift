@@ -1,4 +1,5 @@
 import Foundation
+import MailSink
 
 /// The copies that a sink took, in the order of time, as its log tells them.
 struct Arrivals: Sendable {

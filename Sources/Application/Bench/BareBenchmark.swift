@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import MailSigning
+import MailSink
 import MailTypes
 import NIOCore
 import NIOPosix

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import MailSink
 
 /// One campaign from upload to purge against a sink on this machine, durable and metered.
 struct DeliverBenchmark {

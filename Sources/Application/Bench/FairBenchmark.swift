@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import MailSink
 
 /// How long a small campaign takes while a large one is under way: of another account, and of the same.
 struct FairBenchmark {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import MailSink
 import NIOCore
 import SMTPTransport
 import UnixSignals

@@ -1,4 +1,5 @@
 import Foundation
+import MailSink
 
 /// What a demo measured, and whether it adds up.
 struct DemoResult {

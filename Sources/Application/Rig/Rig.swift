@@ -4,6 +4,7 @@ import Foundation
 import Identity
 import Logging
 import MailSigning
+import MailSink
 import MailTypes
 import Postgres
 import Synchronization

@@ -1,4 +1,5 @@
 import Foundation
+import MailSink
 
 /// `sluice sink` as a process of its own, so that its CPU time can be told from the server's.
 final class SinkChild: Sendable {

@@ -3,7 +3,7 @@ import MailTypes
 import SMTPProtocol
 import Testing
 
-@testable import Application
+@testable import MailSink
 
 /// The sink's imitations were written without the classifier's rules: each checks the other.
 @Suite struct ProviderReplyClassTests {

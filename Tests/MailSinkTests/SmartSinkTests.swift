@@ -6,7 +6,7 @@ import SMTPTransport
 import TestSupport
 import Testing
 
-@testable import Application
+@testable import MailSink
 
 @Suite struct SmartSinkTests {
     @Test func `magic local parts do what they say`() async throws {

@@ -2,7 +2,7 @@ import MailTypes
 import SMTPProtocol
 import Testing
 
-@testable import Application
+@testable import MailSink
 
 @Suite struct SinkPolicyTests {
     private func path(_ text: String) -> SMTPPath {

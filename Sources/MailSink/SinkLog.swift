@@ -8,8 +8,8 @@ import Synchronization
 /// Columns, parted by tabs: milliseconds since 1970; `accepted`, `dropped` (taken, but the final dot got no reply),
 /// `permanent`, `temporary` or `closed`; reply code or 0; recipient or its SHA-256; Message-ID without its brackets, or
 /// `-` where the message was not seen.
-final class SinkLog: Sendable {
-    enum Verdict: String {
+package final class SinkLog: Sendable {
+    package enum Verdict: String {
         case accepted, dropped, permanent, temporary, closed
     }
 
@@ -92,7 +92,7 @@ final class SinkLog: Sendable {
         return true
     }
 
-    static func milliseconds() -> Int64 {
+    package static func milliseconds() -> Int64 {
         Int64(Date().timeIntervalSince1970 * 1_000)
     }
 

@@ -2,7 +2,7 @@ import Foundation
 import Logging
 import TestSupport
 
-@testable import Application
+@testable import MailSink
 
 extension SMTPDialog {
     /// A session that has been greeted.
