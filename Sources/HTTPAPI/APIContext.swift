@@ -8,6 +8,8 @@ package struct APIContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
     /// Set by the authentication: the account whose key was shown.
     package var account: AccountID?
+    /// Set by the authentication: what the request's body may take of the node's memory.
+    var bodyRoom: OpenBodies.Room?
     /// What a problem tells its reader and the log repeats.
     let reference: String
 

@@ -8,6 +8,16 @@ package enum APILimits {
     package static let suppressionBodyBytes = 4 * 1024 * 1024
     /// A one-click unsubscribe has a body of 26 octets (RFC 8058 §3.2).
     package static let unsubscribeBodyBytes = 16_384
+    /// Bodies read whole that are open at the same time, together: of an account, and of all on this node. What is larger
+    /// than ``freeBodyBytes`` of each counts, so that small ones are never refused for the sake of large ones.
+    package static let openBodyBytesPerAccount = 48 * 1024 * 1024
+    package static let openBodyBytes = 128 * 1024 * 1024
+    package static let freeBodyBytes = 65_536
+    /// A body read whole comes at this rate or faster, on average after the first seconds, and an upload at that one: else
+    /// it keeps its place from others.
+    package static let bodyBytesPerSecond = 16_384
+    package static let uploadBytesPerSecond = 1_024
+    package static let patienceSeconds = 60
     /// Objects and arrays inside each other. No body of this API needs more than three.
     package static let jsonDepth = 16
     package static let pageSize = 100
@@ -24,9 +34,9 @@ package enum APILimits {
     package static let eventStreamsPerAccount = 32
     /// Uploads of recipients that one account may have under way on this node.
     package static let uploadsPerAccount = 8
-    /// Uploads under way on this node. Each holds a database connection for as long as its client takes, and a private
-    /// PostgreSQL allows 100.
-    package static let uploads = 24
+    /// Uploads under way on this node. Each keeps some MiB of memory. Where more than half of the places are taken, an
+    /// account gets one.
+    package static let uploads = 128
     /// Connections that are open at a time; further ones wait in the listener's queue.
     package static let connections = 4_096
     /// A connection on which no request has come, or went on coming, for so long is closed.

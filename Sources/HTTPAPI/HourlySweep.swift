@@ -45,6 +45,15 @@ package struct HourlySweep: Service {
         }
     }
 
+    /// Does away with what uploads have left whose node stopped.
+    package static func uploads(
+        _ campaigns: CampaignService, every interval: Duration = interval, logger: Logger
+    ) -> HourlySweep {
+        HourlySweep(interval, logger, done: "broken uploads swept", failed: "broken uploads not swept") {
+            try await campaigns.sweepUploads()
+        }
+    }
+
     package func run() async throws {
         do {
             try await cancelWhenGracefulShutdown {

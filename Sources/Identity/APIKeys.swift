@@ -40,6 +40,10 @@ package final class APIKeys: Sendable {
         guard (1...IdentityLimits.nameCharacters).contains(scalars.count),
             !scalars.contains(where: { $0.properties.generalCategory == .control })
         else { throw IdentityError.invalidName }
+        let living = try await connection.query(
+            "SELECT count(*) FROM api_keys WHERE account_id = \(account.rawValue) AND revoked_at IS NULL"
+        ).only.decode(Int.self)
+        guard living < IdentityLimits.keys else { throw IdentityError.tooManyKeys }
         var generator = SystemRandomNumberGenerator()
         let key = APIKey(mode: mode, using: &generator)
         let rows = try await connection.query(

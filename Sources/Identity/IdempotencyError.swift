@@ -9,6 +9,8 @@ package enum IdempotencyError: String, Error, Sendable, Hashable {
     case alreadyAnswered = "idempotency_already_answered"
     /// The answer is larger than ``IdentityLimits/bodyOctets``.
     case answerTooLarge = "idempotency_answer_too_large"
+    /// The account has ``IdentityLimits/answers`` already.
+    case tooManyAnswers = "too_many_idempotency_keys"
 
     /// A stable name for programs.
     package var code: String { rawValue }

@@ -19,7 +19,12 @@ package struct StoredAnswer: Sendable, Hashable {
 /// ``IdempotencyError/alreadyAnswered`` where a simultaneous repetition was faster; good for long uploads, which then
 /// hold no claim while they run.
 package struct IdempotencyStore: Sendable {
-    package init() {}
+    private let quota: AccountQuota
+
+    /// - Parameter answers: how many an account may have.
+    package init(answers: Int = IdentityLimits.answers) {
+        quota = AccountQuota(answers)
+    }
 
     package enum Claim: Sendable, Hashable {
         /// This transaction is the first: carry out the request and store its answer.
@@ -74,7 +79,7 @@ package struct IdempotencyStore: Sendable {
     ///   - status: of HTTP, 100…599
     ///   - body: at most ``IdentityLimits/bodyOctets``
     /// - Throws: ``IdempotencyError/differentRequest`` or `.alreadyAnswered` where the key has an answer: roll back.
-    ///   `.invalidKey`, `.answerTooLarge`; `PostgresError`
+    ///   `.invalidKey`, `.answerTooLarge`, `.tooManyAnswers`; `PostgresError`
     package func store(
         account: AccountID, key: String, scope: String, requestHash: [UInt8], status: Int, contentType: String?,
         body: [UInt8], on connection: PostgresConnection
@@ -83,6 +88,7 @@ package struct IdempotencyStore: Sendable {
         guard body.count <= IdentityLimits.bodyOctets, (100...599).contains(status),
             (contentType ?? "").utf8.count <= IdentityLimits.contentTypeOctets
         else { throw IdempotencyError.answerTooLarge }
+        guard try await !isFull(account, on: connection) else { throw IdempotencyError.tooManyAnswers }
         let stored = try await connection.query(
             """
             INSERT INTO idempotency_keys AS k (
@@ -128,6 +134,17 @@ package struct IdempotencyStore: Sendable {
             guard count == Int64(IdentityLimits.sweepRows) else { break }
         }
         return total
+    }
+
+    private func isFull(_ account: AccountID, on connection: PostgresConnection) async throws -> Bool {
+        try await quota.isFull(account) { most in
+            try await connection.query(
+                """
+                SELECT count(*) FROM (
+                    SELECT FROM idempotency_keys WHERE account_id = \(account.rawValue) LIMIT \(Int64(most))) k
+                """
+            ).only.decode(Int.self)
+        }
     }
 
     private static let claimAttempts = 5

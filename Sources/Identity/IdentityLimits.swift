@@ -6,6 +6,10 @@ package enum IdentityLimits {
     package static let cacheSeconds: Int64 = 10
     package static let cachedKeys = 10_000
     package static let listedKeys = 1_000
+    /// Keys of an account that are not revoked.
+    package static let keys = 1_000
+    /// Answers kept for an account.
+    package static let answers = 1_000_000
     package static let idempotencyKeyOctets = 255
     package static let scopeOctets = 255
     package static let contentTypeOctets = 255

@@ -11,12 +11,15 @@ package struct AccountKeys: Sendable {
     package let tokenKey: Redacted<[UInt8]>
     /// The MAC of tokens with its key mixed in: each token's starts from a copy, which saves half of the hashing.
     let keyedToken: HMAC<SHA256>
+    /// Tells the key from every other, and nothing else of it, 16 octets: the records keep it.
+    package let checkValue: [UInt8]
 
     init(_ root: SealingKey) {
         fingerprinter = Fingerprinter(key: Self.derive("sluice account fingerprint 1", from: root))
         sealing = SealingKey(SymmetricKey(data: Self.derive("sluice account sealing 1", from: root)))
         tokenKey = Redacted(Self.derive("sluice account token 1", from: root))
         keyedToken = HMAC(key: SymmetricKey(data: tokenKey.exposed))
+        checkValue = Array(Self.derive("sluice account check 1", from: root).prefix(16))
     }
 
     /// By HKDF-SHA256 (RFC 5869). The text decides the key; never change one.

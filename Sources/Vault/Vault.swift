@@ -19,15 +19,20 @@ package final class Vault: Sendable {
     /// Keys of each kind kept in memory.
     package static let cachedKeys = 1_000
 
-    private let pool: PostgresPool
+    let pool: PostgresPool
+    let records: PostgresPool
     private let masterKey: MasterKey
-    private let wrappingKey: SealingKey
+    let wrappingKey: SealingKey
     private let campaignKeys = KeyCache<CampaignKeyID, SealingKey>(capacity: cachedKeys)
-    private let accountKeys = KeyCache<AccountID, AccountKeys>(capacity: cachedKeys)
+    let accountKeyCache = KeyCache<AccountID, AccountKeys>(capacity: cachedKeys)
 
-    /// - Parameter pool: connections to the vault database, with ``migrations`` applied.
-    package init(pool: PostgresPool, masterKey: MasterKey) {
+    /// - Parameters:
+    ///   - pool: connections to the vault database, with ``migrations`` applied.
+    ///   - records: connections to the records, with ``recordsMigrations`` applied: they tell a lost key from one that never
+    ///     was.
+    package init(pool: PostgresPool, records: PostgresPool, masterKey: MasterKey) {
         self.pool = pool
+        self.records = records
         self.masterKey = masterKey
         wrappingKey = SealingKey(masterKey.derive(.wrapping))
     }
@@ -119,46 +124,10 @@ package final class Vault: Sendable {
         campaignKeys.remove(CampaignKeyID(account: account, campaign: campaign))
     }
 
-    /// The account's keys, made on first use.
-    package func accountKeys(_ account: AccountID) async throws -> AccountKeys {
-        if let keys = accountKeys.value(for: account) { return keys }
-        let generation = accountKeys.generation
-        let context = SealContext(account: account, purpose: .accountKey)
-        var wrapped = try await wrappedAccountKey(account)
-        if wrapped == nil {
-            let fresh = try wrappingKey.seal(SealingKey().bytes, as: context)
-            // Of two callers that find none, one inserts; both go on with what is stored.
-            try await pool.query(
-                """
-                INSERT INTO account_keys (account_id, wrapped) VALUES (\(account.rawValue), \(fresh))
-                ON CONFLICT DO NOTHING
-                """)
-            wrapped = try await wrappedAccountKey(account)
-        }
-        guard let wrapped else {
-            throw VaultError(.noKey, "the vault has no key of account \(account)")
-        }
-        let keys = AccountKeys(try SealingKey(bytes: wrappingKey.open(wrapped, as: context)))
-        accountKeys.insert(keys, for: account, since: generation)
-        return keys
-    }
-
-    /// The account's keys if it has any. Makes none, so that whoever guesses account numbers writes nothing.
-    package func existingAccountKeys(_ account: AccountID) async throws -> AccountKeys? {
-        if let keys = accountKeys.value(for: account) { return keys }
-        guard try await wrappedAccountKey(account) != nil else { return nil }
-        return try await accountKeys(account)
-    }
-
     /// Key of the ledger's hash chain, 32 octets. Derived, so that whoever rewrites the records database cannot also
     /// rewrite the chain.
     package var ledgerChainKey: [UInt8] {
         masterKey.derive(.ledgerChain).withUnsafeBytes { Array($0) }
-    }
-
-    private func wrappedAccountKey(_ account: AccountID) async throws -> [UInt8]? {
-        let rows = try await pool.query("SELECT wrapped FROM account_keys WHERE account_id = \(account.rawValue)")
-        return try rows.first?.decode([UInt8].self)
     }
 
     private static func context(_ id: CampaignKeyID) -> SealContext {

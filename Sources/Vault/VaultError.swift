@@ -14,10 +14,14 @@ package struct VaultError: Error, Sendable, Hashable, CustomStringConvertible {
         case sealingFailed = "sealing_failed"
         /// The campaign's key was destroyed; its data cannot be read again.
         case destroyed
-        /// The vault never had a key for the campaign.
+        /// The vault never had a key for the campaign or the account.
         case noKey = "no_key"
         /// The campaign has a key already, or had one.
         case keyExists = "key_exists"
+        /// The vault has lost the account's key: nothing of the account can be done until it is restored.
+        case accountKeyMissing = "account_key_missing"
+        /// The account's key does not open, or is not the one that the account was made with.
+        case accountKeyWrong = "account_key_wrong"
     }
 
     package let code: Code
@@ -27,6 +31,9 @@ package struct VaultError: Error, Sendable, Hashable, CustomStringConvertible {
         self.code = code
         self.detail = detail
     }
+
+    /// Whether it stops all of the account, and only an operator can help.
+    package var stopsAccount: Bool { [.accountKeyMissing, .accountKeyWrong, .noKey].contains(code) }
 
     package var description: String { detail }
 }

@@ -15,13 +15,19 @@ struct Lists {
 
     init() async throws {
         database = try await TestDatabase.make(
-            migrations: CreditLedger.migrations + FeedbackSchema.migrations + Vault.migrations)
-        vault = Vault(pool: database.pool, masterKey: MasterKey())
+            migrations: CreditLedger.migrations + FeedbackSchema.migrations + Vault.migrations
+                + Vault.recordsMigrations)
+        vault = Vault(pool: database.pool, records: database.pool, masterKey: MasterKey())
         list = SuppressionList(records: database.pool, vault: vault)
-        (first, second) = try await database.pool.withTransaction { connection in
-            let ledger = CreditLedger(chainKey: [1])
-            let first = try await ledger.createAccount(name: "first", on: connection)
-            return (first, try await ledger.createAccount(name: "second", on: connection))
+        first = try await Self.account("first", vault, database)
+        second = try await Self.account("second", vault, database)
+    }
+
+    private static func account(_ name: String, _ vault: Vault, _ database: TestDatabase) async throws -> AccountID {
+        try await database.pool.withTransaction { connection in
+            let account = try await CreditLedger(chainKey: [1]).createAccount(name: name, on: connection)
+            try await vault.createAccountKey(account, on: connection)
+            return account
         }
     }
 

@@ -27,15 +27,7 @@ struct AccountCommand: AsyncParsableCommand {
         }
 
         func run(_ records: Records) async throws {
-            let (name, credits, limit, ledger) = (name, credits, limit, records.ledger)
-            let account = try await records.pool.withTransaction { connection in
-                let account = try await ledger.createAccount(name: name, limit: limit, on: connection)
-                if credits > 0 {
-                    try await ledger.grant(
-                        credits, to: account, key: "opening", memo: "opening credits", on: connection)
-                }
-                return account
-            }
+            let account = try await records.createAccount(name: name, limit: limit, credits: credits)
             let key = try await records.keys.create(account: account, name: "first").key
             struct Result: Encodable {
                 let account: Int64

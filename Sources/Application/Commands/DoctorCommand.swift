@@ -8,8 +8,11 @@ import TrafficShaping
 /// Looks for what keeps mail from arriving.
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "doctor", abstract: "Check this host's names, and what applies to a recipient domain.",
-        discussion: "Asks the DNS only; no mail server is spoken to. Ends with status 1 where something is wrong.")
+        commandName: "doctor",
+        abstract: "Check this host's names, what applies to a recipient domain, and the keys of accounts.",
+        discussion:
+            "Asks the DNS, and the databases where there are any; no mail server is spoken to. Ends with status 1 where something is wrong."
+    )
 
     @OptionGroup var data: DataOptions
     @Argument(help: "A recipient domain to explain.") var domain: String?
@@ -38,6 +41,7 @@ struct DoctorCommand: AsyncParsableCommand {
             helo: settings.text("helo", default: ProcessInfo.processInfo.hostName),
             sources: sources.isEmpty ? Self.globalAddresses() : sources)
         if let domain { findings += await examination.domain(try DomainName(domain)) }
+        findings += try await KeyExamination(settings: settings).findings()
         try printResult(findings, asJSON: json) {
             findings.map(\.text).joined(separator: "\n")
         }

@@ -67,7 +67,7 @@ final class Rig: Sendable {
     ) async throws {
         self.directory = directory
         self.records = records
-        account = try await Self.openAccount("demo", credits: options.credits, records)
+        account = try await records.createAccount(name: "demo", credits: options.credits)
         let key = try await records.keys.create(account: account, name: "demo").key
         let added = try await records.domains.add(
             account, try DomainName(domain), algorithms: options.algorithms)
@@ -132,18 +132,10 @@ final class Rig: Sendable {
 
     /// Another account beside the first.
     func addTenant(_ name: String, domain: String, credits: Int64) async throws -> Tenant {
-        let account = try await Self.openAccount(name, credits: credits, records)
+        let account = try await records.createAccount(name: name, credits: credits)
         let key = try await records.keys.create(account: account, name: name).key
         _ = try await records.domains.add(account, try DomainName(domain))
         return Tenant(domain: domain, client: APIClient(base: client.base, key: key.exposed))
-    }
-
-    private static func openAccount(_ name: String, credits: Int64, _ records: Records) async throws -> AccountID {
-        try await records.pool.withTransaction { [ledger = records.ledger] connection in
-            let account = try await ledger.createAccount(name: name, on: connection)
-            try await ledger.grant(credits, to: account, key: "opening", memo: "opening", on: connection)
-            return account
-        }
     }
 
     var sinkCPUSeconds: Double { sink.cpuSeconds }
@@ -182,7 +174,7 @@ final class Rig: Sendable {
 
     private static func logFile(_ directory: String) -> String { directory + "/sink.log" }
 
-    private static func temporaryDirectory() throws -> String {
+    static func temporaryDirectory() throws -> String {
         let path = NSTemporaryDirectory() + "/sluice-" + String(UInt32.random(in: 0 ..< .max), radix: 36)
         // The private database may run as another user, who has to pass through.
         try FileManager.default.createDirectory(

@@ -24,6 +24,7 @@ final class Records: Sendable {
 
     private let databases: Databases
     private let vaultPool: PostgresPool
+    private let uploadPool: PostgresPool
 
     /// Opens or creates the databases, brings them up to date, and checks the master key.
     ///
@@ -57,6 +58,7 @@ final class Records: Sendable {
     private static func migrate(_ databases: Databases) async throws {
         let records =
             CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
+            + Vault.recordsMigrations
         for (migrations, access) in [(records, databases.records), (Vault.migrations, databases.vault)] {
             let connection = try await PostgresConnection.connect(access.owner)
             do {
@@ -75,16 +77,19 @@ final class Records: Sendable {
         self.databases = databases
         pool = PostgresPool(configuration: databases.records.app, logger: logger)
         vaultPool = PostgresPool(configuration: databases.vault.app, logger: logger)
-        vault = Vault(pool: vaultPool, masterKey: masterKey)
+        uploadPool = PostgresPool(configuration: databases.records.app, logger: logger)
+        vault = Vault(pool: vaultPool, records: pool, masterKey: masterKey)
         try await Self.refuseEmptyVault(vaultPool, pool)
         _ = try await vault.checkMasterKey()
+        try await vault.completeAccounts()
         ledger = CreditLedger(chainKey: vault.ledgerChainKey)
         keys = APIKeys(pool: pool)
         idempotency = IdempotencyStore()
         suppressions = SuppressionList(records: pool, vault: vault)
         domains = SendingDomains(records: pool, vault: vault, bounceHost: bounceHost)
         campaigns = CampaignService(
-            records: pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
+            records: pool, uploads: uploadPool, vault: vault, ledger: ledger, suppressions: suppressions,
+            domains: domains,
             resultsFor: resultsFor, logger: logger)
         delivery = DeliveryStore(
             records: pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: logger)
@@ -103,6 +108,20 @@ final class Records: Sendable {
         }
     }
 
+    /// Opens an account with its key, and credits if any.
+    ///
+    /// - Throws: `LedgerError`, `VaultError`, `PostgresError`
+    func createAccount(name: String, limit: Int64 = 0, credits: Int64) async throws -> AccountID {
+        try await pool.withTransaction { [ledger, vault] connection in
+            let account = try await ledger.createAccount(name: name, limit: limit, on: connection)
+            try await vault.createAccountKey(account, on: connection)
+            if credits > 0 {
+                try await ledger.grant(credits, to: account, key: "opening", memo: "opening credits", on: connection)
+            }
+            return account
+        }
+    }
+
     /// - Throws: `CommandFailure` where there is no such account: else its lists would merely look empty.
     func requireAccount(_ account: AccountID) async throws {
         let exists = try await pool.query(
@@ -114,6 +133,7 @@ final class Records: Sendable {
     func close() async {
         await pool.close()
         await vaultPool.close()
+        await uploadPool.close()
         await databases.close()
     }
 }

@@ -62,6 +62,7 @@ final class Server: Sendable {
                 .init(
                     service: HourlySweep.drafts(
                         records.campaigns, olderThanDays: configuration.draftDays, logger: logger)))
+            services.append(.init(service: HourlySweep.uploads(records.campaigns, logger: logger)))
         }
         services.append(
             .init(

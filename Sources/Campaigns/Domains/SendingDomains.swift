@@ -27,7 +27,7 @@ package final class SendingDomains: Sendable {
     ///   - selector: of the first key. A key of another algorithm gets the selector with `e` (Ed25519) behind it.
     ///   - algorithms: one signature each, in this order.
     ///   - onCommit: runs last in the transaction, with the domain that is returned; an error undoes the call.
-    /// - Throws: ``CampaignError`` `.domainExists`, `.invalidSetting`, `.notFound` for an unknown account; `DKIMError`
+    /// - Throws: ``CampaignError`` `.domainExists`, `.invalidSetting`, `.tooManyDomains`, `.notFound` for an unknown account; `DKIMError`
     @concurrent
     package func add(
         _ account: AccountID, _ domain: DomainName, selector: String? = nil,
@@ -49,7 +49,9 @@ package final class SendingDomains: Sendable {
             guard error.code == .invalidSelector else { throw error }
             throw CampaignError(.invalidSetting, error.detail)
         }
-        let sealing = try await vault.accountKeys(account).sealing
+        guard let sealing = try await vault.existingAccountKeys(account)?.sealing else {
+            throw CampaignError(.notFound, "there is no such account")
+        }
         let sealed = try keys.map { selector, key in
             try sealing.seal(key.privateKeyDER, as: Self.context(account, domain, selector))
         }
@@ -153,12 +155,22 @@ package final class SendingDomains: Sendable {
         }
     }
 
+    private static func requireRoom(_ account: AccountID, on connection: PostgresConnection) async throws {
+        let domains = try await connection.query(
+            "SELECT count(*) FROM domains WHERE account_id = \(account.rawValue)"
+        ).only.decode(Int.self)
+        guard domains < CampaignLimits.domains else {
+            throw CampaignError(.tooManyDomains, "an account has at most \(CampaignLimits.domains) sending domains")
+        }
+    }
+
     private func insert(
         _ account: AccountID, _ domain: DomainName, _ keys: [SendingDomain.Key], _ sealed: [[UInt8]],
         _ onCommit: CampaignService.CommitHook<SendingDomain>?
     ) async throws -> SendingDomain {
         do {
             return try await records.withTransaction { connection in
+                try await Self.requireRoom(account, on: connection)
                 let createdAt = try await connection.query(
                     """
                     INSERT INTO domains (account_id, domain) VALUES (\(account.rawValue), \(domain.text))

@@ -18,6 +18,10 @@ package enum ImportLimits {
     package static let reportedLines = 1_000
     /// A batch ends early where it would grow beyond this, so that memory is bounded however long the lines are.
     package static let batchOctets = 1_024 * 1_024
+    /// From its beginning to its end, in seconds.
+    package static let uploadSeconds = 3_600
+    /// What is left of an upload that began so many seconds ago belongs to nobody any more.
+    package static let sweptAfterSeconds = 7_200
     /// Batches stored by one statement: so many, or fewer where they reach ``batchOctets`` together.
     package static let batchesPerWrite = 4
 }

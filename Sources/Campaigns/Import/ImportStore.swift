@@ -9,7 +9,7 @@ package struct SealedBatch: Sendable, Hashable {
     package var sealed: [UInt8]
 }
 
-/// Where an upload finds what is known and puts its batches: the campaign's tables, or memory in tests.
+/// Where an upload finds what is known and puts its batches: the database, or memory in tests.
 package protocol ImportStore {
     /// Up to `limit` stored batches with numbers above `number`, by number. Empty at the end.
     func batches(after number: Int32, limit: Int) async throws -> [SealedBatch]

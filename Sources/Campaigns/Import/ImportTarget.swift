@@ -23,6 +23,8 @@ package struct ImportResult: Sendable, Hashable {
     package var target: ImportTarget
     /// Recipients added that are not suppressed: what the new batches would hold in credits.
     package var deliverable: Int
+    /// The same for each new batch, by number.
+    package var deliverableOfBatches: [Int32]
     /// Those of ``deliverable`` who lack a variable.
     package var lacking: LackingVariables
 }

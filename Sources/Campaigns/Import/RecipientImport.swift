@@ -20,6 +20,7 @@ package struct RecipientImport {
     private var group: BatchGroup
     private var report = ImportReport()
     private var deliverable = 0
+    private var deliverableOfBatches: [Int32] = []
     private var check: VariableCheck?
     /// The recipients of the group who lack a variable.
     private var lacking: [(fingerprint: Fingerprint, variables: [String])] = []
@@ -44,7 +45,7 @@ package struct RecipientImport {
     ///
     /// - Throws: ``ImportError`` where the upload is refused, ``InvalidLinesError`` where it is for its invalid lines;
     ///   what the source or the store throws. The caller then
-    ///   rolls the store's transaction back, and nothing of the upload is left.
+    ///   lets the store discard what it has got.
     package mutating func run<Source: AsyncSequence>(
         _ source: Source, into store: some ImportStore
     ) async throws -> ImportResult where Source.Element: DataProtocol {
@@ -62,7 +63,7 @@ package struct RecipientImport {
         guard !isRejected else { throw InvalidLinesError(report: report) }
         return ImportResult(
             report: report, digest: Array(digest.finalize()), target: target, deliverable: deliverable,
-            lacking: report.lacking)
+            deliverableOfBatches: deliverableOfBatches, lacking: report.lacking)
     }
 
     /// Whether the rest is read only to name its invalid lines as well.
@@ -131,6 +132,7 @@ package struct RecipientImport {
         let batches = try group.seal(from: target.nextBatch, suppressed: suppressed, key: key, place: place)
         try await store.write(batches)
         target.nextBatch += Int32(batches.count)
+        deliverableOfBatches += batches.map(\.deliverable)
         let dialled = batches.reduce(0) { $0 + Int($1.deliverable) }
         deliverable += dialled
         report.suppressed = report.accepted - deliverable

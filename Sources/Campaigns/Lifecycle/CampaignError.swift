@@ -25,6 +25,14 @@ package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible
         case invalidSetting
         /// Another upload to the same campaign is under way.
         case uploadInProgress
+        /// The database lost a part of an upload before its end.
+        case uploadLost
+        /// The account has as many drafts as it may have.
+        case tooManyDrafts
+        /// The account has as many unfinished campaigns as it may have.
+        case tooManyCampaigns
+        /// The account has as many sending domains as it may have.
+        case tooManyDomains
         /// A stored value cannot be read.
         case malformedRecord
         /// What a worker wants to settle is not what its journal says, or not all of it. Our bug; nothing changed.
@@ -46,6 +54,10 @@ package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible
             case .purged: "purged"
             case .invalidSetting: "invalid_setting"
             case .uploadInProgress: "upload_in_progress"
+            case .uploadLost: "upload_lost"
+            case .tooManyDrafts: "too_many_drafts"
+            case .tooManyCampaigns: "too_many_campaigns"
+            case .tooManyDomains: "too_many_domains"
             case .malformedRecord: "malformed_record"
             case .settlementMismatch: "settlement_mismatch"
             }

@@ -67,7 +67,7 @@ struct CampaignPurger: Sendable {
         try await records.query(
             """
             SELECT account_id, campaign_id FROM campaigns
-            WHERE purged_at IS NULL AND results_until IS NULL AND open_batches = 0
+            WHERE purged_at IS NULL AND results_until IS NULL AND state <> 'draft' AND open_batches = 0
                 AND state IN ('queued', 'scheduled', 'sending', 'cancelled')
             UNION ALL
             SELECT account_id, campaign_id FROM campaigns
@@ -117,7 +117,7 @@ struct CampaignPurger: Sendable {
         if locked.purgedAt != nil { return nil }
         guard let state = locked.state.isFinal ? locked.state : locked.state.applying(.complete)
         else { throw CampaignError.illegal(.complete, in: locked.state) }
-        for table in ["campaign_paces", "operator_orders", "campaign_answers"] {
+        for table in ["campaign_paces", "operator_orders", "campaign_answers", "uploads"] {
             try await connection.query(
                 """
                 DELETE FROM \(identifier: table)

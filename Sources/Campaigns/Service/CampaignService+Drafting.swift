@@ -8,7 +8,7 @@ extension CampaignService {
     /// Makes a draft and seals its content under a new key.
     ///
     /// - Throws: `MessageError` for content that cannot be sent, ``CampaignError`` `.domainNotRegistered`,
-    ///   `.invalidSetting`
+    ///   `.invalidSetting`, `.tooManyDrafts`
     @concurrent
     package func create(
         _ account: AccountID, _ request: CampaignRequest, onCommit: CommitHook<Campaign>? = nil
@@ -28,6 +28,7 @@ extension CampaignService {
             let sealed = try key.seal(request.content.encoded(), as: context)
             return try await records.withTransaction { connection in
                 try await requireDomain(of: request, account, on: connection)
+                try await requireRoom(account, on: connection)
                 try await insert(id, account, request, sealed, on: connection)
                 let campaign = try await Campaign.read(account, id, on: connection)
                 try await onCommit?(connection, campaign)
@@ -45,53 +46,85 @@ extension CampaignService {
 
     /// Adds an upload's recipients to a draft, or nothing when the upload is refused or breaks off.
     ///
-    /// An upload lasts as long as its source, so it takes a connection of its own and locks the campaign only at its
-    /// end. A campaign that was sent or cancelled in the meantime refuses it then.
+    /// An upload lasts as long as its source. Its recipients are stored portion by portion and become part of the campaign
+    /// at its end, all at once; only then the campaign is locked. One that was sent or cancelled in the meantime refuses
+    /// them.
     ///
     /// - Throws: `ImportError` where the upload is refused as a whole, `InvalidLinesError` where it is for its invalid
     ///   lines, ``CampaignError`` `.notFound`,
-    ///   `.illegalTransition` unless the campaign is a draft, `.uploadInProgress`; what the source throws
+    ///   `.illegalTransition` unless the campaign is a draft, `.uploadInProgress`, `.uploadLost`; what the source throws
     @concurrent
     package func importRecipients<Source: AsyncSequence>(
         _ account: AccountID, _ campaign: CampaignID, format: UploadForm, source: Source,
         onCommit: CommitHook<ImportResult>? = nil
     ) async throws -> ImportResult where Source.Element: DataProtocol {
-        let connection = try await PostgresConnection.connect(records.configuration)
+        // One at a time, because each numbers its recipients on from the one before.
+        guard try await turns.take(account, campaign) else {
+            throw CampaignError(.uploadInProgress, "another upload to this campaign is under way")
+        }
         do {
-            let result = try await connection.withTransaction { connection in
-                try await add(source, format: format, to: campaign, of: account, onCommit: onCommit, on: connection)
-            }
-            await connection.close()
+            let result = try await add(source, format: format, to: campaign, of: account, onCommit: onCommit)
+            await turns.giveBack(account, campaign)
             return result
         } catch {
-            await connection.close()
+            await turns.giveBack(account, campaign)
             throw error
         }
     }
 
     private func add<Source: AsyncSequence>(
         _ source: Source, format: UploadForm, to campaign: CampaignID, of account: AccountID,
-        onCommit: CommitHook<ImportResult>?, on connection: PostgresConnection
+        onCommit: CommitHook<ImportResult>?
     ) async throws -> ImportResult where Source.Element: DataProtocol {
-        try await lockUploads(account, campaign, on: connection)
-        let before = try await Campaign.read(account, campaign, on: connection)
-        try Self.requireDraft(before)
-        let result = try await importer.run(
-            account: account, campaign: campaign, format: format, source: source, on: connection,
-            target: ImportTarget(
-                nextIndex: Int32(before.counters.recipients), nextBatch: before.nextBatch,
-                batchSize: Int(before.batchSize)),
-            check: try await variableCheck(account, campaign, on: connection))
+        try Self.requireDraft(try await uploads.withConnection { try await Campaign.read(account, campaign, on: $0) })
+        let stage = try await importer.stage(account, campaign, on: uploads)
+        do {
+            // Nobody else adds to the campaign from here on.
+            let (before, check) = try await uploads.withConnection { connection in
+                (
+                    try await Campaign.read(account, campaign, on: connection),
+                    try await variableCheck(account, campaign, on: connection)
+                )
+            }
+            let result = try await importer.run(
+                format: format, source: source, into: stage,
+                target: ImportTarget(
+                    nextIndex: Int32(before.counters.recipients), nextBatch: before.nextBatch,
+                    batchSize: Int(before.batchSize)),
+                check: check)
+            return try await uploads.withTransaction { connection in
+                try await publish(result, of: stage, after: before, on: connection)
+                try await onCommit?(connection, result)
+                return result
+            }
+        } catch {
+            // In a task of its own, because this one may be cancelled. What is left all the same, the sweep finds.
+            _ = await Task { try? await stage.discard() }.value
+            throw error
+        }
+    }
+
+    /// - Parameter before: the campaign as it was when the upload began.
+    private func publish(
+        _ result: ImportResult, of stage: UploadStage, after before: Campaign, on connection: PostgresConnection
+    ) async throws {
+        let (account, campaign) = (stage.account, stage.campaign)
         try Self.requireDraft(try await Campaign.lock(account, campaign, on: connection))
         try Self.requireReach(before, recipients: Int(result.target.nextIndex))
+        try await stage.publish(result.deliverableOfBatches, from: before.nextBatch, on: connection)
         try await connection.query(
             """
             UPDATE campaigns SET recipients = \(result.target.nextIndex), next_batch = \(result.target.nextBatch)
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """)
         try await note(result.lacking, account, campaign, on: connection)
-        try await onCommit?(connection, result)
-        return result
+    }
+
+    /// Does away with what uploads have left that stopped without a word.
+    ///
+    /// - Returns: of how many campaigns
+    package func sweepUploads() async throws -> Int {
+        try await UploadStage.sweep(olderThanSeconds: ImportLimits.sweptAfterSeconds, on: uploads)
     }
 
     /// A cap that leaves recipients without an attempt is a mistake: better told now than after the expiry.
@@ -114,15 +147,20 @@ extension CampaignService {
         }
     }
 
-    /// One upload at a time goes into a campaign, because each numbers its recipients on from the one before.
-    private func lockUploads(
-        _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
-    ) async throws {
-        let name = "sluice upload \(account)/\(campaign)"
-        let isFree = try await connection.query("SELECT pg_try_advisory_xact_lock(hashtextextended(\(name), 0))").only
-            .decode(column: 0, as: Bool.self)
-        guard isFree else {
-            throw CampaignError(.uploadInProgress, "another upload to this campaign is under way")
+    /// Drafts cost nothing, so there is a bound to them. The bound holds for requests that come at the same time as well.
+    private func requireRoom(_ account: AccountID, on connection: PostgresConnection) async throws {
+        let name = "sluice drafts \(account)"
+        try await connection.query("SELECT pg_advisory_xact_lock(hashtextextended(\(name), 0))")
+        let drafts = try await connection.query(
+            """
+            SELECT count(*) FROM (
+                SELECT FROM campaigns WHERE account_id = \(account.rawValue) AND state = 'draft'
+                LIMIT \(Int64(CampaignLimits.drafts))) d
+            """
+        ).only.decode(Int64.self)
+        guard drafts < Int64(CampaignLimits.drafts) else {
+            throw CampaignError(
+                .tooManyDrafts, "an account has at most \(CampaignLimits.drafts) drafts; send or delete some of them")
         }
     }
 

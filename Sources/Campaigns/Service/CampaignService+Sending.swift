@@ -10,7 +10,7 @@ extension CampaignService {
     /// - Parameters:
     ///   - scheduledAt: seconds since 1970; a time that has passed counts as now
     ///   - missingVariables: what becomes of recipients who lack a variable; nil as the campaign's content says
-    /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition` unless it is a draft, `.noRecipients`,
+    /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition` unless it is a draft, `.noRecipients`, `.tooManyCampaigns`,
     ///   `.missingVariables`, `.sourcePoolUnknown`, `.insufficientCredits`, `.invalidSetting` for a time too far ahead;
     ///   `MessageError` for content that an earlier version took and this one does not
     @concurrent
@@ -32,6 +32,7 @@ extension CampaignService {
             guard current.counters.recipients > 0 else {
                 throw CampaignError(.noRecipients, "the campaign has no recipients")
             }
+            try await requireRoom(account, on: connection)
             try await requirePool(current.sourcePool, account, on: connection)
             try await settleVariables(account, campaign, policy: missingVariables, on: connection)
             let holds = try await reserve(account, campaign, on: connection)
@@ -48,6 +49,24 @@ extension CampaignService {
         }
         await completeIfDone(account, status.campaign)
         return status
+    }
+
+    /// Each claim of the account looks at all of its campaigns that can have something to claim. The account is locked.
+    private func requireRoom(_ account: AccountID, on connection: PostgresConnection) async throws {
+        let unfinished = try await connection.query(
+            """
+            SELECT count(*) FROM (
+                SELECT FROM campaigns
+                WHERE account_id = \(account.rawValue) AND purged_at IS NULL AND results_until IS NULL
+                    AND state <> 'draft'
+                LIMIT \(Int64(CampaignLimits.unfinished))) c
+            """
+        ).only.decode(Int64.self)
+        guard unfinished < Int64(CampaignLimits.unfinished) else {
+            throw CampaignError(
+                .tooManyCampaigns,
+                "an account has at most \(CampaignLimits.unfinished) campaigns that were sent and have not ended")
+        }
     }
 
     /// One hold for each batch that has somebody to deliver to.

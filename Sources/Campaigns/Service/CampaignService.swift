@@ -17,6 +17,9 @@ package struct CampaignService: Sendable {
     package typealias CommitHook<Value> = @Sendable (PostgresConnection, Value) async throws -> Void
 
     let records: PostgresPool
+    /// Connections that uploads take, each for as long as a statement or its end lasts.
+    let uploads: PostgresPool
+    let turns: UploadTurns
     let vault: Vault
     let ledger: CreditLedger
     let importer: RecipientImporter
@@ -25,13 +28,18 @@ package struct CampaignService: Sendable {
     let resultsSeconds: Int
     let logger: Logger
 
-    /// - Parameter resultsFor: seconds from the end of campaigns that are made here to their purge, in which their outcomes
-    ///   can be read; 0 purges at the end.
+    /// - Parameters:
+    ///   - uploads: connections to the records for uploads; nil lets them share the others.
+    ///   - resultsFor: seconds from the end of campaigns that are made here to their purge, in which their outcomes
+    ///     can be read; 0 purges at the end.
     package init(
-        records: PostgresPool, vault: Vault, ledger: CreditLedger, suppressions: SuppressionList,
+        records: PostgresPool, uploads: PostgresPool? = nil, vault: Vault, ledger: CreditLedger,
+        suppressions: SuppressionList,
         domains: SendingDomains, resultsFor: Int = 0, logger: Logger
     ) {
         self.records = records
+        self.uploads = uploads ?? records
+        turns = UploadTurns(records.configuration)
         self.vault = vault
         self.ledger = ledger
         self.domains = domains

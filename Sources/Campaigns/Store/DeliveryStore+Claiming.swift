@@ -6,7 +6,8 @@ import Vault
 extension DeliveryStore {
     /// Leases due batches to the node: first those of the account that was served longest ago, then the next one's.
     ///
-    /// A batch whose data cannot be opened is put off and logged; the others are not held up.
+    /// A batch whose data cannot be opened is put off and logged; the others are not held up. Accounts whose key is
+    /// missing or wrong get nothing.
     ///
     /// - Parameters:
     ///   - leaseSeconds: how long the node may work on a batch without renewing
@@ -19,11 +20,12 @@ extension DeliveryStore {
     ) async throws -> [ClaimedBatch] {
         let limit = Int32(min(limit, CampaignLimits.claimedBatches.upperBound))
         guard limit >= CampaignLimits.claimedBatches.lowerBound else { return [] }
+        let excluded = waiting + stopped.accounts
         return try await records.withConnection { connection in
             let rows = try await connection.query(
                 """
                 SELECT account_id, campaign_id, batch_no, epoch, state, attempt
-                FROM claim_batches(\(node), \(Double(leaseSeconds)), \(limit), \(waiting.map(\.rawValue)))
+                FROM claim_batches(\(node), \(Double(leaseSeconds)), \(limit), \(excluded.map(\.rawValue)))
                 """)
             var leases = try rows.map(Lease.init)
             if !waiting.isEmpty && leases.count < Int(limit) {
@@ -35,6 +37,7 @@ extension DeliveryStore {
                     """
                 ).map(Lease.init)
             }
+            leases = try await withKeys(leases, node: node, on: connection)
             guard !leases.isEmpty else { return [] }
             let keys = BatchKeys(leases.map(\.batch))
             try await connection.query("SELECT start_campaigns(\(keys.accounts), \(keys.campaigns))")
@@ -102,6 +105,29 @@ extension DeliveryStore {
         }
     }
 
+    /// Gives back what belongs to accounts whose key is missing or wrong, and leaves them out for a while: the log names
+    /// each once in that time.
+    private func withKeys(
+        _ leases: [Lease], node: String, on connection: PostgresConnection
+    ) async throws -> [Lease] {
+        var left = leases
+        for account in Set(leases.map(\.batch.account)) {
+            do {
+                _ = try await vault.accountKeys(account, on: connection)
+            } catch let error as VaultError {
+                stopped.add(account)
+                logger.error("account stopped", metadata: ["account": "\(account)", "error": "\(error)"])
+                left.removeAll { $0.batch.account == account }
+                for lease in leases where lease.batch.account == account {
+                    try await park(
+                        lease.batch, node: node, epoch: lease.epoch, dueInSeconds: Self.stoppedAccountSeconds,
+                        on: connection)
+                }
+            }
+        }
+        return left
+    }
+
     private func load(
         _ leases: [Lease], node: String, on connection: PostgresConnection
     ) async throws -> [ClaimedBatch] {
@@ -150,4 +176,5 @@ extension DeliveryStore {
 
     /// How long a batch that cannot be opened is left alone.
     private static let unopenedBatchSeconds: Double = 300
+    private static let stoppedAccountSeconds = Double(StoppedAccounts.seconds)
 }

@@ -145,7 +145,7 @@ extension DeliveryStore {
         on connection: PostgresConnection
     ) async throws {
         guard try await DeadAddresses.areKnown(of: account, on: connection) else { return }
-        let fingerprinter = try await vault.accountKeys(account).fingerprinter
+        let fingerprinter = try await vault.accountKeys(account, on: connection).fingerprinter
         let delivered = Set(results.lazy.filter { $0.outcome == .delivered }.map(\.index))
         try await DeadAddresses.forget(
             records.filter { delivered.contains($0.index) }.map { fingerprinter.fingerprint($0.address) },

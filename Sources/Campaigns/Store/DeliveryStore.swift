@@ -16,6 +16,7 @@ package struct DeliveryStore: Sendable {
     let suppressions: SuppressionList
     let purger: CampaignPurger
     let registrations = NodeRegistrations()
+    let stopped = StoppedAccounts()
     let logger: Logger
 
     package init(

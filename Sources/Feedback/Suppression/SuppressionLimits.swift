@@ -2,6 +2,8 @@
 package enum SuppressionLimits {
     /// Rows that one statement writes or looks up.
     package static let statementRows = 10_000
+    /// Addresses that an account, or its operator, may list. What receivers and recipients say is always taken.
+    package static let rows = 50_000_000
     package static let noteOctets = 500
     package static let pageRows = 1_000
 }
@@ -11,6 +13,8 @@ package enum SuppressionError: String, Error, Sendable, Hashable {
     /// Longer than 500 octets, or with control characters.
     case invalidNote = "invalid_suppression_note"
     case accountNotFound = "account_not_found"
+    /// The account has ``SuppressionLimits/rows`` already.
+    case tooMany = "too_many_suppressions"
 
     /// A stable name for programs.
     package var code: String { rawValue }

@@ -10,8 +10,11 @@ package import Vault
 package struct SuppressionList: Sendable {
     private let records: PostgresPool
     private let vault: Vault
+    private let quota: AccountQuota
 
-    package init(records: PostgresPool, vault: Vault) {
+    /// - Parameter rows: how many addresses an account may list.
+    package init(records: PostgresPool, vault: Vault, rows: Int = SuppressionLimits.rows) {
+        quota = AccountQuota(rows)
         self.records = records
         self.vault = vault
     }
@@ -30,12 +33,26 @@ package struct SuppressionList: Sendable {
         _ addresses: [EmailAddress], account: AccountID, reason: SuppressionReason, origin: SuppressionOrigin,
         note: String? = nil, onCommit: (@Sendable (PostgresConnection, Int) async throws -> Void)? = nil
     ) async throws -> Int {
-        let fingerprinter = try await vault.accountKeys(account).fingerprinter
+        guard let fingerprinter = try await vault.existingAccountKeys(account)?.fingerprinter else {
+            throw SuppressionError.accountNotFound
+        }
         let new = addresses.map { NewSuppression(fingerprinter.fingerprint($0), reason) }
         return try await records.withTransaction { connection in
+            guard try await !self.isFull(account, on: connection) else { throw SuppressionError.tooMany }
             let added = try await self.add(new, account: account, origin: origin, note: note, on: connection)
             try await onCommit?(connection, added)
             return added
+        }
+    }
+
+    private func isFull(_ account: AccountID, on connection: PostgresConnection) async throws -> Bool {
+        try await quota.isFull(account) { most in
+            try await connection.query(
+                """
+                SELECT count(*) FROM (
+                    SELECT FROM suppressions WHERE account_id = \(account.rawValue) LIMIT \(Int64(most))) s
+                """
+            ).only.decode(Int.self)
         }
     }
 

@@ -8,6 +8,7 @@ struct AuthenticationMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
     let keys: APIKeys
+    var bodies = OpenBodies()
 
     @concurrent func handle(
         _ request: Request, context: APIContext, next: @concurrent (Request, APIContext) async throws -> Response
@@ -19,6 +20,7 @@ struct AuthenticationMiddleware: RouterMiddleware {
         else { throw Problem.unauthorized }
         var context = context
         context.account = account
+        context.bodyRoom = bodies.room(for: account)
         return try await next(request, context)
     }
 }

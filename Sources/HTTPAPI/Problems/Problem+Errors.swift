@@ -25,6 +25,7 @@ extension Problem {
         case let error as IdentityError: self = Problem(error)
         case let error as PostgresError: self = Problem(error)
         case let error as VaultError where error.code == .destroyed: self = .purged
+        case let error as VaultError where error.stopsAccount: self = .accountStopped
         case let error as HTTPError: self = Problem(error)
         case is CancellationError:
             self = Problem(
@@ -45,6 +46,10 @@ extension Problem {
         problem.retryAfter = 5
         return problem
     }()
+    private static let accountStopped = Problem(
+        .serviceUnavailable, "account_key_lost",
+        "The server has lost the key that this account's data is sealed with. Nothing was changed, and nothing of the account is sent until its operator has restored the key."
+    )
     private static let purged = Problem(.gone, "purged", "The campaign's data has been destroyed.")
 
     /// - Parameter field: where in the request the content stood, if that is known.
@@ -61,7 +66,10 @@ extension Problem {
         let status: HTTPResponse.Status
         switch error.code {
         case .notFound, .domainNotFound: status = .notFound
-        case .illegalTransition, .noRecipients, .domainExists, .domainInUse, .uploadInProgress: status = .conflict
+        case .illegalTransition, .noRecipients, .domainExists, .domainInUse, .uploadInProgress, .tooManyDrafts,
+            .tooManyCampaigns, .tooManyDomains:
+            status = .conflict
+        case .uploadLost: status = .serviceUnavailable
         case .insufficientCredits(let missing, let available):
             self = Problem(missing: missing, available: available)
             return
@@ -78,7 +86,7 @@ extension Problem {
         self = Problem(status, error.code.name, error.detail.asSentence)
         if error.code == .domainNotRegistered { fields = ["from"] }
         if error.code == .sourcePoolUnknown { fields = ["source_pool"] }
-        if error.code == .uploadInProgress { retryAfter = 5 }
+        if [.uploadInProgress, .uploadLost].contains(error.code) { retryAfter = 5 }
     }
 
     private init(_ error: ImportError) {
@@ -113,6 +121,12 @@ extension Problem {
                 "A request under this Idempotency-Key was answered at this moment; send it again for its answer.")
             retryAfter = 1
         case .answerTooLarge: self = .internalError
+        case .tooManyAnswers:
+            self = Problem(
+                .tooManyRequests, error.code,
+                "Answers of at most \(IdentityLimits.answers) requests of an account are kept, for \(IdentityLimits.idempotencyHours) hours."
+            )
+            retryAfter = 60
         }
     }
 
@@ -124,6 +138,10 @@ extension Problem {
                 "A note has at most \(SuppressionLimits.noteOctets) bytes and no control characters.",
                 fields: ["note"])
         case .accountNotFound: self = .notFound
+        case .tooMany:
+            self = Problem(
+                .conflict, error.code,
+                "An account lists at most \(SuppressionLimits.rows) addresses; remove some of them.")
         }
     }
 
@@ -142,6 +160,7 @@ extension Problem {
     private init(_ error: IdentityError) {
         switch error {
         case .accountNotFound: self = .notFound
+        case .tooManyKeys: self = Problem(.conflict, error.code, error.description.asSentence)
         case .invalidName: self = .invalid(error.code, "The name of a key has 1 to 100 characters.", fields: ["name"])
         }
     }

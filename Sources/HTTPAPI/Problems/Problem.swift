@@ -71,6 +71,30 @@ extension Problem {
         problem.allow = allowed.map(\.rawValue).sorted().joined(separator: ", ")
         return problem
     }
+    static let tooManyBodyBytes = {
+        var problem = Problem(
+            .tooManyRequests, "too_many_body_bytes",
+            "At most \(APILimits.openBodyBytesPerAccount) bytes of request bodies of an account are taken at a time.")
+        problem.retryAfter = 5
+        return problem
+    }()
+    static let bodiesFull = {
+        var problem = Problem(
+            .serviceUnavailable, "bodies_full",
+            "At most \(APILimits.openBodyBytes) bytes of request bodies of all accounts are taken at a time.")
+        problem.retryAfter = 5
+        return problem
+    }()
+    static func bodyTooSlow(bytesPerSecond: Int) -> Problem {
+        Problem(
+            .requestTimeout, "body_too_slow",
+            "The body came at less than \(bytesPerSecond) bytes a second; nothing of it was kept.")
+    }
+    static func bodyTooLate(seconds: Int) -> Problem {
+        Problem(
+            .requestTimeout, "body_too_slow",
+            "The body did not end within \(seconds) seconds; nothing of it was kept. Send it in parts.")
+    }
     static let bodyIncomplete = Problem(
         .badRequest, "body_incomplete", "The request broke off before the end of its body; nothing of it was kept.")
 }

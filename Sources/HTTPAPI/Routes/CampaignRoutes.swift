@@ -37,7 +37,7 @@ struct CampaignRoutes: Sendable {
 
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
         let account = try context.authenticated()
-        let body = try await request.wholeBody(limit: APILimits.bodyBytes)
+        let body = try await request.wholeBody(limit: APILimits.bodyBytes, context)
         let digest = Idempotency.digest(body)
         let ticket = try idempotency.ticket(request, context)
         let answer = try await idempotency.answer(ticket, request: digest) {
@@ -69,7 +69,7 @@ struct CampaignRoutes: Sendable {
         let account = try context.authenticated()
         let campaign = try context.campaignID()
         let form = try UploadForm(request)
-        let body = try request.plainBody()
+        let body = PacedBody(body: try request.plainBody(), pace: .upload)
         guard let place = uploads.place(for: account) else { throw Problem.tooManyUploads }
         defer { withExtendedLifetime(place) {} }
         let ticket = try idempotency.ticket(request, context)
@@ -104,7 +104,7 @@ struct CampaignRoutes: Sendable {
     private func send(_ request: Request, _ context: APIContext) async throws -> Response {
         let account = try context.authenticated()
         let campaign = try context.campaignID()
-        let body = try await request.wholeBody(limit: APILimits.smallBodyBytes)
+        let body = try await request.wholeBody(limit: APILimits.smallBodyBytes, context)
         let digest = Idempotency.digest(body)
         let ticket = try idempotency.ticket(request, context)
         return try await idempotency.answer(ticket, request: digest) {
@@ -127,7 +127,7 @@ struct CampaignRoutes: Sendable {
     ) async throws -> Response {
         let account = try context.authenticated()
         let campaign = try context.campaignID()
-        let digest = Idempotency.digest(try await request.wholeBody(limit: APILimits.smallBodyBytes))
+        let digest = Idempotency.digest(try await request.wholeBody(limit: APILimits.smallBodyBytes, context))
         let ticket = try idempotency.ticket(request, context)
         return try await idempotency.answer(ticket, request: digest) {
             let status = try await action(account, campaign) { connection, status in

@@ -23,7 +23,7 @@ struct DomainRoutes: Sendable {
 
     private func add(_ request: Request, _ context: APIContext) async throws -> Response {
         let account = try context.authenticated()
-        let body = try await request.wholeBody(limit: APILimits.smallBodyBytes)
+        let body = try await request.wholeBody(limit: APILimits.smallBodyBytes, context)
         let digest = Idempotency.digest(body)
         let ticket = try idempotency.ticket(request, context)
         return try await idempotency.answer(ticket, request: digest) {

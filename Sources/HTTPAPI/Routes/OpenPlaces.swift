@@ -1,8 +1,9 @@
 import MailTypes
 import Synchronization
 
-/// Bounds long requests that hold something scarce while they last, such as a database connection: so many at a time
-/// for each account and for the node.
+/// Bounds long requests that hold something scarce while they last, such as memory: so many at a time for each account
+/// and for the node. Where more than half of the node's are taken an account gets one, so that a few accounts cannot take
+/// them all.
 final class OpenPlaces: Sendable {
     private struct State {
         var byAccount: [AccountID: Int] = [:]
@@ -22,7 +23,8 @@ final class OpenPlaces: Sendable {
     ///   is gone, however the request ended.
     func place(for account: AccountID) -> Place? {
         let isFree = state.withLock { state in
-            guard state.total < onNode, state.byAccount[account, default: 0] < perAccount else { return false }
+            let bound = state.total < onNode / 2 ? perAccount : 1
+            guard state.total < onNode, state.byAccount[account, default: 0] < bound else { return false }
             state.byAccount[account, default: 0] += 1
             state.total += 1
             return true

@@ -43,7 +43,7 @@ struct PublicRoutes: Sendable {
     }
 
     private func unsubscribe(_ request: Request, _ context: APIContext) async throws -> Response {
-        _ = try await request.wholeBody(limit: APILimits.unsubscribeBodyBytes)
+        _ = try await request.wholeBody(limit: APILimits.unsubscribeBodyBytes, context)
         guard try await unsubscriber.unsubscribe(token(context)) else { throw Problem.notFound }
         return page("Done", "<p>You will get no more of these messages.</p>")
     }

@@ -1,20 +1,20 @@
-import Crypto
 import HTTPTypes
 import Hummingbird
 import NIOCore
 
 extension Request {
-    /// The body in one piece.
+    /// The body in one piece. It counts among the open ones until the request is done.
     ///
-    /// - Throws: ``Problem``: too large, broken off, or compressed.
-    func wholeBody(limit: Int) async throws -> [UInt8] {
+    /// - Throws: ``Problem``: too large, also together with others, too slow, broken off, or compressed.
+    func wholeBody(limit: Int, _ context: APIContext) async throws -> [UInt8] {
         // Refused before it is read, where it says how long it is.
         if let length = headers[.contentLength].flatMap({ Int($0) }), length > limit {
             throw Problem.tooLarge(limit: limit)
         }
         var bytes: [UInt8] = []
-        for try await buffer in try plainBody() {
+        for try await buffer in PacedBody(body: try plainBody(), pace: .whole) {
             guard bytes.count + buffer.count <= limit else { throw Problem.tooLarge(limit: limit) }
+            try context.bodyRoom?.grow(to: bytes.count + buffer.count)
             bytes.append(contentsOf: buffer)
         }
         return bytes
@@ -53,11 +53,4 @@ struct PlainBody: AsyncSequence, Sendable {
     }
 
     func makeAsyncIterator() -> AsyncIterator { AsyncIterator(base: body.makeAsyncIterator()) }
-
-    /// The digest of a body that is read only to be compared with an earlier one.
-    func sha256() async throws -> [UInt8] {
-        var hash = SHA256()
-        for try await chunk in self { hash.update(data: chunk) }
-        return Array(hash.finalize())
-    }
 }

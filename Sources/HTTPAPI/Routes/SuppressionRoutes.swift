@@ -30,7 +30,7 @@ struct SuppressionRoutes: Sendable {
 
     private func add(_ request: Request, _ context: APIContext) async throws -> Response {
         let account = try context.authenticated()
-        let body = try await request.wholeBody(limit: APILimits.suppressionBodyBytes)
+        let body = try await request.wholeBody(limit: APILimits.suppressionBodyBytes, context)
         let digest = Idempotency.digest(body)
         let ticket = try idempotency.ticket(request, context)
         return try await idempotency.answer(ticket, request: digest) {

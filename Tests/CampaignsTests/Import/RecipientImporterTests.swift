@@ -118,10 +118,17 @@ struct RecipientImporterTests {
         _ target: ImportTarget
     ) async throws -> ImportResult {
         let importer = RecipientImporter(vault: fixture.vault, suppressions: fixture.suppressions)
-        return try await fixture.records.pool.withTransaction { connection in
-            try await importer.run(
-                account: fixture.account, campaign: campaign, format: format,
-                source: CampaignFixture.stream(upload), on: connection, target: target)
+        let stage = try await importer.stage(fixture.account, campaign, on: fixture.records.pool)
+        do {
+            let result = try await importer.run(
+                format: format, source: CampaignFixture.stream(upload), into: stage, target: target)
+            try await fixture.records.pool.withTransaction { connection in
+                try await stage.publish(result.deliverableOfBatches, from: target.nextBatch, on: connection)
+            }
+            return result
+        } catch {
+            try await stage.discard()
+            throw error
         }
     }
 

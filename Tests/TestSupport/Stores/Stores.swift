@@ -12,6 +12,7 @@ package struct Stores: Sendable {
     package let records: TestDatabase
     package let vaultDatabase: TestDatabase
     package let vault: Vault
+    private let masterKey: MasterKey
     package let ledger: CreditLedger
     package let suppressions: SuppressionList
     package let domains: SendingDomains
@@ -23,15 +24,18 @@ package struct Stores: Sendable {
     ///   - resultsFor: seconds for which outcomes can be read after the end of a campaign.
     package static func open(adding migrations: [Migration] = [], resultsFor: Int = 0) async throws -> Stores {
         let records = try await TestDatabase.make(
-            migrations: CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + migrations,
+            migrations: CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
+                + Vault.recordsMigrations + migrations,
             logger: .silent)
         let vaultDatabase = try await TestDatabase.make(migrations: Vault.migrations, logger: .silent)
-        let vault = Vault(pool: vaultDatabase.pool, masterKey: MasterKey())
+        let masterKey = MasterKey()
+        let vault = Vault(pool: vaultDatabase.pool, records: records.pool, masterKey: masterKey)
         let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
         let suppressions = SuppressionList(records: records.pool, vault: vault)
         let domains = SendingDomains(records: records.pool, vault: vault)
         return Stores(
-            records: records, vaultDatabase: vaultDatabase, vault: vault, ledger: ledger, suppressions: suppressions,
+            records: records, vaultDatabase: vaultDatabase, vault: vault, masterKey: masterKey, ledger: ledger,
+            suppressions: suppressions,
             domains: domains,
             campaigns: CampaignService(
                 records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
@@ -40,10 +44,14 @@ package struct Stores: Sendable {
                 records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: .silent))
     }
 
+    /// The vault as another process has it: nothing is in memory.
+    package func newVault() -> Vault { Vault(pool: vaultDatabase.pool, records: records.pool, masterKey: masterKey) }
+
     /// An account with credits.
     package func account(_ name: String, credits: Int64) async throws -> AccountID {
         try await records.pool.withTransaction { connection in
             let account = try await ledger.createAccount(name: name, on: connection)
+            try await vault.createAccountKey(account, on: connection)
             if credits > 0 {
                 try await ledger.grant(credits, to: account, key: "first", memo: "test", on: connection)
             }

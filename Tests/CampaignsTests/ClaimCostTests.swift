@@ -1,0 +1,131 @@
+import CreditLedger
+import Foundation
+import MailTypes
+import Postgres
+import TestDatabases
+import Testing
+
+@testable import Campaigns
+
+/// Claims look at what can be claimed, whatever else an account has. Measured in pages, which do not depend on the machine.
+@Suite struct ClaimCostTests {
+    @Test(arguments: ["nothing is due", "a batch is due"])
+    func `drafts cost a claim of their account nothing`(_ queue: String) async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(8)
+        if queue == "nothing is due" {
+            try await fixture.records.owner.query("UPDATE batches SET due_at = clock_timestamp() + interval '1 day'")
+        }
+        let before = try await Self.pagesOfClaim(fixture)
+        try await fixture.records.owner.query(
+            """
+            INSERT INTO campaigns (account_id, campaign_id, from_domain)
+            SELECT \(fixture.account.rawValue), \(campaign.rawValue) - n, 'shop.example'
+            FROM generate_series(1, 20000) n
+            """)
+        let after = try await Self.pagesOfClaim(fixture)
+        #expect(after <= before + 20, "\(before) pages before, \(after) after")
+    }
+
+    @Test func `batches that wait cost a claim nothing`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(4)
+        try await fixture.records.owner.query("UPDATE batches SET due_at = clock_timestamp() + interval '1 day'")
+        let before = try await Self.pagesOfClaim(fixture)
+        try await fixture.records.owner.query(
+            """
+            INSERT INTO batches (account_id, campaign_id, batch_no, state, recipients, due_at)
+            SELECT \(fixture.account.rawValue), \(campaign.rawValue), n, CASE WHEN n < 10000 THEN 3 ELSE 1 END, 1,
+                clock_timestamp() + interval '1 day'
+            FROM generate_series(100, 20000) n
+            """)
+        let after = try await Self.pagesOfClaim(fixture)
+        #expect(after <= before + 20, "\(before) pages before, \(after) after")
+    }
+
+    /// Pages that a claim touches, which is undone.
+    private static func pagesOfClaim(_ fixture: CampaignFixture) async throws -> Int {
+        for table in ["campaigns", "batches"] {
+            try await fixture.records.owner.withConnection { try await $0.execute(script: "VACUUM ANALYZE \(table)") }
+        }
+        struct Undone: Error {}
+        var pages: [Int] = []
+        // The first of a session also reads the catalogue.
+        try await fixture.records.owner.withConnection { connection in
+            for _ in 0..<3 {
+                do {
+                    try await connection.withTransaction { connection in
+                        try await connection.query("UPDATE account_queue SET next_due = clock_timestamp()")
+                        let plan = try await connection.query(
+                            """
+                            EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON)
+                            SELECT * FROM claim_batches('probe', 30.0, 1, '{}')
+                            """
+                        ).only.decode(String.self)
+                        pages.append(try Self.pages(plan))
+                        throw Undone()
+                    }
+                } catch is Undone {}
+            }
+        }
+        return pages.min() ?? .max
+    }
+
+    private static func pages(_ plan: String) throws -> Int {
+        struct Explained: Decodable {
+            struct Plan: Decodable {
+                let hits: Int
+                let reads: Int
+                enum CodingKeys: String, CodingKey {
+                    case hits = "Shared Hit Blocks"
+                    case reads = "Shared Read Blocks"
+                }
+            }
+            let plan: Plan
+            enum CodingKeys: String, CodingKey { case plan = "Plan" }
+        }
+        guard let first = try JSONDecoder().decode([Explained].self, from: Data(plan.utf8)).first else { return .max }
+        return first.plan.hits + first.plan.reads
+    }
+
+    // MARK: Quotas
+
+    @Test func `an account has so many drafts and no more, and others have their own`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let draft = try await fixture.draft(0)
+        try await Self.fill(fixture, beside: draft, CampaignLimits.drafts - 1)
+        #expect(await Self.code { try await fixture.draft(0) } == .tooManyDrafts)
+        let other = try await fixture.account("other", credits: 0)
+        _ = try await fixture.draft(0, account: other)
+        _ = try await fixture.service.deleteDraft(fixture.account, draft)
+        _ = try await fixture.draft(0)
+    }
+
+    @Test func `an account has so many unfinished campaigns and no more`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let draft = try await fixture.draft(2)
+        try await Self.fill(fixture, beside: draft, CampaignLimits.unfinished, state: "paused")
+        #expect(await Self.code { try await fixture.service.send(fixture.account, draft) } == .tooManyCampaigns)
+        #expect(try await fixture.balance().held == 0)
+    }
+
+    private static func fill(
+        _ fixture: CampaignFixture, beside campaign: CampaignID, _ count: Int, state: String = "draft"
+    ) async throws {
+        try await fixture.records.owner.query(
+            """
+            INSERT INTO campaigns (account_id, campaign_id, from_domain, state)
+            SELECT \(fixture.account.rawValue), \(campaign.rawValue) - n, 'shop.example', \(state)
+            FROM generate_series(1, \(count)) n
+            """)
+    }
+
+    private static func code(_ body: () async throws -> some Any) async -> CampaignError.Code? {
+        do {
+            _ = try await body()
+            return nil
+        } catch {
+            return (error as? CampaignError)?.code
+        }
+    }
+}
