@@ -10,7 +10,7 @@ struct BenchCommand: AsyncParsableCommand {
             Each starts what it needs on loopback with a private database, and leaves nothing behind. Use a release \
             build, and compare only figures of one machine and one hour.
             """,
-        subcommands: [Deliver.self, Bare.self, Import.self, Fair.self, Faults.self])
+        subcommands: [Deliver.self, Bare.self, Import.self, Fair.self, Faults.self, RecordsOfSize.self])
 
     private static var logger: Logger {
         var logger = Logger(label: "sluice.bench")
@@ -171,6 +171,28 @@ struct BenchCommand: AsyncParsableCommand {
             scenario.faults = Scenario.Faults(
                 bounceShare: bounceShare, deferShare: deferShare, slowShare: slowShare, dropShare: dropShare)
             try report.write(try await FaultsBenchmark(scenario: scenario, logger: logger).run())
+        }
+    }
+}
+
+extension BenchCommand {
+    struct RecordsOfSize: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "records", abstract: "Fill the tables; print what claims, pages and sweeps cost then.")
+
+        @Option(help: "Rows of each table.") var rows = 1_000_000
+        @OptionGroup var report: ReportOptions
+
+        func validate() throws {
+            guard (10_000...100_000_000).contains(rows) else {
+                throw ValidationError("--rows lies from 10,000 to 100,000,000.")
+            }
+        }
+
+        func run() async throws {
+            var logger = Logger(label: "sluice.bench")
+            logger.logLevel = .error
+            try report.write(try await RecordsBenchmark(rows: rows, logger: logger).run())
         }
     }
 }
