@@ -1,3 +1,4 @@
+import Logging
 import TestDatabases
 import Testing
 
@@ -94,5 +95,45 @@ struct MigrationTests {
             }
             #expect(error?.sqlState == .insufficientPrivilege, "\(statement)")
         }
+    }
+
+    /// Somebody who has read a table and stands still.
+    private func holder(of table: String, on database: TestDatabase) async throws -> PostgresConnection {
+        var configuration = database.configuration(role: Databases.ownerRole)
+        configuration.applicationName = "somebody's console"
+        let connection = try await PostgresConnection.connect(configuration)
+        try await connection.execute(script: "BEGIN; SELECT FROM \(table)")
+        return connection
+    }
+
+    @Test func `a migration that cannot have its lock names who holds it, and lets others pass meanwhile`() async throws
+    {
+        let database = try await TestDatabase.make(migrations: [first])
+        let holder = try await holder(of: "first", on: database)
+        let process = try await holder.query("SELECT pg_backend_pid()").only.decode(Int32.self)
+        let change = Migration(version: 300, name: "change", sql: "ALTER TABLE first ADD name text")
+        let owner = database.configuration(role: Databases.ownerRole)
+        async let failure = #expect(throws: PostgresError.self) {
+            try await Migrations.apply([first, change], as: owner, tries: 3, logger: Logger(label: "test"))
+        }
+        // It gets its turn between two tries.
+        #expect(try await database.owner.query("INSERT INTO first VALUES (1)").affected == 1)
+        let error = await failure
+        #expect(error?.kind == .migration)
+        #expect(error?.message.contains("300 (change)") == true)
+        #expect(error?.message.contains("process \(process) (somebody's console") == true, "\(error?.message ?? "")")
+        await holder.close()
+    }
+
+    @Test func `a migration goes on as soon as its lock is free`() async throws {
+        let database = try await TestDatabase.make(migrations: [first])
+        let holder = try await holder(of: "first", on: database)
+        let change = Migration(version: 300, name: "change", sql: "ALTER TABLE first ADD name text")
+        let owner = database.configuration(role: Databases.ownerRole)
+        async let end: Void = Migrations.apply([first, change], as: owner, logger: Logger(label: "test"))
+        try await Task.sleep(for: .milliseconds(1_500))
+        await holder.close()
+        try await end
+        #expect(try await database.owner.query("SELECT name FROM first").isEmpty)
     }
 }

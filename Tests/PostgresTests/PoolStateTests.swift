@@ -51,8 +51,8 @@ struct PoolStateTests {
                 case .wait:
                     #expect(held.count + opening == maximum)
                     waiting.append(next)
-                case .closed:
-                    Issue.record("the pool is open")
+                case .closed, .refused:
+                    Issue.record("the pool is open, and nobody has a share")
                 }
             case 2 where !held.isEmpty:
                 let resource = held.remove(at: Int.random(in: held.indices, using: &random))
@@ -95,6 +95,63 @@ struct PoolStateTests {
         guard case .closed = state.acquire(as: 0) else {
             Issue.record("a closed pool lends nothing")
             return
+        }
+    }
+
+    @Test(arguments: Seed.range(200))
+    func `no owner has more than its share, and nobody waits behind one that has`(seed: Seed) {
+        var random = SeededGenerator(seed)
+        let maximum = Int.random(in: 1...5, using: &random)
+        let share = PoolShare(connections: Int.random(in: 1...3, using: &random), waiting: 3)
+        var state = PoolState<Int>(maximum: maximum, share: share)
+        let owners: [ConnectionOwner?] = [nil, ConnectionOwner("a"), ConnectionOwner("b")]
+        var waiting: [(number: UInt64, owner: ConnectionOwner?)] = []
+        // Opened at once, so a slot is a connection.
+        var held: [(resource: Int, owner: ConnectionOwner?)] = []
+        var serial = 0
+
+        func mayHave(_ owner: ConnectionOwner?) -> Bool {
+            owner == nil || held.count { $0.owner == owner } < share.connections
+        }
+        func take(_ resource: Int?, by number: UInt64) {
+            let place = waiting.firstIndex { mayHave($0.owner) }
+            #expect(place.map { waiting[$0].number } == number)
+            guard let place else { return }
+            serial += 1
+            held.append((resource ?? serial, waiting.remove(at: place).owner))
+        }
+
+        for number in UInt64(1)...400 {
+            if Bool.random(using: &random) {
+                let owner = owners.randomElement(using: &random) ?? nil
+                let isFree = mayHave(owner) && held.count < maximum
+                switch state.acquire(as: number, for: owner) {
+                case .use(let resource): held.append((resource, owner))
+                case .open:
+                    serial += 1
+                    held.append((serial, owner))
+                case .wait:
+                    #expect(!isFree)
+                    waiting.append((number, owner))
+                case .refused:
+                    #expect(!isFree && waiting.count { $0.owner == owner } == share.waiting)
+                case .closed: Issue.record("the pool is open")
+                }
+            } else if !held.isEmpty {
+                let (resource, owner) = held.remove(at: Int.random(in: held.indices, using: &random))
+                let isLost = Bool.random(using: &random)
+                switch isLost ? state.releaseSlot(of: owner) : state.release(resource, of: owner) {
+                case .give(let given, let waiter): take(given, by: waiter)
+                case .open(let waiter): take(nil, by: waiter)
+                case .none: #expect(!waiting.contains { mayHave($0.owner) })
+                case .discard: Issue.record("the pool is open")
+                }
+            }
+            #expect(held.count <= maximum)
+            for owner in owners where owner != nil {
+                #expect(held.count { $0.owner == owner } <= share.connections)
+            }
+            #expect(state.waitingCount == waiting.count)
         }
     }
 

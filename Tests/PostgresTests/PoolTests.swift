@@ -125,7 +125,7 @@ struct PoolTests {
         let database = try await Shared.database()
         var configuration = database.configuration(role: "postgres")
         configuration.role = Databases.appRole
-        configuration.statementTimeout = .milliseconds(50)
+        configuration.limits.statement = .milliseconds(50)
         let pool = PostgresPool(configuration: configuration, logger: Logger(label: "test"))
         let row = try await pool.query("SELECT current_user::text, session_user::text").only
         #expect(try row.decode(String.self, String.self) == ("sluice_app", "postgres"))

@@ -92,8 +92,10 @@ import Synchronization
     /// Runs statements separated by semicolons, without parameters, through the simple protocol.
     func execute(script: String) throws(PostgresError) {
         let connection = unsafe try usable()
+        commitIsUnreplicated = false
         defer { unsafe noteStatus(connection) }
         _ = try unsafe check(PQexec(connection, script), connection)
+        try requireReplicated()
     }
 
     /// - Throws: ``PostgresError`` of kind `.commitUnknown` if the connection ended before the answer, or if the
@@ -109,26 +111,33 @@ import Synchronization
             guard error.kind == .connectionLost else { throw error }
             throw PostgresError(.commitUnknown, "the answer to COMMIT was lost: \(error.message)")
         }
-        if commitIsUnreplicated {
-            throw PostgresError(.commitUnknown, "COMMIT was not confirmed by the synchronous standby")
-        }
+        try requireReplicated()
         guard result.commandTag == "COMMIT" else {
             throw PostgresError(.transactionAborted, "the transaction was rolled back, because a statement had failed")
         }
         unsafe deallocateEvicted(connection)
     }
 
+    /// A statement outside a transaction commits by itself. Its time-out may end the wait for the standby.
+    private func requireReplicated() throws(PostgresError) {
+        guard commitIsUnreplicated else { return }
+        throw PostgresError(.commitUnknown, "COMMIT was not confirmed by the synchronous standby")
+    }
+
     private func executePrepared(
         _ key: StatementCache.Key, _ parameters: PostgresParameters
     ) throws(PostgresError) -> PostgresRows {
         let connection = unsafe try usable()
+        commitIsUnreplicated = false
         defer { unsafe noteStatus(connection) }
         let name = try unsafe prepare(key, connection)
         let result = try unsafe withLibpqArrays(parameters) { (values, lengths, formats) in
             unsafe PQexecPrepared(
                 connection, name, Int32(parameters.count), values, lengths, formats, 1)
         }
-        return PostgresRows(try unsafe check(result, connection))
+        let rows = PostgresRows(try unsafe check(result, connection))
+        try requireReplicated()
+        return rows
     }
 
     private func prepare(_ key: StatementCache.Key, _ connection: OpaquePointer) throws(PostgresError) -> String {

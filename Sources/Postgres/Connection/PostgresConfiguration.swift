@@ -5,8 +5,10 @@ package struct PostgresConfiguration: Sendable {
     package var maximumConnections: Int = 8
     /// How long a task waits for a connection of the pool, including the time to open one.
     package var acquireTimeout: Duration = .seconds(10)
-    /// How long a statement may run before the server stops it (SQLSTATE 57014); unlimited if nil.
-    package var statementTimeout: Duration?
+    /// What one ``ConnectionOwner`` may take of a pool; no shares if nil.
+    package var share: PoolShare?
+    /// What the server bounds in each session.
+    package var limits = SessionLimits()
     /// The role to assume after the log-in (`SET ROLE`).
     package var role: String?
     package var applicationName: String = "sluice"
@@ -39,13 +41,7 @@ package struct PostgresConfiguration: Sendable {
 
     /// What each new connection runs first.
     var openingScript: String {
-        var script = "SET client_min_messages = warning;"
-        if let role { script += "SET ROLE \(SQL.quoted(identifier: role));" }
-        if let statementTimeout {
-            let (seconds, attoseconds) = statementTimeout.components
-            let milliseconds = max(1, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
-            script += "SET statement_timeout = \(milliseconds);"
-        }
-        return script
+        let role = role.map { "SET ROLE \(SQL.quoted(identifier: $0));" } ?? ""
+        return "SET client_min_messages = warning;" + role + limits.script
     }
 }

@@ -12,6 +12,9 @@ package struct PostgresError: Error, Hashable, Sendable, CustomStringConvertible
         case connectionFailed
         /// No connection of the pool came free in time.
         case poolTimeout
+        /// The owner of the task has all of its connections in use, and too many of its tasks wait already, or waited too
+        /// long.
+        case shareExhausted
         /// The pool or connection has been closed.
         case closed
         /// The task was cancelled; the statement was stopped at the server, its transaction rolled back.
@@ -60,6 +63,24 @@ package struct PostgresError: Error, Hashable, Sendable, CustomStringConvertible
     package var isRetryable: Bool {
         guard kind == .server else { return false }
         return sqlState == .serializationFailure || sqlState == .deadlockDetected || isStaleStatement
+    }
+
+    /// Whether the server gave up waiting for a lock (55P03), or stopped a statement that ran too long (57014). Nothing of
+    /// the transaction remains.
+    package var isTimeout: Bool {
+        kind == .server && (sqlState == .lockNotAvailable || sqlState == .queryCanceled)
+    }
+
+    /// Whether the cause lies in the state of the server or of the pool, and passes: it is away, starting, short of
+    /// something or busy, or somebody holds what is needed. Asking again in a moment may well succeed.
+    package var isPassing: Bool {
+        switch kind {
+        case .connectionLost, .connectionFailed, .poolTimeout, .shareExhausted: return true
+        case .server:
+            if isRetryable || isTimeout || sqlState == .readOnlyTransaction { return true }
+            return ["53", "57", "08"].contains(sqlState?.errorClass ?? "")
+        default: return false
+        }
     }
 
     /// Whether the error says that a cached prepared statement must be prepared anew.

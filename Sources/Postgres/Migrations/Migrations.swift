@@ -1,4 +1,4 @@
-import Logging
+package import Logging
 
 /// Brings a database to the schema of this program.
 ///
@@ -8,6 +8,68 @@ import Logging
 package enum Migrations {
     /// "sluice" and a serial number, as the key of the advisory lock.
     private static let lockKey: Int64 = 0x736C_7569_6365_0001
+
+    /// Applies what is missing, on a connection of its own.
+    ///
+    /// A migration waits a second for its locks, so that whoever queues behind it waits no longer either. Then it lets the
+    /// others pass, and tries again, some forty times.
+    /// - Throws: as ``apply(_:on:)``; where somebody else keeps a lock to the end, an error that names the session.
+    package static func apply(
+        _ list: [Migration], as configuration: PostgresConfiguration, tries: Int = 40, logger: Logger
+    ) async throws {
+        var configuration = configuration
+        configuration.limits = limits
+        configuration.applicationName = "sluice migrations"
+        let connection = try await PostgresConnection.connect(configuration)
+        do {
+            try await apply(list, on: connection, tries: tries, configuration, logger)
+        } catch {
+            await connection.close()
+            throw error
+        }
+        await connection.close()
+    }
+
+    /// A new index may take as long as it needs. A machine that is lost in the middle frees its locks by the keepalives.
+    static let limits = SessionLimits(lock: .seconds(1), statement: nil, idleInTransaction: .seconds(60))
+
+    private static func apply(
+        _ list: [Migration], on connection: PostgresConnection, tries: Int, _ configuration: PostgresConfiguration,
+        _ logger: Logger
+    ) async throws {
+        let process = try await connection.query("SELECT pg_backend_pid()").only.decode(column: 0, as: Int32.self)
+        let watch = LockWatch(process: process, configuration)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await watch.run() }
+            defer { group.cancelAll() }
+            for attempt in 1... where try await isApplied(list, on: connection, attempt, of: tries, watch, logger) {
+                return
+            }
+        }
+    }
+
+    /// One try.
+    private static func isApplied(
+        _ list: [Migration], on connection: PostgresConnection, _ attempt: Int, of tries: Int, _ watch: LockWatch,
+        _ logger: Logger
+    ) async throws -> Bool {
+        do {
+            try await apply(list, on: connection)
+            return true
+        } catch let error as PostgresError where error.sqlState == .lockNotAvailable {
+            let blocker = watch.blocker ?? "a session that could not be seen"
+            guard attempt < tries else { throw blocked(error, by: blocker) }
+            if attempt == 1 { logger.notice("a migration waits for a lock", metadata: ["held_by": "\(blocker)"]) }
+            try await Task.sleep(for: RetryBackoff.migrating.delay(attempt: attempt))
+            return false
+        }
+    }
+
+    private static func blocked(_ error: PostgresError, by blocker: String) -> PostgresError {
+        PostgresError(
+            .migration, "\(error.message); the lock is held by \(blocker): let it end, or end it, and start again",
+            sqlState: error.sqlState)
+    }
 
     /// Applies what is missing, in order of versions.
     /// - Returns: the versions that were applied.
@@ -34,8 +96,13 @@ package enum Migrations {
         return result
     }
 
+    /// Waits as long as another program is at its own migrations, which may take long and end.
     private static func lock(_ connection: PostgresConnection) async throws {
+        let bound = try await connection.query(
+            "SELECT current_setting('lock_timeout'), set_config('lock_timeout', '0', true)"
+        ).only.decode(column: 0, as: String.self)
         try await connection.query("SELECT pg_advisory_xact_lock(\(lockKey))")
+        try await connection.query("SELECT set_config('lock_timeout', \(bound), true)")
     }
 
     private static func createTable(_ connection: PostgresConnection) async throws {

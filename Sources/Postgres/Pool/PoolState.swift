@@ -1,7 +1,7 @@
 /// Which connection of a pool goes to whom: decisions only.
 ///
-/// `Resource` is a connection; whoever waits is known by a number. Waiters are served in the order in which they came,
-/// and nobody overtakes them.
+/// `Resource` is a connection; whoever waits is known by a number. Waiters are served in the order in which they came.
+/// Nobody overtakes them but who passes those whose owner has all of its share.
 struct PoolState<Resource> {
     enum Acquisition {
         /// Take this one.
@@ -10,6 +10,8 @@ struct PoolState<Resource> {
         case open
         /// Wait until resumed.
         case wait
+        /// The owner has all of its share, and as many wait as may.
+        case refused
         case closed
     }
 
@@ -23,35 +25,54 @@ struct PoolState<Resource> {
         case discard(Resource)
     }
 
+    private struct Waiter {
+        let number: UInt64
+        let owner: ConnectionOwner?
+    }
+
     private let maximum: Int
+    private let share: PoolShare?
     private var idle: [Resource] = []
     /// Slots taken: idle, lent, and being opened.
     private(set) var taken = 0
-    private var queue: [UInt64] = []
-    private var head = 0
-    private var waiting: Set<UInt64> = []
+    /// Of each owner: lent and being opened.
+    private var lent: [ConnectionOwner: Int] = [:]
+    private var queue: [Waiter] = []
     private(set) var isClosed = false
 
-    init(maximum: Int) { self.maximum = max(1, maximum) }
+    init(maximum: Int, share: PoolShare? = nil) {
+        self.maximum = max(1, maximum)
+        self.share = share
+    }
 
     var idleCount: Int { idle.count }
-    var waitingCount: Int { waiting.count }
+    var waitingCount: Int { queue.count }
 
-    mutating func acquire(as waiter: UInt64) -> Acquisition {
+    /// Whether the owner has all that it may have.
+    func hasItsShare(_ owner: ConnectionOwner?) -> Bool {
+        guard let share, let owner else { return false }
+        return lent[owner, default: 0] >= max(1, share.connections)
+    }
+
+    mutating func acquire(as waiter: UInt64, for owner: ConnectionOwner? = nil) -> Acquisition {
         if isClosed { return .closed }
+        guard !hasItsShare(owner), !idle.isEmpty || taken < maximum else { return enqueue(waiter, owner) }
+        lend(to: owner)
         // The most recently used one: it is the warmest, and the likeliest to be alive.
         if let resource = idle.popLast() { return .use(resource) }
-        if taken < maximum {
-            taken += 1
-            return .open
-        }
-        queue.append(waiter)
-        waiting.insert(waiter)
+        taken += 1
+        return .open
+    }
+
+    private mutating func enqueue(_ waiter: UInt64, _ owner: ConnectionOwner?) -> Acquisition {
+        if let share, let owner, queue.count(where: { $0.owner == owner }) >= share.waiting { return .refused }
+        queue.append(Waiter(number: waiter, owner: owner))
         return .wait
     }
 
     /// Takes back a resource in good order.
-    mutating func release(_ resource: Resource) -> Handover {
+    mutating func release(_ resource: Resource, of owner: ConnectionOwner? = nil) -> Handover {
+        takeBack(from: owner)
         if isClosed {
             taken -= 1
             return .discard(resource)
@@ -62,7 +83,8 @@ struct PoolState<Resource> {
     }
 
     /// Takes back the slot of a resource that is gone or could not be opened.
-    mutating func releaseSlot() -> Handover {
+    mutating func releaseSlot(of owner: ConnectionOwner? = nil) -> Handover {
+        takeBack(from: owner)
         taken -= 1
         guard !isClosed, let waiter = nextWaiter() else { return .none }
         taken += 1
@@ -70,7 +92,11 @@ struct PoolState<Resource> {
     }
 
     /// - Returns: false if the waiter has been served already.
-    mutating func abandon(_ waiter: UInt64) -> Bool { waiting.remove(waiter) != nil }
+    mutating func abandon(_ waiter: UInt64) -> Bool {
+        guard let place = queue.firstIndex(where: { $0.number == waiter }) else { return false }
+        queue.remove(at: place)
+        return true
+    }
 
     /// - Returns: what to close, and who waits in vain.
     mutating func close() -> (idle: [Resource], waiting: [UInt64]) {
@@ -78,25 +104,26 @@ struct PoolState<Resource> {
         defer {
             taken -= idle.count
             idle = []
-            waiting = []
             queue = []
-            head = 0
         }
-        return (idle, queue[head...].filter(waiting.contains))
+        return (idle, queue.map(\.number))
     }
 
+    /// The first whose owner may have another; it counts as served.
     private mutating func nextWaiter() -> UInt64? {
-        while head < queue.count {
-            let waiter = queue[head]
-            head += 1
-            if head > 64, head * 2 > queue.count {
-                queue.removeFirst(head)
-                head = 0
-            }
-            if waiting.remove(waiter) != nil { return waiter }
-        }
-        queue.removeAll(keepingCapacity: true)
-        head = 0
-        return nil
+        guard let place = queue.firstIndex(where: { !hasItsShare($0.owner) }) else { return nil }
+        let waiter = queue.remove(at: place)
+        lend(to: waiter.owner)
+        return waiter.number
+    }
+
+    private mutating func lend(to owner: ConnectionOwner?) {
+        if let owner { lent[owner, default: 0] += 1 }
+    }
+
+    private mutating func takeBack(from owner: ConnectionOwner?) {
+        guard let owner else { return }
+        let left = lent[owner, default: 0] - 1
+        lent[owner] = left > 0 ? left : nil
     }
 }

@@ -3,8 +3,9 @@ import Synchronization
 
 /// A bounded set of connections to one database, opened when first needed.
 ///
-/// A task that finds all in use waits its turn, first come, first served, at most `acquireTimeout`. A connection that
-/// was lost is replaced; while the server is away, opening is tried again with growing, jittered pauses until the
+/// A task that finds all in use waits its turn, first come, first served, at most `acquireTimeout`. Where the pool gives
+/// shares, a task that works for an owner (``ConnectionOwner``) also waits while that owner has all of its share, and the
+/// others pass it. A connection that was lost is replaced; while the server is away, opening is tried again with growing, jittered pauses until the
 /// time-out ends.
 package final class PostgresPool: Sendable {
     private struct State {
@@ -39,7 +40,8 @@ package final class PostgresPool: Sendable {
     package init(configuration: PostgresConfiguration, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
-        state = Mutex(State(pool: PoolState(maximum: configuration.maximumConnections)))
+        state = Mutex(
+            State(pool: PoolState(maximum: configuration.maximumConnections, share: configuration.share)))
     }
 
     deinit {
@@ -53,20 +55,21 @@ package final class PostgresPool: Sendable {
     ///
     /// Unless it belongs to an actor with an executor of its own, the closure runs on the connection's thread, where
     /// statements cost least. Keep long computations out of it: they hold up nobody else, but keep the connection.
-    /// - Throws: what the closure throws, or ``PostgresError``: `.poolTimeout`, `.connectionFailed`, `.cancelled`,
-    ///   `.closed`.
+    /// - Throws: what the closure throws, or ``PostgresError``: `.poolTimeout`, `.shareExhausted`,
+    ///   `.connectionFailed`, `.cancelled`, `.closed`.
     package func withConnection<Value: Sendable>(
         _ body: (PostgresConnection) async throws -> Value
     ) async throws -> Value {
-        let connection = try await acquire()
+        let owner = ConnectionOwner.current
+        let connection = try await acquire(for: owner)
         do {
             let value = try await withTaskExecutorPreference(connection.executor) {
                 try await body(connection)
             }
-            await release(connection)
+            await release(connection, of: owner)
             return value
         } catch {
-            await release(connection)
+            await release(connection, of: owner)
             throw error
         }
     }
@@ -109,13 +112,14 @@ package final class PostgresPool: Sendable {
     /// Runs one statement on some connection.
     @discardableResult
     package func query(_ sql: SQL) async throws -> PostgresRows {
-        let connection = try await acquire()
+        let owner = ConnectionOwner.current
+        let connection = try await acquire(for: owner)
         do {
             let rows = try await connection.query(sql)
-            await release(connection)
+            await release(connection, of: owner)
             return rows
         } catch {
-            await release(connection)
+            await release(connection, of: owner)
             throw error
         }
     }
@@ -171,39 +175,44 @@ package final class PostgresPool: Sendable {
 
     // MARK: Taking and giving back
 
-    private func acquire() async throws(PostgresError) -> PostgresConnection {
+    private func acquire(for owner: ConnectionOwner?) async throws(PostgresError) -> PostgresConnection {
         if Task.isCancelled { throw PostgresConnection.cancelled }
         let deadline = ContinuousClock.now + configuration.acquireTimeout
-        switch try await nextGrant(deadline) {
+        switch try await nextGrant(owner, deadline) {
         case .connection(let connection):
             if connection.health.isQuiet { return connection }
             // The server went away while the connection was idle. Nothing has been sent on it: take a new one.
             Task { await connection.close() }
-            return try await open(deadline)
+            return try await open(owner, deadline)
         case .slot:
-            return try await open(deadline)
+            return try await open(owner, deadline)
         case .failure(let error):
             throw error
         }
     }
 
-    private func nextGrant(_ deadline: ContinuousClock.Instant) async throws(PostgresError) -> Grant {
+    private func nextGrant(
+        _ owner: ConnectionOwner?, _ deadline: ContinuousClock.Instant
+    ) async throws(PostgresError) -> Grant {
         let (number, acquisition) = state.withLock { state in
             state.nextNumber += 1
-            return (state.nextNumber, state.pool.acquire(as: state.nextNumber))
+            return (state.nextNumber, state.pool.acquire(as: state.nextNumber, for: owner))
         }
         return switch acquisition {
         case .use(let connection): .connection(connection)
         case .open: .slot
         case .closed: .failure(Self.closed)
-        case .wait: await wait(as: number, deadline)
+        case .refused: .failure(Self.shareExhausted)
+        case .wait: await wait(as: number, for: owner, deadline)
         }
     }
 
-    private func wait(as number: UInt64, _ deadline: ContinuousClock.Instant) async -> Grant {
+    private func wait(
+        as number: UInt64, for owner: ConnectionOwner?, _ deadline: ContinuousClock.Instant
+    ) async -> Grant {
         let timer = Task { [weak self] in
             guard (try? await Task.sleep(until: deadline, clock: .continuous)) != nil else { return }
-            self?.abandon(number, PostgresError(.poolTimeout, "no database connection came free in time"))
+            self?.timeOut(number, owner)
         }
         defer { timer.cancel() }
         return await withTaskCancellationHandler {
@@ -220,6 +229,14 @@ package final class PostgresPool: Sendable {
         }
     }
 
+    /// Who waits for its own connections to come back is told so.
+    private func timeOut(_ number: UInt64, _ owner: ConnectionOwner?) {
+        let hasItsShare = state.withLock { $0.pool.hasItsShare(owner) }
+        abandon(
+            number,
+            hasItsShare ? Self.shareExhausted : PostgresError(.poolTimeout, "no database connection came free in time"))
+    }
+
     private func abandon(_ number: UInt64, _ error: PostgresError) {
         let continuation = state.withLock { state in
             state.pool.abandon(number) ? state.takeContinuation(number, .failure(error)) : nil
@@ -228,11 +245,13 @@ package final class PostgresPool: Sendable {
     }
 
     /// Opens a connection in a slot that is already taken, and gives the slot back if that fails.
-    private func open(_ deadline: ContinuousClock.Instant) async throws(PostgresError) -> PostgresConnection {
+    private func open(
+        _ owner: ConnectionOwner?, _ deadline: ContinuousClock.Instant
+    ) async throws(PostgresError) -> PostgresConnection {
         do {
             return try await openPatiently(deadline)
         } catch {
-            handOver { $0.releaseSlot() }
+            handOver { $0.releaseSlot(of: owner) }
             throw error
         }
     }
@@ -253,13 +272,13 @@ package final class PostgresPool: Sendable {
         }
     }
 
-    private func release(_ connection: PostgresConnection) async {
+    private func release(_ connection: PostgresConnection, of owner: ConnectionOwner?) async {
         await connection.rollback()
         if connection.isOpen, !connection.isInTransaction {
-            handOver { $0.release(connection) }
+            handOver { $0.release(connection, of: owner) }
         } else {
             await connection.close()
-            handOver { $0.releaseSlot() }
+            handOver { $0.releaseSlot(of: owner) }
         }
     }
 
@@ -292,4 +311,7 @@ package final class PostgresPool: Sendable {
     }
 
     private static var closed: PostgresError { PostgresError(.closed, "the pool is closed") }
+    private static var shareExhausted: PostgresError {
+        PostgresError(.shareExhausted, "all connections that one owner may have are in use")
+    }
 }

@@ -16,5 +16,6 @@ struct RetryBackoff {
     }
 
     static let transaction = RetryBackoff(base: .milliseconds(10), limit: .milliseconds(500))
-    static let connecting = RetryBackoff(base: .milliseconds(50), limit: .seconds(2))
+    static let connecting = RetryBackoff(base: .milliseconds(50), limit: .seconds(1))
+    static let migrating = RetryBackoff(base: .milliseconds(250), limit: .seconds(1))
 }

@@ -63,6 +63,11 @@ package final class EmbeddedPostgres: Sendable {
         if locks.server != nil { CrashGuard.release() }
     }
 
+    /// Whether the directory has a cluster. Looks only.
+    package static func exists(in dataDirectory: String) -> Bool {
+        FileSystem.exists(dataDirectory + "/postgres/PG_VERSION")
+    }
+
     /// Creates the cluster if there is none, and starts or adopts its server.
     /// - Parameter environment: `SLUICE_POSTGRES_BIN` names the folder of PostgreSQL's programs,
     ///   `SLUICE_POSTGRES_USER` the user to run as when started as root.

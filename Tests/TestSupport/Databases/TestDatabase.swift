@@ -59,6 +59,7 @@ package final class TestDatabase: Sendable {
         // Tests share the machine with compilers and with each other; slowness is not what they look for.
         configuration.acquireTimeout = .seconds(180)
         configuration.connectTimeout = .seconds(60)
+        configuration.limits = SessionLimits(lock: .seconds(120), idleInTransaction: .seconds(300))
         return configuration
     }
 
