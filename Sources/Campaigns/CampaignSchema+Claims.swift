@@ -126,7 +126,7 @@ extension CampaignSchema {
                                     AND b.state IN (1, 4) AND b.lease_node IS NULL
                                 ORDER BY b.due_at LIMIT 1)) AS due_at) n
                         WHERE c.account_id = v_accounts[place] AND c.purged_at IS NULL AND c.results_until IS NULL
-                            AND c.state <> 'draft' AND n.due_at IS NOT NULL;
+                            AND c.state <> 'draft' AND c.state <> 'paused' AND n.due_at IS NOT NULL;
                         IF v_next IS NULL THEN
                             DELETE FROM account_queue q WHERE q.account_id = v_accounts[place];
                         ELSE

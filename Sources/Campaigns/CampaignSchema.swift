@@ -5,7 +5,7 @@ package import Postgres
 /// Locks are taken in one order everywhere: the account's row (ledger), campaigns rows, batches rows, each by key, then
 /// the rest. Whoever waits holds only locks that come before, so there is no deadlock to retry.
 package enum CampaignSchema {
-    /// Versions 400–499, and of 500 on those beside the vault's. They follow the ledger's, whose accounts they refer to.
+    /// Versions 400–599 beside the vault's. They follow the ledger's, whose accounts they refer to.
     package static let migrations: [Migration] = [
         Migration(version: 400, name: "campaigns", sql: tables),
         Migration(version: 401, name: "delivery of campaigns", sql: functions),
@@ -65,6 +65,8 @@ package enum CampaignSchema {
                 """),
         Migration(version: 490, name: "blocks of campaigns", sql: blocks),
         Migration(version: 491, name: "warm-up of nodes' sources", sql: nodeSources),
+        Migration(version: 500, name: "pauses change only what is at work", sql: cheapPauses),
+        Migration(version: 501, name: "claims pass over locked rows", sql: lockedRows),
         Migration(version: 521, name: "accounts that have a key", sql: expectedKeys),
         Migration(version: 522, name: "claims look at what can be claimed", sql: claims),
         Migration(version: 523, name: "uploads in portions", sql: uploads),

@@ -22,10 +22,13 @@ package struct Unsubscriber: Sendable {
     /// - Returns: false for a token that is not ours. A repeated call is as good as the first.
     package func unsubscribe(_ text: String) async throws -> Bool {
         guard let token = try await verified(text) else { return false }
-        _ = try await records.withTransaction { connection in
-            try await suppressions.add(
-                [NewSuppression(token.fingerprint, .unsubscribe)], account: token.account, origin: .recipient,
-                on: connection)
+        // Recipients have a share of their own: what the account itself does must not keep them.
+        try await ConnectionOwner.$current.withValue(ConnectionOwner("recipients of account \(token.account)")) {
+            _ = try await records.withTransaction { connection in
+                try await suppressions.add(
+                    [NewSuppression(token.fingerprint, .unsubscribe)], account: token.account, origin: .recipient,
+                    on: connection)
+            }
         }
         return true
     }

@@ -9,14 +9,20 @@ package final class SendingDomains: Sendable {
     package static let defaultSelector = "s1"
 
     private let records: PostgresPool
+    private let signing: PostgresPool
     private let vault: Vault
     private let bounceHost: DomainName?
     private let signers = SignerCache()
 
-    /// - Parameter bounceHost: the host that takes bounces, for the DNS records; nil where the service has no public name:
-    ///   then they name `mail.` below the domain.
-    package init(records: PostgresPool, vault: Vault, bounceHost: DomainName? = nil) {
+    /// - Parameters:
+    ///   - signing: where the keys of mail under way are read; `records` if nil.
+    ///   - bounceHost: the host that takes bounces, for the DNS records; nil where the service has no public name: then they
+    ///     name `mail.` below the domain.
+    package init(
+        records: PostgresPool, signing: PostgresPool? = nil, vault: Vault, bounceHost: DomainName? = nil
+    ) {
         self.records = records
+        self.signing = signing ?? records
         self.vault = vault
         self.bounceHost = bounceHost
     }
@@ -114,7 +120,7 @@ package final class SendingDomains: Sendable {
     @concurrent
     package func signer(_ account: AccountID, _ domain: DomainName) async throws -> DKIMSigner {
         if let signer = signers.signer(account, domain) { return signer }
-        let rows = try await records.query(
+        let rows = try await signing.query(
             """
             SELECT selector, sealed FROM domain_keys
             WHERE account_id = \(account.rawValue) AND domain = \(domain.text) ORDER BY position

@@ -19,28 +19,43 @@ extension Campaign {
             SET state = \(next.rawValue), paused_at = clock_timestamp(), pause_reason = \(reason as String?)
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """)
-        try await moveBatches(of: account, campaign, from: .open, to: .paused, on: connection)
+        try await stopBatchesAtWork(of: account, campaign, on: connection)
         try await CampaignChannel.notifyProgress(account, campaign, on: connection)
     }
 
-    /// Moves all batches of one state to another. Their rows are locked in order first, as everywhere.
-    static func moveBatches(
-        of account: AccountID, _ campaign: CampaignID, from: BatchState, to: BatchState,
-        on connection: PostgresConnection
+    /// Tells those who work on a batch, with their next journal group. The other batches stay open: claims pass over them,
+    /// because the campaign is paused. A claim that is under way at this moment finds the pause when it has ended, or hears
+    /// of it within a second (``DeliveryStore/stopped(node:)``).
+    private static func stopBatchesAtWork(
+        of account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
     ) async throws {
         try await connection.query(
             """
-            SELECT count(*) FROM (
-                SELECT FROM batches
-                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
-                    AND state = \(from.rawValue)
-                ORDER BY batch_no FOR NO KEY UPDATE) AS locked
+            WITH leased AS (
+                SELECT batch_no FROM batches
+                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue) AND state = 1
+                    AND lease_node IS NOT NULL
+                ORDER BY batch_no FOR NO KEY UPDATE)
+            UPDATE batches b SET state = 2 FROM leased
+            WHERE b.account_id = \(account.rawValue) AND b.campaign_id = \(campaign.rawValue)
+                AND b.batch_no = leased.batch_no
             """)
+    }
+
+    /// Opens what was stopped: batches that were at work, retries that were made meanwhile, and all batches where an
+    /// earlier version paused the campaign.
+    static func reopenBatches(
+        of account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
+    ) async throws {
         try await connection.query(
             """
-            UPDATE batches SET state = \(to.rawValue)
-            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
-                AND state = \(from.rawValue)
+            WITH stopped AS (
+                SELECT batch_no FROM batches
+                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue) AND state = 2
+                ORDER BY batch_no FOR NO KEY UPDATE)
+            UPDATE batches b SET state = 1 FROM stopped
+            WHERE b.account_id = \(account.rawValue) AND b.campaign_id = \(campaign.rawValue)
+                AND b.batch_no = stopped.batch_no
             """)
     }
 }

@@ -39,12 +39,16 @@ extension CampaignService {
             """
         ).map { try $0.decode(Int64.self, Int64.self) }
         var deleted = 0
-        for (account, campaign) in drafts {
+        var held: Set<Int64> = []
+        for (account, campaign) in drafts where !held.contains(account) {
             do {
                 _ = try await deleteDraft(AccountID(rawValue: account), CampaignID(rawValue: campaign))
                 deleted += 1
             } catch let error as CampaignError where [.illegalTransition, .notFound].contains(error.code) {
                 // It was sent or given up in the meantime.
+            } catch let error as PostgresError where error.isTimeout {
+                // Somebody holds the account's rows: the next sweep has them.
+                held.insert(account)
             }
         }
         return deleted

@@ -20,33 +20,32 @@ extension CampaignService {
         after cursor: RecipientCursor? = nil, limit: Int = 100
     ) async throws -> RecipientPage {
         let limit = min(max(limit, CampaignLimits.pageSize.lowerBound), CampaignLimits.pageSize.upperBound)
-        return try await records.withConnection { connection in
-            let current = try await Campaign.read(account, campaign, on: connection)
-            guard current.purgedAt == nil else { throw CampaignError.purged }
-            let key = try await vault.openingKey(account, campaign)
-            var next = cursor ?? RecipientCursor(batch: 0, position: 0)
-            var found: [RecipientStatus] = []
-            for _ in 0..<CampaignLimits.batchesOpenedForPage {
-                guard let batch = try await StoredBatch.first(from: next.batch, account, campaign, on: connection)
-                else { return RecipientPage(recipients: found, next: nil) }
-                if batch.id.number > next.batch { next = RecipientCursor(batch: batch.id.number, position: 0) }
-                let fates = try batch.fates(key, unfinished: current.unfinishedOutcome)
-                // By position in the campaign, because others of the batch may move meanwhile.
-                for (record, state) in fates.sorted(by: { $0.record.index < $1.record.index })
-                where record.index >= next.position {
-                    next = RecipientCursor(batch: next.batch, position: record.index + 1)
-                    guard let state, fate == nil || fate == state.fate else { continue }
-                    guard !inDoubtOnly || state.wasInDoubt || state.fate == .final(.inDoubt) else { continue }
-                    found.append(
-                        RecipientStatus(
-                            index: record.index, email: record.address.text, fate: state.fate,
-                            reply: state.reply, wasInDoubt: state.wasInDoubt))
-                    if found.count == limit { return RecipientPage(recipients: found, next: next) }
-                }
-                next = RecipientCursor(batch: next.batch + 1, position: 0)
+        let current = try await records.withConnection { try await Campaign.read(account, campaign, on: $0) }
+        guard current.purgedAt == nil else { throw CampaignError.purged }
+        let key = try await vault.openingKey(account, campaign)
+        var next = cursor ?? RecipientCursor(batch: 0, position: 0)
+        var found: [RecipientStatus] = []
+        for _ in 0..<CampaignLimits.batchesOpenedForPage {
+            // Without a connection in hand while a batch is opened, which takes longer than reading it.
+            guard let batch = try await StoredBatch.first(from: next.batch, account, campaign, in: records)
+            else { return RecipientPage(recipients: found, next: nil) }
+            if batch.id.number > next.batch { next = RecipientCursor(batch: batch.id.number, position: 0) }
+            let fates = try batch.fates(key, unfinished: current.unfinishedOutcome)
+            // By position in the campaign, because others of the batch may move meanwhile.
+            for (record, state) in fates.sorted(by: { $0.record.index < $1.record.index })
+            where record.index >= next.position {
+                next = RecipientCursor(batch: next.batch, position: record.index + 1)
+                guard let state, fate == nil || fate == state.fate else { continue }
+                guard !inDoubtOnly || state.wasInDoubt || state.fate == .final(.inDoubt) else { continue }
+                found.append(
+                    RecipientStatus(
+                        index: record.index, email: record.address.text, fate: state.fate,
+                        reply: state.reply, wasInDoubt: state.wasInDoubt))
+                if found.count == limit { return RecipientPage(recipients: found, next: next) }
             }
-            return RecipientPage(recipients: found, next: next)
+            next = RecipientCursor(batch: next.batch + 1, position: 0)
         }
+        return RecipientPage(recipients: found, next: next)
     }
 }
 
@@ -62,9 +61,9 @@ private struct StoredBatch {
 
     /// The batch with the least number that is not below `number`.
     static func first(
-        from number: Int32, _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
+        from number: Int32, _ account: AccountID, _ campaign: CampaignID, in records: PostgresPool
     ) async throws -> StoredBatch? {
-        let rows = try await connection.query(
+        let rows = try await records.query(
             """
             SELECT b.batch_no, b.state, r.sealed, s.sealed,
                 ARRAY(

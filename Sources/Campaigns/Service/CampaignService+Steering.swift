@@ -40,7 +40,7 @@ extension CampaignService {
                 DELETE FROM campaign_answers
                 WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
                 """)
-            try await Campaign.moveBatches(of: account, campaign, from: .paused, to: .open, on: connection)
+            try await Campaign.reopenBatches(of: account, campaign, on: connection)
             try await connection.query("SELECT enqueue_account(\(account.rawValue), clock_timestamp())")
             try await CampaignChannel.notifyWork(on: connection)
             return try await changed(account, campaign, onCommit, on: connection)

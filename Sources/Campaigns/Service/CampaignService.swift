@@ -29,24 +29,26 @@ package struct CampaignService: Sendable {
     let logger: Logger
 
     /// - Parameters:
-    ///   - uploads: connections to the records for uploads; nil lets them share the others.
+    ///   - records: for calls that are short.
+    ///   - uploads: for uploads; `records` if nil.
+    ///   - housekeeping: for what comes after a campaign's end; `records` if nil.
     ///   - resultsFor: seconds from the end of campaigns that are made here to their purge, in which their outcomes
     ///     can be read; 0 purges at the end.
     package init(
-        records: PostgresPool, uploads: PostgresPool? = nil, vault: Vault, ledger: CreditLedger,
-        suppressions: SuppressionList,
+        records: PostgresPool, uploads: PostgresPool? = nil, housekeeping: PostgresPool? = nil, vault: Vault,
+        ledger: CreditLedger, suppressions: SuppressionList,
         domains: SendingDomains, resultsFor: Int = 0, logger: Logger
     ) {
         self.records = records
         self.uploads = uploads ?? records
-        turns = UploadTurns(records.configuration)
+        turns = UploadTurns((uploads ?? records).configuration)
         self.vault = vault
         self.ledger = ledger
         self.domains = domains
         self.logger = logger
         importer = RecipientImporter(vault: vault, suppressions: suppressions)
         resultsSeconds = resultsFor
-        purger = CampaignPurger(records: records, vault: vault, ledger: ledger, logger: logger)
+        purger = CampaignPurger(records: housekeeping ?? records, vault: vault, ledger: ledger, logger: logger)
     }
 
     /// - Throws: ``CampaignError`` `.notFound`

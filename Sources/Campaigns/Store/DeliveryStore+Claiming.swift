@@ -6,8 +6,9 @@ import Vault
 extension DeliveryStore {
     /// Leases due batches to the node: first those of the account that was served longest ago, then the next one's.
     ///
-    /// A batch whose data cannot be opened is put off and logged; the others are not held up. Accounts whose key is
-    /// missing or wrong get nothing.
+    /// A batch whose data cannot be opened is put off and logged; the others are not held up. Where the vault or the
+    /// database cannot be asked at the moment, batches are given back at once. Accounts whose key is missing or wrong get
+    /// nothing.
     ///
     /// - Parameters:
     ///   - leaseSeconds: how long the node may work on a batch without renewing
@@ -21,7 +22,7 @@ extension DeliveryStore {
         let limit = Int32(min(limit, CampaignLimits.claimedBatches.upperBound))
         guard limit >= CampaignLimits.claimedBatches.lowerBound else { return [] }
         let excluded = waiting + stopped.accounts
-        return try await records.withConnection { connection in
+        let leases = try await journal.withConnection { connection in
             let rows = try await connection.query(
                 """
                 SELECT account_id, campaign_id, batch_no, epoch, state, attempt
@@ -37,13 +38,55 @@ extension DeliveryStore {
                     """
                 ).map(Lease.init)
             }
-            leases = try await withKeys(leases, node: node, on: connection)
-            guard !leases.isEmpty else { return [] }
-            let keys = BatchKeys(leases.map(\.batch))
-            try await connection.query("SELECT start_campaigns(\(keys.accounts), \(keys.campaigns))")
-            return try await load(leases, node: node, on: connection)
+            return leases
+        }
+        guard !leases.isEmpty else { return [] }
+        do {
+            return try await journal.withConnection { connection in
+                let opened = try await withKeys(leases, node: node, on: connection)
+                guard !opened.isEmpty else { return [] }
+                return try await load(try await start(opened, node: node, on: connection), node: node, on: connection)
+            }
+        } catch {
+            await giveBack(leases, node: node, because: error)
+            throw error
         }
     }
+
+    /// Starts the campaigns of what was leased.
+    ///
+    /// - Returns: the leases without those that went back, because their campaign cannot go on at this moment.
+    private func start(_ leases: [Lease], node: String, on connection: PostgresConnection) async throws -> [Lease] {
+        let keys = BatchKeys(leases.map(\.batch))
+        let places = try await connection.query(
+            "SELECT place FROM begin_campaigns(\(keys.accounts), \(keys.campaigns))"
+        ).map { Int(try $0.decode(Int32.self)) - 1 }
+        guard !places.isEmpty else { return leases }
+        try await giveBack(places.map { leases[$0] }, node: node, on: connection)
+        let idle = Set(places)
+        return leases.indices.filter { !idle.contains($0) }.map { leases[$0] }
+    }
+
+    /// In a task of its own, because this one may be cancelled. Where it fails, the leases run out.
+    private func giveBack(_ leases: [Lease], node: String, because error: any Error) async {
+        logger.warning("batches given back", metadata: ["count": "\(leases.count)", "error": "\(error)"])
+        _ = await Task {
+            try? await journal.withConnection { try await giveBack(leases, node: node, on: $0) }
+        }.value
+    }
+
+    private func giveBack(_ leases: [Lease], node: String, on connection: PostgresConnection) async throws {
+        let keys = BatchKeys(leases.map(\.batch))
+        try await connection.query(
+            """
+            SELECT give_back(
+                \(node), \(Self.givenBackSeconds), \(keys.accounts), \(keys.campaigns), \(keys.numbers),
+                \(leases.map(\.epoch)))
+            """)
+    }
+
+    /// After which a batch that was given back unopened is claimed again.
+    private static let givenBackSeconds = 0.5
 
     /// Extends leases.
     ///
@@ -53,7 +96,7 @@ extension DeliveryStore {
     ) async throws -> Set<BatchID> {
         guard !leases.isEmpty else { return [] }
         let keys = BatchKeys(leases.map(\.batch))
-        let rows = try await records.query(
+        let rows = try await journal.query(
             """
             SELECT place FROM renew_leases(
                 \(node), \(Double(leaseSeconds)), \(keys.accounts), \(keys.campaigns), \(keys.numbers),

@@ -1,4 +1,5 @@
 import CreditLedger
+import Logging
 import MailTypes
 import Postgres
 import Vault
@@ -13,10 +14,10 @@ extension DeliveryStore {
     /// - Returns: how many batches went into larger ones.
     @concurrent
     package func coalesceRetries() async throws -> Int {
-        let campaigns = try await records.query(
+        let campaigns = try await housekeeping.query(
             """
-            SELECT account_id, campaign_id, awaits_resume FROM batches b
-            WHERE \(unescaped: Self.isSmallRetry)
+            SELECT account_id, campaign_id, awaits_resume FROM batches b JOIN campaigns c USING (account_id, campaign_id)
+            WHERE \(unescaped: Self.isSmallRetry) AND c.state = 'sending'
             GROUP BY 1, 2, 3 HAVING count(*) >= \(Int64(Self.leastParts)) LIMIT 100
             """
         ).map { row in
@@ -26,13 +27,27 @@ extension DeliveryStore {
                 awaitsResume: awaitsResume)
         }
         var joined = 0
-        for retries in campaigns {
-            let size = try await records.withConnection {
-                try await Campaign.read(retries.account, retries.campaign, on: $0).batchSize
+        // One of an account is enough to wait for, where somebody holds its rows.
+        var held: Set<AccountID> = []
+        for retries in campaigns where !held.contains(retries.account) {
+            do {
+                joined += try await join(retries)
+            } catch let error where !(error is CancellationError) {
+                held.insert(retries.account)
+                logger.warning(
+                    "retry batches not joined", metadata: ["campaign": "\(retries.campaign)", "error": "\(error)"])
             }
-            for group in RetryJoinPlan(try await parts(retries), size: size, leastParts: Self.leastParts).groups {
-                joined += try await join(group, of: retries)
-            }
+        }
+        return joined
+    }
+
+    private func join(_ retries: Retries) async throws -> Int {
+        let size = try await housekeeping.withConnection {
+            try await Campaign.read(retries.account, retries.campaign, on: $0).batchSize
+        }
+        var joined = 0
+        for group in RetryJoinPlan(try await parts(retries), size: size, leastParts: Self.leastParts).groups {
+            joined += try await join(group, of: retries)
         }
         return joined
     }
@@ -50,7 +65,7 @@ extension DeliveryStore {
         """
 
     private func parts(_ retries: Retries) async throws -> [RetryJoinPlan.Part] {
-        try await records.query(
+        try await housekeeping.query(
             """
             SELECT b.batch_no, b.recipients, extract(epoch FROM b.due_at - clock_timestamp())::double precision,
                 extract(epoch FROM coalesce(b.latest_due_at, b.due_at) - clock_timestamp())::double precision
@@ -70,7 +85,7 @@ extension DeliveryStore {
     private func join(_ numbers: [Int32], of retries: Retries) async throws -> Int {
         let (account, id) = (retries.account, retries.campaign)
         let key = try await vault.openingKey(account, id)
-        return try await records.withTransaction { connection in
+        return try await housekeeping.withTransaction { connection in
             let campaign = try await Campaign.lock(account, id, ledger: ledger, on: connection)
             guard campaign.state == .sending else { return 0 }
             let parts = try await lockParts(numbers, of: retries, on: connection)

@@ -22,7 +22,7 @@ extension DeliveryStore {
         }
         guard !batches.isEmpty else { return states }
         let keys = BatchKeys(batches)
-        let rows = try await records.query(
+        let rows = try await journal.query(
             """
             SELECT place, standing FROM append_journal(
                 \(node), \(keys.accounts), \(keys.campaigns), \(keys.numbers), \(arrays.epochs), \(arrays.numbers),

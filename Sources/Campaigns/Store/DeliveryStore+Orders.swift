@@ -68,7 +68,7 @@ extension DeliveryStore {
         reason: String = "by the operator"
     ) async throws -> Bool {
         let (account, campaign, lane) = target.key
-        return try await records.withTransaction { connection in
+        return try await housekeeping.withTransaction { connection in
             let exists: Bool
             switch target {
             case .lanes: exists = true
@@ -104,7 +104,7 @@ extension DeliveryStore {
     @discardableResult
     package func lift(_ target: OperatorOrder.Target) async throws -> Bool {
         let (account, campaign, lane) = target.key
-        return try await records.withTransaction { connection in
+        return try await housekeeping.withTransaction { connection in
             let rows = try await connection.query(
                 """
                 DELETE FROM operator_orders
@@ -121,7 +121,7 @@ extension DeliveryStore {
     }
 
     package func exists(_ account: AccountID) async throws -> Bool {
-        try await records.withConnection { try await exists(account, on: $0) }
+        try await housekeeping.withConnection { try await exists(account, on: $0) }
     }
 
     private func exists(_ account: AccountID, on connection: PostgresConnection) async throws -> Bool {
@@ -159,7 +159,7 @@ extension DeliveryStore {
 
     /// The account a campaign belongs to; for operators, who name only the campaign.
     package func accounts(of campaign: CampaignID) async throws -> [AccountID] {
-        try await records.query("SELECT account_id FROM campaigns WHERE campaign_id = \(campaign.rawValue)")
+        try await housekeeping.query("SELECT account_id FROM campaigns WHERE campaign_id = \(campaign.rawValue)")
             .map { AccountID(rawValue: try $0.decode(Int64.self)) }
     }
 }

@@ -112,10 +112,12 @@ extension DeliveryStore {
 
     /// The node's batches whose campaigns were paused or cancelled: where nothing is journalled, nothing else says so.
     package func stopped(node: String) async throws -> [(batch: BatchID, epoch: Int64, work: LeaseState.Work)] {
-        try await records.query(
+        try await journal.query(
             """
-            SELECT account_id, campaign_id, batch_no, epoch, state FROM batches
-            WHERE lease_node = \(node) AND lease_until > clock_timestamp() AND state IN (2, 4)
+            SELECT b.account_id, b.campaign_id, b.batch_no, b.epoch, CASE b.state WHEN 4 THEN 4 ELSE 2 END::smallint
+            FROM batches b JOIN campaigns c USING (account_id, campaign_id)
+            WHERE b.lease_node = \(node) AND b.lease_until > clock_timestamp()
+                AND (b.state IN (2, 4) OR b.state = 1 AND c.state = 'paused')
             """
         ).map { row in
             let (account, campaign, number, epoch, state) = try row.decode(

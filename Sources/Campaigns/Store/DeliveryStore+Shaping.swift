@@ -28,7 +28,7 @@ extension DeliveryStore {
     ///
     /// - Returns: how many nodes do, this one included.
     package func heartbeat(node: String, aliveSeconds: Double, pools: [String] = []) async throws -> Int {
-        Int(try await records.query("SELECT heartbeat(\(node), \(aliveSeconds), \(pools))").only.decode(Int32.self))
+        Int(try await journal.query("SELECT heartbeat(\(node), \(aliveSeconds), \(pools))").only.decode(Int32.self))
     }
 
     /// The accounts for which something was set.
@@ -64,7 +64,7 @@ extension DeliveryStore {
     /// - Parameter rate: tokens a second; one second's worth, at least one, may be saved up.
     /// - Returns: how many were granted, at most `wanted`.
     package func leaseSiteTokens(_ site: String, rate: Double, wanted: Int) async throws -> Int {
-        let granted = try await records.query(
+        let granted = try await journal.query(
             "SELECT lease_site_tokens(\(site), \(rate), \(max(1, rate)), \(Int32(clamping: wanted)))"
         ).only.decode(Int32.self)
         return Int(granted)

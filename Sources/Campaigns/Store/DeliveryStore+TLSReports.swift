@@ -32,7 +32,7 @@ extension DeliveryStore {
         // In one order, so that nodes do not lock each other out.
         let order = keys.indices.sorted { (keys[$0].day, keys[$0].domain) < (keys[$1].day, keys[$1].domain) }
         for start in stride(from: 0, to: order.count, by: Self.reportsAtOnce) {
-            try await records.withTransaction { connection in
+            try await housekeeping.withTransaction { connection in
                 for index in order[start..<min(order.count, start + Self.reportsAtOnce)] {
                     let (domain, day) = keys[index]
                     try await connection.query(
@@ -60,7 +60,7 @@ extension DeliveryStore {
     /// Takes a report that is due, for this caller alone until the lease ends.
     package func claimTLSReport(at now: Int64, leaseSeconds: Int64) async throws -> StoredTLSReport? {
         let until = now + leaseSeconds
-        let rows = try await records.query(
+        let rows = try await housekeeping.query(
             """
             UPDATE tls_reports t SET due_at = \(until), first_tried_at = coalesce(first_tried_at, \(now))
             FROM (
@@ -83,7 +83,7 @@ extension DeliveryStore {
     /// - Parameter nextAt: of the next attempt; nil: there is none, and the counts are forgotten.
     package func concludeTLSReport(_ report: StoredTLSReport, sentTo: Set<String>, nextAt: Int64?) async throws {
         let results = nextAt == nil ? nil : report.results
-        try await records.query(
+        try await housekeeping.query(
             """
             UPDATE tls_reports
             SET sent_to = \(sentTo.sorted()), due_at = \(nextAt ?? report.leasedUntil),
@@ -94,7 +94,7 @@ extension DeliveryStore {
 
     /// Forgets the reports of days long past, finished or not.
     package func forgetTLSReports(before day: Int) async throws {
-        try await records.query("DELETE FROM tls_reports WHERE day < \(Int32(day))")
+        try await housekeeping.query("DELETE FROM tls_reports WHERE day < \(Int32(day))")
     }
 
     private static var reportsAtOnce: Int { 100 }

@@ -10,7 +10,12 @@ package import Vault
 /// Every write of a worker names its node and the epoch of its claim, and changes nothing once the lease has run out
 /// or gone elsewhere (P4). All times are those of the database.
 package struct DeliveryStore: Sendable {
+    /// For work on single batches and campaigns.
     let records: PostgresPool
+    /// For what all accounts' mail waits for.
+    let journal: PostgresPool
+    /// For what nobody waits for.
+    let housekeeping: PostgresPool
     let vault: Vault
     let ledger: CreditLedger
     let suppressions: SuppressionList
@@ -19,15 +24,22 @@ package struct DeliveryStore: Sendable {
     let stopped = StoppedAccounts()
     let logger: Logger
 
+    /// - Parameters:
+    ///   - records: for work on single batches and campaigns.
+    ///   - journal: for journal, claims, leases and suppressions, which all accounts' mail waits for; `records` if nil.
+    ///   - housekeeping: for sweeps, purges and operators; `records` if nil.
     package init(
-        records: PostgresPool, vault: Vault, ledger: CreditLedger, suppressions: SuppressionList, logger: Logger
+        records: PostgresPool, journal: PostgresPool? = nil, housekeeping: PostgresPool? = nil, vault: Vault,
+        ledger: CreditLedger, suppressions: SuppressionList, logger: Logger
     ) {
         self.records = records
+        self.journal = journal ?? records
+        self.housekeeping = housekeeping ?? records
         self.vault = vault
         self.ledger = ledger
         self.suppressions = suppressions
         self.logger = logger
-        purger = CampaignPurger(records: records, vault: vault, ledger: ledger, logger: logger)
+        purger = CampaignPurger(records: housekeeping ?? records, vault: vault, ledger: ledger, logger: logger)
     }
 
     /// What a worker needs besides batches.
@@ -56,7 +68,7 @@ package struct DeliveryStore: Sendable {
     /// Which of these the account must not mail at this moment.
     package func suppressed(_ account: AccountID, _ fingerprints: [Fingerprint]) async throws -> Set<Fingerprint> {
         guard !fingerprints.isEmpty else { return [] }
-        return try await records.withConnection { connection in
+        return try await journal.withConnection { connection in
             try await suppressions.which(of: fingerprints, account: account, on: connection)
         }
     }

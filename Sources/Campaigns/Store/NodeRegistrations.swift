@@ -84,10 +84,6 @@ final class NodeRegistration: Sendable {
         _ node: String, _ configuration: PostgresConfiguration
     ) async throws -> PostgresConnection {
         let connection = try await PostgresConnection.connect(configuration)
-        // A machine that is lost says no farewell: its name is free after half a minute of silence.
-        for setting in ["idle = 10", "interval = 5", "count = 4"] {
-            try await connection.query("SET tcp_keepalives_\(unescaped: setting)")
-        }
         let isFree = try await connection.query(
             "SELECT pg_try_advisory_lock(hashtextextended('sluice node ' || \(node), 0))"
         ).only.decode(Bool.self)

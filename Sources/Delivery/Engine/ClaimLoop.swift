@@ -62,21 +62,29 @@ struct ClaimLoop: Sendable {
         batches.claimed()
         metrics.count(\.batchesClaimed)
         group.addTask {
-            do {
-                try await worker.work(on: batch, leaseEnd: leaseEnd)
-            } catch {
-                metrics.count(\.batchesFailed)
-                // What was journalled stays. If it cannot be given back either, the lease runs out.
-                logger.error("batch given up", metadata: ["batch": "\(batch.id)", "error": "\(error)"])
-                try? await store.park(
-                    batch.id, node: configuration.node, epoch: batch.epoch, dueInSeconds: Self.givenUpSeconds)
-            }
+            // An account whose rows somebody holds waits for them with its own share of connections.
+            await store.onBehalf(of: batch.id.account) { await work(on: batch, leaseEnd: leaseEnd) }
             batches.ended(batch)
+        }
+    }
+
+    private func work(on batch: ClaimedBatch, leaseEnd: SteadySeconds) async {
+        do {
+            try await worker.work(on: batch, leaseEnd: leaseEnd)
+        } catch {
+            metrics.count(\.batchesFailed)
+            // What was journalled stays. If it cannot be given back either, the lease runs out.
+            logger.error("batch given up", metadata: ["batch": "\(batch.id)", "error": "\(error)"])
+            try? await store.park(
+                batch.id, node: configuration.node, epoch: batch.epoch,
+                dueInSeconds: DeliveryStore.isPassing(error) ? Self.hinderedSeconds : Self.givenUpSeconds)
         }
     }
 
     /// After which a batch that could not be worked on is claimed again.
     private static let givenUpSeconds = 30.0
+    /// The same where the database or the vault was away, or busy.
+    private static let hinderedSeconds = 1.0
 }
 
 extension DeliveryConfiguration {

@@ -1,5 +1,6 @@
 import Campaigns
 import Logging
+import MailTypes
 import TLSPolicies
 
 /// What is looked after from time to time, whatever the batches in work are at.
@@ -54,8 +55,9 @@ struct Sweeps: Sendable {
 
     /// Finishes campaigns whose last batch was settled by a node that died before the purge.
     private func completeCampaigns() async throws {
-        for (account, campaign) in try await store.unfinishedCompletions() {
-            await completion.complete(account, campaign)
+        var held: Set<AccountID> = []
+        for (account, campaign) in try await store.unfinishedCompletions() where !held.contains(account) {
+            if await !completion.complete(account, campaign) { held.insert(account) }
         }
     }
 

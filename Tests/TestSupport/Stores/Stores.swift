@@ -11,8 +11,8 @@ package import Vault
 package struct Stores: Sendable {
     package let records: TestDatabase
     package let vaultDatabase: TestDatabase
+    package let masterKey: MasterKey
     package let vault: Vault
-    private let masterKey: MasterKey
     package let ledger: CreditLedger
     package let suppressions: SuppressionList
     package let domains: SendingDomains
@@ -34,7 +34,7 @@ package struct Stores: Sendable {
         let suppressions = SuppressionList(records: records.pool, vault: vault)
         let domains = SendingDomains(records: records.pool, vault: vault)
         return Stores(
-            records: records, vaultDatabase: vaultDatabase, vault: vault, masterKey: masterKey, ledger: ledger,
+            records: records, vaultDatabase: vaultDatabase, masterKey: masterKey, vault: vault, ledger: ledger,
             suppressions: suppressions,
             domains: domains,
             campaigns: CampaignService(
