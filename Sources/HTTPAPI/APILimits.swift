@@ -37,6 +37,14 @@ package enum APILimits {
     /// Uploads under way on this node. Each keeps some MiB of memory. Where more than half of the places are taken, an
     /// account gets one.
     package static let uploads = 128
+    /// Listings of recipients that one account may have under way on this node: each opens batches of 1,000.
+    package static let listingsPerAccount = 4
+    /// Pauses, resumptions and cancellations that an account may ask for at once, and then each second. Each makes all
+    /// nodes look at the campaign.
+    package static let steeringBurst = 60.0
+    package static let steeringPerSecond = 2.0
+    /// An answer that too much was asked for waits so long.
+    package static let refusalPause = Duration.seconds(1)
     /// Connections that are open at a time; further ones wait in the listener's queue.
     package static let connections = 4_096
     /// A connection on which no request has come, or went on coming, for so long is closed.

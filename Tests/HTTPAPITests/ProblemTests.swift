@@ -31,6 +31,12 @@ import Vault
         Case(
             error: PostgresError(.server, "stopping", sqlState: .adminShutdown), status: 503,
             code: "database_unavailable", retryAfter: 2),
+        Case(
+            error: PostgresError(.server, "locked", sqlState: .lockNotAvailable), status: 503, code: "busy",
+            retryAfter: 2),
+        Case(error: PostgresError(.server, "long", sqlState: .queryCanceled), status: 503, code: "busy", retryAfter: 2),
+        Case(
+            error: PostgresError(.shareExhausted, "greedy"), status: 429, code: "too_many_requests", retryAfter: 1),
         // Trying again would not help.
         Case(error: PostgresError(.server, "no", sqlState: .undefinedTable), status: 500, code: "internal_error"),
         Case(error: PostgresError(.server, "no", sqlState: .checkViolation), status: 500, code: "internal_error"),

@@ -2,8 +2,10 @@ import HTTPTypes
 import Hummingbird
 import Identity
 import MailTypes
+import Postgres
 
-/// Finds the account of the bearer key (RFC 6750 §2.1); without a valid one a request goes no further.
+/// Finds the account of the bearer key (RFC 6750 §2.1); without a valid one a request goes no further. From here on the
+/// request takes database connections out of its account's share.
 struct AuthenticationMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
@@ -21,6 +23,9 @@ struct AuthenticationMiddleware: RouterMiddleware {
         var context = context
         context.account = account
         context.bodyRoom = bodies.room(for: account)
-        return try await next(request, context)
+        let authenticated = context
+        return try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(account)")) {
+            try await next(request, authenticated)
+        }
     }
 }

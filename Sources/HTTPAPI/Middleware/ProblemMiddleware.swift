@@ -3,7 +3,8 @@ import Hummingbird
 import Logging
 
 /// Turns every error into a problem document, and gives every answer, errors among them, the headers of
-/// ``ResponseHeaders``. What the client could not have caused is logged with its reference.
+/// ``ResponseHeaders``. What the client could not have caused is logged with its reference. Who asks too much is answered
+/// with a pause, because clients that come back at once would cost the others as much as what they were refused.
 struct ProblemMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
@@ -20,6 +21,7 @@ struct ProblemMiddleware: RouterMiddleware {
                     "request failed",
                     metadata: ["reference": "\(context.reference)", "code": "\(problem.code)", "error": "\(error)"])
             }
+            if problem.status == .tooManyRequests { try? await Task.sleep(for: APILimits.refusalPause) }
             response = problem.response(reference: context.reference)
         }
         ResponseHeaders.add(to: &response)

@@ -179,8 +179,12 @@ extension Problem {
             self = Problem(
                 .serviceUnavailable, "commit_unknown",
                 "The database's answer to the commit was lost; send the request again with the same Idempotency-Key.")
+        case .shareExhausted:
+            self = .tooManyRequests
+            return
+        case .server where error.isTimeout: self = .busy
         case .connectionLost, .connectionFailed, .poolTimeout, .closed, .cancelled: self = .databaseUnavailable
-        case .server where error.isRetryable || error.isPassing: self = .databaseUnavailable
+        case .server where error.isPassing: self = .databaseUnavailable
         case .server, .transactionAborted, .decoding, .configuration, .migration:
             self = .internalError
             return
@@ -191,6 +195,19 @@ extension Problem {
     static let databaseUnavailable = Problem(
         .serviceUnavailable, "database_unavailable", "The database did not carry the request out; try again.")
 
+    /// Somebody else is at work on the same rows, or the server has too much to do.
+    static let busy = Problem(
+        .serviceUnavailable, "busy",
+        "Another request is at work on the same data, or the database is busy; nothing was changed. Try again.")
+
+    static let tooManyRequests = {
+        var problem = Problem(
+            .tooManyRequests, "too_many_requests",
+            "The account has too many requests under way, or changes its campaigns too fast; nothing was changed.")
+        problem.retryAfter = 1
+        return problem
+    }()
+
     private init(_ error: HTTPError) {
         switch error.status {
         case .notFound: self = .notFound
@@ -199,16 +216,6 @@ extension Problem {
             self = Problem(
                 error.status, error.status == .badRequest ? "bad_request" : "http_\(error.status.code)",
                 error.status.reasonPhrase.asSentence)
-        }
-    }
-}
-
-extension PostgresError {
-    /// Whether the server refused because of its own state: short of resources, shutting down, busy, a standby.
-    fileprivate var isPassing: Bool {
-        switch sqlState {
-        case SQLState.lockNotAvailable, SQLState.readOnlyTransaction: true
-        default: sqlState?.errorClass == "53" || sqlState?.errorClass == "57" || sqlState?.errorClass == "08"
         }
     }
 }

@@ -4,6 +4,7 @@ import Hummingbird
 import HummingbirdCore
 import MailTypes
 import NIOCore
+import Postgres
 import ServiceLifecycle
 
 /// `/v1/campaigns/{id}/events`: a campaign's progress as server-sent events (HTML Living Standard §9.2).
@@ -35,8 +36,11 @@ struct CampaignEventRoutes: Sendable {
         }
         let body = ResponseBody { writer in
             do {
+                // Written after the request has passed the authentication, so the account's share is named again.
                 try await request.body.consumeWithCancellationOnInboundClose { _ in
-                    try await follow(first, to: &writer)
+                    try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(account)")) {
+                        try await follow(first, to: &writer)
+                    }
                 }
             } catch is CancellationError {
                 // The client went away. Where it only closed its half, it gets a proper end.
@@ -65,7 +69,16 @@ struct CampaignEventRoutes: Sendable {
             }
             if status.campaign.hasEnded || ContinuousClock.now > end || Task.isShuttingDownGracefully { return }
             try await Task.sleep(for: Self.interval)
-            status = try await campaigns.get(status.campaign.account, status.campaign.id)
+            status = try await newStatus(after: status)
+        }
+    }
+
+    /// The one before where the account's connections are all in use: a stream that has begun goes on.
+    private func newStatus(after status: CampaignStatus) async throws -> CampaignStatus {
+        do {
+            return try await campaigns.get(status.campaign.account, status.campaign.id)
+        } catch let error as PostgresError where error.kind == .shareExhausted || error.isTimeout {
+            return status
         }
     }
 

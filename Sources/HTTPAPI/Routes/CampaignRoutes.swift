@@ -12,6 +12,8 @@ struct CampaignRoutes: Sendable {
     let campaigns: CampaignService
     let idempotency: Idempotency
     private let uploads = OpenPlaces(perAccount: APILimits.uploadsPerAccount, onNode: APILimits.uploads)
+    private let listings = OpenPlaces(perAccount: APILimits.listingsPerAccount)
+    private let steering = RequestPace(burst: APILimits.steeringBurst, perSecond: APILimits.steeringPerSecond)
 
     init(campaigns: CampaignService, idempotency: Idempotency) {
         self.campaigns = campaigns
@@ -127,6 +129,7 @@ struct CampaignRoutes: Sendable {
     ) async throws -> Response {
         let account = try context.authenticated()
         let campaign = try context.campaignID()
+        try steering.take(account)
         let digest = Idempotency.digest(try await request.wholeBody(limit: APILimits.smallBodyBytes, context))
         let ticket = try idempotency.ticket(request, context)
         return try await idempotency.answer(ticket, request: digest) {
@@ -154,6 +157,8 @@ struct CampaignRoutes: Sendable {
     }
 
     private func recipients(_ request: Request, _ context: APIContext) async throws -> Response {
+        guard let place = listings.place(for: try context.authenticated()) else { throw Problem.tooManyRequests }
+        defer { withExtendedLifetime(place) {} }
         let page = try PageRequest(request)
         let outcome = try request.uri.queryParameters.get("outcome").map { name in
             guard let filter = RecipientFate(name: name) else {
