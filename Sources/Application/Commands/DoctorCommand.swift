@@ -9,10 +9,11 @@ import TrafficShaping
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Check this host's names, what applies to a recipient domain, and the keys of accounts.",
-        discussion:
-            "Asks the DNS, and the databases where there are any; no mail server is spoken to. Ends with status 1 where something is wrong."
-    )
+        abstract: "Check this host's names, the database and the keys of accounts, and what applies to a recipient domain.",
+        discussion: """
+            Asks the DNS, and the databases where there are any; no mail server is spoken to. Ends with status 1 where \
+            something is wrong.
+            """)
 
     @OptionGroup var data: DataOptions
     @Argument(help: "A recipient domain to explain.") var domain: String?
@@ -40,6 +41,7 @@ struct DoctorCommand: AsyncParsableCommand {
         var findings = await examination.names(
             helo: settings.text("helo", default: ProcessInfo.processInfo.hostName),
             sources: sources.isEmpty ? Self.globalAddresses() : sources)
+        findings += try await DatabaseExamination.findings(settings, logger: try settings.logger("sluice"))
         if let domain { findings += await examination.domain(try DomainName(domain)) }
         findings += try await KeyExamination(settings: settings).findings()
         try printResult(findings, asJSON: json) {

@@ -9,8 +9,8 @@ struct FileDescriptorBudget: Sendable, Hashable {
     /// Connections of API clients.
     let api: Int
 
-    /// Databases, name servers, files, event loops.
-    private static let reserve = 64
+    /// Databases (``Pools``, 64 at most), name servers, files, event loops.
+    private static let reserve = 96
     private static let least = 32
 
     init(limit: Int) {

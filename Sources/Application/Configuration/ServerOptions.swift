@@ -14,6 +14,12 @@ struct DataOptions: ParsableArguments {
             "Database of wrapped keys; by default the records database's name with _vault. [SLUICE_VAULT_DATABASE_URL]")
     var vaultDatabaseURL: String?
 
+    @Flag(
+        help:
+            "Use a PostgreSQL server that may lose what it has answered for, such as one with fsync off. [SLUICE_ALLOW_UNSAFE_DATABASE]"
+    )
+    var allowUnsafeDatabase = false
+
     @Option(help: "File of the master key, made on first use. [SLUICE_MASTER_KEY_FILE]")
     var masterKeyFile: String?
 
@@ -29,6 +35,7 @@ struct DataOptions: ParsableArguments {
         settings([
             "data": data, "databaseUrl": databaseURL, "vaultDatabaseUrl": vaultDatabaseURL,
             "masterKeyFile": masterKeyFile, "logLevel": logLevel,
+            "allowUnsafeDatabase": allowUnsafeDatabase ? "true" : nil,
         ])
     }
 }

@@ -8,7 +8,8 @@ enum SettingsFile {
     /// Every setting, as flags, environment variables and this file name it. See docs/operators/configuration.md.
     static let keys: Set<String> = [
         "accountingHours", "accountingKept", "accountingLog", "accountingPersonalData", "accountingSize",
-        "allowPrivateDestinations", "blockAttempts", "blockShare", "connections", "data", "databaseUrl", "dns",
+        "allowPrivateDestinations", "allowUnsafeDatabase",
+        "blockAttempts", "blockShare", "connections", "data", "databaseUrl", "dns",
         "draftDays", "feedbackIdSender", "force",
         "helo", "http", "inDoubtResends", "lease",
         "logLevel", "masterKey", "masterKeyFile", "maxConnections", "mtaSts", "node", "operator", "operatorSocket",

@@ -11,7 +11,7 @@ import Vault
 
 /// The opened databases and the services over them: what every command but `sink` works with.
 final class Records: Sendable {
-    let pool: PostgresPool
+    let pools: Pools
     let vault: Vault
     let ledger: CreditLedger
     let keys: APIKeys
@@ -19,12 +19,15 @@ final class Records: Sendable {
     let suppressions: SuppressionList
     let domains: SendingDomains
     let campaigns: CampaignService
+    /// The same campaigns, for operators and sweeps.
+    let operatorCampaigns: CampaignService
     let delivery: DeliveryStore
     let unsubscriber: Unsubscriber
 
     private let databases: Databases
-    private let vaultPool: PostgresPool
-    private let uploadPool: PostgresPool
+
+    /// Of commands.
+    var pool: PostgresPool { pools.housekeeping }
 
     /// Opens or creates the databases, brings them up to date, and checks the master key.
     ///
@@ -37,7 +40,8 @@ final class Records: Sendable {
             ?? .embedded(dataDirectory: directory, role: role)
         let databases = try await Databases.open(source, logger: logger)
         do {
-            try await migrate(databases)
+            try await refuseUnsafe(databases, settings, role, logger)
+            try await migrate(databases, logger)
             // The private database makes its directory itself.
             try FileManager.default.createDirectory(
                 atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
@@ -47,53 +51,79 @@ final class Records: Sendable {
             // What DNS advice names as the bounce host.
             let bounceHost = settings.text("helo").flatMap { try? DomainName($0) }
             let resultsFor = try settings.resultsSeconds()
+            let pools =
+                role == .server ? Pools(databases, logger: logger) : Pools(ofCommand: databases, logger: logger)
             return try await Records(
-                databases, masterKey: masterKey, bounceHost: bounceHost, resultsFor: resultsFor, logger: logger)
+                databases, pools, masterKey: masterKey, bounceHost: bounceHost, resultsFor: resultsFor, logger: logger)
         } catch {
             await databases.close()
             throw error
         }
     }
 
-    private static func migrate(_ databases: Databases) async throws {
+    /// What a server answers for must be on its disk.
+    ///
+    /// - Throws: ``SettingError``, unless the operator insists.
+    private static func refuseUnsafe(
+        _ databases: Databases, _ settings: Settings, _ role: EmbeddedPostgres.Role, _ logger: Logger
+    ) async throws {
+        let isServer = role == .server
+        let problems = try await databases.problems(
+            records: isServer ? Pools.ofRecords : 1, vault: isServer ? Pools.ofVault : 1)
+        guard !problems.isEmpty else { return }
+        guard try settings.flag("allowUnsafeDatabase") else {
+            throw SettingError(
+                setting: "databaseUrl",
+                problem: "the PostgreSQL server is not safe: " + problems.map(\.description).joined(separator: "; ")
+                    + ". --allow-unsafe-database insists")
+        }
+        for problem in problems {
+            logger.critical(
+                "THE DATABASE IS NOT SAFE, and used all the same", metadata: ["setting": "\(problem.description)"])
+        }
+    }
+
+    private static func migrate(_ databases: Databases, _ logger: Logger) async throws {
         let records =
             CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
             + Vault.recordsMigrations
         for (migrations, access) in [(records, databases.records), (Vault.migrations, databases.vault)] {
-            let connection = try await PostgresConnection.connect(access.owner)
-            do {
-                try await Migrations.apply(migrations, on: connection)
-            } catch {
-                await connection.close()
-                throw error
-            }
-            await connection.close()
+            try await Migrations.apply(migrations, as: access.owner, logger: logger)
         }
     }
 
     private init(
-        _ databases: Databases, masterKey: MasterKey, bounceHost: DomainName?, resultsFor: Int, logger: Logger
+        _ databases: Databases, _ pools: Pools, masterKey: MasterKey, bounceHost: DomainName?, resultsFor: Int,
+        logger: Logger
     ) async throws {
         self.databases = databases
-        pool = PostgresPool(configuration: databases.records.app, logger: logger)
-        vaultPool = PostgresPool(configuration: databases.vault.app, logger: logger)
-        uploadPool = PostgresPool(configuration: databases.records.app, logger: logger)
-        vault = Vault(pool: vaultPool, records: pool, masterKey: masterKey)
-        try await Self.refuseEmptyVault(vaultPool, pool)
+        self.pools = pools
+        let vault = Vault(pool: pools.vault, records: pools.settlement, masterKey: masterKey)
+        self.vault = vault
+        try await Self.refuseEmptyVault(pools.vault, pools.housekeeping)
         _ = try await vault.checkMasterKey()
         try await vault.completeAccounts()
-        ledger = CreditLedger(chainKey: vault.ledgerChainKey)
-        keys = APIKeys(pool: pool)
+        let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
+        self.ledger = ledger
+        keys = APIKeys(pool: pools.api)
         idempotency = IdempotencyStore()
-        suppressions = SuppressionList(records: pool, vault: vault)
-        domains = SendingDomains(records: pool, vault: vault, bounceHost: bounceHost)
-        campaigns = CampaignService(
-            records: pool, uploads: uploadPool, vault: vault, ledger: ledger, suppressions: suppressions,
-            domains: domains,
-            resultsFor: resultsFor, logger: logger)
+        let suppressions = SuppressionList(records: pools.api, vault: vault)
+        self.suppressions = suppressions
+        let domains = SendingDomains(
+            records: pools.api, signing: pools.settlement, vault: vault, bounceHost: bounceHost)
+        self.domains = domains
+        func campaigns(_ records: PostgresPool) -> CampaignService {
+            CampaignService(
+                records: records, uploads: pools.uploads, housekeeping: pools.housekeeping, vault: vault,
+                ledger: ledger,
+                suppressions: suppressions, domains: domains, resultsFor: resultsFor, logger: logger)
+        }
+        self.campaigns = campaigns(pools.api)
+        operatorCampaigns = campaigns(pools.housekeeping)
         delivery = DeliveryStore(
-            records: pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: logger)
-        unsubscriber = Unsubscriber(records: pool, vault: vault, suppressions: suppressions)
+            records: pools.settlement, journal: pools.journal, housekeeping: pools.housekeeping, vault: vault,
+            ledger: ledger, suppressions: suppressions, logger: logger)
+        unsubscriber = Unsubscriber(records: pools.api, vault: vault, suppressions: suppressions)
     }
 
     /// Records that were restored without their vault would get new keys silently, and no suppression would match.
@@ -131,9 +161,7 @@ final class Records: Sendable {
     }
 
     func close() async {
-        await pool.close()
-        await vaultPool.close()
-        await uploadPool.close()
+        await pools.close()
         await databases.close()
     }
 }

@@ -57,12 +57,12 @@ final class Server: Sendable {
         if roles.contains(.api) {
             services.append(
                 .init(
-                    service: HourlySweep.answers(records.idempotency, records.pool, logger: logger)))
+                    service: HourlySweep.answers(records.idempotency, records.pools.housekeeping, logger: logger)))
             services.append(
                 .init(
                     service: HourlySweep.drafts(
-                        records.campaigns, olderThanDays: configuration.draftDays, logger: logger)))
-            services.append(.init(service: HourlySweep.uploads(records.campaigns, logger: logger)))
+                        records.operatorCampaigns, olderThanDays: configuration.draftDays, logger: logger)))
+            services.append(.init(service: HourlySweep.uploads(records.operatorCampaigns, logger: logger)))
         }
         services.append(
             .init(
@@ -87,7 +87,7 @@ final class Server: Sendable {
     private func api(_ group: any EventLoopGroup, _ startup: Startup) throws -> some Service {
         try APIServer.application(
             APIServices(
-                records: records.pool, campaigns: records.campaigns, ledger: records.ledger,
+                records: records.pools.api, campaigns: records.campaigns, ledger: records.ledger,
                 suppressions: records.suppressions, domains: records.domains, keys: records.keys,
                 idempotency: records.idempotency, unsubscriber: records.unsubscriber, openAPI: OpenAPIDocument.text),
             host: configuration.http.host, port: configuration.http.port, tls: configuration.tls,
@@ -100,7 +100,8 @@ final class Server: Sendable {
     private func operatorServices(
         _ engine: DeliveryEngine?, _ group: any EventLoopGroup, _ startup: Startup
     ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
-        let routes = OperatorRoutes(engine: engine, campaigns: records.campaigns, delivery: records.delivery)
+        let routes = OperatorRoutes(
+            engine: engine, campaigns: records.operatorCampaigns, delivery: records.delivery)
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         if configuration.operatorSocket.prepare(logger) {
             services.append(

@@ -6,10 +6,19 @@ final class ExternalPostgres {
     private let directory: TemporaryDirectory
     private let folder: String
     private let binaries: String
+    private let settings: [String]
     private var script: HeldScript?
     private var starts = 0
 
-    init() throws {
+    /// - Parameters:
+    ///   - settings: of PostgreSQL, as `name=value`, over those of an operator with sense.
+    ///   - address: one more on which it listens, for all who reach it.
+    init(settings: [String] = [], address: String? = nil) throws {
+        self.settings =
+            [
+                "listen_addresses=127.0.0.1" + (address.map { "," + $0 } ?? ""), "max_connections=200",
+                "log_min_messages=log",
+            ] + settings
         directory = try TemporaryDirectory()
         binaries = try SQLConsole.binaries()
         port = try LoopbackPort.free()
@@ -22,6 +31,11 @@ final class ExternalPostgres {
                 binaries + "/initdb", "-D", folder + "/data", "-U", "postgres", "--auth=trust", "--no-sync",
                 "-E", "UTF8", "--locale=C.UTF-8",
             ])
+        if address != nil {
+            let access = FileHandle(forWritingAtPath: folder + "/data/pg_hba.conf")
+            try access?.seekToEnd()
+            try access?.write(contentsOf: Data("host all all samenet trust\n".utf8))
+        }
         try start()
     }
 
@@ -31,15 +45,16 @@ final class ExternalPostgres {
 
     var console: SQLConsole { SQLConsole(host: "127.0.0.1", port: port, binaries: binaries) }
 
-    func url(port: Int? = nil) -> String { "postgresql://postgres@127.0.0.1:\(port ?? self.port)/sluice" }
+    func url(address: String = "127.0.0.1", port: Int? = nil) -> String {
+        "postgresql://postgres@\(address):\(port ?? self.port)/sluice"
+    }
 
     func start() throws {
         starts += 1
         let server =
             Self.asServerUser + [
-                binaries + "/postgres", "-D", folder + "/data", "-p", "\(port)", "-k", folder, "-c",
-                "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "log_min_messages=log",
-            ]
+                binaries + "/postgres", "-D", folder + "/data", "-p", "\(port)", "-k", folder,
+            ] + settings.flatMap { ["-c", $0] }
         // The FIFO that the script waits for is its last argument.
         script = try HeldScript(
             #"""
