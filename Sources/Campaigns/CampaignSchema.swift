@@ -67,6 +67,7 @@ package enum CampaignSchema {
         Migration(version: 491, name: "warm-up of nodes' sources", sql: nodeSources),
         Migration(version: 500, name: "pauses change only what is at work", sql: cheapPauses),
         Migration(version: 501, name: "claims pass over locked rows", sql: lockedRows),
+        Migration(version: 510, name: "journal groups in nobody's way", sql: journalCommits),
         Migration(version: 521, name: "accounts that have a key", sql: expectedKeys),
         Migration(version: 522, name: "claims look at what can be claimed", sql: claims),
         Migration(version: 523, name: "uploads in portions", sql: uploads),

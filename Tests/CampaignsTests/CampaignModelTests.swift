@@ -3,6 +3,7 @@ import CreditLedger
 import Feedback
 import MailTypes
 import Postgres
+import TestDatabases
 import TestSupport
 import Testing
 import Vault
@@ -216,7 +217,7 @@ private struct CampaignHistory {
         if let last = claim.lastGroup, Int.random(in: 0..<5, using: &random) == 0 {
             log.append("append again \(last.batch)")
             let state = try await fixture.store.append(node: claim.node, [last])
-            return check(state == [last.batch: expectedState(claim, model)], "state \(state)")
+            return check(state == [last.batch: expectedState(claim, model, isNew: false)], "state \(state)")
         }
         let number = claim.batch.id.number
         var entries: [JournalEntry] = []
@@ -233,20 +234,48 @@ private struct CampaignHistory {
         }
         let group = JournalGroup(batch: claim.batch.id, epoch: claim.batch.epoch, entries: entries)
         log.append("append \(entries.count) to \(group.batch) stale \(claim.isStale)")
+        if Int.random(in: 0..<8, using: &random) == 0 {
+            // Nothing changes, and the same group may come again.
+            let locked = try await appendLocked(group, of: claim)
+            let expected = entries.isEmpty ? expectedState(claim, before, isNew: false) : .locked
+            check(
+                locked == [group.batch: claim.isStale ? .lost : expected], "state \(locked) while locked")
+            if Bool.random(using: &random) { return }
+        }
         let state = try await fixture.store.append(node: claim.node, [group])
-        check(state == [group.batch: expectedState(claim, before)], "state \(state)")
+        check(state == [group.batch: expectedState(claim, before, isNew: !entries.isEmpty)], "state \(state)")
         guard !claim.isStale else { return }
         models[claim.batch.id.campaign] = model
         claims[place].lastGroup = group
     }
 
-    private func expectedState(_ claim: Claim, _ model: CampaignModel) -> LeaseState {
-        if claim.isStale { return .lost }
-        switch model.state {
-        case .paused: return .leased(.paused)
-        case .cancelled: return .leased(.cancelling)
-        default: return .leased(.open)
+    /// While somebody else has the row of the batch, or of its campaign and of the batch.
+    private mutating func appendLocked(_ group: JournalGroup, of claim: Claim) async throws -> [BatchID: LeaseState] {
+        let alsoCampaign = Bool.random(using: &random)
+        return try await fixture.records.owner.withTransaction { connection in
+            let batch = group.batch
+            if alsoCampaign {
+                try await connection.query(
+                    "SELECT FROM campaigns WHERE campaign_id = \(batch.campaign.rawValue) FOR NO KEY UPDATE")
+            }
+            try await connection.query(
+                """
+                SELECT FROM batches WHERE campaign_id = \(batch.campaign.rawValue) AND batch_no = \(batch.number)
+                FOR NO KEY UPDATE
+                """)
+            return try await fixture.store.append(node: claim.node, [group])
         }
+    }
+
+    private func expectedState(_ claim: Claim, _ model: CampaignModel, isNew: Bool) -> LeaseState {
+        if claim.isStale { return .lost }
+        let work: LeaseState.Work =
+            switch model.state {
+            case .paused: .paused
+            case .cancelled: .cancelling
+            default: .open
+            }
+        return isNew ? .applied(work) : .repeated(work)
     }
 
     /// What a worker may journal next of a recipient: an answer to an open intent, or one without any, or a new intent.
@@ -467,7 +496,8 @@ private struct CampaignHistory {
         log.append("answer \(entries.count) of \(claim.batch.id)")
         let group = JournalGroup(batch: claim.batch.id, epoch: claim.batch.epoch, entries: entries)
         let state = try await fixture.store.append(node: claim.node, [group])
-        check(state == [claim.batch.id: expectedState(claim, model)], "state \(state)")
+        check(
+            state == [claim.batch.id: expectedState(claim, model, isNew: !entries.isEmpty)], "state \(state)")
         models[claim.batch.id.campaign] = model
     }
 }

@@ -1,4 +1,3 @@
-import Campaigns
 import CreditLedger
 import Feedback
 import Logging
@@ -7,6 +6,8 @@ import Postgres
 import TestDatabases
 import Testing
 import Vault
+
+@testable import Campaigns
 
 struct DeliveryStoreTests {
     // MARK: Claims
@@ -61,7 +62,14 @@ struct DeliveryStoreTests {
         let claimed = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 10)
         #expect(Set(claimed.map(\.id.number)) == [1, 3])
         #expect(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 10).isEmpty)
-        #expect(try await fixture.status(campaign).counters.pending == 3)
+        let status = try await fixture.status(campaign)
+        #expect((status.counters.pending, status.counters.inDoubt) == (2, 1))
+        #expect(status.credits == CampaignCredits(held: 2, charged: 0, released: 1))
+        #expect(fixture.store.unreadableRecipients == 1)
+        try await fixture.endLeases(of: "n")
+        try await fixture.deliverAll()
+        #expect(try await fixture.service.certificate(fixture.account, campaign) != nil)
+        #expect(try await fixture.problemsOfBooks() == [])
     }
 
     @Test func `a sealed batch moved to another row does not open`() async throws {
@@ -90,7 +98,7 @@ struct DeliveryStoreTests {
         try await Self.expectLost(old, "old", fixture, campaign)
         // Not even under the name of the new one.
         try await Self.expectLost(old, "new", fixture, campaign)
-        #expect(try await fixture.store.append(node: "new", [new.group([1: .bounced])]) == [new.id: .leased(.open)])
+        #expect(try await fixture.store.append(node: "new", [new.group([1: .bounced])]) == [new.id: .applied(.open)])
         #expect(try await fixture.status(campaign).counters.bounced == 1)
     }
 
@@ -101,7 +109,7 @@ struct DeliveryStoreTests {
         let rows = try await fixture.rows("journal", campaign)
         #expect(try await fixture.store.append(node: node, [batch.group([2: .delivered])]) == [batch.id: .lost])
         #expect(
-            try await fixture.store.renew(node: node, [(batch.id, batch.epoch)], leaseSeconds: 60).isEmpty)
+            try await fixture.store.renew(node: node, [(batch.id, batch.epoch)], leaseSeconds: 60).held.isEmpty)
         let settlement = BatchSettlement(results: batch.results([0: .delivered, 1: .delivered, 2: .delivered]))
         #expect(try await fixture.store.settle(batch.id, node: node, epoch: batch.epoch, settlement) == .lost)
         let lease = "SELECT lease_node, lease_until, epoch, state, due_at, finished FROM batches"
@@ -115,18 +123,87 @@ struct DeliveryStoreTests {
         #expect(try await fixture.rows("journal", campaign) == rows)
     }
 
-    @Test func `a renewed lease lasts`() async throws {
+    @Test func `a renewed lease lasts, and one that has run out is renewed where nobody has claimed the batch`()
+        async throws
+    {
         let fixture = try await CampaignFixture.make()
         _ = try await fixture.sent(2, batchSize: 1)
         let batches = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 2)
         try await fixture.records.owner.query("UPDATE batches SET lease_until = now() WHERE batch_no = 2")
-        let held = try await fixture.store.renew(
-            node: "n", batches.map { ($0.id, $0.epoch) }, leaseSeconds: 3_600)
-        #expect(held.map(\.number) == [1])
-        let longest = try await fixture.records.owner.query(
-            "SELECT lease_until > now() + interval '50 minutes' FROM batches WHERE batch_no = 1"
+        let leases = batches.map { ($0.id, $0.epoch) }
+        let renewed = try await fixture.store.renew(node: "n", leases, leaseSeconds: 3_600)
+        #expect(renewed.held == Set(batches.map(\.id)) && renewed.locked.isEmpty)
+        let shortest = try await fixture.records.owner.query(
+            "SELECT min(lease_until) > now() + interval '50 minutes' FROM batches"
         ).only.decode(column: 0, as: Bool.self)
-        #expect(longest)
+        #expect(shortest)
+        // A row that somebody has locked is not waited for, and its batch not given up.
+        try await fixture.records.owner.withTransaction { connection in
+            try await connection.query("SELECT FROM batches WHERE batch_no = 2 FOR UPDATE")
+            let beside = try await fixture.store.renew(node: "n", leases, leaseSeconds: 60)
+            #expect(beside.held.map(\.number) == [1] && beside.locked.map(\.number) == [2])
+        }
+    }
+
+    @Test func `answers count after the lease has run out, and mail begins only before`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(3, batchSize: 3)
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        func append(_ entries: JournalEntry...) async throws -> LeaseState? {
+            let group = JournalGroup(batch: batch.id, epoch: batch.epoch, entries: entries)
+            return try await fixture.store.append(node: "n", [group])[batch.id]
+        }
+        let intents = (0..<2).map { JournalEntry(index: $0, kind: .intent) }
+        #expect(try await append(intents[0], intents[1]) == .applied(.open))
+        try await fixture.records.owner.query("UPDATE batches SET lease_until = now() - interval '1 hour'")
+        let answer = JournalEntry(index: 0, kind: .outcome(.delivered))
+        #expect(try await append(answer, JournalEntry(index: 2, kind: .intent)) == .overdue(.open))
+        #expect(try await fixture.status(campaign).counters.delivered == 0)
+        #expect(try await append(answer) == .applied(.open))
+        #expect(try await append(JournalEntry(index: 1, kind: .outcome(.bounced))) == .applied(.open))
+        // Given back, late as it is, it goes on where it stood.
+        try await fixture.store.park(batch.id, node: "n", epoch: batch.epoch, dueInSeconds: 0)
+        let next = try #require(try await fixture.store.claim(node: "m", leaseSeconds: 60, limit: 1).first)
+        #expect(next.progress.count == 2)
+        #expect(try await append(answer) == .lost)
+        let counters = try await fixture.status(campaign).counters
+        #expect((counters.delivered, counters.bounced) == (1, 1))
+    }
+
+    @Test func `a locked campaign, or a locked batch, is told of and stops no other`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaigns = [try await fixture.sent(2, batchSize: 2), try await fixture.sent(2, batchSize: 2)]
+        let batches = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 2)
+        let locked = try #require(batches.first { $0.id.campaign == campaigns[0] })
+        let free = try #require(batches.first { $0.id.campaign == campaigns[1] })
+        for table in ["campaigns", "batches"] {
+            let index: Int32 = table == "campaigns" ? 0 : 1
+            let groups = [locked.group([index: .delivered]), free.group([index: .delivered])]
+            try await fixture.records.owner.withTransaction { connection in
+                try await connection.query(
+                    """
+                    SELECT FROM \(identifier: table) WHERE campaign_id = \(campaigns[0].rawValue) FOR NO KEY UPDATE
+                    """)
+                let states = try await fixture.store.append(node: "n", groups)
+                #expect(states == [locked.id: .locked, free.id: .applied(.open)])
+            }
+            let states = try await fixture.store.append(node: "n", groups)
+            #expect(states == [locked.id: .applied(.open), free.id: .repeated(.open)])
+        }
+        for campaign in campaigns { #expect(try await fixture.status(campaign).counters.delivered == 2) }
+    }
+
+    @Test func `a statement that comes too late claims nothing`() async throws {
+        let fixture = try await CampaignFixture.make()
+        _ = try await fixture.sent(1)
+        func claim(_ deadline: Double) async throws -> [ClaimedBatch] {
+            try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1, deadline: deadline)
+        }
+        let now = try await fixture.records.owner.query("SELECT extract(epoch FROM now())::double precision").only
+            .decode(
+                column: 0, as: Double.self)
+        #expect(try await claim(now - 1).isEmpty)
+        #expect(try await claim(now + 600).count == 1)
     }
 
     @Test func `a node's name is held by one process, and its old leases end when it starts again`() async throws {
@@ -172,7 +249,8 @@ struct DeliveryStoreTests {
         let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
         func append(_ entries: [JournalEntry]) async throws {
             let group = JournalGroup(batch: batch.id, epoch: batch.epoch, entries: entries)
-            #expect(try await fixture.store.append(node: "n", [group]) == [batch.id: .leased(.open)])
+            let state = try await fixture.store.append(node: "n", [group])
+            #expect(state == [batch.id: entries.isEmpty ? .repeated(.open) : .applied(.open)])
         }
         try await append([JournalEntry(index: 0, kind: .intent), JournalEntry(index: 1, kind: .intent)])
         #expect(try await fixture.status(campaign).counters.pending == 3)
@@ -192,8 +270,9 @@ struct DeliveryStoreTests {
         let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
         let first = batch.group([0: .delivered])
         let second = batch.group([1: .bounced])
-        for group in [first, first, second, first, second] {
-            #expect(try await fixture.store.append(node: "n", [group]) == [batch.id: .leased(.open)])
+        for (group, isNew) in [(first, true), (first, false), (second, true), (first, false), (second, false)] {
+            let state = try await fixture.store.append(node: "n", [group])
+            #expect(state == [batch.id: isNew ? .applied(.open) : .repeated(.open)])
         }
         let counters = try await fixture.status(campaign).counters
         #expect(counters.delivered == 1)
@@ -211,13 +290,13 @@ struct DeliveryStoreTests {
         let lost = batches[1]
         try await fixture.records.owner.query(
             """
-            UPDATE batches SET lease_until = now() - interval '1 second'
+            UPDATE batches SET lease_node = NULL, lease_until = NULL
             WHERE campaign_id = \(lost.id.campaign.rawValue) AND batch_no = \(lost.id.number)
             """)
         let states = try await fixture.store.append(node: "n", batches.reversed().map { $0.group(all: .delivered) })
         #expect(
             states == [
-                batches[0].id: .leased(.open), lost.id: .lost, batches[2].id: .leased(.open),
+                batches[0].id: .applied(.open), lost.id: .lost, batches[2].id: .applied(.open),
             ])
         #expect(try await fixture.status(mine).counters.delivered == 2)
         #expect(try await fixture.service.get(other, theirs).counters.delivered == 2)
@@ -238,7 +317,7 @@ struct DeliveryStoreTests {
                     for step in 0..<20 {
                         let groups = batches.map { $0.group([$0.records[step].index: .delivered]) }
                         let states = try await fixture.store.append(node: "n\(node)", groups)
-                        #expect(states.values.allSatisfy { $0 == .leased(.open) })
+                        #expect(states.values.allSatisfy { $0 == .applied(.open) })
                     }
                 }
             }
@@ -352,7 +431,8 @@ struct DeliveryStoreTests {
             }
         }
         #expect(try await fixture.status(campaign) == before)
-        #expect(try await fixture.store.append(node: "n", [batch.group([1: .delivered])]) == [batch.id: .leased(.open)])
+        #expect(
+            try await fixture.store.append(node: "n", [batch.group([1: .delivered])]) == [batch.id: .applied(.open)])
     }
 
     @Test func `a missing mailbox is suppressed for its account at once`() async throws {
@@ -362,8 +442,8 @@ struct DeliveryStoreTests {
         let fingerprint = try await fixture.vault.accountKeys(fixture.account).fingerprinter.fingerprint(address)
         try await fixture.store.note(
             [FoundAddress(fingerprint, in: CampaignID(rawValue: 1), .missing)], account: fixture.account, deadAfter: 0)
-        #expect(try await fixture.store.suppressed(fixture.account, [fingerprint]) == [fingerprint])
-        #expect(try await fixture.store.suppressed(other, [fingerprint]).isEmpty)
+        let suppressed = try await fixture.store.suppressed([fixture.account: [fingerprint], other: [fingerprint]])
+        #expect(suppressed == [fixture.account: [fingerprint]])
         #expect(try await fixture.suppressions.find(address, account: fixture.account)?.reason == .hardBounce)
     }
 
@@ -378,8 +458,9 @@ struct DeliveryStoreTests {
             let found = campaigns.flatMap { campaign in
                 fingerprints.map { FoundAddress($0, in: CampaignID(rawValue: campaign), .dead) }
             }
-            try await fixture.store.note(found + found, account: account ?? fixture.account, deadAfter: after)
-            return try await fixture.store.suppressed(account ?? fixture.account, fingerprints).count
+            let account = account ?? fixture.account
+            try await fixture.store.note(found + found, account: account, deadAfter: after)
+            return try await fixture.store.suppressed([account: fingerprints])[account]?.count ?? 0
         }
         #expect(try await note(1) == 0)
         // The same campaign again, as a takeover says it; another account's; and the setting that it counts for nothing.
@@ -443,6 +524,33 @@ struct DeliveryStoreTests {
         _ = try await fixture.service.send(fixture.account, campaign)
         let signal: Void? = await signals.next()
         #expect(signal != nil)
+    }
+
+    @Test func `retries are joined past a campaign whose key is missing`() async throws {
+        let fixture = try await CampaignFixture.make(credits: 200)
+        var campaigns: [CampaignID] = []
+        for _ in 0..<3 {
+            campaigns.append(try await fixture.sent(40, batchSize: 10))
+            for batch in try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 4) {
+                let later = JournalEntry(index: batch.records[0].index, kind: .deferred, replyCode: 451, text: "later")
+                let outcomes = Dictionary(
+                    uniqueKeysWithValues: batch.records.dropFirst().map { ($0.index, Outcome.delivered) })
+                _ = try await fixture.store.append(node: "n", [batch.group(outcomes)])
+                _ = try await fixture.store.append(
+                    node: "n", [JournalGroup(batch: batch.id, epoch: batch.epoch, entries: [later])])
+                var retried = batch.records[0]
+                retried.attempt = 1
+                _ = try await fixture.store.settle(
+                    batch.id, node: "n", epoch: batch.epoch,
+                    BatchSettlement(results: batch.results(outcomes), deferred: [retried], retryInSeconds: 600))
+            }
+        }
+        // In whichever direction they are looked through.
+        campaigns.sort()
+        for missing in [campaigns[0], campaigns[2]] {
+            _ = try await fixture.vault.destroyCampaignKey(fixture.account, missing)
+        }
+        #expect(try await fixture.store.coalesceRetries() == 4)
     }
 
     @Test func `small retry batches are joined, with their credits and their last replies`() async throws {
@@ -544,5 +652,12 @@ struct DeliveryStoreTests {
         let next = try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 3)
         let count = (large: next.count { $0.id.campaign == large }, small: next.count { $0.id.campaign == small })
         #expect(count.large == 1 && count.small == 2)
+    }
+}
+
+extension DeliveryStore {
+    /// Notes what was found of one account's addresses, in a transaction of its own.
+    fileprivate func note(_ found: [FoundAddress], account: AccountID, deadAfter: Int) async throws {
+        try await records.withTransaction { try await note([(account, found)], deadAfter: deadAfter, on: $0) }
     }
 }

@@ -156,12 +156,13 @@ struct DeliveryFixture: Sendable {
         try await records.pool.query("SELECT free_leases(\(node))")
     }
 
-    func runtime(of campaign: CampaignID) async throws -> CampaignRuntime {
+    /// - Parameter sealing: for a node with files of its own.
+    func runtime(of campaign: CampaignID, sealing: Bool = false) async throws -> CampaignRuntime {
         let sendable = try await store.sendable(account, campaign)
         return try CampaignRuntime(
             account: account, campaign: campaign, sendable: sendable,
             signer: try await domains.signer(account, sendable.fromDomain), keys: try await vault.accountKeys(account),
-            publicURL: nil)
+            sealer: sealing ? JournalSealer(key: try await vault.campaignKey(account, campaign)) : nil, publicURL: nil)
     }
 
     /// Claims one batch for `node` and puts it to work.

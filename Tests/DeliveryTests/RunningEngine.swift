@@ -45,7 +45,7 @@ final class RunningEngine: Sendable {
 extension DeliveryFixture {
     func engine(
         _ node: String = "node", port: Int, local: LocalJournal? = nil, resolver: DNSResolution.Resolver? = nil,
-        tlsPolicies: TLSPolicyResolver? = nil, logger: Logger = .silent,
+        tlsPolicies: TLSPolicyResolver? = nil, clock: DeliveryClock = .system, logger: Logger = .silent,
         _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
     ) -> DeliveryEngine {
         var configuration = DeliveryConfiguration(node: node, heloName: "out.example.net")
@@ -61,7 +61,7 @@ extension DeliveryFixture {
         return DeliveryEngine(
             configuration: configuration, store: store, local: local, vault: vault, domains: domains,
             resolver: resolver,
-            tlsPolicies: tlsPolicies, metrics: metrics, accounting: accounting,
+            tlsPolicies: tlsPolicies, metrics: metrics, accounting: accounting, clock: clock,
             group: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }
 

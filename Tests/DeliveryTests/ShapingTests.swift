@@ -182,7 +182,7 @@ struct ShapingTests {
         for node in ["x", "y"] {
             try await fixture.store.beginIncarnation(of: node)
         }
-        try await fleet.refresh(from: fixture.store, node: "x", aliveSeconds: 30, pools: [], day: 1)
+        try await fleet.refresh(from: fixture.store, node: "x", aliveSeconds: 30, pools: [], clock: .system)
         #expect(fleet.nodes == 2)
         #expect(!rate.take(forQueued: 5, at: DeliveryClock.after(0)))
         // What is decided inside a lane's lock is done after it.

@@ -80,6 +80,15 @@ struct MetricsPage {
         text.family("sluice_journal_failures_total", .counter, "Journal commits that failed and were tried again.") {
             $0.add(counts.journalFailures)
         }
+        text.family("sluice_journal_groups_refused_total", .counter, "Journal groups that could never be stored.") {
+            $0.add(counts.journalGroupsRefused)
+        }
+        text.family(
+            "sluice_recipients_unreadable_total", .counter,
+            "Recipients ended in doubt because what was stored of them could not be read."
+        ) {
+            $0.add(counts.recipientsUnreadable)
+        }
     }
 
     private func addWork(_ status: EngineStatus, _ text: inout PrometheusText) {

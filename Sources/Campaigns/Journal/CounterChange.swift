@@ -21,5 +21,8 @@ struct CounterChange: Sendable, Hashable {
         }
     }
 
+    /// Whether it changes anything.
+    var movesCounters: Bool { !outcomes.isEmpty || deferred != 0 || inDoubtResent != 0 }
+
     subscript(outcome: Outcome) -> Int32 { outcomes[outcome] ?? 0 }
 }

@@ -12,6 +12,9 @@ package struct JournalGroup: Sendable, Hashable {
     package let entries: [JournalEntry]
     let number: Int64
 
+    /// Whether mails are sent once it is committed.
+    var beginsMail: Bool { entries.contains { $0.kind == .intent } }
+
     package init(batch: BatchID, epoch: Int64, entries: [JournalEntry]) {
         self.batch = batch
         self.epoch = epoch

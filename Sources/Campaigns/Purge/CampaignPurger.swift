@@ -33,9 +33,16 @@ struct CampaignPurger: Sendable {
             throw CampaignError(.settlementMismatch, "the campaign's counters do not add up; nothing was destroyed")
         }
         if current.isFinishing, current.resultsSeconds > 0, current.queuedAt != nil {
-            try await ResultKeeper(records: records, vault: vault, ledger: ledger, logger: logger)
-                .keep(account, campaign, seconds: current.resultsSeconds)
-            return nil
+            do {
+                try await ResultKeeper(records: records, vault: vault, ledger: ledger, logger: logger)
+                    .keep(account, campaign, seconds: current.resultsSeconds)
+                return nil
+            } catch let error where error is VaultError || error as? CampaignError == .purged {
+                // Nobody can read the outcomes: there is nothing to keep.
+                logger.error(
+                    "outcomes cannot be read, campaign purged at once",
+                    metadata: ["account": "\(account)", "campaign": "\(campaign)", "error": "\(error)"])
+            }
         }
         guard try await isDue(account, campaign) else { return nil }
         return try await purge(account, campaign)

@@ -53,7 +53,7 @@ struct ResultKeeper: Sendable {
     private func wipeRecipients(
         after last: Int32, _ account: AccountID, _ campaign: CampaignID, _ key: SealingKey
     ) async throws -> Int32? {
-        try await records.withTransaction { connection in
+        try await records.withTransaction { connection -> Int32? in
             let batches = try await connection.query(
                 """
                 SELECT batch_no, sealed FROM batch_recipients
@@ -62,13 +62,13 @@ struct ResultKeeper: Sendable {
                 """
             ).map { try $0.decode(Int32.self, [UInt8].self) }
             guard let end = batches.last?.0 else { return nil }
-            let wiped = try batches.map { number, sealed in
-                try Self.wiped(sealed, of: BatchID(account: account, campaign: campaign, number: number), key)
+            let left = try batches.map { number, sealed in
+                try wiped(sealed, of: BatchID(account: account, campaign: campaign, number: number), key)
             }
             try await connection.query(
                 """
                 UPDATE batch_recipients r SET sealed = w.sealed
-                FROM unnest(\(batches.map(\.0)), \(wiped)) AS w (batch_no, sealed)
+                FROM unnest(\(batches.map(\.0)), \(left)) AS w (batch_no, sealed)
                 WHERE r.account_id = \(account.rawValue) AND r.campaign_id = \(campaign.rawValue)
                     AND r.batch_no = w.batch_no
                 """)
@@ -76,10 +76,16 @@ struct ResultKeeper: Sendable {
         }
     }
 
-    private static func wiped(_ sealed: [UInt8], of batch: BatchID, _ key: SealingKey) throws -> [UInt8] {
-        let records = try key.openRecipients(sealed, of: batch).map { record in
-            RecipientRecord(index: record.index, isSuppressed: record.isSuppressed, address: record.address)
+    /// What cannot be read is wiped as a whole: it must not keep the campaign from its end.
+    private func wiped(_ sealed: [UInt8], of batch: BatchID, _ key: SealingKey) throws -> [UInt8] {
+        var records: [RecipientRecord] = []
+        do {
+            records = try key.openRecipients(sealed, of: batch)
+        } catch {
+            logger.error("recipients cannot be read", metadata: ["batch": "\(batch)", "error": "\(error)"])
         }
-        return try key.sealRecipients(records, of: batch)
+        return try key.sealRecipients(
+            records.map { RecipientRecord(index: $0.index, isSuppressed: $0.isSuppressed, address: $0.address) },
+            of: batch)
     }
 }

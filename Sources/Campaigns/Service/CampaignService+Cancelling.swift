@@ -1,4 +1,5 @@
 import CreditLedger
+import Logging
 package import MailTypes
 import Postgres
 import Vault
@@ -173,22 +174,31 @@ extension CampaignService {
             on: connection)
     }
 
-    /// Recipients whose mail was about to be sent when their worker died: it may have arrived. None where the vault
-    /// lost the campaign's key: the journal cannot be read, and the campaign has to end all the same.
+    /// Recipients whose mail was about to be sent when their worker died: it may have arrived. Of a batch whose journal
+    /// cannot be read those are all without an outcome: the campaign has to end all the same.
     private func countInDoubt(
         _ batches: [LockedBatch], _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
     ) async throws -> Int32 {
-        let claimed = batches.filter(\.wasClaimed).map {
-            BatchID(account: account, campaign: campaign, number: $0.number)
-        }
+        let claimed = batches.filter(\.wasClaimed)
         guard !claimed.isEmpty else { return 0 }
-        let progress: [BatchID: [Int32: RecipientProgress]]
-        do {
-            progress = try await JournalReplay(vault: vault).progress(of: claimed, on: connection)
-        } catch let error as CampaignError where error.code == .purged {
-            return 0
+        func id(_ batch: LockedBatch) -> BatchID { BatchID(account: account, campaign: campaign, number: batch.number) }
+        if let progress = try? await JournalReplay(vault: vault).progress(of: claimed.map(id), on: connection) {
+            return Int32(progress.values.reduce(0) { $0 + $1.values.count { $0 == .intended } })
         }
-        return Int32(progress.values.reduce(0) { $0 + $1.values.count { $0 == .intended } })
+        var count: Int32 = 0
+        for batch in claimed {
+            do {
+                let progress = try await JournalReplay(vault: vault).progress(of: [id(batch)], on: connection)
+                count += Int32(progress.values.reduce(0) { $0 + $1.values.count { $0 == .intended } })
+            } catch let error where error is VaultError || error is CampaignError {
+                let unknown = batch.recipients - batch.finished
+                logger.error(
+                    "journal cannot be read: the recipients without an outcome end in doubt",
+                    metadata: ["batch": "\(id(batch))", "recipients": "\(unknown)", "error": "\(error)"])
+                count += unknown
+            }
+        }
+        return count
     }
 
     private func close(

@@ -1,3 +1,4 @@
+import Logging
 package import MailTypes
 import Postgres
 import Vault
@@ -30,9 +31,9 @@ extension CampaignService {
             guard let batch = try await StoredBatch.first(from: next.batch, account, campaign, in: records)
             else { return RecipientPage(recipients: found, next: nil) }
             if batch.id.number > next.batch { next = RecipientCursor(batch: batch.id.number, position: 0) }
-            let fates = try batch.fates(key, unfinished: current.unfinishedOutcome)
+            let known = fates(of: batch, key, unfinished: current.unfinishedOutcome)
             // By position in the campaign, because others of the batch may move meanwhile.
-            for (record, state) in fates.sorted(by: { $0.record.index < $1.record.index })
+            for (record, state) in known.sorted(by: { $0.record.index < $1.record.index })
             where record.index >= next.position {
                 next = RecipientCursor(batch: next.batch, position: record.index + 1)
                 guard let state, fate == nil || fate == state.fate else { continue }
@@ -46,6 +47,18 @@ extension CampaignService {
             next = RecipientCursor(batch: next.batch + 1, position: 0)
         }
         return RecipientPage(recipients: found, next: next)
+    }
+
+    /// None where what is stored of the batch cannot be read: the others are listed all the same.
+    private func fates(
+        of batch: StoredBatch, _ key: SealingKey, unfinished: Outcome
+    ) -> [(record: RecipientRecord, state: StoredBatch.State?)] {
+        do {
+            return try batch.fates(key, unfinished: unfinished)
+        } catch {
+            logger.error("batch cannot be read", metadata: ["batch": "\(batch.id)", "error": "\(error)"])
+            return []
+        }
     }
 }
 

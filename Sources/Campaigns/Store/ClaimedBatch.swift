@@ -16,6 +16,8 @@ package struct ClaimedBatch: Sendable {
     package let campaignExpiresAt: Int64
     /// That time had come when the batch was claimed, by the database's clock: this is the last attempt.
     package var isExpired = false
+    /// The database's time then, in seconds since 1970; nil where it was not asked.
+    package var claimedAt: Double?
     /// The campaign has a most of mails in an hour.
     package var isCapped = false
 }

@@ -6,18 +6,20 @@ import Vault
 extension DeliveryStore {
     /// Leases due batches to the node: first those of the account that was served longest ago, then the next one's.
     ///
-    /// A batch whose data cannot be opened is put off and logged; the others are not held up. Where the vault or the
-    /// database cannot be asked at the moment, batches are given back at once. Accounts whose key is missing or wrong get
-    /// nothing.
+    /// A batch whose data cannot be opened is ended or put off (``UnopenedBatch``); the others are not held up. Where the
+    /// vault or the database cannot be asked at the moment, batches are given back at once. Accounts whose key is missing
+    /// or wrong get nothing.
     ///
     /// - Parameters:
     ///   - leaseSeconds: how long the node may work on a batch without renewing
     ///   - limit: the most batches to lease; bounded by ``CampaignLimits/claimedBatches``
     ///   - waiting: accounts that get nothing now, because they have reached the cap of their rate; their expired
     ///     campaigns have to end all the same
+    ///   - deadline: by the database's clock, in seconds since 1970; a statement that comes later claims nothing. The node's
+    ///     own leases may have run out by then, and it would take its own batches from its hands.
     @concurrent
     package func claim(
-        node: String, leaseSeconds: Int, limit: Int, waiting: [AccountID] = []
+        node: String, leaseSeconds: Int, limit: Int, waiting: [AccountID] = [], deadline: Double? = nil
     ) async throws -> [ClaimedBatch] {
         let limit = Int32(min(limit, CampaignLimits.claimedBatches.upperBound))
         guard limit >= CampaignLimits.claimedBatches.lowerBound else { return [] }
@@ -26,7 +28,10 @@ extension DeliveryStore {
             let rows = try await connection.query(
                 """
                 SELECT account_id, campaign_id, batch_no, epoch, state, attempt
-                FROM claim_batches(\(node), \(Double(leaseSeconds)), \(limit), \(excluded.map(\.rawValue)))
+                FROM claim_batches(
+                    \(node), \(Double(leaseSeconds)),
+                    CASE WHEN clock_timestamp() <= to_timestamp(\(deadline ?? .infinity)) THEN \(limit) ELSE 0 END,
+                    \(excluded.map(\.rawValue)))
                 """)
             var leases = try rows.map(Lease.init)
             if !waiting.isEmpty && leases.count < Int(limit) {
@@ -34,23 +39,29 @@ extension DeliveryStore {
                     """
                     SELECT account_id, campaign_id, batch_no, epoch, state, attempt
                     FROM claim_expired(
-                        \(node), \(Double(leaseSeconds)), \(limit - Int32(leases.count)), \(waiting.map(\.rawValue)))
+                        \(node), \(Double(leaseSeconds)),
+                        CASE WHEN clock_timestamp() <= to_timestamp(\(deadline ?? .infinity))
+                            THEN \(limit - Int32(leases.count)) ELSE 0 END,
+                        \(waiting.map(\.rawValue)))
                     """
                 ).map(Lease.init)
             }
             return leases
         }
         guard !leases.isEmpty else { return [] }
+        let (claimed, unopened): ([ClaimedBatch], [UnopenedBatch])
         do {
-            return try await journal.withConnection { connection in
+            (claimed, unopened) = try await journal.withConnection { connection in
                 let opened = try await withKeys(leases, node: node, on: connection)
-                guard !opened.isEmpty else { return [] }
-                return try await load(try await start(opened, node: node, on: connection), node: node, on: connection)
+                guard !opened.isEmpty else { return ([], []) }
+                return try await load(try await start(opened, node: node, on: connection), on: connection)
             }
         } catch {
             await giveBack(leases, node: node, because: error)
             throw error
         }
+        for batch in unopened { await putAside(batch, node: node) }
+        return claimed
     }
 
     /// Starts the campaigns of what was leased.
@@ -88,21 +99,33 @@ extension DeliveryStore {
     /// After which a batch that was given back unopened is claimed again.
     private static let givenBackSeconds = 0.5
 
-    /// Extends leases.
-    ///
-    /// - Returns: the batches that the node still holds. Forget the others.
+    /// What became of leases that were to be extended. Forget the batches that are in neither.
+    package struct Renewal: Sendable {
+        /// Extended, also where they had run out: nobody else had claimed the batch.
+        package var held: Set<BatchID> = []
+        /// Somebody has locked the batch's row. The lease is as it was.
+        package var locked: Set<BatchID> = []
+    }
+
+    /// Extends leases. Waits for nobody.
     package func renew(
         node: String, _ leases: [(batch: BatchID, epoch: Int64)], leaseSeconds: Int
-    ) async throws -> Set<BatchID> {
-        guard !leases.isEmpty else { return [] }
+    ) async throws -> Renewal {
+        var renewal = Renewal()
+        guard !leases.isEmpty else { return renewal }
         let keys = BatchKeys(leases.map(\.batch))
         let rows = try await journal.query(
             """
-            SELECT place FROM renew_leases(
+            SELECT place, is_locked FROM extend_leases(
                 \(node), \(Double(leaseSeconds)), \(keys.accounts), \(keys.campaigns), \(keys.numbers),
                 \(leases.map(\.epoch)))
             """)
-        return Set(try rows.map { leases[Int(try $0.decode(Int32.self)) - 1].batch })
+        for row in rows {
+            let (place, isLocked) = try row.decode(Int32.self, Bool.self)
+            let batch = leases[Int(place) - 1].batch
+            if isLocked { renewal.locked.insert(batch) } else { renewal.held.insert(batch) }
+        }
+        return renewal
     }
 
     /// Gives a batch back, to be claimed again after `dueInSeconds`. Nothing happens where the lease was lost.
@@ -125,7 +148,7 @@ extension DeliveryStore {
                     due_at = clock_timestamp() + make_interval(secs => \(max(0, dueInSeconds)))
                 WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)
                     AND batch_no = \(batch.number) AND epoch = \(epoch) AND lease_node = \(node)
-                    AND lease_until > clock_timestamp() AND state IN (1, 2, 4)
+                    AND state IN (1, 2, 4)
                 RETURNING state, due_at)
             SELECT enqueue_account(\(batch.account.rawValue), due_at) FROM parked WHERE state IN (1, 4)
             """)
@@ -172,52 +195,60 @@ extension DeliveryStore {
     }
 
     private func load(
-        _ leases: [Lease], node: String, on connection: PostgresConnection
-    ) async throws -> [ClaimedBatch] {
+        _ leases: [Lease], on connection: PostgresConnection
+    ) async throws -> ([ClaimedBatch], [UnopenedBatch]) {
         let keys = BatchKeys(leases.map(\.batch))
         let rows = try await connection.query(
             """
-            SELECT k.place::integer, r.sealed, c.expires_at,
-                coalesce(c.expires_at <= clock_timestamp(), false), c.rate_per_hour IS NOT NULL
+            SELECT k.place::integer, coalesce(r.sealed, ''), c.expires_at,
+                coalesce(c.expires_at <= clock_timestamp(), false), c.rate_per_hour IS NOT NULL,
+                extract(epoch FROM clock_timestamp())::double precision
             FROM unnest(\(keys.accounts), \(keys.campaigns), \(keys.numbers)) WITH ORDINALITY
                 AS k (account_id, campaign_id, batch_no, place)
             JOIN campaigns c USING (account_id, campaign_id)
-            JOIN batch_recipients r USING (account_id, campaign_id, batch_no)
+            LEFT JOIN batch_recipients r USING (account_id, campaign_id, batch_no)
             ORDER BY k.place
             """)
-        let again = leases.filter { $0.epoch > 1 }.map(\.batch)
-        var claimed: [ClaimedBatch] = []
+        var (claimed, unopened): ([ClaimedBatch], [UnopenedBatch]) = ([], [])
         for row in rows {
-            let (place, sealed, expiresAt, isExpired, isCapped) = try row.decode(
-                Int32.self, [UInt8].self, PostgresTimestamp?.self, Bool.self, Bool.self)
+            let (place, sealed, expiresAt, isExpired, isCapped, now) = try row.decode(
+                Int32.self, [UInt8].self, PostgresTimestamp?.self, Bool.self, Bool.self, Double.self)
             let lease = leases[Int(place) - 1]
             do {
-                let key = try await vault.openingKey(lease.batch.account, lease.batch.campaign)
-                var records = try key.openRecipients(sealed, of: lease.batch)
-                // In place: what `filter` makes has grown by doubling.
-                records.removeAll(where: \.isSuppressed)
-                let known =
-                    again.contains(lease.batch)
-                    ? try await JournalReplay(vault: vault).progressAndResends(of: lease.batch, on: connection)
-                    : (progress: [:], resends: [:])
-                for place in records.indices { records[place].count(resends: known.resends[records[place].index] ?? 0) }
+                let (records, progress) = try await open(lease, sealed, on: connection)
                 claimed.append(
                     ClaimedBatch(
-                        id: lease.batch, epoch: lease.epoch, work: lease.work, records: records,
-                        progress: known.progress, isRetry: lease.isRetry,
-                        campaignExpiresAt: expiresAt?.seconds ?? .max, isExpired: isExpired, isCapped: isCapped))
+                        id: lease.batch, epoch: lease.epoch, work: lease.work, records: records, progress: progress,
+                        isRetry: lease.isRetry, campaignExpiresAt: expiresAt?.seconds ?? .max, isExpired: isExpired,
+                        claimedAt: now, isCapped: isCapped))
             } catch let error where !(error is PostgresError) && !(error is CancellationError) {
-                logger.error(
-                    "batch cannot be opened", metadata: ["batch": "\(lease.batch)", "error": "\(error)"])
-                try await park(
-                    lease.batch, node: node, epoch: lease.epoch, dueInSeconds: Self.unopenedBatchSeconds,
-                    on: connection)
+                unopened.append(
+                    UnopenedBatch(
+                        id: lease.batch, epoch: lease.epoch, isOver: isExpired || lease.work == .cancelling,
+                        error: error))
             }
         }
-        return claimed
+        return (claimed, unopened)
     }
 
-    /// How long a batch that cannot be opened is left alone.
-    private static let unopenedBatchSeconds: Double = 300
     private static let stoppedAccountSeconds = Double(StoppedAccounts.seconds)
+
+    private func open(
+        _ lease: Lease, _ sealed: [UInt8], on connection: PostgresConnection
+    ) async throws -> ([RecipientRecord], [Int32: RecipientProgress]) {
+        let key: SealingKey
+        do {
+            key = try await vault.openingKey(lease.batch.account, lease.batch.campaign)
+        } catch let error as VaultError {
+            // Of the key and not of the batch.
+            throw UnopenedBatch.KeyError(error: error)
+        }
+        var records = try key.openRecipients(sealed, of: lease.batch)
+        // In place: what `filter` makes has grown by doubling.
+        records.removeAll(where: \.isSuppressed)
+        guard lease.epoch > 1 else { return (records, [:]) }
+        let known = try await JournalReplay(vault: vault).progressAndResends(of: lease.batch, on: connection)
+        for place in records.indices { records[place].count(resends: known.resends[records[place].index] ?? 0) }
+        return (records, known.progress)
+    }
 }

@@ -33,8 +33,9 @@ extension DeliveryStore {
             do {
                 joined += try await join(retries)
             } catch let error where !(error is CancellationError) {
-                held.insert(retries.account)
-                logger.warning(
+                // Somebody has its rows, or its key is missing: those behind it are joined all the same.
+                if !(error is VaultError || error is CampaignError) { held.insert(retries.account) }
+                logger.error(
                     "retry batches not joined", metadata: ["campaign": "\(retries.campaign)", "error": "\(error)"])
             }
         }

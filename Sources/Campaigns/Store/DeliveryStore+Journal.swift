@@ -3,51 +3,94 @@ import Postgres
 import Vault
 
 extension DeliveryStore {
-    /// Commits journal groups of several batches in one statement and moves the counters with them.
+    /// Commits journal groups of several batches in one statement and moves the counters with them. Somebody who
+    /// has locked a campaign is waited for briefly, and told of.
     ///
     /// At most one group a batch in a call. After an error append the same groups again: those that were committed do
     /// not count twice (see ``JournalGroup``). A group without entries asks for the state only.
     ///
-    /// - Returns: the state of each batch. `.lost`: nothing of its group was committed.
+    /// - Parameters:
+    ///   - found: what the groups' bounces tell of addresses, by batch. It is acted on in the same transaction, for those
+    ///     that are committed.
+    ///   - deadAfter: campaigns that must find an address dead; 0 for never.
+    ///   - impatient: batches whose campaign is not waited for at all, because it was in vain before.
+    /// - Returns: what became of each group.
     @concurrent
-    package func append(node: String, _ groups: [JournalGroup]) async throws -> [BatchID: LeaseState] {
+    package func append(
+        node: String, _ groups: [JournalGroup], found: [BatchID: [FoundAddress]] = [:], deadAfter: Int = 0,
+        impatient: Set<BatchID> = []
+    ) async throws -> [BatchID: LeaseState] {
+        let sealed = try await seal(groups)
+        guard !found.isEmpty else {
+            return try await journal.withConnection {
+                try await append(node: node, groups, sealed, impatient: impatient, on: $0)
+            }
+        }
+        return try await journal.withTransaction { connection in
+            let states = try await append(node: node, groups, sealed, impatient: impatient, on: connection)
+            // A suppression of the customer's that is under way may have the rows.
+            try await connection.query("SET LOCAL lock_timeout = \(unescaped: "\(Self.patience)")")
+            let noted = found.filter { states[$0.key]?.committed != nil }
+            try await note(noted.map { ($0.key.account, $0.value) }, deadAfter: deadAfter, on: connection)
+            return states
+        }
+    }
+
+    func append(
+        node: String, _ groups: [JournalGroup], on connection: PostgresConnection
+    ) async throws -> [BatchID: LeaseState] {
+        try await append(node: node, groups, try await seal(groups), impatient: [], on: connection)
+    }
+
+    /// Milliseconds for which a call waits for others.
+    private static let patience: Int32 = 100
+
+    private func append(
+        node: String, _ groups: [JournalGroup], _ sealed: [[UInt8]?], impatient: Set<BatchID>,
+        on connection: PostgresConnection
+    ) async throws -> [BatchID: LeaseState] {
         var states: [BatchID: LeaseState] = [:]
         var arrays = JournalArrays()
-        var batches: [BatchID] = []
-        for group in groups {
+        for (group, sealed) in zip(groups, sealed) {
             precondition(states.updateValue(.lost, forKey: group.batch) == nil, "one group a batch")
-            guard let sealed = try await seal(group) else { continue }
-            arrays.append(group, sealed: sealed)
-            batches.append(group.batch)
+            if let sealed { arrays.append(group, waits: !impatient.contains(group.batch), sealed: sealed) }
         }
-        guard !batches.isEmpty else { return states }
-        let keys = BatchKeys(batches)
-        let rows = try await journal.query(
+        guard !arrays.batches.isEmpty else { return states }
+        let keys = BatchKeys(arrays.batches)
+        let rows = try await connection.query(
             """
-            SELECT place, standing FROM append_journal(
+            SELECT place, answer, standing FROM commit_journal(
                 \(node), \(keys.accounts), \(keys.campaigns), \(keys.numbers), \(arrays.epochs), \(arrays.numbers),
-                \(arrays.sealed), \(arrays.delivered), \(arrays.bounced), \(arrays.expired), \(arrays.suppressed),
-                \(arrays.invalid), \(arrays.cancelled), \(arrays.inDoubt), \(arrays.deferred), \(arrays.resent))
+                \(arrays.begins), \(arrays.moves), \(arrays.waits), \(Self.patience), \(arrays.sealed),
+                \(arrays.delivered), \(arrays.bounced), \(arrays.expired), \(arrays.suppressed), \(arrays.invalid),
+                \(arrays.cancelled), \(arrays.inDoubt), \(arrays.deferred), \(arrays.resent))
             """)
         for row in rows {
-            let (place, state) = try row.decode(Int32.self, Int16.self)
-            guard let work = LeaseState.Work(rawValue: state) else { throw OctetReader.malformed }
-            states[batches[Int(place) - 1]] = .leased(work)
+            let (place, answer, standing) = try row.decode(Int32.self, String.self, Int16?.self)
+            states[arrays.batches[Int(place) - 1]] = try LeaseState(answer, standing)
         }
         return states
     }
 
-    /// Nil once the campaign's key is gone: the batch cannot be held any more.
-    private func seal(_ group: JournalGroup) async throws -> [UInt8]? {
-        guard !group.entries.isEmpty else { return [] }
-        return try await vault.keyOfLeased(group.batch)?.sealJournal(group)
+    /// Nil where the campaign's key is gone: its batches cannot be held any more.
+    private func seal(_ groups: [JournalGroup]) async throws -> [[UInt8]?] {
+        var sealed: [[UInt8]?] = []
+        for group in groups {
+            sealed.append(
+                group.entries.isEmpty ? [] : try await vault.keyOfLeased(group.batch)?.sealJournal(group))
+        }
+        return sealed
     }
 }
 
 /// The columns of journal groups as parallel arrays.
 private struct JournalArrays {
+    var batches: [BatchID] = []
     var epochs: [Int64] = []
     var numbers: [Int64] = []
+    var begins: [Bool] = []
+    var moves: [Bool] = []
+    var waits: [Bool] = []
     var sealed: [[UInt8]] = []
     var delivered: [Int32] = []
     var bounced: [Int32] = []
@@ -59,10 +102,14 @@ private struct JournalArrays {
     var deferred: [Int32] = []
     var resent: [Int32] = []
 
-    mutating func append(_ group: JournalGroup, sealed octets: [UInt8]) {
+    mutating func append(_ group: JournalGroup, waits isPatient: Bool, sealed octets: [UInt8]) {
         let change = CounterChange(group.entries)
+        batches.append(group.batch)
         epochs.append(group.epoch)
         numbers.append(group.number)
+        begins.append(group.beginsMail)
+        moves.append(change.movesCounters)
+        waits.append(isPatient)
         sealed.append(octets)
         delivered.append(change[.delivered])
         bounced.append(change[.bounced])

@@ -23,7 +23,7 @@ extension DeliveryStore {
         return try await records.withTransaction { connection in
             guard let campaign = try await lockCampaign(of: batch, on: connection),
                 let row = try await lockBatch(batch, on: connection), row.epoch == epoch, row.leaseNode == node,
-                row.leaseHolds, row.plan.state != .settled
+                row.plan.state != .settled
             else { return .lost }
             let recipients = try await recipients(of: batch, key, on: connection)
             let progress = try await JournalReplay(vault: vault).progress(of: [batch], on: connection)[batch] ?? [:]
@@ -116,8 +116,7 @@ extension DeliveryStore {
             """
             SELECT b.account_id, b.campaign_id, b.batch_no, b.epoch, CASE b.state WHEN 4 THEN 4 ELSE 2 END::smallint
             FROM batches b JOIN campaigns c USING (account_id, campaign_id)
-            WHERE b.lease_node = \(node) AND b.lease_until > clock_timestamp()
-                AND (b.state IN (2, 4) OR b.state = 1 AND c.state = 'paused')
+            WHERE b.lease_node = \(node) AND (b.state IN (2, 4) OR b.state = 1 AND c.state = 'paused')
             """
         ).map { row in
             let (account, campaign, number, epoch, state) = try row.decode(

@@ -23,7 +23,7 @@ extension DeliveryStore {
                 let row = try await lockBatch(batch, on: connection), row.epoch == epoch
             else { return .lost }
             if row.plan.state == .settled { return .settled(campaignDone: campaign.isFinishing) }
-            guard row.leaseNode == node, row.leaseHolds else { return .lost }
+            guard row.leaseNode == node else { return .lost }
             let recipients = try await recipients(of: batch, key, on: connection)
             let progress = try await JournalReplay(vault: vault).progress(of: [batch], on: connection)
             // A part that was settled, and whose answer was lost, is told of again.
@@ -79,12 +79,16 @@ extension DeliveryStore {
         }
     }
 
+    /// Whether a settlement failed only because somebody else has the campaign: try again in a while.
+    package static func isLockedOut(_ error: any Error) -> Bool {
+        (error as? PostgresError)?.sqlState == .lockNotAvailable
+    }
+
     struct LockedBatch {
         let plan: SettlementPlan.Row
         let holdNumber: Int32?
         let epoch: Int64
         let leaseNode: String?
-        let leaseHolds: Bool
 
         /// Under which the batch's credits are held.
         func hold(of batch: BatchID) -> BatchID {
@@ -92,8 +96,10 @@ extension DeliveryStore {
         }
     }
 
-    /// Nil where there is no such campaign.
+    /// Nil where there is no such campaign. Waits for a moment only: workers of a campaign that somebody has locked must not
+    /// keep the connections of all others (``isLockedOut(_:)``).
     func lockCampaign(of batch: BatchID, on connection: PostgresConnection) async throws -> Campaign? {
+        try await connection.query("SET LOCAL lock_timeout = '500ms'")
         do {
             return try await Campaign.lock(batch.account, batch.campaign, ledger: ledger, on: connection)
         } catch let error as CampaignError where error.code == .notFound {
@@ -104,24 +110,22 @@ extension DeliveryStore {
     func lockBatch(_ batch: BatchID, on connection: PostgresConnection) async throws -> LockedBatch? {
         let rows = try await connection.query(
             """
-            SELECT state, recipients, finished, delivered, deferred, attempt, epoch, lease_node,
-                coalesce(lease_until > clock_timestamp(), false), hold_no
+            SELECT state, recipients, finished, delivered, deferred, attempt, epoch, lease_node, hold_no
             FROM batches
             WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)
                 AND batch_no = \(batch.number)
             FOR NO KEY UPDATE
             """)
         guard let row = rows.first else { return nil }
-        let (stateNumber, recipients, finished, delivered, deferred, attempt, epoch, node, holds, hold) =
-            try row.decode(
-                Int16.self, Int32.self, Int32.self, Int32.self, Int32.self, Int32.self, Int64.self, String?.self,
-                Bool.self, Int32?.self)
+        let (stateNumber, recipients, finished, delivered, deferred, attempt, epoch, node, hold) = try row.decode(
+            Int16.self, Int32.self, Int32.self, Int32.self, Int32.self, Int32.self, Int64.self, String?.self,
+            Int32?.self)
         guard let state = BatchState(rawValue: stateNumber) else { throw OctetReader.malformed }
         return LockedBatch(
             plan: SettlementPlan.Row(
                 state: state, recipients: recipients, finished: finished, delivered: delivered, deferred: deferred,
                 attempt: attempt),
-            holdNumber: hold, epoch: epoch, leaseNode: node, leaseHolds: holds)
+            holdNumber: hold, epoch: epoch, leaseNode: node)
     }
 
     /// Recipients of a retry batch that were in doubt before it.

@@ -26,9 +26,17 @@ package struct AccountShaping: Sendable, Hashable {
 extension DeliveryStore {
     /// Says that the node lives, and which pools of source addresses it has.
     ///
-    /// - Returns: how many nodes do, this one included.
-    package func heartbeat(node: String, aliveSeconds: Double, pools: [String] = []) async throws -> Int {
-        Int(try await journal.query("SELECT heartbeat(\(node), \(aliveSeconds), \(pools))").only.decode(Int32.self))
+    /// - Returns: how many nodes do, this one included, and the database's time, in seconds since 1970.
+    package func heartbeat(
+        node: String, aliveSeconds: Double, pools: [String] = []
+    ) async throws -> (nodes: Int, time: Double) {
+        let (nodes, time) = try await journal.query(
+            """
+            SELECT heartbeat(\(node), \(aliveSeconds), \(pools)),
+                extract(epoch FROM clock_timestamp())::double precision
+            """
+        ).only.decode(Int32.self, Double.self)
+        return (Int(nodes), time)
     }
 
     /// The accounts for which something was set.

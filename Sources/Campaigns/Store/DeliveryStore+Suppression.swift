@@ -17,21 +17,35 @@ package struct FoundAddress: Sendable, Hashable {
 }
 
 extension DeliveryStore {
+    /// Which of these each account must not mail at this moment. One statement for all accounts.
+    package func suppressed(_ fingerprints: [AccountID: [Fingerprint]]) async throws -> [AccountID: Set<Fingerprint>] {
+        let asked = fingerprints.filter { !$0.value.isEmpty }
+        guard !asked.isEmpty else { return [:] }
+        return try await journal.withConnection { connection in
+            try await suppressions.which(of: asked, on: connection)
+        }
+    }
+
     /// Suppresses addresses whose servers said that they do not exist, and those that have been found dead by several
-    /// campaigns. To say the same of a campaign again changes nothing.
+    /// campaigns. To say the same of a campaign again changes nothing. A few statements for all accounts.
     ///
     /// - Parameter deadAfter: campaigns that must find an address dead; 0 for never.
-    package func note(_ found: [FoundAddress], account: AccountID, deadAfter: Int) async throws {
-        _ = try await records.withTransaction { connection in
-            var suppressed = found.filter { $0.finding == .missing }.map(\.fingerprint)
-            let dead = deadAfter == 0 ? [] : found.filter { $0.finding == .dead }
-            for (campaign, found) in Dictionary(grouping: dead, by: \.campaign).sorted(by: { $0.key < $1.key }) {
-                suppressed += try await DeadAddresses.note(
-                    Set(found.map(\.fingerprint)), account: account, campaign: campaign, suppressAfter: deadAfter,
-                    on: connection)
+    func note(
+        _ found: [(account: AccountID, addresses: [FoundAddress])], deadAfter: Int, on connection: PostgresConnection
+    ) async throws {
+        var suppressed: [(account: AccountID, fingerprint: Fingerprint)] = []
+        var dead: Set<DeadAddresses.Found> = []
+        for (account, addresses) in found {
+            for address in addresses {
+                switch address.finding {
+                case .nothing: break
+                case .missing: suppressed.append((account, address.fingerprint))
+                case .dead where deadAfter == 0: break
+                case .dead: dead.insert(.init(account, address.fingerprint, in: address.campaign))
+                }
             }
-            try await suppressions.add(
-                suppressed.map { NewSuppression($0, .hardBounce) }, account: account, origin: .reply, on: connection)
         }
+        suppressed += try await DeadAddresses.note(dead, suppressAfter: deadAfter, on: connection)
+        try await suppressions.addHardBounces(suppressed, on: connection)
     }
 }

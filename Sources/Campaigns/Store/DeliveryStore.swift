@@ -7,8 +7,9 @@ package import Vault
 
 /// The delivery engine's side of campaigns: claims, the journal, settlements, completion.
 ///
-/// Every write of a worker names its node and the epoch of its claim, and changes nothing once the lease has run out
-/// or gone elsewhere (P4). All times are those of the database.
+/// Every write of a worker names its node and the epoch of its claim, and changes nothing once another has claimed the
+/// batch (P4). Mail begins only while the lease lasts; what is known of earlier mail is taken later as well. All times are
+/// those of the database.
 package struct DeliveryStore: Sendable {
     /// For work on single batches and campaigns.
     let records: PostgresPool
@@ -22,6 +23,7 @@ package struct DeliveryStore: Sendable {
     let purger: CampaignPurger
     let registrations = NodeRegistrations()
     let stopped = StoppedAccounts()
+    let unreadable = UnreadableCount()
     let logger: Logger
 
     /// - Parameters:
@@ -63,14 +65,6 @@ package struct DeliveryStore: Sendable {
             content: try await openContent(sealed, account, campaign, vault: vault),
             fromDomain: try DomainName(domain), inDoubt: inDoubt, expirySeconds: Int(expiry),
             requiresTLS: requiresTLS, sourcePool: pool)
-    }
-
-    /// Which of these the account must not mail at this moment.
-    package func suppressed(_ account: AccountID, _ fingerprints: [Fingerprint]) async throws -> Set<Fingerprint> {
-        guard !fingerprints.isEmpty else { return [] }
-        return try await journal.withConnection { connection in
-            try await suppressions.which(of: fingerprints, account: account, on: connection)
-        }
     }
 
     /// Ends a campaign whose recipients all have their outcome, and destroys its data when it is time; see

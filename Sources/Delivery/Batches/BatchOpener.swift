@@ -15,7 +15,8 @@ struct BatchOpener: Sendable {
     /// - Parameter endReason: why none of the batch's mails may start, where its campaign has expired; nil where they get a
     ///   last attempt.
     func open(_ run: BatchRun, endingFor endReason: RequeueReason? = nil) async throws {
-        let suppressed = try await suppressions(run.batch.id.account, run.fingerprints)
+        let account = run.batch.id.account
+        let suppressed = try await suppressions([account: run.fingerprints])[account] ?? []
         var toSend: [DomainName: [Int]] = [:]
         for (position, record) in run.batch.records.enumerated() {
             let isSuppressed = suppressed.contains(run.fingerprints[position])
@@ -85,6 +86,8 @@ struct BatchOpener: Sendable {
     }
 
     private func enqueue(_ run: BatchRun, _ positions: [Int], to domain: DomainName) async {
+        // A cancelled campaign does not wait for name servers.
+        guard !run.isStopped else { return positions.forEach { run.finish($0, .untouched) } }
         do throws(RoutingFailure) {
             let destinations = try await dispatcher.destinations(of: domain, requiresTLS: run.runtime.requiresTLS)
             let queuedAt = dispatcher.lanes.now()

@@ -26,6 +26,8 @@ final class BatchRun: Sendable {
         /// Mails of this run that were to be sent again because an answer was lost, by position.
         var resends: [Int: Int] = [:]
         var stop: StopReason?
+        /// Why nothing of the run can be stored.
+        var failure: JournalRefused?
         var leaseEnd: SteadySeconds
         var timing: PartTiming
         var waiter: CheckedContinuation<Step, Never>?
@@ -106,7 +108,7 @@ final class BatchRun: Sendable {
         case park
         /// The campaign was cancelled: settle what is done, cancel the rest.
         case cancel
-        /// Another node owns the batch, or the engine was cancelled: forget it.
+        /// Another run owns the batch, nothing can be stored of it, or the engine was cancelled: forget it.
         case abandon
     }
 
@@ -128,6 +130,9 @@ final class BatchRun: Sendable {
         return state.withLock { now < $0.leaseEnd }
     }
 
+    /// When the lease ends, by this node's own clock.
+    var leaseEnd: SteadySeconds { state.withLock(\.leaseEnd) }
+
     var stopReason: StopReason? { state.withLock(\.stop) }
 
     /// Whether a temporary failure is final now.
@@ -148,6 +153,14 @@ final class BatchRun: Sendable {
         }
         waiter?.resume(returning: .ended)
     }
+
+    /// Nothing of the run can be stored: its batch is given up.
+    func fail(_ error: JournalRefused) {
+        state.withLock { $0.failure = error }
+        stop(.abandon)
+    }
+
+    var failure: JournalRefused? { state.withLock(\.failure) }
 
     func extendLease(to end: SteadySeconds) {
         state.withLock { $0.leaseEnd = max($0.leaseEnd, end) }

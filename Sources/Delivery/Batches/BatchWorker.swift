@@ -43,7 +43,7 @@ struct BatchWorker: Sendable {
             group.cancelAll()
             try await group.waitForAll()
         }
-        await journal.flush()
+        await journal.flush(run)
         try await finish(run, recalls: recalls)
     }
 
@@ -80,7 +80,7 @@ struct BatchWorker: Sendable {
         while await run.next() == .part {
             guard let part = run.takePart() else { continue }
             // What is done was journalled before it was called so.
-            await journal.flush()
+            await journal.flush(run)
             do {
                 try await settle(part, of: run, recalls: recalls)
             } catch {
@@ -100,10 +100,22 @@ struct BatchWorker: Sendable {
         batches.wakeUp.raise()
     }
 
+    /// While somebody has locked the campaign, the batch waits without a connection.
+    private func settle(_ run: BatchRun, _ settlement: BatchSettlement) async throws -> SettleResult {
+        while true {
+            do {
+                return try await store.settle(run.batch.id, node: node, epoch: run.batch.epoch, settlement)
+            } catch  where DeliveryStore.isLockedOut(error) && run.stopReason != .abandon {
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
     private func finish(_ run: BatchRun, recalls: Int) async throws {
         let batch = run.batch
         switch run.conclusion() {
         case .abandon:
+            if let failure = run.failure { throw failure }
             metrics.count(\.batchesAbandoned)
             logger.warning("batch left to another run", metadata: ["batch": "\(batch.id)"])
         case .park:
@@ -111,7 +123,7 @@ struct BatchWorker: Sendable {
             metrics.count(\.batchesParked)
         case .settle(let settlement):
             await blocks.tell(of: batch.id)
-            let result = try await store.settle(batch.id, node: node, epoch: batch.epoch, settlement)
+            let result = try await settle(run, settlement)
             metrics.count(\.batchesSettled)
             try await recall(settlement, ifRecalledSince: recalls)
             if case .settled(campaignDone: true) = result {

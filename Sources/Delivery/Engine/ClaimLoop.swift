@@ -10,6 +10,8 @@ struct ClaimLoop: Sendable {
     let batches: ActiveBatches
     let fleet: FleetState
     let worker: BatchWorker
+    let leases: LeaseKeeper
+    let journal: JournalWriter
     let metrics: DeliveryMetrics
     let clock: DeliveryClock
     let logger: Logger
@@ -35,10 +37,18 @@ struct ClaimLoop: Sendable {
     private func claim(upTo limit: Int, _ workload: Workload, _ pacer: inout AccountPacer) async -> [ClaimedBatch] {
         guard limit > 0 else { return [] }
         do {
+            // After an outage the leases have run out: the node must not claim its own batches from its own hands.
+            if let end = leases.earliestEnd, end <= clock.steady() { try await leases.renew() }
+            let start = clock.steady()
+            let leased = leases.earliestEnd.map { $0 - start } ?? .infinity
+            guard leased > 0 else { return [] }
             let waiting =
-                pacer.waiting(at: clock.steady()) + workload.lookingUp(atMost: configuration.lookUpBatches)
+                pacer.waiting(at: start) + workload.lookingUp(atMost: configuration.lookUpBatches)
+                + journal.stuckAccounts
             let claimed = try await store.claim(
-                node: configuration.node, leaseSeconds: configuration.leaseSeconds, limit: limit, waiting: waiting)
+                node: configuration.node, leaseSeconds: configuration.leaseSeconds, limit: limit, waiting: waiting,
+                deadline: clock.databaseTime.map { $0 + leased })
+            if let time = claimed.first?.claimedAt { clock.heard(time, askedAt: start) }
             pace(claimed, &pacer)
             return claimed
         } catch {
@@ -75,16 +85,45 @@ struct ClaimLoop: Sendable {
             metrics.count(\.batchesFailed)
             // What was journalled stays. If it cannot be given back either, the lease runs out.
             logger.error("batch given up", metadata: ["batch": "\(batch.id)", "error": "\(error)"])
-            try? await store.park(
-                batch.id, node: configuration.node, epoch: batch.epoch,
-                dueInSeconds: DeliveryStore.isPassing(error) ? Self.hinderedSeconds : Self.givenUpSeconds)
+            await giveUp(batch, because: error)
         }
     }
 
-    /// After which a batch that could not be worked on is claimed again.
+    private func giveUp(_ batch: ClaimedBatch, because error: any Error) async {
+        do {
+            if batch.work == .cancelling {
+                // Its campaign has to end, whatever cannot be read of it.
+                _ = try await store.settle(batch.id, node: configuration.node, epoch: batch.epoch, batch.asItStands)
+            } else {
+                try await store.park(
+                    batch.id, node: configuration.node, epoch: batch.epoch, dueInSeconds: Self.seconds(after: error))
+            }
+        } catch {
+            logger.warning("batch not given back", metadata: ["batch": "\(batch.id)", "error": "\(error)"])
+        }
+    }
+
+    /// After how long a batch that could not be worked on is claimed again.
+    private static func seconds(after error: any Error) -> Double {
+        if error is JournalRefused { return refusedSeconds }
+        return DeliveryStore.isPassing(error) ? hinderedSeconds : givenUpSeconds
+    }
+
     private static let givenUpSeconds = 30.0
     /// The same where the database or the vault was away, or busy.
     private static let hinderedSeconds = 1.0
+    /// And one of which nothing could be stored: that is no different in half a minute.
+    private static let refusedSeconds = 300.0
+}
+
+extension ClaimedBatch {
+    /// Settles what earlier workers journalled, and nothing more.
+    fileprivate var asItStands: BatchSettlement {
+        BatchSettlement(
+            results: records.compactMap { record in
+                if case .finished(let result) = progress[record.index] { result } else { nil }
+            })
+    }
 }
 
 extension DeliveryConfiguration {

@@ -25,7 +25,7 @@ package final class DeliveryEngine: Service {
     let clock: DeliveryClock
     let startedAt: SteadySeconds
     let logger: Logger
-    private let store: DeliveryStore
+    let store: DeliveryStore
     private let local: LocalJournal?
     private let recovery: NodeRecovery
     private let journal: JournalWriter

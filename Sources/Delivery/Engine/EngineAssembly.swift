@@ -83,6 +83,8 @@ struct EngineAssembly {
             node: configuration.node, sources: configuration.sourceAddresses(of: given.ownAddresses), store: store,
             vault: given.vault, logger: logger)
         let completion = CampaignCompletion(store: store, runtimes: runtimes, logger: logger)
+        leases = LeaseKeeper(
+            configuration: configuration, store: store, batches: batches, clock: given.clock, logger: logger)
         let worker = BatchWorker(
             node: configuration.node, store: store, journal: journal, runtimes: runtimes,
             opener: BatchOpener(
@@ -92,9 +94,7 @@ struct EngineAssembly {
             clock: given.clock, logger: logger)
         claims = ClaimLoop(
             configuration: configuration, store: store, batches: batches, fleet: fleet, worker: worker,
-            metrics: given.metrics, clock: given.clock, logger: logger)
-        leases = LeaseKeeper(
-            configuration: configuration, store: store, batches: batches, clock: given.clock, logger: logger)
+            leases: leases, journal: journal, metrics: given.metrics, clock: given.clock, logger: logger)
         sweeps = Sweeps(
             configuration: configuration, store: store, batches: batches, lanes: lanes, gates: gates, fleet: fleet,
             completion: completion, mtaSTSPolicies: given.tlsPolicies?.policies, clock: given.clock,
@@ -105,7 +105,7 @@ struct EngineAssembly {
 
 extension EngineAssembly.Materials {
     fileprivate var suppressions: JournalWriter.SuppressionCheck {
-        { [store] in try await store.suppressed($0, $1) }
+        { [store] in try await store.suppressed($0) }
     }
 
     fileprivate var leaseTokens: SiteRate.Lease {

@@ -56,16 +56,18 @@ final class FleetState: Sendable {
 
     /// - Parameter pools: of source addresses, on this node.
     func refresh(
-        from store: DeliveryStore, node: String, aliveSeconds: Double, pools: [String], day: Int
+        from store: DeliveryStore, node: String, aliveSeconds: Double, pools: [String], clock: DeliveryClock
     ) async throws {
-        let nodes = try await store.heartbeat(node: node, aliveSeconds: aliveSeconds, pools: pools)
+        let start = clock.steady()
+        let (nodes, time) = try await store.heartbeat(node: node, aliveSeconds: aliveSeconds, pools: pools)
+        clock.heard(time, askedAt: start)
         let accounts = try await store.shapings()
         let untold = state.withLock { state in
             state.nodes = max(1, nodes)
             state.accounts = accounts
             return state.untold
         }
-        let sums = try await store.countUsage(untold, onDay: day)
+        let sums = try await store.countUsage(untold, onDay: clock.day)
         state.withLock { state in
             state.sentToday = sums
             for (usage, count) in untold { state.untold[usage, default: 0] -= count }

@@ -1,13 +1,29 @@
 import Campaigns
 import Logging
+import MailTypes
+import Synchronization
+import TrafficShaping
 
 /// Keeps the leases of the batches in work, and stops those that are not to go on.
-struct LeaseKeeper: Sendable {
+final class LeaseKeeper: Sendable {
     let configuration: DeliveryConfiguration
     let store: DeliveryStore
     let batches: ActiveBatches
     let clock: DeliveryClock
     let logger: Logger
+    /// Whose leases could not be extended the last time.
+    private let locked = Mutex<Set<BatchID>>([])
+
+    init(
+        configuration: DeliveryConfiguration, store: DeliveryStore, batches: ActiveBatches, clock: DeliveryClock,
+        logger: Logger
+    ) {
+        self.configuration = configuration
+        self.store = store
+        self.batches = batches
+        self.clock = clock
+        self.logger = logger
+    }
 
     /// Until cancelled.
     func run() async {
@@ -15,23 +31,37 @@ struct LeaseKeeper: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 await repeating.every(
-                    .milliseconds(configuration.leaseSeconds * 1_000 / 3), orSay: "leases not renewed", renew)
+                    .milliseconds(self.configuration.leaseSeconds * 1_000 / 3), orSay: "leases not renewed", self.renew)
             }
             group.addTask {
-                await repeating.every(.seconds(1), orSay: "pauses and cancellations not read", stopPausedAndCancelled)
+                await repeating.every(
+                    .milliseconds(500), orSay: "pauses and cancellations not read", self.stopPausedAndCancelled)
             }
         }
     }
 
-    private func renew() async throws {
+    /// When the first lease of a batch in work ends, as far as this node believes. Without those whose rows somebody has
+    /// locked: nobody claims these now.
+    var earliestEnd: SteadySeconds? {
+        let locked = locked.withLock(\.self)
+        return batches.runs.values.filter { $0.stopReason != .abandon && !locked.contains($0.batch.id) }
+            .map(\.leaseEnd).min()
+    }
+
+    func renew() async throws {
         let runs = batches.runs
         guard !runs.isEmpty else { return }
         let leaseEnd = configuration.leaseEnd(from: clock.steady())
-        let held = try await store.renew(
+        let renewal = try await store.renew(
             node: configuration.node, runs.map { ($0.key, $0.value.batch.epoch) },
             leaseSeconds: configuration.leaseSeconds)
+        locked.withLock { $0 = renewal.locked }
         for (batch, run) in runs {
-            if held.contains(batch) { run.extendLease(to: leaseEnd) } else { run.stop(.abandon) }
+            if renewal.held.contains(batch) {
+                run.extendLease(to: leaseEnd)
+            } else if !renewal.locked.contains(batch) {
+                run.stop(.abandon)
+            }
         }
     }
 

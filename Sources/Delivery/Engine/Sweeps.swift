@@ -85,7 +85,7 @@ struct Sweeps: Sendable {
     private func exchangeNews() async throws {
         try await fleet.refresh(
             from: store, node: configuration.node, aliveSeconds: Double(configuration.leaseSeconds),
-            pools: configuration.sources.keys.sorted(), day: clock.day)
+            pools: configuration.sources.keys.sorted(), clock: clock)
         gates.hear(try await store.exchange(gates.ownRests))
     }
 }

@@ -1,74 +1,38 @@
 import Campaigns
-import Feedback
 import Logging
 import MailTypes
 import Synchronization
+import TrafficShaping
 import Vault
 
 /// Commits what the node is about to send and what came of it, in groups: one statement for all batches in work.
 ///
 /// An intent is committed before the final dot of its mail, an outcome some milliseconds after the reply. While the
-/// database cannot be reached no intent is answered, so nothing new is sent; outcomes wait in memory.
+/// database cannot be reached no intent is answered, so nothing new is sent; outcomes wait in memory. So do those of a
+/// campaign whose row somebody has locked, and of a group that the database refuses: the others go on in the same round.
 final class JournalWriter: Sendable {
     /// The answer to an intent.
     enum Permission: Sendable {
         case send
         /// The address was suppressed before the intent was committed.
         case suppressed
-        /// The batch was paused, cancelled or lost to another node.
+        /// The batch was paused, cancelled or lost to another node, or its journal cannot be written for now.
         case stopped
     }
 
-    private struct Intent {
-        let run: BatchRun
-        let position: Int
-        let continuation: CheckedContinuation<Permission, Never>
-    }
-
-    /// What one run has waiting.
-    private struct Pending {
-        let run: BatchRun
-        var entries: [JournalEntry] = []
-        /// What was found of its recipients' addresses.
-        var found: [FoundAddress] = []
-    }
-
-    private struct State {
-        /// By run, not by batch: a batch that was lost and claimed again has an old run and a new one for a while.
-        var pending: [ObjectIdentifier: Pending] = [:]
-        var intents: [Intent] = []
-        var flushWaiters: [CheckedContinuation<Void, Never>] = []
-        /// The group's place in the node's own journal; set when it is taken to be committed.
-        var generation: LocalJournal.Generation?
-        /// Set when `run()` has ended: nothing is committed any more.
-        var isClosed = false
-
-        var isEmpty: Bool { pending.isEmpty && flushWaiters.isEmpty }
-
-        mutating func add(_ entries: [JournalEntry], of run: BatchRun, found: FoundAddress? = nil) {
-            pending[ObjectIdentifier(run), default: Pending(run: run)].entries += entries
-            if let found { pending[ObjectIdentifier(run)]?.found.append(found) }
-        }
-    }
-
-    private let state = Mutex(State())
-    /// Found and committed, and not acted on yet. Only `run()` changes it.
-    private let unnoted = Mutex<[AccountID: [FoundAddress]]>([:])
-    private let deadAfter: Int
+    let queue = Mutex(JournalQueue())
     private let signal = Signal()
     private let rest = Rest()
-    private let store: DeliveryStore
+    let commits: JournalCommits
     private let local: LocalJournal?
     private let suppressions: SuppressionCheck
-    private let node: String
     private let interval: Duration
     private let underWay: @Sendable () -> Int
-    private let metrics: DeliveryMetrics
     private let clock: DeliveryClock
     private let logger: Logger
 
-    /// Tells which of an account's addresses are suppressed at this moment.
-    typealias SuppressionCheck = @Sendable (AccountID, [Fingerprint]) async throws -> Set<Fingerprint>
+    /// Tells which of accounts' addresses are suppressed at this moment.
+    typealias SuppressionCheck = @Sendable ([AccountID: [Fingerprint]]) async throws -> [AccountID: Set<Fingerprint>]
 
     /// - Parameters:
     ///   - interval: the most time between two commits while there is something to commit.
@@ -80,14 +44,12 @@ final class JournalWriter: Sendable {
         interval: Duration, underWay: @escaping @Sendable () -> Int = { .max }, deadAfter: Int = 3,
         metrics: DeliveryMetrics = DeliveryMetrics(), clock: DeliveryClock = .system, logger: Logger
     ) {
-        self.store = store
+        commits = JournalCommits(
+            store: store, node: node, deadAfter: deadAfter, metrics: metrics, clock: clock, logger: logger)
         self.local = local
         self.suppressions = suppressions
-        self.node = node
         self.interval = interval
         self.underWay = underWay
-        self.deadAfter = deadAfter
-        self.metrics = metrics
         self.clock = clock
         self.logger = logger
     }
@@ -95,11 +57,10 @@ final class JournalWriter: Sendable {
     /// Waits until the intent to send to the recipient at `position` is committed.
     func intend(_ run: BatchRun, _ position: Int) async -> Permission {
         await withCheckedContinuation { continuation in
-            let waiting = state.withLock { state -> Int? in
-                guard !state.isClosed else { return nil }
-                state.add([JournalEntry(run, position, .intent)], of: run)
-                state.intents.append(Intent(run: run, position: position, continuation: continuation))
-                return state.intents.count
+            let waiting = queue.withLock { queue -> Int? in
+                guard !queue.isClosed else { return nil }
+                queue.add(PendingEntries.Intent(position: position, continuation: continuation), of: run)
+                return queue.newIntents
             }
             guard let waiting else { return continuation.resume(returning: .stopped) }
             signal.raise()
@@ -109,27 +70,33 @@ final class JournalWriter: Sendable {
 
     /// Queues entries; they are committed with the next group.
     ///
-    /// - Parameter found: what is acted on right after.
+    /// - Parameter found: what is acted on in the same transaction.
     func record(_ run: BatchRun, _ entries: [JournalEntry], found: FoundAddress? = nil) {
         // What cannot be sealed is only in memory until its group is committed.
         let local = entries.isEmpty ? nil : local
-        let answers = local.flatMap { _ in
-            try? run.runtime.sealer?.answers(entries, of: run.batch.id, epoch: run.batch.epoch)
-        }
-        state.withLock { state in
-            state.add(entries, of: run, found: found)
+        let answers = local.flatMap { _ in sealed(entries, of: run) }
+        queue.withLock { queue in
+            queue.add(entries, of: run, found: found)
             // Under the lock, so that the file and the group hold the same.
             local?.append(run.batch.id, epoch: run.batch.epoch, answers)
         }
         signal.raise()
     }
 
-    /// Returns when everything recorded before is committed.
-    func flush() async {
+    private func sealed(_ entries: [JournalEntry], of run: BatchRun) -> LocalJournal.Answers? {
+        try? run.runtime.sealer?.answers(entries, of: run.batch.id, epoch: run.batch.epoch)
+    }
+
+    /// Returns when everything recorded before is committed, or given up.
+    ///
+    /// - Parameter run: of it alone; nil for all.
+    func flush(_ run: BatchRun? = nil) async {
         await withCheckedContinuation { continuation in
-            let isClosed = state.withLock { state in
-                if !state.isClosed { state.flushWaiters.append(continuation) }
-                return state.isClosed
+            let isClosed = queue.withLock { queue in
+                if !queue.isClosed {
+                    queue.add(JournalQueue.Flush(run: run.map { ObjectIdentifier($0) }, continuation: continuation))
+                }
+                return queue.isClosed
             }
             guard !isClosed else { return continuation.resume() }
             signal.raise()
@@ -137,25 +104,34 @@ final class JournalWriter: Sendable {
         }
     }
 
+    /// Accounts with mail whose answers somebody keeps from being committed: they get nothing new for now.
+    var stuckAccounts: [AccountID] { Array(queue.withLock { $0.stuckAccounts(at: clock.steady()) }) }
+
     /// Runs until cancelled.
     func run() async {
+        var alarm: Task<Void, Never>?
         await signal.onEach {
             let start = clock.steady()
             func left(of pause: Duration) -> Duration { pause - .seconds(clock.steady() - start) }
             await commitPending()
+            alarm?.cancel()
+            alarm = queue.withLock(\.nextRetry).map { wake(at: $0) }
             try? await Task.sleep(for: left(of: min(Self.leastInterval, interval)))
             await rest.rest(for: left(of: interval)) {
-                state.withLock { !$0.flushWaiters.isEmpty || isWorthCommitting($0.intents.count) }
+                queue.withLock { $0.wantsFlush || isWorthCommitting($0.newIntents) }
             }
             return .goOn
         }
-        let left = state.withLock { state in
-            let left = state
-            state = State()
-            state.isClosed = true
-            return left
+        alarm?.cancel()
+        abandon(queue.withLock { $0.close() })
+    }
+
+    private func wake(at time: SteadySeconds) -> Task<Void, Never> {
+        let pause = Duration.seconds(max(0, time - clock.steady()))
+        return Task { [signal] in
+            try? await Task.sleep(for: pause)
+            signal.raise()
         }
-        abandon(left)
     }
 
     /// Keeps the database's share small where a few workers would each commit alone.
@@ -163,94 +139,104 @@ final class JournalWriter: Sendable {
 
     private func isWorthCommitting(_ intents: Int) -> Bool { intents > 0 && intents >= underWay() / 2 }
 
+    // MARK: A round
+
     private func commitPending() async {
-        let group = state.withLock { state in
-            var group = state
-            state = State()
-            group.generation = local?.turn()
-            return group
+        var round = queue.withLock { queue in
+            var round = queue.takeRound(at: clock.steady())
+            round.generation = local?.turn()
+            return round
         }
-        guard !group.isEmpty else { return }
-        let states = await append(group)
-        guard let states else { return abandon(group) }
-        if let generation = group.generation { local?.forget(generation) }
-        for pending in group.pending.values where pending.run.stopReason != .abandon {
-            switch states[pending.run.batch.id] {
-            case .leased(.open): break
-            case .leased(.paused): pending.run.stop(.park)
-            case .leased(.cancelling): pending.run.stop(.cancel)
-            case .lost, nil: pending.run.stop(.abandon)
+        round.pending = withoutOlderRuns(round.pending)
+        for (run, answers) in round.waiting { holdOver(answers, of: run) }
+        guard let verdicts = await commits.commit(round.pending) else { return abandon(round) }
+        var committed: [PendingEntries] = []
+        for entries in round.pending {
+            switch verdicts[entries.id] {
+            case .committed(let work):
+                if work == .paused { entries.run.stop(.park) }
+                if work == .cancelling { entries.run.stop(.cancel) }
+                committed.append(entries)
+            case .held(let isSuspect): hold(entries, isSuspect: isSuspect)
+            case .overdue: hold(entries, withoutIntents: true)
+            case .refused(let error):
+                entries.run.fail(error)
+                stop(entries.intents)
+            case .lost, nil:
+                entries.run.stop(.abandon)
+                stop(entries.intents)
             }
         }
-        await act(on: group)
-        await answer(group.intents)
-        for waiter in group.flushWaiters { waiter.resume() }
+        // What is held is in another file by now.
+        if let generation = round.generation { local?.forget(generation) }
+        await answer(committed)
+        let (ended, isHolding) = queue.withLock { ($0.endedFlushes(of: round), $0.isHolding) }
+        if !isHolding { local?.forgetHeldOver() }
+        for flush in ended { flush.continuation.resume() }
     }
 
-    /// Tries until it succeeds or the task is cancelled (then nil): an outcome that is known must not be lost.
-    private func append(_ group: State) async -> [BatchID: LeaseState]? {
-        // A run that was told to abandon its batch has nothing more to say.
-        let groups = group.pending.values.filter { $0.run.stopReason != .abandon }.map {
-            JournalGroup(batch: $0.run.batch.id, epoch: $0.run.batch.epoch, entries: $0.entries)
+    /// A batch that was lost and claimed again has only its newest run: the others' claims are worth nothing.
+    private func withoutOlderRuns(_ pending: [PendingEntries]) -> [PendingEntries] {
+        var newest: [BatchID: PendingEntries] = [:]
+        for entries in pending {
+            guard let other = newest.updateValue(entries, forKey: entries.batch) else { continue }
+            let older = other.run.batch.epoch < entries.run.batch.epoch ? other : entries
+            if older.id == entries.id { newest[entries.batch] = other }
+            older.run.stop(.abandon)
+            stop(older.intents)
         }
-        guard !groups.isEmpty else { return [:] }
-        var pause = Duration.milliseconds(50)
-        while !Task.isCancelled {
-            do {
-                let start = clock.steady()
-                let states = try await store.append(node: node, groups)
-                metrics.journalled(groups, inSeconds: clock.steady() - start)
-                return states
-            } catch {
-                metrics.count(\.journalFailures)
-                logger.warning("journal not committed, trying again", metadata: ["error": "\(error)"])
-                try? await Task.sleep(for: pause)
-                pause = min(pause * 2, .seconds(2))
-            }
-        }
-        return nil
+        return Array(newest.values)
     }
 
-    /// Suppresses what this group, or one before it, found. Should the node die first, the next run of the batch finds it
-    /// in the journal.
-    private func act(on group: State) async {
-        for pending in group.pending.values where !pending.found.isEmpty {
-            unnoted.withLock { $0[pending.run.batch.id.account, default: []] += pending.found }
-        }
-        for (account, found) in unnoted.withLock(\.self) {
-            do {
-                try await store.note(found, account: account, deadAfter: deadAfter)
-                unnoted.withLock { $0[account] = nil }
-            } catch {
-                // With the next group again.
-                logger.warning("bounces not suppressed", metadata: ["account": "\(account)", "error": "\(error)"])
-            }
-        }
+    /// Tries the entries again in a while. Mails do not wait for somebody who stands in the way for long: they keep
+    /// connections from others.
+    private func hold(_ entries: PendingEntries, isSuspect: Bool = false, withoutIntents: Bool = false) {
+        var entries = entries
+        let now = clock.steady()
+        entries.hold(at: now, isSuspect: isSuspect)
+        if withoutIntents { entries.hold?.retryAt = now }
+        if entries.isStuck(at: now) { entries.run.stop(.park) }
+        if withoutIntents || entries.isStuck(at: now) { stop(entries.withdrawIntents()) }
+        holdOver(entries.takeUnheld(), of: entries.run)
+        queue.withLock { $0.putBack(entries) }
     }
 
-    private func answer(_ intents: [Intent]) async {
-        guard !intents.isEmpty else { return }
-        var suppressed: [AccountID: Set<Fingerprint>] = [:]
-        for (account, ofAccount) in Dictionary(grouping: intents, by: { $0.run.batch.id.account }) {
-            suppressed[account] = await suppressedNow(account, ofAccount.map { $0.run.fingerprints[$0.position] })
+    private func holdOver(_ answers: [JournalEntry], of run: BatchRun) {
+        guard let local, !answers.isEmpty else { return }
+        local.holdOver(run.batch.id, epoch: run.batch.epoch, sealed(answers, of: run))
+    }
+
+    private func stop(_ intents: [PendingEntries.Intent]) {
+        for intent in intents { intent.continuation.resume(returning: .stopped) }
+    }
+
+    private func answer(_ committed: [PendingEntries]) async {
+        var asked: [AccountID: [Fingerprint]] = [:]
+        for entries in committed where !entries.intents.isEmpty {
+            asked[entries.batch.account, default: []] += entries.intents.map { entries.run.fingerprints[$0.position] }
         }
-        for intent in intents {
-            let fingerprint = intent.run.fingerprints[intent.position]
-            guard intent.run.stopReason == nil, let known = suppressed[intent.run.batch.id.account] else {
-                // Paused, cancelled or lost in the meantime: the intent must not look like a mail in doubt.
-                record(intent.run, [JournalEntry(intent.run, intent.position, .withdrawn)])
-                intent.continuation.resume(returning: .stopped)
-                continue
+        guard !asked.isEmpty else { return }
+        let suppressed = await suppressedNow(asked)
+        for entries in committed {
+            for intent in entries.intents {
+                guard entries.run.stopReason == nil, let suppressed else {
+                    // Paused, cancelled or lost in the meantime: the intent must not look like a mail in doubt.
+                    record(entries.run, [JournalEntry(entries.run, intent.position, .withdrawn)])
+                    intent.continuation.resume(returning: .stopped)
+                    continue
+                }
+                let isSuppressed =
+                    suppressed[entries.batch.account]?.contains(entries.run.fingerprints[intent.position]) ?? false
+                intent.continuation.resume(returning: isSuppressed ? .suppressed : .send)
             }
-            intent.continuation.resume(returning: known.contains(fingerprint) ? .suppressed : .send)
         }
     }
 
     /// Nil when the task was cancelled first: what cannot be checked is not sent.
-    private func suppressedNow(_ account: AccountID, _ fingerprints: [Fingerprint]) async -> Set<Fingerprint>? {
+    private func suppressedNow(_ asked: [AccountID: [Fingerprint]]) async -> [AccountID: Set<Fingerprint>]? {
         while !Task.isCancelled {
             do {
-                return try await suppressions(account, fingerprints)
+                return try await suppressions(asked)
             } catch {
                 logger.warning("suppressions not read, trying again", metadata: ["error": "\(error)"])
                 try? await Task.sleep(for: .milliseconds(200))
@@ -259,9 +245,12 @@ final class JournalWriter: Sendable {
         return nil
     }
 
-    private func abandon(_ group: State) {
-        for pending in group.pending.values { pending.run.stop(.abandon) }
-        for intent in group.intents { intent.continuation.resume(returning: .stopped) }
-        for waiter in group.flushWaiters { waiter.resume() }
+    /// The files keep what was not committed, for the node's next incarnation.
+    private func abandon(_ round: JournalQueue.Round) {
+        for entries in round.pending {
+            entries.run.stop(.abandon)
+            stop(entries.intents)
+        }
+        for flush in round.flushes { flush.continuation.resume() }
     }
 }

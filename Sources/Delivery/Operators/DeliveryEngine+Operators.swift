@@ -18,10 +18,12 @@ extension DeliveryEngine {
             accounts[account, default: (0, 0)].waiting += run.waitingCount
         }
         let counts = metrics.accounts
+        var nodeCounts = metrics.counts
+        nodeCounts.recipientsUnreadable = store.unreadableRecipients
         return EngineStatus(
             node: configuration.node, uptimeSeconds: clock.steady() - startedAt,
             isDraining: workload.stopReason != nil,
-            counts: metrics.counts, activeBatches: workload.activeBatches,
+            counts: nodeCounts, activeBatches: workload.activeBatches,
             waitingMessages: accounts.values.reduce(0) { $0 + $1.waiting }, connections: lanes.budget.inUse,
             connectionLimit: configuration.connections,
             lanes: lanes.all.map { LaneReport($0.snapshot) }.sorted { $0.name < $1.name },

@@ -104,6 +104,10 @@ package struct DeliveryCounts: Sendable, Hashable, Codable {
 
     package var journalEntries = 0
     package var journalFailures = 0
+    /// Groups that the database will never take; their batches were given up.
+    package var journalGroupsRefused = 0
+    /// Recipients ended in doubt because what was stored of them could not be read.
+    package var recipientsUnreadable = 0
     package var journal = Latencies()
 
     package var batchesClaimed = 0

@@ -21,10 +21,7 @@ struct FinalDot: Sendable {
     ///
     /// - Returns: false when it must not be written, because the batch may be another node's by now.
     func mayBeWritten() -> Bool {
-        guard run.hasLease else {
-            run.stop(.abandon)
-            return false
-        }
+        guard run.hasLease else { return false }
         guard let marks, let place else { return true }
         return marks.mark(place, run.batch.id, epoch: run.batch.epoch, index: run.batch.records[position].index)
     }

@@ -73,7 +73,7 @@ struct MailAttempt {
         case .send where run.hasLease: return true
         case .send:
             // The node stood still past its lease between the commit and now; the mail is the next holder's.
-            run.stop(.abandon)
+            sender.journal.record(run, [JournalEntry(run, position, .withdrawn)])
             run.finish(position, .untouched)
         }
         return false

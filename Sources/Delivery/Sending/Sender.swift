@@ -62,6 +62,6 @@ struct Sender: MailSender {
         _ mail: QueuedMail, _ peer: AttemptRecord.Peer, _ report: DeliveryReport, _ decision: AttemptDecision,
         inSeconds seconds: Double? = nil
     ) {
-        accounting?.note(AttemptRecord(mail.run, mail.position, peer, report, decision, seconds, at: clock.wall()))
+        accounting?.note(AttemptRecord(mail.run, mail.position, peer, report, decision, seconds, at: clock.now))
     }
 }

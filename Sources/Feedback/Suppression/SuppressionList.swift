@@ -144,6 +144,54 @@ package struct SuppressionList: Sendable {
         }
     }
 
+    /// Suppresses what servers have said does not exist, of any number of accounts. An address that is suppressed for a
+    /// stronger reason keeps its row.
+    package func addHardBounces(
+        _ found: [(account: AccountID, fingerprint: Fingerprint)], on connection: PostgresConnection
+    ) async throws {
+        guard !found.isEmpty else { return }
+        try await connection.query(
+            """
+            INSERT INTO suppressions AS s (account_id, fingerprint, reason, origin)
+            SELECT DISTINCT n.account_id, n.fingerprint, \(SuppressionReason.hardBounce.rank), \(SuppressionOrigin.reply.rawValue)
+            FROM unnest(
+                \(found.map(\.account.rawValue))::bigint[], \(found.map(\.fingerprint.bytes))::bytea[])
+                AS n (account_id, fingerprint)
+            ORDER BY n.account_id, n.fingerprint
+            ON CONFLICT (account_id, fingerprint) DO UPDATE
+                SET reason = excluded.reason, origin = excluded.origin, note = excluded.note
+                WHERE s.reason < excluded.reason
+            """)
+    }
+
+    /// Those of the fingerprints that must not be mailed, of any number of accounts.
+    package func which(
+        of fingerprints: [AccountID: [Fingerprint]], on connection: PostgresConnection
+    ) async throws -> [AccountID: Set<Fingerprint>] {
+        let asked = fingerprints.flatMap { account, those in those.map { (account: account, fingerprint: $0) } }
+        var found: [AccountID: Set<Fingerprint>] = [:]
+        for start in stride(from: 0, to: asked.count, by: SuppressionLimits.statementRows) {
+            let part = asked[start..<min(start + SuppressionLimits.statementRows, asked.count)]
+            // Looked up one by one, so that no plan reads the whole table.
+            let rows = try await connection.query(
+                """
+                SELECT k.account_id, s.fingerprint
+                FROM unnest(\(part.map(\.account.rawValue))::bigint[], \(part.map(\.fingerprint.bytes))::bytea[])
+                    AS k (account_id, fingerprint)
+                CROSS JOIN LATERAL (
+                    SELECT t.fingerprint FROM suppressions t
+                    WHERE t.account_id = k.account_id AND t.fingerprint = k.fingerprint LIMIT 1) s
+                """)
+            for row in rows {
+                let (account, bytes) = try row.decode(Int64.self, [UInt8].self)
+                if let fingerprint = Fingerprint(bytes: bytes) {
+                    found[AccountID(rawValue: account), default: []].insert(fingerprint)
+                }
+            }
+        }
+        return found
+    }
+
     /// Those of the fingerprints that must not be mailed. Any number of them.
     package func which(
         of fingerprints: [Fingerprint], account: AccountID, on connection: PostgresConnection

@@ -83,6 +83,21 @@ package struct PostgresError: Error, Hashable, Sendable, CustomStringConvertible
         }
     }
 
+    /// Whether the server refused this statement for what it says or what it met, and may take others: not for want of a
+    /// connection, of room, of rest (deadlocks) or of a server that takes writes.
+    package var isOfStatement: Bool {
+        guard kind == .server, let sqlState else { return false }
+        return !["08", "25", "28", "3D", "40", "53", "57", "58"].contains(sqlState.errorClass)
+    }
+
+    /// Whether what is stored, or was to be, is wrong: a violated constraint, a value out of range, a damaged page. The
+    /// same statement fails again.
+    package var isOfData: Bool {
+        guard kind == .server, let sqlState else { return false }
+        return ["22", "23"].contains(sqlState.errorClass)
+            || [.raisedException, .dataCorrupted, .indexCorrupted].contains(sqlState)
+    }
+
     /// Whether the error says that a cached prepared statement must be prepared anew.
     var isStaleStatement: Bool {
         switch sqlState {

@@ -36,6 +36,8 @@ package struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConve
     package static let insufficientPrivilege = SQLState(rawValue: "42501")
     package static let syntaxError = SQLState(rawValue: "42601")
     package static let raisedException = SQLState(rawValue: "P0001")
+    package static let dataCorrupted = SQLState(rawValue: "XX001")
+    package static let indexCorrupted = SQLState(rawValue: "XX002")
     package static let invalidTextRepresentation = SQLState(rawValue: "22P02")
 
     // Connections and resources.

@@ -1,4 +1,5 @@
 import Feedback
+import Foundation
 import Logging
 import MailTypes
 import Postgres
@@ -77,6 +78,25 @@ struct JournalWriterTests {
         #expect(try await fixture.progress(of: other) == [:])
     }
 
+    @Test func `answers that come after the lease count, and mail beside them does not begin`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(3)
+        let run = try await fixture.claimRun("n")
+        try await fixture.records.owner.query("UPDATE batches SET lease_until = now() - interval '1 hour'")
+        let journal = fixture.journal("n")
+        journal.record(run, [JournalEntry(run, 0, .outcome(.delivered))])
+        let intent = Task { await journal.intend(run, 1) }
+        try await Task.sleep(for: .milliseconds(100))
+        let writing = Task { await journal.run() }
+        #expect(await intent.value == .stopped)
+        await journal.flush(run)
+        #expect(run.stopReason == nil)
+        #expect(try await fixture.counters(campaign).delivered == 1)
+        #expect(try await fixture.progress(of: run).count == 1)
+        writing.cancel()
+        await writing.value
+    }
+
     @Test func `one lost batch does not stop the others of its group`() async throws {
         let fixture = try await DeliveryFixture.make()
         _ = try await fixture.send(2, batchSize: 1)
@@ -110,6 +130,118 @@ struct JournalWriterTests {
             let progress = try await fixture.progress(of: run)
             #expect(progress == [:])
         }
+    }
+
+    // MARK: Trouble of one
+
+    /// Two accounts with a batch at work each.
+    private struct Neighbours {
+        let fixture: DeliveryFixture
+        let campaign: CampaignID
+        let troubled: BatchRun
+        let other: BatchRun
+
+        init() async throws {
+            fixture = try await DeliveryFixture.make()
+            campaign = try await fixture.send(3)
+            troubled = try await fixture.claimRun("n")
+            _ = try await fixture.send(3)
+            other = try await fixture.claimRun("n")
+        }
+    }
+
+    @Test func `a campaign that somebody has locked stops no other, and loses no answer`() async throws {
+        let two = try await Neighbours()
+        let (fixture, troubled) = (two.fixture, two.troubled)
+        try await fixture.withJournal("n") { journal in
+            try await fixture.records.owner.withTransaction { connection in
+                try await connection.query(
+                    "SELECT FROM campaigns WHERE campaign_id = \(two.campaign.rawValue) FOR NO KEY UPDATE")
+                journal.record(troubled, [JournalEntry(troubled, 0, .outcome(.delivered))])
+                #expect(await journal.intend(two.other, 0) == .send)
+                // A mail keeps its connection for a second; then the connection is for others.
+                #expect(await journal.intend(troubled, 1) == .stopped)
+                #expect(troubled.stopReason == .park && two.other.stopReason == nil)
+                #expect(journal.stuckAccounts == [fixture.account])
+                #expect(await journal.intend(two.other, 1) == .send)
+            }
+            await journal.flush(troubled)
+            #expect(journal.stuckAccounts.isEmpty)
+            let delivered = try await fixture.counters(two.campaign).delivered
+            #expect(delivered == 1)
+            let progress = try await fixture.progress(of: troubled)
+            #expect(progress.count == 1)
+        }
+    }
+
+    @Test func `a group that cannot be stored costs its own batch and no other`() async throws {
+        let two = try await Neighbours()
+        let (fixture, troubled) = (two.fixture, two.troubled)
+        try await fixture.records.owner.query(
+            "UPDATE campaigns SET recipients = 0 WHERE campaign_id = \(two.campaign.rawValue)")
+        try await fixture.withJournal("n") { journal in
+            journal.record(troubled, [JournalEntry(troubled, 0, .outcome(.delivered))])
+            #expect(await journal.intend(two.other, 0) == .send)
+            await journal.flush(troubled)
+            #expect(troubled.stopReason == .abandon && troubled.failure != nil)
+            #expect(two.other.stopReason == nil)
+            #expect(await journal.intend(two.other, 1) == .send)
+            #expect(journal.commits.metrics.counts.journalGroupsRefused == 1)
+        }
+    }
+
+    @Test func `a bounce whose suppression fails is not committed without it, and stops no other`() async throws {
+        let two = try await Neighbours()
+        let (fixture, troubled) = (two.fixture, two.troubled)
+        try await fixture.records.owner.query("REVOKE INSERT ON suppressions FROM sluice_app")
+        try await fixture.withJournal("n") { journal in
+            journal.record(
+                troubled, [JournalEntry(troubled, 1, .outcome(.bounced))], found: troubled.found(.missing, at: 1))
+            #expect(await journal.intend(two.other, 0) == .send)
+            let before = try await fixture.counters(two.campaign).bounced
+            #expect(before == 0)
+            try await fixture.records.owner.query(
+                "GRANT INSERT (account_id, fingerprint, reason, origin, note) ON suppressions TO sluice_app")
+            await journal.flush(troubled)
+            let after = try await fixture.counters(two.campaign).bounced
+            #expect(after == 1)
+            let suppression = try await fixture.suppression(of: 1)
+            #expect(suppression?.reason == .hardBounce)
+        }
+    }
+
+    @Test func `answers that wait for a lock lie in the node's files until they are committed`() async throws {
+        let two = try await Neighbours()
+        let (fixture, troubled) = (two.fixture, two.troubled)
+        let directory = NSTemporaryDirectory() + "sluice-held-" + String(UInt64.random(in: 0 ... .max), radix: 36)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let local = try LocalJournal(directory: directory)
+        let journal = fixture.journal("n", local: local)
+        let writing = Task { await journal.run() }
+        let runtime = try await fixture.runtime(of: two.campaign, sealing: true)
+        let run = BatchRun(
+            troubled.batch, runtime: runtime, fingerprints: troubled.fingerprints, leaseEnd: DeliveryClock.after(60),
+            clock: .system)
+        try await fixture.records.owner.withTransaction { connection in
+            try await connection.query(
+                "SELECT FROM campaigns WHERE campaign_id = \(two.campaign.rawValue) FOR NO KEY UPDATE")
+            for position in 0..<2 {
+                journal.record(run, [JournalEntry(run, position, .outcome(.delivered))])
+                // Rounds of others come and go, and forget what is theirs.
+                for other in 0..<3 {
+                    journal.record(two.other, [JournalEntry(two.other, other, position == 0 ? .intent : .withdrawn)])
+                    await journal.flush(two.other)
+                }
+            }
+            let key = try await fixture.vault.campaignKey(fixture.account, two.campaign)
+            let entries = try local.records().filter { $0.batch == run.batch.id }.flatMap { try $0.entries(key) }
+            #expect(Set(entries.map(\.index)) == Set(run.batch.records.prefix(2).map(\.index)))
+        }
+        await journal.flush(run)
+        #expect(try await fixture.counters(two.campaign).delivered == 2)
+        try await eventually("the files are empty") { try local.records().isEmpty }
+        writing.cancel()
+        await writing.value
     }
 
     // MARK: Suppressions
@@ -269,10 +401,11 @@ private final class Answer: Sendable {
 
 extension DeliveryFixture {
     func journal(
-        _ node: String, interval: Duration = .milliseconds(5), underWay: @escaping @Sendable () -> Int = { .max }
+        _ node: String, local: LocalJournal? = nil, interval: Duration = .milliseconds(5),
+        underWay: @escaping @Sendable () -> Int = { .max }
     ) -> JournalWriter {
         JournalWriter(
-            store: store, suppressions: { [store] in try await store.suppressed($0, $1) }, node: node,
+            store: store, local: local, suppressions: { [store] in try await store.suppressed($0) }, node: node,
             interval: interval, underWay: underWay, logger: .silent)
     }
 

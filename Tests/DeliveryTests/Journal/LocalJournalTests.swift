@@ -120,8 +120,38 @@ struct LocalJournalTests {
         // The other node goes on as it would have.
         let entries = [Self.delivered(0), Self.delivered(1)]
         let group = JournalGroup(batch: other.batch.id, epoch: other.batch.epoch, entries: entries)
-        #expect(try await fixture.store.append(node: "other", [group]) == [other.batch.id: .leased(.open)])
+        #expect(try await fixture.store.append(node: "other", [group]) == [other.batch.id: .applied(.open)])
         #expect(try await fixture.counters(campaign).delivered == 2)
+    }
+
+    @Test func `a statement of the dead incarnation changes nothing once its batches are taken over`() async throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(3)
+        let dead = try await die(fixture, campaign, answered: [Self.delivered(0), Self.delivered(1)])
+        // The server has not noticed the death: what it applies late has the newest of all numbers.
+        let held = try await fixture.store.takeOver(node: "node", mayLeave: true) { _, _, _ in [] }
+        #expect(held?.batches == 1)
+        let late = JournalGroup(batch: dead.batch.id, epoch: dead.batch.epoch, entries: [Self.delivered(0)])
+        #expect(try await fixture.store.append(node: "node", [late]) == [dead.batch.id: .lost])
+        #expect(try await fixture.counters(campaign).delivered == 0)
+    }
+
+    @Test func `a campaign that somebody has locked is waited for, and its answers are taken up`() async throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(2)
+        _ = try await die(fixture, campaign, answered: [Self.delivered(0), Self.delivered(1)])
+        let beginning = try await fixture.records.owner.withTransaction { connection in
+            try await connection.query("SELECT FROM campaigns FOR NO KEY UPDATE")
+            let beginning = Task { [directory] in try await fixture.begin(try LocalJournal(directory: directory)) }
+            try await Task.sleep(for: .seconds(1))
+            #expect(try await fixture.counters(campaign).delivered == 0)
+            return beginning
+        }
+        try await beginning.value
+        #expect(try await fixture.counters(campaign).delivered == 2)
+        await fixture.store.unregister(node: "node")
     }
 
     @Test func `files hold what is not committed and nothing else`() async throws {
@@ -324,7 +354,8 @@ struct LocalJournalTests {
                 clock: .state(at: 0))
         }
         let late = run(leaseEnd: 0)
-        #expect(!FinalDot(of: late, 0, markedIn: nil).mayBeWritten() && late.stopReason == .abandon)
+        // What is known of its other mails is still to be journalled.
+        #expect(!FinalDot(of: late, 0, markedIn: nil).mayBeWritten() && late.stopReason == nil)
         let early = run(leaseEnd: 600)
         #expect(FinalDot(of: early, 0, markedIn: nil).mayBeWritten() && early.stopReason == nil)
     }

@@ -9,7 +9,8 @@ import Vault
 /// (``NodeRecovery``), so that only the loss of the machine, or of an answer on its way, leaves a mail in doubt.
 ///
 /// There are two files. Records go into one while the group before is committed from the other, which is emptied then.
-/// Nothing is forced to the disk: the kernel keeps what was written, whatever becomes of the process. A third file tells
+/// What could not be committed with its group, because somebody had locked its campaign, moves to a third before.
+/// Nothing is forced to the disk: the kernel keeps what was written, whatever becomes of the process. A fourth file tells
 /// which mails may have been sent at all (``FinalDotMarks``).
 package final class LocalJournal: Sendable {
     /// One node's file of answers. Records of one generation belong to one journal group.
@@ -40,6 +41,8 @@ package final class LocalJournal: Sendable {
     let marks: FinalDotMarks
     private let descriptors: [Int32]
     private let current = Atomic(0)
+    /// The file of what waits for a later group.
+    private static let heldOver = 2
 
     /// Opens or makes the files.
     ///
@@ -47,7 +50,7 @@ package final class LocalJournal: Sendable {
     package init(directory: String) throws {
         try FileManager.default.createDirectory(
             atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        descriptors = try (0..<2).map { number in
+        descriptors = try (0...Self.heldOver).map { number in
             let path = directory + "/answers-\(number)"
             let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
             guard descriptor >= 0 else { throw LocalJournalError(path: path, code: errno) }
@@ -65,6 +68,18 @@ package final class LocalJournal: Sendable {
     ///
     /// - Parameter answers: nil for some that could not be sealed, and are lost to a next incarnation.
     func append(_ batch: BatchID, epoch: Int64, _ answers: Answers?) {
+        append(batch, epoch: epoch, answers, to: current.load(ordering: .relaxed))
+    }
+
+    /// Keeps answers whose generation is forgotten before they are committed.
+    func holdOver(_ batch: BatchID, epoch: Int64, _ answers: Answers?) {
+        append(batch, epoch: epoch, answers, to: Self.heldOver)
+    }
+
+    /// All that was held over is committed.
+    func forgetHeldOver() { ftruncate(descriptors[Self.heldOver], 0) }
+
+    private func append(_ batch: BatchID, epoch: Int64, _ answers: Answers?, to file: Int) {
         guard let answers else {
             marks.spoil()
             return
@@ -77,7 +92,7 @@ package final class LocalJournal: Sendable {
         writer.number(UInt64(bitPattern: epoch))
         let bytes = writer.bytes + answers.octets
         let written = bytes.withUnsafeBytes {
-            write(descriptors[current.load(ordering: .relaxed)], $0.baseAddress, $0.count)
+            write(descriptors[file], $0.baseAddress, $0.count)
         }
         if written != bytes.count { marks.spoil() }
     }

@@ -1,6 +1,7 @@
 import Campaigns
 import Logging
 import MailTypes
+import Synchronization
 import Vault
 
 /// Begins a node's incarnation: takes its name, and journals what an earlier one left in the node's own files before the
@@ -33,47 +34,61 @@ struct NodeRecovery {
         }
     }
 
+    /// What the node's files hold.
+    private struct Files {
+        let answers: [BatchID: [LocalJournal.Record]]
+        /// Nil where some may be missing.
+        let marks: Set<FinalDotMarks.Mark>?
+    }
+
     private func takeUp(_ local: LocalJournal) async throws {
-        let held = try await store.adoptLeases(of: node)
-        guard !held.isEmpty else { return }
         let marks = try await store.lastIncarnation(of: node).flatMap { try? local.marks.marks(of: $0) }
-        let found = Dictionary(grouping: try local.records()) { $0.batch }
-        var groups: [JournalGroup] = []
-        var (answered, withdrawn) = (0, 0)
-        for (batch, epoch) in held {
-            do {
-                let known = try await known(of: batch, epoch, from: found[batch] ?? [], marks)
-                answered += known.answers.count
-                withdrawn += known.neverSent.count
-                let entries = known.answers + known.neverSent.map { JournalEntry(index: $0, kind: .withdrawn) }
-                if !entries.isEmpty { groups.append(JournalGroup(batch: batch, epoch: epoch, entries: entries)) }
-            } catch let error where error is VaultError || error is CampaignError {
-                // One batch that nobody can open must not keep the node from its other work.
-                logger.error("batch not taken up", metadata: ["batch": "\(batch)", "error": "\(error)"])
+        let files = Files(answers: Dictionary(grouping: try local.records()) { $0.batch }, marks: marks)
+        let end = ContinuousClock.now + Self.patience
+        while true {
+            let counts = Mutex((answers: 0, neverSent: 0))
+            let taken = try await store.takeOver(node: node, mayLeave: ContinuousClock.now >= end) {
+                let told = try await known(of: $0, $1, open: $2, in: files)
+                counts.withLock { counts in
+                    counts.answers += told.answers.count
+                    counts.neverSent += told.neverSent.count
+                }
+                return told.answers + told.neverSent.map { JournalEntry(index: $0, kind: .withdrawn) }
             }
+            if let taken { return tell(taken, counts.withLock(\.self), files) }
+            // Somebody has locked a campaign, perhaps a statement of the earlier incarnation.
+            try await Task.sleep(for: .milliseconds(250))
         }
-        if !groups.isEmpty { _ = try await store.append(node: node, groups) }
+    }
+
+    /// How long rows that others have locked are waited for.
+    private static let patience = Duration.seconds(20)
+
+    private func tell(_ taken: DeliveryStore.TakeOver, _ counts: (answers: Int, neverSent: Int), _ files: Files) {
+        for batch in taken.left {
+            logger.error(
+                "answers of an earlier incarnation not stored: its mails count as in doubt",
+                metadata: ["batch": "\(batch)"])
+        }
+        guard taken.batches > 0 else { return }
         logger.notice(
             "work of an earlier incarnation taken up",
             metadata: [
-                "batches": "\(held.count)", "answers": "\(answered)", "never_sent": "\(withdrawn)",
-                "marks": "\(marks == nil ? "missing" : "whole")",
+                "batches": "\(taken.batches)", "answers": "\(counts.answers)", "never_sent": "\(counts.neverSent)",
+                "marks": "\(files.marks == nil ? "missing" : "whole")",
             ])
     }
 
-    /// What the node's files tell of the open intents of a batch.
-    ///
-    /// - Parameter marks: nil where some may be missing.
+    /// What the node's files tell of the open intents of a batch that it held at `epoch`.
     private func known(
-        of batch: BatchID, _ epoch: Int64, from found: [LocalJournal.Record], _ marks: Set<FinalDotMarks.Mark>?
+        of batch: BatchID, _ epoch: Int64, open: [Int32: Int64], in files: Files
     ) async throws -> (answers: [JournalEntry], neverSent: [Int32]) {
-        var open = try await store.openIntents(of: batch)
-        guard !open.isEmpty else { return ([], []) }
+        var open = open
         let key = try await vault.campaignKey(batch.account, batch.campaign)
-        let answers = found.filter { $0.epoch == epoch }.flatMap { (try? $0.entries(key)) ?? [] }
-            .filter { open[$0.index] != nil }
+        let found = (files.answers[batch] ?? []).filter { $0.epoch == epoch }
+        let answers = found.flatMap { (try? $0.entries(key)) ?? [] }.filter { open[$0.index] != nil }
         for answer in answers { open[answer.index] = nil }
-        guard let marks else { return (answers, []) }
+        guard let marks = files.marks else { return (answers, []) }
         // Of this claim alone: of an earlier one's intents the node that had it knows more.
         let neverSent = open.filter { index, claim in
             claim == epoch && !marks.contains(.init(batch: batch, epoch: epoch, index: index))
