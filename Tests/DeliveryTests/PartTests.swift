@@ -50,12 +50,14 @@ struct PartTests {
             try await fixture.withEngine(port: port, two) { _ in
                 let campaign = try await fixture.send(12, batchSize: 12)
                 try await eventually("the site hangs") { server.heldCount == 2 }
+                let start = ContinuousClock.now
                 _ = try await fixture.service.cancel(fixture.account, campaign)
                 try await eventually("what is not under way is given back") {
                     let status = try await fixture.service.get(fixture.account, campaign)
                     return status.counters.cancelled == 10
                         && status.credits == CampaignCredits(held: 2, charged: 0, released: 10)
                 }
+                #expect(ContinuousClock.now - start < .seconds(2))
                 #expect(try await fixture.counters(campaign).pending == 2)
                 server.release()
                 let counters = try await fixture.end(of: campaign).counters

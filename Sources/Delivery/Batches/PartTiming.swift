@@ -20,6 +20,8 @@ struct PartTiming: Sendable, Hashable {
     private var firstDueAt: SteadySeconds?
     private var mayPart = true
     private var isCancelled = false
+    /// The least seconds from a cancellation to its first part: the lanes have given back by then what they hold.
+    static let cancelledWait = 0.5
 
     init(startedAt: SteadySeconds) { lastAt = startedAt }
 
@@ -55,7 +57,8 @@ struct PartTiming: Sendable, Hashable {
     }
 
     func isDue(at now: SteadySeconds) -> Bool {
-        let wait = Self.leastWait * Double(1 << min(parts, Self.mostDoublings))
+        let leastWait = isCancelled ? Self.cancelledWait : Self.leastWait
+        let wait = leastWait * Double(1 << min(parts, Self.mostDoublings))
         guard mayPart, done > 0, now >= lastAt + wait else { return false }
         return isCancelled || firstDueAt.map { $0 <= now } ?? false || now >= lastAt + wait * Self.patience
     }
