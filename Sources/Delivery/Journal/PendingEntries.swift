@@ -147,10 +147,11 @@ struct JournalQueue: Sendable {
 
     /// Those whose entries are committed, or given up; the others wait on.
     mutating func endedFlushes(of round: Round) -> [Flush] {
+        // Nobody waits for the words of a run that was told to forget its batch.
+        func waits(_ entries: PendingEntries) -> Bool { entries.hold != nil && entries.run.stopReason != .abandon }
         func waits(_ flush: Flush) -> Bool {
-            guard let run = flush.run else { return isHolding }
-            // Nobody waits for the words of a run that was told to forget its batch.
-            return pending[run].map { $0.hold != nil && $0.run.stopReason != .abandon } ?? false
+            guard let run = flush.run else { return pending.values.contains(where: waits) }
+            return pending[run].map(waits) ?? false
         }
         flushes += round.flushes.filter(waits)
         return round.flushes.filter { !waits($0) }

@@ -174,6 +174,24 @@ struct JournalWriterTests {
         }
     }
 
+    @Test(.timeLimit(.minutes(1))) func `a node that ends does not wait for a campaign that somebody has locked`()
+        async throws
+    {
+        let two = try await Neighbours()
+        try await two.fixture.withJournal("n") { journal in
+            try await two.fixture.records.owner.withTransaction { connection in
+                try await connection.query("SELECT FROM campaigns FOR NO KEY UPDATE")
+                journal.record(two.troubled, [JournalEntry(two.troubled, 0, .outcome(.delivered))])
+                try await eventually("the run waits") {
+                    two.troubled.stopReason == nil && journal.queue.withLock(\.isHolding)
+                }
+                two.troubled.stop(.abandon)
+                await journal.flush(two.troubled)
+                await journal.flush()
+            }
+        }
+    }
+
     @Test func `a group that cannot be stored costs its own batch and no other`() async throws {
         let two = try await Neighbours()
         let (fixture, troubled) = (two.fixture, two.troubled)
