@@ -37,7 +37,7 @@ package struct IdempotencyStore: Sendable {
     ///
     /// - Parameters:
     ///   - key: what the client sent as `Idempotency-Key`, 1…255 visible ASCII characters
-    ///   - scope: method and path, at most 255 octets: a key counts for one operation
+    ///   - scope: method and path, at most ``IdentityLimits/scopeOctets``: a key counts for one operation
     ///   - requestHash: SHA-256 of everything that must be equal in a repetition
     /// - Throws: ``IdempotencyError/invalidKey``, `.differentRequest`; `PostgresError`
     package func begin(

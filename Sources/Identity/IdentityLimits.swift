@@ -11,7 +11,7 @@ package enum IdentityLimits {
     /// Answers kept for an account.
     package static let answers = 1_000_000
     package static let idempotencyKeyOctets = 255
-    package static let scopeOctets = 255
+    package static let scopeOctets = 512
     package static let contentTypeOctets = 255
     /// The largest answer that is kept for a repetition.
     package static let bodyOctets = 1 << 20

@@ -122,6 +122,26 @@ import Testing
         }
     }
 
+    @Test func `however a path is written it is one operation`() async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            let first = try await api.post("/v1/campaigns", API.draft, idempotencyKey: "k")
+            for path in ["/v1/campaigns/", "//v1/campaigns", "/v1//campaigns", "/v1/campaigns?x=1"] {
+                let again = try await api.post(path, API.draft, idempotencyKey: "k")
+                #expect((again.status, again.isReplayed, again.text) == (201, true, first.text), "\(path)")
+            }
+            #expect(try await fixture.count("campaigns", customer.account) == 1)
+            let id = try await api.draft(2)
+            let sent = try await api.post("/v1/campaigns/\(id)/send", idempotencyKey: "k")
+            for path in ["/v1/campaigns/\(id)/send/", "/v1/campaigns/\(id.replacing("_", with: "%5F"))/send"] {
+                let again = try await api.post(path, idempotencyKey: "k")
+                #expect((again.isReplayed, again.text) == (true, sent.text), "\(path)")
+            }
+            // Another resource under the same key is another operation.
+            let other = try await api.draft(1)
+            #expect(try await !api.post("/v1/campaigns/\(other)/send", idempotencyKey: "k").isReplayed)
+        }
+    }
+
     @Test(arguments: ["", "two words", String(repeating: "k", count: 256), "käse"])
     func `a malformed key is refused`(_ key: String) async throws {
         try await APIFixture.withCustomer { fixture, customer, api in

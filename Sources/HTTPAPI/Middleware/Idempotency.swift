@@ -52,8 +52,16 @@ struct Idempotency: Sendable {
             key.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
         else { throw IdempotencyError.invalidKey }
         return Ticket(
-            account: try context.authenticated(), key: key, scope: "\(request.method) \(request.uri.path)",
-            store: store)
+            account: try context.authenticated(), key: key, scope: try Self.scope(request, context), store: store)
+    }
+
+    /// Method and route with its parameters: how a client writes the path of one resource makes no difference.
+    private static func scope(_ request: Request, _ context: APIContext) throws -> String {
+        guard let route = context.endpointPath else { throw Problem.notFound }
+        let path = try route.split(separator: "/").map { part in
+            part.hasPrefix("{") ? try context.pathParameter(String(part.dropFirst().dropLast())) : String(part)
+        }
+        return "\(request.method) /\(path.joined(separator: "/"))"
     }
 
     /// The answer that was stored under the ticket, or else the effect's.
