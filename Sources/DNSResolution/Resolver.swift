@@ -67,6 +67,21 @@ package final class Resolver: Sendable {
         return DNSRecords(values: texts, isSecure: records.isSecure)
     }
 
+    /// The hosts of a name's MX records, the preferred ones first, in lower case; `.` for the null MX (RFC 7505). Their
+    /// addresses are not looked up.
+    ///
+    /// - Throws: `permanent` if there is no such name or it has no MX records.
+    package func mailExchanges(of name: String) async throws(DNSFailure) -> [String] {
+        let exchanges = try await records(name, .mailExchange).values.compactMap { MailExchange($0) }
+        return exchanges.sorted { $0.preference < $1.preference }.compactMap { exchange in
+            switch exchange.host {
+            case .none: "."
+            case .name(let name): name
+            case .unusable: nil
+            }
+        }
+    }
+
     /// The TLSA records of a host's port (RFC 6698 §3), such as `_25._tcp.mx.example.org`. Only to be asked for hosts
     /// whose addresses are secure (RFC 7672 §2.2.2): some name servers fail at this type.
     ///

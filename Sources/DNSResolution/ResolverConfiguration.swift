@@ -21,6 +21,8 @@ package struct ResolverConfiguration: Sendable {
     package var prefersVersion6: Bool
     /// Questions under way at a time; more wait.
     package var maximumConcurrentQuestions: Int
+    /// Seconds for which an answer is kept at most, that there is none included; nil as long as its records may.
+    package var longestKept: Int?
 
     package init(
         upstream: Upstream = .system, timeout: Duration = .seconds(20), trustAnchorFile: String? = nil,

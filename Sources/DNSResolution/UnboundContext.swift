@@ -44,6 +44,10 @@ import CUnbound
         try set("outgoing-range:", "8192")
         try set("msg-cache-size:", "16m")
         try set("rrset-cache-size:", "32m")
+        if let seconds = configuration.longestKept {
+            try set("cache-max-ttl:", "\(seconds)")
+            try set("cache-max-negative-ttl:", "\(seconds)")
+        }
         // Before the upstream: changing zones ends the time in which settings are taken.
         if let file = configuration.trustAnchorFile {
             try check("the trust anchor file", unsafe ub_ctx_add_ta_file(handle, file))

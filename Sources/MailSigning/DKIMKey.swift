@@ -21,6 +21,9 @@ package struct DKIMKey: Sendable, CustomStringConvertible, CustomReflectable {
     package let privateKeyDER: [UInt8]
     let privateKey: PrivateKey
 
+    /// The length of an RSA key; nil for others.
+    package var rsaBits: Int? { algorithm == .rsaSHA256 ? privateKey.bits : nil }
+
     /// Makes a new key from libcrypto's random numbers. A 2048-bit RSA key takes about 100 ms of the calling thread.
     ///
     /// - Parameter rsaBits: 2048 unless there is a reason. 1024 is the least that receivers take; TXT records of 4096-bit
