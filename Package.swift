@@ -89,9 +89,12 @@ let package = Package(
         .target(name: "Identity", dependencies: ["Postgres", "MailTypes", crypto]),
         .target(name: "Feedback", dependencies: ["Postgres", "Vault", "MailTypes"]),
         .target(
+            name: "SendingDomains",
+            dependencies: ["Vault", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging]),
+        .target(
             name: "Campaigns",
             dependencies: [
-                "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailSigning", "MailTypes", crypto,
+                "SendingDomains", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailTypes", crypto,
                 logging,
             ]),
 
@@ -99,14 +102,15 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "Campaigns", "Feedback", "Vault", "TLSPolicies", "SMTPTransport", "SMTPProtocol", "DNSResolution",
-                "MailSigning", "MailMessage", "TrafficShaping", "MailTypes", nio, logging, lifecycle,
+                "Campaigns", "SendingDomains", "Feedback", "Vault", "TLSPolicies", "SMTPTransport", "SMTPProtocol",
+                "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "MailTypes", nio, logging, lifecycle,
             ]),
         .target(
             name: "HTTPAPI",
             dependencies: [
-                "Campaigns", "CreditLedger", "Feedback", "Identity", "MailSigning", "MailMessage", "Postgres",
-                "MailTypes", "Vault", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, crypto, nio, nioSSL,
+                "Campaigns", "SendingDomains", "CreditLedger", "Feedback", "Identity", "MailSigning", "MailMessage",
+                "Postgres", "MailTypes", "Vault", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, crypto, nio,
+                nioSSL,
                 logging, lifecycle,
             ],
             // A link to docs/openapi.yaml, which the server gives out.
@@ -123,7 +127,8 @@ let package = Package(
         .target(
             name: "Application",
             dependencies: [
-                "Delivery", "HTTPAPI", "MailSink", "Campaigns", "Feedback", "Identity", "Vault", "CreditLedger",
+                "Delivery", "HTTPAPI", "MailSink", "Campaigns", "SendingDomains", "Feedback", "Identity", "Vault",
+                "CreditLedger",
                 "SMTPTransport",
                 "SMTPProtocol", "MailMessage", "MailSigning", "DNSResolution", "TrafficShaping", "TLSPolicies",
                 "Postgres",
@@ -145,8 +150,8 @@ let package = Package(
         .target(
             name: "TestStores",
             dependencies: [
-                "TestDatabases", "TestSupport", "Campaigns", "CreditLedger", "Feedback", "Vault", "Postgres",
-                "MailTypes",
+                "TestDatabases", "TestSupport", "Campaigns", "SendingDomains", "CreditLedger", "Feedback", "Vault",
+                "Postgres", "MailTypes",
             ], path: "Tests/TestSupport/Stores"),
 
         .testTarget(name: "MailTypesTests", dependencies: ["TestSupport", "MailTypes"]),
@@ -187,9 +192,16 @@ let package = Package(
                 "TestSupport", "TestDatabases", "Feedback", "Vault", "CreditLedger", "Postgres", "MailTypes",
             ]),
         .testTarget(
+            name: "SendingDomainsTests",
+            dependencies: [
+                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "SendingDomains", "Campaigns", "Vault",
+                "Postgres", "DNSResolution", "MailSigning", "MailMessage", "MailTypes", logging,
+            ]),
+        .testTarget(
             name: "CampaignsTests",
             dependencies: [
-                "TestSupport", "TestStores", "TestDatabases", "Campaigns", "CreditLedger", "Vault", "Feedback",
+                "TestSupport", "TestStores", "TestDatabases", "SendingDomains", "Campaigns", "CreditLedger", "Vault",
+                "Feedback",
                 "Postgres", "MailMessage",
                 "MailSigning", "MailTypes",
                 logging,
@@ -197,8 +209,8 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "Delivery", "Campaigns", "CreditLedger",
-                "Vault", "Feedback", "TLSPolicies",
+                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "Delivery", "Campaigns", "SendingDomains",
+                "CreditLedger", "Vault", "Feedback", "TLSPolicies",
                 "SMTPTransport",
                 "SMTPProtocol", "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "Postgres",
                 "MailTypes", nio, nioPosix, nioConcurrency, nioHTTP1, nioSSL, logging, lifecycle, crypto, x509,
@@ -207,8 +219,9 @@ let package = Package(
         .testTarget(
             name: "HTTPAPITests",
             dependencies: [
-                "TestSupport", "TestStores", "TestDatabases", "HTTPAPI", "Campaigns", "CreditLedger", "Feedback",
-                "Identity", "Vault", "Postgres", "MailMessage", "MailTypes",
+                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "HTTPAPI", "Campaigns", "SendingDomains",
+                "DNSResolution", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres", "MailMessage",
+                "MailTypes",
                 httpTypes, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(

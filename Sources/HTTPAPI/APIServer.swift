@@ -27,7 +27,10 @@ package enum APIServer {
         CampaignEventRoutes(campaigns: services.campaigns).add(to: group)
         CreditRoutes(records: services.records, ledger: services.ledger).add(to: group)
         SuppressionRoutes(suppressions: services.suppressions, idempotency: idempotency).add(to: group)
-        DomainRoutes(domains: services.domains, idempotency: idempotency).add(to: group)
+        DomainRoutes(
+            domains: services.domains, verifier: services.verifier, campaigns: services.campaigns,
+            idempotency: idempotency
+        ).add(to: group)
         return router
     }
 

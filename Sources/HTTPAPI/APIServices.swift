@@ -3,6 +3,7 @@ package import CreditLedger
 package import Feedback
 package import Identity
 package import Postgres
+package import SendingDomains
 
 /// What the routes need.
 package struct APIServices: Sendable {
@@ -11,6 +12,7 @@ package struct APIServices: Sendable {
     package var ledger: CreditLedger
     package var suppressions: SuppressionList
     package var domains: SendingDomains
+    package var verifier: DomainVerifier
     package var keys: APIKeys
     package var idempotency: IdempotencyStore
     package var unsubscriber: Unsubscriber
@@ -18,14 +20,15 @@ package struct APIServices: Sendable {
 
     package init(
         records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
-        domains: SendingDomains, keys: APIKeys, idempotency: IdempotencyStore, unsubscriber: Unsubscriber,
-        openAPI: String
+        domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, idempotency: IdempotencyStore,
+        unsubscriber: Unsubscriber, openAPI: String
     ) {
         self.records = records
         self.campaigns = campaigns
         self.ledger = ledger
         self.suppressions = suppressions
         self.domains = domains
+        self.verifier = verifier
         self.keys = keys
         self.idempotency = idempotency
         self.unsubscriber = unsubscriber

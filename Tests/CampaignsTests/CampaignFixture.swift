@@ -5,6 +5,7 @@ import Logging
 import MailMessage
 import MailTypes
 import Postgres
+import SendingDomains
 import TestDatabases
 import TestStores
 import Vault

@@ -53,7 +53,7 @@ struct ResultTests {
         #expect(try await service.failAll(of: account).isEmpty)
         #expect(try await service.quote(account, campaign).recipients == 4)
         // Nothing is sent from its domain any more.
-        try await fixture.domains.remove(account, DomainName("shop.example"))
+        try await fixture.service.removeDomain(account, DomainName("shop.example"))
         // An account may have many of them: claims look past them.
         let claims = try await fixture.records.owner.query(
             """

@@ -6,6 +6,7 @@ import MailMessage
 import MailSigning
 import MailTypes
 import Postgres
+import SendingDomains
 import TestDatabases
 import TestStores
 import TestSupport
@@ -30,9 +31,11 @@ struct DeliveryFixture: Sendable {
 
     static let credits: Int64 = 1_000
 
-    /// - Parameter resultsFor: seconds for which outcomes can be read after the end.
-    static func make(resultsFor: Int = 0) async throws -> DeliveryFixture {
-        let stores = try await Stores.open(resultsFor: resultsFor)
+    /// - Parameters:
+    ///   - resultsFor: seconds for which outcomes can be read after the end.
+    ///   - trustsDomains: registered domains count as proven.
+    static func make(resultsFor: Int = 0, trustsDomains: Bool = true) async throws -> DeliveryFixture {
+        let stores = try await Stores.open(resultsFor: resultsFor, trustsDomains: trustsDomains)
         let account = try await stores.account("shop", credits: credits)
         _ = try await stores.domains.add(account, DomainName("shop.example"), algorithms: [.ed25519SHA256])
         return DeliveryFixture(stores: stores, account: account)

@@ -3,6 +3,7 @@ import CreditLedger
 import MailSigning
 import MailTypes
 import Postgres
+import SendingDomains
 import Synchronization
 import TestDatabases
 import TestSupport

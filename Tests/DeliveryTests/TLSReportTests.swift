@@ -8,6 +8,7 @@ import NIOPosix
 import Postgres
 import SMTPProtocol
 import SMTPTransport
+import SendingDomains
 import Synchronization
 import TLSPolicies
 import TestDatabases

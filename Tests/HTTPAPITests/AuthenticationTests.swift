@@ -16,7 +16,8 @@ import Testing
         (.get, "/v1/campaigns/cmp_0000000000000/certificate"), (.get, "/v1/credits"), (.get, "/v1/credits/entries"),
         (.get, "/v1/suppressions"), (.post, "/v1/suppressions"), (.delete, "/v1/suppressions/a@example.org"),
         (.get, "/v1/domains"), (.post, "/v1/domains"), (.get, "/v1/domains/shop.example"),
-        (.delete, "/v1/domains/shop.example"),
+        (.delete, "/v1/domains/shop.example"), (.post, "/v1/domains/shop.example/verify"),
+        (.post, "/v1/domains/shop.example/keys"), (.delete, "/v1/domains/shop.example/keys/s1"),
         // What is not there, or not so, is told only to those with a key.
         (.get, "/v1"), (.get, "/v1/"), (.get, "/v1/nothing"), (.get, "/v1/campaigns/x/nothing"),
         (.put, "/v1/campaigns"),

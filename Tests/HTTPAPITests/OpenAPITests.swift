@@ -79,6 +79,8 @@ import Testing
             let domain = try await api.post("/v1/domains", #"{"domain": "doc.example"}"#)
             expect(domain.json, is: "Domain")
             expect(domain.json["records"][0], is: "DNSRecord")
+            expect(domain.json["challenge"], is: "DNSRecord")
+            expect(domain.json["keys"][0], is: "DomainKey")
             expect(try await api.get("/health").json, is: "Health")
             let optional: Set = [
                 "fields", "missing", "available", "line", "column", "invalid", "valid", "errors", "recipients",
@@ -111,7 +113,8 @@ import Testing
         #expect(document.members(of: "Attachment") == ["filename", "content", "content_type", "content_id"])
         #expect(document.members(of: "SendRequest") == ["scheduled_at", "missing_variables"])
         #expect(document.members(of: "SuppressionRequest") == ["addresses", "reason", "note"])
-        #expect(document.members(of: "DomainRequest") == ["domain", "selector", "ed25519"])
+        #expect(document.members(of: "DomainRequest") == ["domain", "selector", "ed25519", "private_key"])
+        #expect(document.members(of: "DomainKeyRequest") == ["selector", "algorithm", "private_key"])
     }
 
     private func expect(

@@ -5,6 +5,7 @@ import HTTPAPI
 import HTTPTypes
 import Identity
 import Postgres
+import SendingDomains
 import Testing
 import Vault
 
@@ -60,7 +61,7 @@ import Vault
         Case(error: IdempotencyError.tooManyAnswers, status: 429, code: "too_many_idempotency_keys", retryAfter: 60),
         Case(error: IdentityError.tooManyKeys, status: 409, code: "too_many_api_keys"),
         Case(error: SuppressionError.tooMany, status: 409, code: "too_many_suppressions"),
-        Case(error: CampaignError(.tooManyDomains, "enough"), status: 409, code: "too_many_domains"),
+        Case(error: SendingDomainError(.tooManyDomains, "enough"), status: 409, code: "too_many_domains"),
         Case(error: SuppressionError.accountNotFound, status: 404, code: "not_found"),
         Case(error: VaultError(.destroyed, "gone"), status: 410, code: "purged"),
         Case(error: VaultError(.accountKeyMissing, "gone"), status: 503, code: "account_key_lost"),

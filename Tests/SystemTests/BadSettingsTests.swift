@@ -71,6 +71,7 @@ import Testing
         (["--tls-report-from", "nobody"], "tlsReportFrom"), (["--feedback-id-sender", "a:b:c"], "feedbackIdSender"),
         (["--results-for", "604801"], "resultsFor"), (["--results-for=-1"], "resultsFor"),
         (["--allow-private-destinations", "--http", "0.0.0.0:0"], "allowPrivateDestinations"),
+        (["--trust-domains", "--http", "0.0.0.0:0"], "trustDomains"),
     ]) func `settings out of bounds`(_ arguments: [String], _ words: String) throws {
         let directory = try TemporaryDirectory()
         try refuse(["serve", "--data", directory.path + "/data"] + arguments, saying: words)

@@ -61,6 +61,27 @@ import Testing
         #expect(findings.contains { $0.level == "problem" } == (status != 0))
     }
 
+    @Test(.timeLimit(.minutes(2))) func `policies of a sending domain`() throws {
+        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        let directory = try TemporaryDirectory()
+        let records = """
+            _dmarc.shop TXT "v=DMARC1; p=none; sp=reject"
+            bounce.news.shop TXT "v=spf1 ip4:9.9.9.1 +all"
+
+            """
+        let dns = try DNSServerProcess(nsd, zone: Self.zone + records, reverse: Self.reverse, directory)
+        let finished = try Programs.finish(
+            Programs.sluice,
+            [
+                "doctor", "--sending-domain", "news.shop.example", "--helo", "out.example", "--source", "9.9.9.1",
+                "--dns",
+                "127.0.0.1:\(dns.port)",
+            ])
+        #expect(finished.status == 0, "\(finished.output)\(finished.errors)")
+        #expect(finished.output.contains("policy reject, by the record of shop.example"), "\(finished.output)")
+        #expect(finished.output.contains("it lets everybody send"), "\(finished.output)")
+    }
+
     @Test(
         .timeLimit(.minutes(2)),
         arguments: [

@@ -17,11 +17,12 @@ final class Installation {
     /// - Parameters:
     ///   - route: where all mail goes, `smtp://…`; nil for the recipients' own hosts.
     ///   - credits: the account's.
+    ///   - trustsDomains: registered domains count as proven.
     ///   - databaseURL: a PostgreSQL of its own to use instead of the private one.
     ///   - launcher: a command that runs the server, such as one that sets limits.
     init(
         directory: TemporaryDirectory, route: String?, credits: Int, serve: [String] = [], ed25519: Bool = false,
-        databaseURL: String? = nil, launcher: [String] = []
+        trustsDomains: Bool = true, databaseURL: String? = nil, launcher: [String] = []
     ) throws {
         self.directory = directory
         self.launcher = launcher
@@ -60,7 +61,7 @@ final class Installation {
                 "serve", "--http", "127.0.0.1:0", "--node", "test", "--helo", "mail.example.com", "--retry-base", "1",
                 "--retry-maximum", "1",
                 "--public-url", "https://mail.example.com", "--results-for", "0",
-            ] + (route.map { ["--route", $0] } ?? []) + serve + data
+            ] + (trustsDomains ? ["--trust-domains"] : []) + (route.map { ["--route", $0] } ?? []) + serve + data
         server = try Self.start(launcher, serveArguments, directory)
         apiPort = try server.readPort()
     }

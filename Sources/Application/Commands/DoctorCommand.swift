@@ -17,6 +17,7 @@ struct DoctorCommand: AsyncParsableCommand {
 
     @OptionGroup var data: DataOptions
     @Argument(help: "A recipient domain to explain.") var domain: String?
+    @Option(help: "A sending domain whose SPF and DMARC to explain.") var sendingDomain: String?
     @Option(help: "Name given in EHLO. [SLUICE_HELO, the host name]") var helo: String?
     @Option(help: "Ask this resolver, as address:port, instead of the system's. [SLUICE_DNS]") var dns: String?
     @Option(help: "YAML file of provider rules over the built-in ones. [SLUICE_PROVIDERS]") var providers: String?
@@ -42,6 +43,8 @@ struct DoctorCommand: AsyncParsableCommand {
             helo: settings.text("helo", default: ProcessInfo.processInfo.hostName),
             sources: sources.isEmpty ? Self.globalAddresses() : sources)
         findings += try await DatabaseExamination.findings(settings, logger: try settings.logger("sluice"))
+        findings += Examination.suffixes()
+        if let sendingDomain { findings += await examination.policies(of: try DomainName(sendingDomain)) }
         if let domain { findings += await examination.domain(try DomainName(domain)) }
         findings += try await KeyExamination(settings: settings).findings()
         try printResult(findings, asJSON: json) {

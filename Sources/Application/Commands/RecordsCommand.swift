@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Foundation
 import Logging
 import Postgres
@@ -6,12 +7,17 @@ import Postgres
 /// A command that works on the databases, of a running server or by itself.
 protocol RecordsCommand: AsyncParsableCommand {
     var data: DataOptions { get }
+    /// Flags of the command that are settings.
+    var settings: [AbsoluteConfigKey: ConfigValue] { get }
     func run(_ records: Records) async throws
 }
 
 extension RecordsCommand {
+    var settings: [AbsoluteConfigKey: ConfigValue] { [:] }
+
     func run() async throws {
-        let settings = try await Settings(flags: data.values, file: data.configurationFile)
+        let settings = try await Settings(
+            flags: data.values.merging(self.settings) { $1 }, file: data.configurationFile)
         let records = try await Records.open(settings, role: .client, logger: try settings.logger("sluice"))
         do {
             try await run(records)

@@ -36,14 +36,22 @@ struct ServerConfiguration: Sendable {
     let descriptors: FileDescriptorBudget
     /// Days after which a draft that nobody has sent is given up.
     let draftDays: Int
+    /// Every registered sending domain counts as proven.
+    let trustsDomains: Bool
 
     init(_ settings: Settings, descriptors: FileDescriptorBudget, logger: Logger) throws {
         self.descriptors = descriptors
         draftDays = try settings.number("draftDays", default: 30, in: 1...3_650)
+        trustsDomains = try settings.flag("trustDomains")
         // The records read it; a wrong one is refused here, before anything is opened.
         _ = try settings.resultsSeconds()
         roles = try Self.roles(settings)
         http = try settings.endpoint("http", default: "127.0.0.1:8025")
+        if trustsDomains, !http.isLoopback, !(try settings.flag("force")) {
+            throw SettingError(
+                setting: "trustDomains",
+                problem: "a public HTTP listener would let customers send as anybody; --force insists")
+        }
         tls = try Self.tls(settings)
         (delivery, routesFile) = try Self.delivery(settings, http: http, descriptors: descriptors, logger: logger)
         providersFile = settings.text("providers")

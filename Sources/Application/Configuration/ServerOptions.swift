@@ -97,8 +97,13 @@ struct ServerOptions: ParsableArguments {
     @Flag(help: "Connect to loopback and private addresses as well. [SLUICE_ALLOW_PRIVATE_DESTINATIONS]")
     var allowPrivateDestinations = false
 
-    @Flag(help: "Allow private destinations even with a public HTTP listener.")
+    @Flag(help: "Allow private destinations and trusted domains even with a public HTTP listener. [SLUICE_FORCE]")
     var force = false
+
+    @Flag(
+        help:
+            "Take every registered sending domain for proven: for sinks, demos and tests only. [SLUICE_TRUST_DOMAINS]")
+    var trustDomains = false
 
     @Option(help: "https address under which recipients reach this server, for unsubscribe links. [SLUICE_PUBLIC_URL]")
     var publicURL: String?
@@ -216,7 +221,8 @@ struct ServerOptions: ParsableArguments {
             "http": http, "operator": operatorEndpoint, "operatorSocket": operatorSocket, "roles": roles, "node": node,
             "helo": helo, "route": route, "routes": routes, "dns": dns,
             "smtpPort": smtpPort.map(String.init), "allowPrivateDestinations": allowPrivateDestinations ? "true" : nil,
-            "force": force ? "true" : nil, "publicUrl": publicURL, "feedbackIdSender": feedbackIDSender,
+            "force": force ? "true" : nil, "trustDomains": trustDomains ? "true" : nil,
+            "publicUrl": publicURL, "feedbackIdSender": feedbackIDSender,
             "retryBase": retryBase.map(String.init),
             "retryMaximum": retryMaximum.map(String.init), "inDoubtResends": inDoubtResends.map(String.init),
             "suppressDeadAfter": suppressDeadAfter.map(String.init),

@@ -16,7 +16,7 @@ enum SettingsFile {
         "providers", "publicUrl", "resultsFor", "retryBase", "retryMaximum", "roles", "route", "routes", "smtpPort",
         "softBounce",
         "sources", "suppressDeadAfter", "tls",
-        "tlsCertificate", "tlsKey", "tlsReportFrom", "trustAnchor", "trustRoots", "vaultDatabaseUrl",
+        "tlsCertificate", "tlsKey", "tlsReportFrom", "trustAnchor", "trustDomains", "trustRoots", "vaultDatabaseUrl",
     ]
 
     static func read(_ file: String) throws -> [AbsoluteConfigKey: ConfigValue] {

@@ -1,6 +1,7 @@
 import DNSResolution
 import Delivery
 import MailTypes
+import SendingDomains
 import TrafficShaping
 
 /// What a doctor found.
@@ -82,6 +83,28 @@ struct Examination {
             ]
         }
         return [.init(.good, "source address \(source) is named \(helo) and back")]
+    }
+
+    /// Whether sending domains can be added.
+    static func suffixes() -> [Finding] {
+        guard PublicSuffixes.system == nil else { return [] }
+        return [
+            .init(
+                .problem, "the list of public suffixes is missing: no sending domain can be added",
+                advice: "install Debian's package publicsuffix")
+        ]
+    }
+
+    /// SPF and DMARC of a sending domain. They keep no mail here, so they are notes at worst.
+    func policies(of domain: DomainName) async -> [Finding] {
+        guard let returnPath = try? DomainName("bounce." + domain.text) else { return [] }
+        return await DomainExaminer(resolver: resolver).policies(of: domain, returnPath: returnPath).map { finding in
+            Finding(
+                finding.state == .found ? .good : .note,
+                "\(finding.purpose.uppercased()) at \(finding.name) is \(finding.state.rawValue)"
+                    + (finding.seen.map { ": \($0)" } ?? ""),
+                advice: finding.note ?? "")
+        }
     }
 
     /// Where mail to a domain goes, and which rules apply.

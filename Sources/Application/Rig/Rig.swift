@@ -7,6 +7,7 @@ import MailSigning
 import MailSink
 import MailTypes
 import Postgres
+import SendingDomains
 import Synchronization
 
 /// A whole Sluice on this machine: private database, server, an account with credits, key and domain, and a sink that
@@ -48,7 +49,7 @@ final class Rig: Sendable {
         var flags: [String: String] = [
             "data": directory + "/data", "http": "127.0.0.1:0", "node": "rig", "helo": "mail.example.com",
             "publicUrl": "https://mail.example.com", "retryBase": "1", "retryMaximum": "1",
-            "resultsFor": "0",
+            "resultsFor": "0", "trustDomains": "true",
         ]
         flags.merge(options.settings) { $1 }
         let bootstrap = Settings(isolated: flags)

@@ -1,12 +1,14 @@
 import Campaigns
 import Configuration
 import CreditLedger
+import DNSResolution
 import Feedback
 import Foundation
 import Identity
 import Logging
 import MailTypes
 import Postgres
+import SendingDomains
 import Vault
 
 /// The opened databases and the services over them: what every command but `sink` works with.
@@ -25,6 +27,8 @@ final class Records: Sendable {
     let unsubscriber: Unsubscriber
 
     private let databases: Databases
+    private let dns: ResolverConfiguration
+    private let logger: Logger
 
     /// Of commands.
     var pool: PostgresPool { pools.housekeeping }
@@ -54,7 +58,9 @@ final class Records: Sendable {
             let pools =
                 role == .server ? Pools(databases, logger: logger) : Pools(ofCommand: databases, logger: logger)
             return try await Records(
-                databases, pools, masterKey: masterKey, bounceHost: bounceHost, resultsFor: resultsFor, logger: logger)
+                databases, pools, masterKey: masterKey, bounceHost: bounceHost,
+                trustsDomains: settings.flag("trustDomains"), dns: ServerConfiguration.resolver(settings),
+                resultsFor: resultsFor, logger: logger)
         } catch {
             await databases.close()
             throw error
@@ -86,18 +92,20 @@ final class Records: Sendable {
     private static func migrate(_ databases: Databases, _ logger: Logger) async throws {
         let records =
             CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
-            + Vault.recordsMigrations
+            + Vault.recordsMigrations + SendingDomainsSchema.migrations
         for (migrations, access) in [(records, databases.records), (Vault.migrations, databases.vault)] {
             try await Migrations.apply(migrations, as: access.owner, logger: logger)
         }
     }
 
     private init(
-        _ databases: Databases, _ pools: Pools, masterKey: MasterKey, bounceHost: DomainName?, resultsFor: Int,
-        logger: Logger
+        _ databases: Databases, _ pools: Pools, masterKey: MasterKey, bounceHost: DomainName?, trustsDomains: Bool,
+        dns: ResolverConfiguration, resultsFor: Int, logger: Logger
     ) async throws {
         self.databases = databases
         self.pools = pools
+        self.dns = dns
+        self.logger = logger
         let vault = Vault(pool: pools.vault, records: pools.settlement, masterKey: masterKey)
         self.vault = vault
         try await Self.refuseEmptyVault(pools.vault, pools.housekeeping)
@@ -110,7 +118,7 @@ final class Records: Sendable {
         let suppressions = SuppressionList(records: pools.api, vault: vault)
         self.suppressions = suppressions
         let domains = SendingDomains(
-            records: pools.api, signing: pools.settlement, vault: vault, bounceHost: bounceHost)
+            records: pools.api, signing: pools.settlement, vault: vault, bounceHost: bounceHost, trusts: trustsDomains)
         self.domains = domains
         func campaigns(_ records: PostgresPool) -> CampaignService {
             CampaignService(
@@ -150,6 +158,14 @@ final class Records: Sendable {
             }
             return account
         }
+    }
+
+    /// Asks the DNS of the settings. Answers are kept for seconds only: who has just published a record asks at once.
+    func domainVerifier() throws -> DomainVerifier {
+        var configuration = dns
+        configuration.longestKept = 5
+        return DomainVerifier(
+            domains: domains, examiner: DomainExaminer(resolver: try Resolver(configuration)), logger: logger)
     }
 
     /// - Throws: `CommandFailure` where there is no such account: else its lists would merely look empty.

@@ -7,6 +7,7 @@ import Logging
 import MailTypes
 import NIOCore
 import NIOPosix
+import SendingDomains
 import ServiceLifecycle
 import Synchronization
 import TLSPolicies
@@ -38,6 +39,7 @@ final class Server: Sendable {
         let startup = Startup(onStart)
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         let group = Self.eventLoops
+        let verifier = try records.domainVerifier()
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         var engine: DeliveryEngine?
         if roles.contains(.delivery) {
@@ -51,7 +53,7 @@ final class Server: Sendable {
         if roles.contains(.api) {
             services.append(
                 .init(
-                    service: try api(group, startup), successTerminationBehavior: .gracefullyShutdownGroup,
+                    service: try api(verifier, group, startup), successTerminationBehavior: .gracefullyShutdownGroup,
                     failureTerminationBehavior: .gracefullyShutdownGroup))
         }
         if roles.contains(.api) {
@@ -63,6 +65,10 @@ final class Server: Sendable {
                     service: HourlySweep.drafts(
                         records.operatorCampaigns, olderThanDays: configuration.draftDays, logger: logger)))
             services.append(.init(service: HourlySweep.uploads(records.operatorCampaigns, logger: logger)))
+        }
+        if !configuration.trustsDomains {
+            services.append(
+                .init(service: DomainWatch(verifier: verifier, campaigns: records.operatorCampaigns, logger: logger)))
         }
         services.append(
             .init(
@@ -84,12 +90,15 @@ final class Server: Sendable {
 
     // MARK: API
 
-    private func api(_ group: any EventLoopGroup, _ startup: Startup) throws -> some Service {
+    private func api(
+        _ verifier: DomainVerifier, _ group: any EventLoopGroup, _ startup: Startup
+    ) throws -> some Service {
         try APIServer.application(
             APIServices(
                 records: records.pools.api, campaigns: records.campaigns, ledger: records.ledger,
-                suppressions: records.suppressions, domains: records.domains, keys: records.keys,
-                idempotency: records.idempotency, unsubscriber: records.unsubscriber, openAPI: OpenAPIDocument.text),
+                suppressions: records.suppressions, domains: records.domains, verifier: verifier,
+                keys: records.keys, idempotency: records.idempotency, unsubscriber: records.unsubscriber,
+                openAPI: OpenAPIDocument.text),
             host: configuration.http.host, port: configuration.http.port, tls: configuration.tls,
             connections: min(APILimits.connections, configuration.descriptors.api), group: group, logger: logger,
             onStart: startup.listener())

@@ -1,4 +1,4 @@
-/// Why an operation on a campaign or a sending domain was refused. The detail is for people and holds no personal data.
+/// Why an operation on a campaign was refused. The detail is for people and holds no personal data.
 package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible {
     package enum Code: Sendable, Hashable {
         /// The account has no such campaign. Other accounts' campaigns count as absent.
@@ -12,13 +12,10 @@ package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible
         case insufficientCredits(missing: Int64, available: Int64)
         /// The sender's domain is not one of the account's sending domains.
         case domainNotRegistered
+        /// Nothing proves yet, or any more, that the sender's domain is the account's.
+        case domainNotProven
         /// The account may not use this pool of source addresses, or no node has it.
         case sourcePoolUnknown
-        case domainExists
-        /// A campaign that is not finished sends from the domain.
-        case domainInUse
-        /// The account has no such sending domain.
-        case domainNotFound
         /// The campaign's data was destroyed on completion.
         case purged
         /// A setting of the request is out of its bounds.
@@ -32,7 +29,6 @@ package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible
         /// The account has as many unfinished campaigns as it may have.
         case tooManyCampaigns
         /// The account has as many sending domains as it may have.
-        case tooManyDomains
         /// A stored value cannot be read.
         case malformedRecord
         /// What a worker wants to settle is not what its journal says, or not all of it. Our bug; nothing changed.
@@ -47,17 +43,14 @@ package struct CampaignError: Error, Sendable, Hashable, CustomStringConvertible
             case .missingVariables: "missing_variables"
             case .insufficientCredits: "insufficient_credits"
             case .domainNotRegistered: "domain_not_registered"
+            case .domainNotProven: "domain_not_proven"
             case .sourcePoolUnknown: "source_pool_unknown"
-            case .domainExists: "domain_exists"
-            case .domainInUse: "domain_in_use"
-            case .domainNotFound: "domain_not_found"
             case .purged: "purged"
             case .invalidSetting: "invalid_setting"
             case .uploadInProgress: "upload_in_progress"
             case .uploadLost: "upload_lost"
             case .tooManyDrafts: "too_many_drafts"
             case .tooManyCampaigns: "too_many_campaigns"
-            case .tooManyDomains: "too_many_domains"
             case .malformedRecord: "malformed_record"
             case .settlementMismatch: "settlement_mismatch"
             }

@@ -12,8 +12,6 @@ package enum CampaignLimits {
     package static let drafts = 5_000
     /// Campaigns of an account that were sent and have not ended.
     package static let unfinished = 5_000
-    /// Sending domains of an account.
-    package static let domains = 1_000
     /// Seconds for which outcomes can be read after the end.
     package static let resultsSeconds: ClosedRange<Int> = 0...604_800
     /// How far ahead a campaign may be scheduled, in seconds.

@@ -1,13 +1,15 @@
 import MailTypes
 import Postgres
 
-/// Why some of a campaign's recipients will not be reached before it expires.
+/// Why a campaign, or some of its recipients, will not be sent before it expires.
 package struct ReachWarning: Sendable, Hashable {
     package enum Code: String, Sendable, Hashable {
         /// The operator has set a rate for the account.
         case accountRate = "account_rate"
         /// Every source of the account warms up.
         case warmUp = "warm_up"
+        /// The sender's domain is not proven: the campaign cannot be sent.
+        case domainNotProven = "domain_not_proven"
     }
 
     package let code: Code

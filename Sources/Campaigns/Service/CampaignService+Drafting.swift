@@ -14,8 +14,9 @@ extension CampaignService {
         _ account: AccountID, _ request: CampaignRequest, onCommit: CommitHook<Campaign>? = nil
     ) async throws -> Campaign {
         try request.validate()
+        let domain = request.content.from.address.domain
         try await records.withConnection { connection in
-            try await requireDomain(of: request, account, on: connection)
+            try await requireDomain(domain, account, on: connection)
             try await requirePool(request.sourcePool, account, on: connection)
         }
         var generator = SystemRandomNumberGenerator()
@@ -27,10 +28,13 @@ extension CampaignService {
             let context = SealContext(account: account, campaign: id, purpose: .content)
             let sealed = try key.seal(request.content.encoded(), as: context)
             return try await records.withTransaction { connection in
-                try await requireDomain(of: request, account, on: connection)
+                try await requireDomain(domain, account, on: connection)
                 try await requireRoom(account, on: connection)
                 try await insert(id, account, request, sealed, on: connection)
-                let campaign = try await Campaign.read(account, id, on: connection)
+                var campaign = try await Campaign.read(account, id, on: connection)
+                let warnings = try await unprovenDomain(
+                    of: campaign.fromDomain, account, recipients: 0, on: connection)
+                campaign.warnings = warnings.isEmpty ? nil : warnings
                 try await onCommit?(connection, campaign)
                 return campaign
             }
@@ -161,15 +165,6 @@ extension CampaignService {
         guard drafts < Int64(CampaignLimits.drafts) else {
             throw CampaignError(
                 .tooManyDrafts, "an account has at most \(CampaignLimits.drafts) drafts; send or delete some of them")
-        }
-    }
-
-    private func requireDomain(
-        of request: CampaignRequest, _ account: AccountID, on connection: PostgresConnection
-    ) async throws {
-        let domain = request.content.from.address.domain
-        guard try await SendingDomains.isRegistered(account, domain, on: connection) else {
-            throw CampaignError(.domainNotRegistered, "\(domain) is not one of the account's sending domains")
         }
     }
 

@@ -10,8 +10,9 @@ extension CampaignService {
     /// - Parameters:
     ///   - scheduledAt: seconds since 1970; a time that has passed counts as now
     ///   - missingVariables: what becomes of recipients who lack a variable; nil as the campaign's content says
-    /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition` unless it is a draft, `.noRecipients`, `.tooManyCampaigns`,
-    ///   `.missingVariables`, `.sourcePoolUnknown`, `.insufficientCredits`, `.invalidSetting` for a time too far ahead;
+    /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition` unless it is a draft, `.noRecipients`,
+    ///   `.domainNotProven`, `.tooManyCampaigns`, `.missingVariables`, `.sourcePoolUnknown`, `.insufficientCredits`,
+    ///   `.invalidSetting` for a time too far ahead;
     ///   `MessageError` for content that an earlier version took and this one does not
     @concurrent
     package func send(
@@ -32,6 +33,7 @@ extension CampaignService {
             guard current.counters.recipients > 0 else {
                 throw CampaignError(.noRecipients, "the campaign has no recipients")
             }
+            try await requireProof(of: current.fromDomain, account, on: connection)
             try await requireRoom(account, on: connection)
             try await requirePool(current.sourcePool, account, on: connection)
             try await settleVariables(account, campaign, policy: missingVariables, on: connection)

@@ -18,7 +18,7 @@ extension CampaignService {
 
     /// Goes on after a pause. The campaign's expiry moves by the length of the pause.
     ///
-    /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition` unless it is paused
+    /// - Throws: ``CampaignError`` `.notFound`, `.illegalTransition` unless it is paused, `.domainNotProven`
     package func resume(
         _ account: AccountID, _ campaign: CampaignID, onCommit: CommitHook<CampaignStatus>? = nil
     ) async throws -> CampaignStatus {
@@ -27,6 +27,7 @@ extension CampaignService {
             guard let next = current.state.applying(.resume) else {
                 throw CampaignError.illegal(.resume, in: current.state)
             }
+            try await requireProof(of: current.fromDomain, account, on: connection)
             try await connection.query(
                 """
                 UPDATE campaigns

@@ -3,6 +3,7 @@ package import Feedback
 package import Logging
 package import MailTypes
 package import Postgres
+package import SendingDomains
 package import Vault
 
 /// What customers do with campaigns.
@@ -98,8 +99,10 @@ package struct CampaignService: Sendable {
                 suppressed: current.counters.recipients - Int(deliverable), invalid: invalid, lacking: lacking,
                 credits: deliverable, available: balance.available, sourcePool: current.sourcePool,
                 sourcePoolProblem: try await problem(ofPool: current.sourcePool, account, on: connection),
-                warnings: try await CampaignReach.read(account, pool: current.sourcePool, on: connection).warnings(
-                    recipients: Int(deliverable) - invalid, start: now.seconds, seconds: current.expirySeconds))
+                warnings: try await unprovenDomain(
+                    of: current.fromDomain, account, recipients: Int(deliverable) - invalid, on: connection)
+                    + CampaignReach.read(account, pool: current.sourcePool, on: connection).warnings(
+                        recipients: Int(deliverable) - invalid, start: now.seconds, seconds: current.expirySeconds))
         }
     }
 

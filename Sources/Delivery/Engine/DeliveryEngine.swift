@@ -3,6 +3,7 @@ package import DNSResolution
 package import Logging
 package import MailTypes
 package import NIOCore
+package import SendingDomains
 import ServiceLifecycle
 import Synchronization
 package import TLSPolicies

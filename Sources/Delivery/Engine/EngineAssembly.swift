@@ -3,6 +3,7 @@ import DNSResolution
 import Logging
 import MailTypes
 import NIOCore
+import SendingDomains
 import TLSPolicies
 import TrafficShaping
 import Vault
@@ -113,8 +114,14 @@ extension EngineAssembly.Materials {
     }
 
     fileprivate func runtimes() -> RuntimeCache {
-        RuntimeCache { [configuration, store, local, vault, domains] account, campaign in
+        RuntimeCache(clock: clock) { [configuration, store, local, vault, domains] account, campaign in
             let sendable = try await store.sendable(account, campaign)
+            guard try await domains.permission(account, sendable.fromDomain).sends else {
+                // Its batches are given back, and claimed again once it is resumed.
+                _ = try await store.pause(
+                    account, campaign, reason: CampaignService.pauseReason(sendable.fromDomain))
+                throw CampaignError(.domainNotProven, "campaign paused: \(sendable.fromDomain) is not proven")
+            }
             return try CampaignRuntime(
                 account: account, campaign: campaign, sendable: sendable,
                 signer: try await domains.signer(account, sendable.fromDomain),

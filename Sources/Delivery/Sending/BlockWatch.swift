@@ -163,7 +163,7 @@ final class BlockWatch: Sendable {
         let text = reply.map { Self.text($0.key, $0.value.text) } ?? ""
         let reason = "receivers refuse this campaign's mail for its sender: \(text.prefix(Self.mostCharacters))"
         do {
-            guard try await store.pauseBlocked(answers.account, answers.campaign, reason: reason) else { return }
+            guard try await store.pause(answers.account, answers.campaign, reason: reason) else { return }
             metrics.count(\.campaignsBlocked)
             logger.error(
                 "campaign paused: its mail is blocked",

@@ -7,6 +7,7 @@ package import MailTypes
 import NIOCore
 import SMTPProtocol
 import SMTPTransport
+import SendingDomains
 import Synchronization
 import TLSPolicies
 import TrafficShaping

@@ -2,7 +2,6 @@ package import Campaigns
 package import CreditLedger
 import Feedback
 import Foundation
-import MailSigning
 import MailTypes
 import Postgres
 import Vault
@@ -231,27 +230,6 @@ extension Suppression {
         json.member("origin", origin.rawValue)
         json.member("note", note)
         json.member("created_at", createdAt.text)
-        json.endObject()
-        return json.text
-    }
-}
-
-extension SendingDomain {
-    var json: String {
-        var json = JSONText()
-        json.beginObject()
-        json.member("domain", domain.text)
-        json.member("selector", selector)
-        json.key("records")
-        json.beginArray()
-        for record in records {
-            json.beginObject()
-            json.member("name", record.name)
-            json.member("type", record.type)
-            json.member("value", record.value)
-            json.endObject()
-        }
-        json.endArray()
         json.endObject()
         return json.text
     }

@@ -7,6 +7,7 @@ import Identity
 import MailMessage
 import MailTypes
 import Postgres
+import SendingDomains
 import Vault
 
 extension Problem {
@@ -15,6 +16,7 @@ extension Problem {
         switch error {
         case let problem as Problem: self = problem
         case let error as CampaignError: self = Problem(error)
+        case let error as SendingDomainError: self = Problem(error)
         case let error as ImportError: self = Problem(error)
         case let error as InvalidLinesError: self = Problem(error)
         case let error as MessageError: self = Problem(error, field: nil)
@@ -65,9 +67,8 @@ extension Problem {
     private init(_ error: CampaignError) {
         let status: HTTPResponse.Status
         switch error.code {
-        case .notFound, .domainNotFound: status = .notFound
-        case .illegalTransition, .noRecipients, .domainExists, .domainInUse, .uploadInProgress, .tooManyDrafts,
-            .tooManyCampaigns, .tooManyDomains:
+        case .notFound: status = .notFound
+        case .illegalTransition, .noRecipients, .domainNotProven, .uploadInProgress, .tooManyDrafts, .tooManyCampaigns:
             status = .conflict
         case .uploadLost: status = .serviceUnavailable
         case .insufficientCredits(let missing, let available):
@@ -84,9 +85,25 @@ extension Problem {
             return
         }
         self = Problem(status, error.code.name, error.detail.asSentence)
-        if error.code == .domainNotRegistered { fields = ["from"] }
+        if error.code == .domainNotRegistered || error.code == .domainNotProven { fields = ["from"] }
         if error.code == .sourcePoolUnknown { fields = ["source_pool"] }
         if [.uploadInProgress, .uploadLost].contains(error.code) { retryAfter = 5 }
+    }
+
+    private init(_ error: SendingDomainError) {
+        let status: HTTPResponse.Status
+        switch error.code {
+        case .notFound, .domainNotFound, .keyNotFound: status = .notFound
+        case .domainExists, .domainInUse, .domainTaken, .tooManyDomains: status = .conflict
+        case .publicSuffix, .invalidKey, .invalidSetting: status = .unprocessableContent
+        case .suffixesUnknown: status = .serviceUnavailable
+        case .malformedRecord:
+            self = .internalError
+            return
+        }
+        self = Problem(status, error.code.rawValue, error.detail.asSentence)
+        if error.code == .publicSuffix { fields = ["domain"] }
+        if error.code == .invalidKey { fields = ["private_key"] }
     }
 
     private init(_ error: ImportError) {

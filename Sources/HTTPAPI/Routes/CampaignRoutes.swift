@@ -56,7 +56,9 @@ struct CampaignRoutes: Sendable {
 
     private static func created(_ draft: Campaign) -> Idempotency.Answer {
         Idempotency.Answer(
-            status: .created, body: draft.json(credits: CampaignCredits(held: 0, charged: 0, released: 0), blocks: []))
+            status: .created,
+            body: draft.json(
+                credits: CampaignCredits(held: 0, charged: 0, released: 0), blocks: [], warnings: draft.warnings))
     }
 
     /// Read from the answer, so that a replayed one has it as well.

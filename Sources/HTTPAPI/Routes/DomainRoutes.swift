@@ -3,10 +3,13 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import MailTypes
+import SendingDomains
 
 /// `/v1/domains`: where an account's mail may come from.
 struct DomainRoutes: Sendable {
     let domains: SendingDomains
+    let verifier: DomainVerifier
+    let campaigns: CampaignService
     let idempotency: Idempotency
 
     func add(to group: RouterGroup<APIContext>) {
@@ -14,6 +17,9 @@ struct DomainRoutes: Sendable {
         group.post("domains", use: add)
         group.get("domains/:domain", use: get)
         group.delete("domains/:domain", use: remove)
+        group.post("domains/:domain/verify", use: verify)
+        group.post("domains/:domain/keys", use: addKey)
+        group.delete("domains/:domain/keys/:selector", use: removeKey)
     }
 
     private func list(_ request: Request, _ context: APIContext) async throws -> Response {
@@ -29,7 +35,8 @@ struct DomainRoutes: Sendable {
         return try await idempotency.answer(ticket, request: digest) {
             let payload = try StrictDecoding.decode(DomainPayload.self, from: body)
             let added = try await domains.add(
-                account, domainName(payload.domain), selector: payload.selector, algorithms: payload.algorithms
+                account, domainName(payload.domain), selector: payload.selector, algorithms: payload.algorithms,
+                imported: payload.key()
             ) { connection, added in
                 try await ticket?.save(Self.created(added), request: digest, on: connection)
             }
@@ -47,7 +54,41 @@ struct DomainRoutes: Sendable {
     }
 
     private func remove(_ request: Request, _ context: APIContext) async throws -> Response {
-        try await domains.remove(context.authenticated(), try domain(context))
+        try await campaigns.removeDomain(context.authenticated(), try domain(context))
+        return Response(status: .noContent)
+    }
+
+    /// Without an idempotency key: asking again is what it is for.
+    private func verify(_ request: Request, _ context: APIContext) async throws -> Response {
+        let account = try context.authenticated()
+        _ = try await request.wholeBody(limit: APILimits.smallBodyBytes, context)
+        let found = try await verifier.verify(account, try domain(context))
+        return Idempotency.Answer(status: .ok, body: found.json).response()
+    }
+
+    // MARK: Keys
+
+    private func addKey(_ request: Request, _ context: APIContext) async throws -> Response {
+        let account = try context.authenticated()
+        let domain = try domain(context)
+        let body = try await request.wholeBody(limit: APILimits.smallBodyBytes, context)
+        let digest = Idempotency.digest(body)
+        let ticket = try idempotency.ticket(request, context)
+        return try await idempotency.answer(ticket, request: digest) {
+            let payload = try StrictDecoding.decode(DomainKeyPayload.self, from: body.isEmpty ? Array("{}".utf8) : body)
+            let changed = try await domains.addKey(
+                account, domain, selector: payload.selector, algorithm: payload.chosenAlgorithm(),
+                imported: payload.key()
+            ) { connection, changed in
+                try await ticket?.save(Self.created(changed), request: digest, on: connection)
+            }
+            return Self.created(changed)
+        }.response()
+    }
+
+    private func removeKey(_ request: Request, _ context: APIContext) async throws -> Response {
+        try await domains.removeKey(
+            context.authenticated(), try domain(context), selector: context.pathParameter("selector"))
         return Response(status: .noContent)
     }
 

@@ -1,5 +1,6 @@
 import Campaigns
 import CreditLedger
+import DNSResolution
 import Feedback
 import HTTPAPI
 import Hummingbird
@@ -8,6 +9,7 @@ import Identity
 import Logging
 import MailTypes
 import Postgres
+import SendingDomains
 import TestDatabases
 import TestStores
 import TestSupport
@@ -35,14 +37,23 @@ struct APIFixture: Sendable {
     static func shared() async throws -> APIFixture { try await task.value }
     private static let task = Task { try await make() }
 
-    /// - Parameter resultsFor: seconds for which outcomes can be read after the end of a campaign.
-    static func make(resultsFor: Int = 0) async throws -> APIFixture {
-        let stores = try await Stores.open(adding: IdentitySchema.migrations, resultsFor: resultsFor)
+    /// - Parameters:
+    ///   - resultsFor: seconds for which outcomes can be read after the end of a campaign.
+    ///   - nameServer: is asked for the proof of domains; nil trusts them.
+    static func make(resultsFor: Int = 0, nameServer: DNSServer? = nil) async throws -> APIFixture {
+        let stores = try await Stores.open(
+            adding: IdentitySchema.migrations, resultsFor: resultsFor, trustsDomains: nameServer == nil)
+        var dns = ResolverConfiguration(
+            forwarders: [nameServer ?? DNSServer("127.0.0.1:9")!], timeout: .seconds(nameServer == nil ? 1 : 20))
+        dns.longestKept = 0
         return APIFixture(
             stores: stores,
             services: APIServices(
                 records: stores.records.pool, campaigns: stores.campaigns, ledger: stores.ledger,
-                suppressions: stores.suppressions, domains: stores.domains, keys: APIKeys(pool: stores.records.pool),
+                suppressions: stores.suppressions, domains: stores.domains,
+                verifier: DomainVerifier(
+                    domains: stores.domains, examiner: DomainExaminer(resolver: try Resolver(dns)), logger: .silent),
+                keys: APIKeys(pool: stores.records.pool),
                 idempotency: IdempotencyStore(),
                 unsubscriber: Unsubscriber(
                     records: stores.records.pool, vault: stores.vault, suppressions: stores.suppressions),

@@ -3,6 +3,7 @@ package import CreditLedger
 package import Feedback
 package import MailTypes
 package import Postgres
+package import SendingDomains
 package import TestDatabases
 import TestSupport
 package import Vault
@@ -22,17 +23,20 @@ package struct Stores: Sendable {
     /// - Parameters:
     ///   - migrations: of rooms above, beside those of the ledger, the suppressions and the campaigns.
     ///   - resultsFor: seconds for which outcomes can be read after the end of a campaign.
-    package static func open(adding migrations: [Migration] = [], resultsFor: Int = 0) async throws -> Stores {
+    ///   - trustsDomains: registered domains count as proven.
+    package static func open(
+        adding migrations: [Migration] = [], resultsFor: Int = 0, trustsDomains: Bool = true
+    ) async throws -> Stores {
         let records = try await TestDatabase.make(
             migrations: CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
-                + Vault.recordsMigrations + migrations,
+                + Vault.recordsMigrations + SendingDomainsSchema.migrations + migrations,
             logger: .silent)
         let vaultDatabase = try await TestDatabase.make(migrations: Vault.migrations, logger: .silent)
         let masterKey = MasterKey()
         let vault = Vault(pool: vaultDatabase.pool, records: records.pool, masterKey: masterKey)
         let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
         let suppressions = SuppressionList(records: records.pool, vault: vault)
-        let domains = SendingDomains(records: records.pool, vault: vault)
+        let domains = SendingDomains(records: records.pool, vault: vault, trusts: trustsDomains)
         return Stores(
             records: records, vaultDatabase: vaultDatabase, masterKey: masterKey, vault: vault, ledger: ledger,
             suppressions: suppressions,

@@ -1,23 +1,17 @@
 import Campaigns
+import MailMessage
 import MailSigning
 import MailTypes
 import Postgres
+import SendingDomains
 import TestDatabases
+import TestStores
 import Testing
 import Vault
 
-struct SendingDomainsTests {
-    private static func code(_ body: () async throws -> some Any) async -> CampaignError.Code? {
-        do {
-            _ = try await body()
-            return nil
-        } catch {
-            return (error as? CampaignError)?.code
-        }
-    }
-
+@Suite struct RegistrationTests {
     @Test func `a domain comes with its keys and DNS records`() async throws {
-        let fixture = try await CampaignFixture.make()
+        let fixture = try await DomainFixture.make()
         let name = try DomainName("mail.example")
         let domain = try await fixture.domains.add(
             fixture.account, name, algorithms: [.rsaSHA256, .ed25519SHA256])
@@ -33,14 +27,14 @@ struct SendingDomainsTests {
     }
 
     @Test func `the signer signs for the domain, also from the sealed keys alone`() async throws {
-        let fixture = try await CampaignFixture.make()
+        let fixture = try await DomainFixture.make()
         let name = try DomainName("mail.example")
         let domain = try await fixture.domains.add(
             fixture.account, name, selector: "k7", algorithms: [.ed25519SHA256])
         let header =
             "From: a@mail.example\r\nTo: b@example.org\r\nSubject: x\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n\r\n"
         let message = Array((header + "body\r\n").utf8)
-        let fresh = SendingDomains(records: fixture.records.pool, vault: fixture.vault)
+        let fresh = SendingDomains(records: fixture.stores.records.pool, vault: fixture.stores.vault)
         let record = try #require(domain.keys.first?.record)
         let verifier = try DKIMVerifier(keys: ["k7._domainkey.mail.example": record])
         for domains in [fixture.domains, fresh] {
@@ -51,47 +45,47 @@ struct SendingDomainsTests {
     }
 
     @Test func `private keys are stored sealed`() async throws {
-        let fixture = try await CampaignFixture.make()
+        let fixture = try await DomainFixture.make()
         let name = try DomainName("mail.example")
         _ = try await fixture.domains.add(fixture.account, name, algorithms: [.ed25519SHA256])
-        let sealed = try await fixture.records.owner.query("SELECT sealed FROM domain_keys").only
+        let sealed = try await fixture.owner.query("SELECT sealed FROM domain_keys").only
             .decode(column: 0, as: [UInt8].self)
         #expect(throws: (any Error).self) { try DKIMKey(privateKeyDER: sealed) }
         // Moved to another domain's row it does not open.
-        try await fixture.records.owner.query("UPDATE domain_keys SET selector = 's2'")
-        let fresh = SendingDomains(records: fixture.records.pool, vault: fixture.vault)
+        try await fixture.owner.query("UPDATE domain_keys SET selector = 's2'")
+        let fresh = SendingDomains(records: fixture.stores.records.pool, vault: fixture.stores.vault)
         await #expect(throws: VaultError.self) { try await fresh.signer(fixture.account, name) }
     }
 
     @Test func `wrong requests are refused`() async throws {
-        let fixture = try await CampaignFixture.make()
+        let fixture = try await DomainFixture.make()
         let name = try DomainName("mail.example")
         let domains = fixture.domains
-        let other = try await fixture.account("other", credits: 0)
+        let other = fixture.other
         _ = try await domains.add(fixture.account, name, algorithms: [.ed25519SHA256])
         #expect(
-            await Self.code { try await domains.add(fixture.account, name, algorithms: [.ed25519SHA256]) }
-                == .domainExists)
+            await code { try await domains.add(fixture.account, name, algorithms: [.ed25519SHA256]) }
+                == "domain_exists")
         #expect(
-            await Self.code {
+            await code {
                 try await domains.add(
                     fixture.account, DomainName("x.example"), selector: "a b", algorithms: [.ed25519SHA256])
-            } == .invalidSetting)
+            } == "invalid_setting")
         #expect(
-            await Self.code { try await domains.add(fixture.account, DomainName("x.example"), algorithms: []) }
-                == .invalidSetting)
+            await code { try await domains.add(fixture.account, DomainName("x.example"), algorithms: []) }
+                == "invalid_setting")
         #expect(
-            await Self.code {
+            await code {
                 try await domains.add(AccountID(rawValue: 99), name, algorithms: [.ed25519SHA256])
-            } == .notFound)
-        #expect(await Self.code { try await domains.get(other, name) } == .domainNotFound)
-        #expect(await Self.code { try await domains.signer(other, name) } == .domainNotFound)
-        #expect(await Self.code { try await domains.remove(other, name) } == .domainNotFound)
+            } == "not_found")
+        #expect(await code { try await domains.get(other, name) } == "domain_not_found")
+        #expect(await code { try await domains.signer(other, name) } == "domain_not_found")
+        #expect(await code { try await domains.remove(other, name) } == "domain_not_found")
         #expect(try await domains.list(other).map(\.domain.text) == [])
     }
 
     @Test func `the records name the addresses of all nodes that were there of late`() async throws {
-        let fixture = try await CampaignFixture.make()
+        let fixture = try await DomainFixture.make()
         let name = try DomainName("mail.example")
         func policy() async throws -> String? {
             try await fixture.domains.get(fixture.account, name).records.first { $0.value.hasPrefix("v=spf1") }?.value
@@ -99,7 +93,8 @@ struct SendingDomainsTests {
         let added = try await fixture.domains.add(fixture.account, name, algorithms: [.ed25519SHA256])
         #expect(added.records.contains { $0.value == "v=spf1 mx -all" })
         func register(_ node: String, _ addresses: [String]) async throws {
-            try await fixture.store.beginIncarnation(of: node, sources: addresses.compactMap { IPAddress($0) })
+            let sources = addresses.compactMap { IPAddress($0) }
+            try await fixture.stores.delivery.beginIncarnation(of: node, sources: sources)
         }
         try await register("a", ["192.0.2.20", "2001:db8::2", "192.0.2.3"])
         try await register("b", ["192.0.2.20", "198.51.100.1"])
@@ -111,27 +106,44 @@ struct SendingDomainsTests {
         let later = try await fixture.domains.add(fixture.account, other, algorithms: [.ed25519SHA256])
         #expect(later.records.contains { $0.value.contains("ip4:192.0.2.3 ip4:192.0.2.20") })
         // A node that starts with others forgets those it had; one that has gone for good is forgotten.
-        await fixture.store.unregister(node: "a")
+        await fixture.stores.delivery.unregister(node: "a")
         try await register("a", ["192.0.2.9"])
-        try await fixture.records.owner.query(
+        try await fixture.owner.query(
             "UPDATE nodes SET seen_at = clock_timestamp() - interval '31 days' WHERE node = 'b'")
         #expect(try await policy() == "v=spf1 ip4:192.0.2.9 -all")
-        for node in ["a", "b", "behind a smarthost"] { await fixture.store.unregister(node: node) }
+        for node in ["a", "b", "behind a smarthost"] { await fixture.stores.delivery.unregister(node: node) }
     }
 
     @Test func `a domain in use stays until its campaigns are finished`() async throws {
-        let fixture = try await CampaignFixture.make()
+        let fixture = try await DomainFixture.make()
+        let (account, campaigns) = (fixture.account, fixture.stores.campaigns)
         let name = try DomainName("shop.example")
-        let campaign = try await fixture.sent(2)
-        #expect(await Self.code { try await fixture.domains.remove(fixture.account, name) } == .domainInUse)
-        try await fixture.deliverAll()
-        #expect(try await fixture.status(campaign).state == .completed)
-        try await fixture.domains.remove(fixture.account, name)
+        let domain = try await fixture.add("shop.example")
+        let below = try await fixture.add("news.shop.example")
+        try await fixture.with(domain.challengeZone) { _ = try await $0.verify(account, name) }
+        let campaign = try await fixture.send(from: below.domain.text)
+        for used in [domain, below] {
+            #expect(await code { try await campaigns.removeDomain(account, used.domain) } == "domain_in_use")
+        }
+        _ = try await campaigns.cancel(account, campaign)
+        for used in [domain, below] { try await campaigns.removeDomain(account, used.domain) }
+        #expect(await code { try await fixture.draft(from: "shop.example") } == "domain_not_registered")
+        #expect(await code { try await campaigns.removeDomain(account, name) } == "domain_not_found")
+        #expect(try await fixture.domains.owner(of: name) == nil)
+    }
+
+    @Test(arguments: ["co.uk", "github.io", "foo.ck", "xn--55qx5d.cn"])
+    func `public suffixes are refused`(_ name: String) async throws {
+        let fixture = try await DomainFixture.make()
+        #expect(await code { try await fixture.add(name) } == "public_suffix")
+        _ = try await fixture.add("shop." + name)
+    }
+
+    @Test func `without the list of public suffixes nothing is added`() async throws {
+        let fixture = try await DomainFixture.make()
+        let domains = SendingDomains(records: fixture.stores.records.pool, vault: fixture.stores.vault, suffixes: nil)
         #expect(
-            await Self.code {
-                try await fixture.service.create(
-                    fixture.account, CampaignRequest(content: CampaignFixture.content()))
-            } == .domainNotRegistered)
-        #expect(await Self.code { try await fixture.domains.remove(fixture.account, name) } == .domainNotFound)
+            await code { try await domains.add(fixture.account, DomainName("shop.example")) }
+                == "public_suffixes_unknown")
     }
 }
