@@ -1,5 +1,6 @@
 import Campaigns
 import Logging
+import MailTypes
 
 /// What is stored of a batch or its campaign takes no journal group: its run is given up.
 struct JournalRefused: Error, CustomStringConvertible {
@@ -32,18 +33,25 @@ struct JournalCommits: Sendable {
     /// Tries until the database has answered, or the task is cancelled (then nil): an outcome that is known must not be
     /// lost.
     ///
-    /// - Parameter pending: at most one of a batch.
-    func commit(_ pending: [PendingEntries]) async -> [ObjectIdentifier: Verdict]? {
+    /// - Parameters:
+    ///   - pending: at most one of a batch.
+    ///   - impatient: batches whose campaign is not waited for at all, because it was in vain before.
+    func commit(
+        _ pending: [PendingEntries], impatient: Set<BatchID> = []
+    ) async -> [ObjectIdentifier: Verdict]? {
         let suspects = pending.filter { $0.hold?.isSuspect ?? false }
-        guard var verdicts = await together(pending.filter { !($0.hold?.isSuspect ?? false) }) else { return nil }
+        let others = pending.filter { !($0.hold?.isSuspect ?? false) }
+        guard var verdicts = await together(others, impatient) else { return nil }
         for suspect in suspects {
-            guard let verdict = await together([suspect]) else { return nil }
+            guard let verdict = await together([suspect], impatient) else { return nil }
             verdicts.merge(verdict) { first, _ in first }
         }
         return verdicts
     }
 
-    private func together(_ pending: [PendingEntries]) async -> [ObjectIdentifier: Verdict]? {
+    private func together(
+        _ pending: [PendingEntries], _ impatient: Set<BatchID>
+    ) async -> [ObjectIdentifier: Verdict]? {
         guard !pending.isEmpty else { return [:] }
         // Made once: after a lost connection it must be the same groups.
         let groups = pending.map {
@@ -51,8 +59,6 @@ struct JournalCommits: Sendable {
         }
         let found = Dictionary(
             uniqueKeysWithValues: pending.filter { !$0.found.isEmpty }.map { ($0.batch, $0.found) })
-        let now = clock.steady()
-        let impatient = Set(pending.filter { $0.isStuck(at: now) }.map(\.batch))
         var pause = Duration.milliseconds(50)
         while !Task.isCancelled {
             do {
@@ -65,7 +71,7 @@ struct JournalCommits: Sendable {
             } catch  where JournalFailure(error) != .passing {
                 metrics.count(\.journalFailures)
                 guard pending.count > 1 else { return [pending[0].id: refusal(of: pending[0], error)] }
-                return await oneByOne(pending)
+                return await oneByOne(pending, impatient)
             } catch {
                 metrics.count(\.journalFailures)
                 logger.warning("journal not committed, trying again", metadata: ["error": "\(error)"])
@@ -76,10 +82,12 @@ struct JournalCommits: Sendable {
         return nil
     }
 
-    private func oneByOne(_ pending: [PendingEntries]) async -> [ObjectIdentifier: Verdict]? {
+    private func oneByOne(
+        _ pending: [PendingEntries], _ impatient: Set<BatchID>
+    ) async -> [ObjectIdentifier: Verdict]? {
         var verdicts: [ObjectIdentifier: Verdict] = [:]
         for entries in pending {
-            guard let verdict = await together([entries]) else { return nil }
+            guard let verdict = await together([entries], impatient) else { return nil }
             verdicts.merge(verdict) { first, _ in first }
         }
         return verdicts

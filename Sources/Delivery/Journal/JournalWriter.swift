@@ -149,7 +149,10 @@ final class JournalWriter: Sendable {
         }
         round.pending = withoutOlderRuns(round.pending)
         for (run, answers) in round.waiting { holdOver(answers, of: run) }
-        guard let verdicts = await commits.commit(round.pending) else { return abandon(round) }
+        let impatient = queue.withLock { queue in
+            Set(round.pending.map(\.batch).filter { queue.isStuck($0, at: clock.steady()) })
+        }
+        guard let verdicts = await commits.commit(round.pending, impatient: impatient) else { return abandon(round) }
         var committed: [PendingEntries] = []
         for entries in round.pending {
             switch verdicts[entries.id] {
@@ -193,7 +196,8 @@ final class JournalWriter: Sendable {
     private func hold(_ entries: PendingEntries, isSuspect: Bool = false, withoutIntents: Bool = false) {
         var entries = entries
         let now = clock.steady()
-        entries.hold(at: now, isSuspect: isSuspect)
+        let since = queue.withLock { $0.beginsToWait(entries.batch, at: now) }
+        entries.hold(since: since, at: now, isSuspect: isSuspect)
         if withoutIntents { entries.hold?.retryAt = now }
         if entries.isStuck(at: now) { entries.run.stop(.park) }
         if withoutIntents || entries.isStuck(at: now) { stop(entries.withdrawIntents()) }

@@ -66,9 +66,10 @@ struct PendingEntries: Sendable {
         return unheld
     }
 
-    mutating func hold(at now: SteadySeconds, isSuspect: Bool) {
+    /// - Parameter since: when the first entries of the campaign began to wait.
+    mutating func hold(since: SteadySeconds, at now: SteadySeconds, isSuspect: Bool) {
         let pause = min(Self.longestPause, (hold?.pause ?? Self.firstPause / 2) * 2)
-        hold = Hold(since: hold?.since ?? now, retryAt: now + pause, pause: pause, isSuspect: isSuspect)
+        hold = Hold(since: since, retryAt: now + pause, pause: pause, isSuspect: isSuspect)
     }
 
     /// Whether somebody else stands in the way for so long that the run should not go on.
@@ -77,7 +78,7 @@ struct PendingEntries: Sendable {
     private static let firstPause = 0.015
     private static let longestPause = 0.5
     /// Settlements, pauses and cancellations of a campaign take less.
-    private static let patience = 1.0
+    static let patience = 2.0
 }
 
 /// What waits for the journal, of all runs.
@@ -101,6 +102,8 @@ struct JournalQueue: Sendable {
     /// By run, not by batch: a batch that was lost and claimed again has an old run and a new one for a while.
     private var pending: [ObjectIdentifier: PendingEntries] = [:]
     private var flushes: [Flush] = []
+    /// Since when entries of these campaigns wait.
+    private var heldSince: [Campaign: SteadySeconds] = [:]
     /// Since the last round.
     private(set) var newIntents = 0
     private(set) var wantsFlush = false
@@ -139,6 +142,25 @@ struct JournalQueue: Sendable {
         return round
     }
 
+    private struct Campaign: Hashable {
+        let account: AccountID
+        let campaign: CampaignID
+
+        init(of batch: BatchID) { (account, campaign) = (batch.account, batch.campaign) }
+    }
+
+    /// When the first entries of the batch's campaign began to wait, now at the latest.
+    mutating func beginsToWait(_ batch: BatchID, at now: SteadySeconds) -> SteadySeconds {
+        let since = heldSince[Campaign(of: batch)] ?? now
+        heldSince[Campaign(of: batch)] = since
+        return since
+    }
+
+    /// Whether somebody has stood in the way of the batch's campaign for so long that nobody should wait for it.
+    func isStuck(_ batch: BatchID, at now: SteadySeconds) -> Bool {
+        heldSince[Campaign(of: batch)].map { now - $0 >= PendingEntries.patience } ?? false
+    }
+
     mutating func putBack(_ entries: PendingEntries) {
         var entries = entries
         if let newer = pending[entries.id] { entries.append(newer) }
@@ -153,6 +175,8 @@ struct JournalQueue: Sendable {
             guard let run = flush.run else { return pending.values.contains(where: waits) }
             return pending[run].map(waits) ?? false
         }
+        let held = Set(pending.values.lazy.filter { $0.hold != nil }.map { Campaign(of: $0.batch) })
+        heldSince = heldSince.filter { held.contains($0.key) }
         flushes += round.flushes.filter(waits)
         return round.flushes.filter { !waits($0) }
     }

@@ -159,7 +159,7 @@ struct JournalWriterTests {
                     "SELECT FROM campaigns WHERE campaign_id = \(two.campaign.rawValue) FOR NO KEY UPDATE")
                 journal.record(troubled, [JournalEntry(troubled, 0, .outcome(.delivered))])
                 #expect(await journal.intend(two.other, 0) == .send)
-                // A mail keeps its connection for a second; then the connection is for others.
+                // A mail keeps its connection for two seconds; then the connection is for others.
                 #expect(await journal.intend(troubled, 1) == .stopped)
                 #expect(troubled.stopReason == .park && two.other.stopReason == nil)
                 #expect(journal.stuckAccounts == [fixture.account])
