@@ -9,7 +9,7 @@ import TrafficShaping
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Check this host's names, the database and the keys of accounts, and what applies to a recipient domain.",
+        abstract: "Check this host's names, the databases and the keys in them, and what applies to a recipient domain.",
         discussion: """
             Asks the DNS, and the databases where there are any; no mail server is spoken to. Ends with status 1 where \
             something is wrong.
@@ -42,11 +42,15 @@ struct DoctorCommand: AsyncParsableCommand {
         var findings = await examination.names(
             helo: settings.text("helo", default: ProcessInfo.processInfo.hostName),
             sources: sources.isEmpty ? Self.globalAddresses() : sources)
-        findings += try await DatabaseExamination.findings(settings, logger: try settings.logger("sluice"))
+        let database = try await DatabaseExamination.findings(settings, logger: try settings.logger("sluice"))
+        findings += database
         findings += Examination.suffixes()
         if let sendingDomain { findings += await examination.policies(of: try DomainName(sendingDomain)) }
         if let domain { findings += await examination.domain(try DomainName(domain)) }
-        findings += try await KeyExamination(settings: settings).findings()
+        // What a server refuses to open is not opened here either.
+        if !database.contains(where: { $0.level == .problem }) {
+            findings += await KeyExamination(settings: settings).findings()
+        }
         try printResult(findings, asJSON: json) {
             findings.map(\.text).joined(separator: "\n")
         }
