@@ -13,6 +13,7 @@ final class Installation {
     private let data: [String]
     private let serveArguments: [String]
     private let launcher: [String]
+    private let environment: [String: String]
 
     /// - Parameters:
     ///   - route: where all mail goes, `smtp://…`; nil for the recipients' own hosts.
@@ -26,6 +27,7 @@ final class Installation {
     ) throws {
         self.directory = directory
         self.launcher = launcher
+        environment = trustsDomains ? ["SLUICE_TRUST_DOMAINS": "true"] : [:]
         data = ["--data", directory.path + "/data"] + (databaseURL.map { ["--database-url", $0] } ?? [])
         struct Account: Decodable {
             let account: Int
@@ -108,7 +110,7 @@ final class Installation {
     /// Runs `sluice` with this installation's data.
     @discardableResult
     func sluice(_ arguments: String..., expecting status: Int32 = 0) throws -> String {
-        try Programs.run(Programs.sluice, arguments + data, expecting: status)
+        try Programs.run(Programs.sluice, arguments + data, environment: environment, expecting: status)
     }
 
     /// Submits a campaign with `sluice send` and gives its id.

@@ -37,6 +37,8 @@ import Testing
         let directory = try TemporaryDirectory()
         guard let clock = try ShiftedClock(directory) else { return print("skipped: there is no C compiler") }
         let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        // Days are those of the database.
+        let database = try ExternalPostgres(launcher: clock.launcher)
         let folder = directory.path + "/mails"
         let sink = try SinkProcess(directory, ["--starttls", "--capture", folder])
         let installation = try Installation(
@@ -44,7 +46,7 @@ import Testing
             serve: [
                 "--dns", "127.0.0.1:\(dns.port)", "--smtp-port", "\(sink.port)", "--allow-private-destinations",
                 "--tls-report-from", "reports@news.example.com",
-            ], launcher: clock.launcher)
+            ], databaseURL: database.url())
         defer { installation.killWithDatabase() }
         let lines = (0..<60).map { #"{"email":"r\#($0)@\#(["one", "two", "three"][$0 % 3]).example"}"# }
         let campaign = try installation.send(

@@ -7,13 +7,16 @@ final class ExternalPostgres {
     private let folder: String
     private let binaries: String
     private let settings: [String]
+    private let launcher: [String]
     private var script: HeldScript?
     private var starts = 0
 
     /// - Parameters:
     ///   - settings: of PostgreSQL, as `name=value`, over those of an operator with sense.
     ///   - address: one more on which it listens, for all who reach it.
-    init(settings: [String] = [], address: String? = nil) throws {
+    ///   - launcher: a command that runs the server.
+    init(settings: [String] = [], address: String? = nil, launcher: [String] = []) throws {
+        self.launcher = launcher
         self.settings =
             [
                 "listen_addresses=127.0.0.1" + (address.map { "," + $0 } ?? ""), "max_connections=200",
@@ -52,7 +55,7 @@ final class ExternalPostgres {
     func start() throws {
         starts += 1
         let server =
-            Self.asServerUser + [
+            Self.asServerUser + launcher + [
                 binaries + "/postgres", "-D", folder + "/data", "-p", "\(port)", "-k", folder,
             ] + settings.flatMap { ["-c", $0] }
         // The FIFO that the script waits for is its last argument.
