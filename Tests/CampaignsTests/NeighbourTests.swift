@@ -114,7 +114,8 @@ import Vault
         let records = pool(fixture.records)
         // Of another process, which has no keys in memory.
         let vaultPool = pool(fixture.vaultDatabase) { $0.acquireTimeout = .milliseconds(300) }
-        let store = store(fixture, records, vault: Vault(pool: vaultPool, records: records, masterKey: fixture.stores.masterKey))
+        let vault = Vault(pool: vaultPool, records: records, masterKey: fixture.stores.masterKey)
+        let store = store(fixture, records, vault: vault)
         let administrator = try await PostgresConnection.connect(fixture.records.configuration(role: "postgres"))
         let name = fixture.vaultDatabase.name
         try await administrator.execute(script: "ALTER DATABASE \(name) ALLOW_CONNECTIONS false")

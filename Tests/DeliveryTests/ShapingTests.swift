@@ -9,6 +9,7 @@ import TestDatabases
 import TestSupport
 import Testing
 import TrafficShaping
+import Vault
 
 @testable import Delivery
 
@@ -224,6 +225,7 @@ struct ShapingTests {
         let other = try await fixture.records.pool.withTransaction { connection in
             try await DeliveryStore.set(AccountShaping(rate: 10), for: fixture.account, on: connection)
             let other = try await fixture.ledger.createAccount(name: "other", on: connection)
+            try await fixture.vault.createAccountKey(other, on: connection)
             try await fixture.ledger.grant(10, to: other, key: "first", memo: "test", on: connection)
             return other
         }
