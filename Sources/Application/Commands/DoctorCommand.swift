@@ -9,7 +9,7 @@ import TrafficShaping
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Check this host's names, the databases and the keys in them, and what applies to a recipient domain.",
+        abstract: "Check this host's names, the databases and their keys, and what applies to a recipient domain.",
         discussion: """
             Asks the DNS, and the databases where there are any; no mail server is spoken to. Ends with status 1 where \
             something is wrong.

@@ -19,7 +19,7 @@ package struct SluiceCommand: AsyncParsableCommand {
 
     /// Parses the arguments and runs; ends the process with the command's exit status.
     package static func run() async {
-        Allocator.limitArenas()
+        Allocator.prepare()
         StandardOutput.prepare()
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         await main()
