@@ -12,8 +12,8 @@ import Testing
             (0..<count).map { _ in budget.take(others: others, forQueued: queued) }
         }
         #expect(take(3, others: 1) == [true, true, false])
-        #expect(take(1, others: 1, queued: 15) == [false] && take(1, others: 1, queued: 16) == [true])
-        #expect(take(1, others: 2, queued: 23) == [false] && take(1, others: 2, queued: 24) == [true])
+        #expect(take(1, others: 1, queued: 31) == [false] && take(1, others: 1, queued: 32) == [true])
+        #expect(take(1, others: 2, queued: 47) == [false] && take(1, others: 2, queued: 48) == [true])
         #expect(take(3, others: 0) == [true, true, false])
         budget.giveBack()
         #expect(take(1, others: 1) == [false] && take(1, others: 0) == [true] && budget.inUse == 6)

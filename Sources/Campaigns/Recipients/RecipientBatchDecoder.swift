@@ -20,11 +20,10 @@ enum RecipientBatchDecoder {
         for _ in 0..<nameCount { names.append(try reader.text(span)) }
 
         let recordCount = try reader.count(span)
-        let source = StoredVariables.Source(bytes: bytes, names: names)
         var records: [RecipientRecord] = []
         records.reserveCapacity(recordCount)
         for _ in 0..<recordCount {
-            records.append(try record(span, &reader, domains, source))
+            records.append(try record(bytes, span, &reader, domains, names))
         }
         guard reader.position == span.count else { throw .malformed }
         return records
@@ -35,8 +34,7 @@ enum RecipientBatchDecoder {
     }
 
     private static func record(
-        _ span: Span<UInt8>, _ reader: inout Reader, _ domains: [DomainName],
-        _ source: StoredVariables.Source
+        _ bytes: [UInt8], _ span: Span<UInt8>, _ reader: inout Reader, _ domains: [DomainName], _ names: [String]
     ) throws(RecipientBatchError) -> RecipientRecord {
         guard let index = UInt32(exactly: try reader.varint(span)) else { throw .malformed }
         let attempt = try reader.octet(span)
@@ -51,8 +49,9 @@ enum RecipientBatchDecoder {
             isSuppressed: flags & RecipientBatch.Flag.suppressed != 0, firstAttemptAt: firstAttemptAt,
             address: try address(local, domain), name: name)
         record.resends = flags >> RecipientBatch.Flag.resendsShift
-        record.keep(StoredVariables(source, at: reader.position))
-        try passVariables(span, &reader, nameCount: source.names.count, depth: 0)
+        let start = reader.position
+        try passVariables(span, &reader, nameCount: names.count, depth: 0)
+        record.keep(StoredVariables(.init(Array(bytes[start..<reader.position]), names: names)))
         return record
     }
 
@@ -90,20 +89,20 @@ enum RecipientBatchDecoder {
         }
     }
 
-    /// The variables that start at `position`, where ``decode(_:)`` has passed them.
-    static func variables(of source: StoredVariables.Source, at position: Int) -> MergeVariables {
+    /// - Parameter bytes: that ``decode(_:)`` has passed.
+    static func variables(_ bytes: [UInt8], _ names: [String]) -> MergeVariables {
         do throws(RecipientBatchError) {
-            return try variables(source.bytes, source.names, at: position)
+            return try passedVariables(bytes, names)
         } catch {
             preconditionFailure("the octets were checked when the batch was opened: \(error)")
         }
     }
 
-    private static func variables(
-        _ bytes: [UInt8], _ names: [String], at position: Int
+    private static func passedVariables(
+        _ bytes: [UInt8], _ names: [String]
     ) throws(RecipientBatchError) -> MergeVariables {
         let span = bytes.span
-        var reader = Reader(position: position)
+        var reader = Reader()
         return try variables(span, &reader, names, depth: 0)
     }
 

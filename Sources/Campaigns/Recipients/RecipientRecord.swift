@@ -38,6 +38,9 @@ package struct RecipientRecord: Sendable, Hashable {
         storedVariables = StoredVariables(variables)
     }
 
+    /// The recipient's mail is done with: the variables are not asked for again, here and in copies of the record.
+    package func releaseVariables() { storedVariables.release() }
+
     mutating func keep(_ variables: StoredVariables) { storedVariables = variables }
 
     /// Adds mails that were sent again, as far as can be counted.

@@ -1,37 +1,50 @@
 import MailMessage
+import Synchronization
 
 /// A recipient's variables as its batch has them. A node has thousands of recipients that wait, and needs the variables of
 /// each for a moment: made when the batch is opened, they would be most of what it keeps in memory.
 struct StoredVariables: Sendable, Hashable {
-    /// An opened batch.
-    final class Source: Sendable {
-        let bytes: [UInt8]
-        /// Of variables, by number.
-        let names: [String]
+    /// Of one recipient, out of an opened batch.
+    final class Octets: Sendable {
+        private let bytes: Mutex<[UInt8]?>
+        /// Of the batch's variables, by number.
+        private let names: [String]
 
-        init(bytes: [UInt8], names: [String]) {
-            self.bytes = bytes
+        /// - Parameter bytes: well-formed.
+        init(_ bytes: [UInt8], names: [String]) {
+            self.bytes = Mutex(bytes)
             self.names = names
         }
+
+        func read() -> MergeVariables {
+            guard let bytes = bytes.withLock(\.self) else {
+                preconditionFailure("the variables of a recipient are asked for whose mail was done with")
+            }
+            return RecipientBatchDecoder.variables(bytes, names)
+        }
+
+        func release() { bytes.withLock { $0 = nil } }
     }
 
     private enum Form: Sendable {
         case made(MergeVariables)
-        case stored(Source, position: Int)
+        case stored(Octets)
     }
 
     private let form: Form
 
     init(_ variables: MergeVariables) { form = .made(variables) }
-
-    /// - Parameter position: in the source's octets, which are well-formed from there on.
-    init(_ source: Source, at position: Int) { form = .stored(source, position: position) }
+    init(_ octets: Octets) { form = .stored(octets) }
 
     func read() -> MergeVariables {
         switch form {
         case .made(let variables): variables
-        case .stored(let source, let position): RecipientBatchDecoder.variables(of: source, at: position)
+        case .stored(let octets): octets.read()
         }
+    }
+
+    func release() {
+        if case .stored(let octets) = form { octets.release() }
     }
 
     static func == (one: StoredVariables, other: StoredVariables) -> Bool { one.read() == other.read() }

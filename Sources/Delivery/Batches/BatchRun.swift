@@ -210,6 +210,7 @@ final class BatchRun: Sendable {
     /// Records the fate of the recipient at `position`. Called once for each.
     func finish(_ position: Int, _ outcome: RunOutcome) {
         let now = clock.steady()
+        if case .final = outcome { batch.records[position].releaseVariables() }
         let waiter = state.withLock { state -> CheckedContinuation<Step, Never>? in
             precondition(state.fates[position] == nil, "a recipient has one fate a run")
             let fate = Fate(outcome, at: now)

@@ -27,7 +27,7 @@ final class ConnectionBudget: Sendable {
     }
 
     /// Mails for each connection.
-    private static let longQueue = 8
+    private static let longQueue = 16
 
     func giveBack() { used.wrappingSubtract(1, ordering: .relaxed) }
 

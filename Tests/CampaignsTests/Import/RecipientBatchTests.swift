@@ -30,6 +30,23 @@ struct RecipientBatchTests {
         #expect(try RecipientBatch(decoding: RecipientBatch(records: records).encoded()).records == records)
     }
 
+    @Test func `what is done with lets go of its variables, and of no other's`() async throws {
+        let records = try (0..<3).map { number in
+            RecipientRecord(
+                index: Int32(number), address: try EmailAddress("u\(number)@example.org"),
+                variables: ["n": .text("\(number)")])
+        }
+        let read = try RecipientBatch(decoding: RecipientBatch(records: records).encoded()).records
+        read[1].releaseVariables()
+        #expect(read[0] == records[0] && read[2] == records[2])
+        await #expect(processExitsWith: .failure) {
+            let records = [RecipientRecord(index: 0, address: try EmailAddress("u@example.org"), variables: ["n": "1"])]
+            let read = try RecipientBatch(decoding: RecipientBatch(records: records).encoded()).records
+            read[0].releaseVariables()
+            _ = read[0].variables
+        }
+    }
+
     @Test func `names and domains stand once`() throws {
         let records = try (0..<100).map { number in
             RecipientRecord(
