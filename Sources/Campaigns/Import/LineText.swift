@@ -66,8 +66,9 @@ enum LineText {
         scalar.properties.generalCategory != .spaceSeparator
     }
 
+    /// Unicode's general category Cc, which never changes. Asking for it takes a look-up for each character of a list.
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.properties.generalCategory == .control
+        scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
     }
 
     static func variableName(_ octets: Span<UInt8>) throws(LineError) -> String {
