@@ -7,10 +7,12 @@ import SendingDomains
 import TestDatabases
 import TestSupport
 import Testing
+import Vault
 
 @Suite struct MigrationTests {
     @Test func `domains from before the proofs go on for the grace time, one account's each`() async throws {
-        let before = CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
+        let before =
+            CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + Vault.recordsMigrations
         let database = try await TestDatabase.make(migrations: before, logger: .silent)
         try await database.owner.query("INSERT INTO accounts (account_id, name) VALUES (1, 'first'), (2, 'second')")
         try await database.owner.query(

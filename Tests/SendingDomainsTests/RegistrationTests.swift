@@ -57,6 +57,28 @@ import Vault
         await #expect(throws: VaultError.self) { try await fresh.signer(fixture.account, name) }
     }
 
+    @Test func `an account has so many domains and no more`() async throws {
+        let fixture = try await DomainFixture.make()
+        let most = SendingDomains.mostDomains
+        try await fixture.owner.query(
+            """
+            INSERT INTO domains (account_id, domain)
+            SELECT \(fixture.account.rawValue), 'd' || n || '.example' FROM generate_series(1, \(Int32(most - 1))) n
+            """)
+        _ = try await fixture.domains.add(
+            fixture.account, DomainName("last.example"), algorithms: [.ed25519SHA256])
+        await #expect {
+            try await fixture.domains.add(
+                fixture.account, DomainName("more.example"), algorithms: [.ed25519SHA256])
+        } throws: {
+            ($0 as? SendingDomainError)?.code == .tooManyDomains
+        }
+        let count = try await fixture.owner.query(
+            "SELECT count(*) FROM domains WHERE account_id = \(fixture.account.rawValue)"
+        ).only.decode(Int64.self)
+        #expect(count == Int64(most))
+    }
+
     @Test func `wrong requests are refused`() async throws {
         let fixture = try await DomainFixture.make()
         let name = try DomainName("mail.example")
