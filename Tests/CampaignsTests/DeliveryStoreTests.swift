@@ -234,10 +234,12 @@ struct DeliveryStoreTests {
         let next = DeliveryStore(
             records: fixture.records.pool, vault: fixture.vault, ledger: fixture.ledger,
             suppressions: fixture.suppressions, logger: Logger(label: "test"))
+        let start = ContinuousClock.now
         async let registered: Void = next.register(node: "n")
         try await Task.sleep(for: .milliseconds(300))
         await fixture.store.unregister(node: "n")
         try await registered
+        #expect(ContinuousClock.now - start >= .milliseconds(300))
         await next.unregister(node: "n")
     }
 

@@ -29,9 +29,17 @@ import Vault
         ).only.decode(Int64.self)
         #expect(leased == 0)
 
+        // What comes due meanwhile is not looked at again and again.
+        func epochs() async throws -> Int64 {
+            try await fixture.records.owner.query("SELECT sum(epoch)::bigint FROM batches").only.decode(Int64.self)
+        }
+        let before = try await epochs()
+        try await fixture.makeDue()
+        #expect(try await store.claim(node: "n", leaseSeconds: 60, limit: 16).isEmpty)
+        #expect(try await epochs() == before)
+
         try await fixture.putBack(key, of: fixture.account)
-        try await fixture.records.owner.query("UPDATE batches SET due_at = clock_timestamp() WHERE lease_node IS NULL")
-        try await fixture.records.owner.query("UPDATE account_queue SET next_due = clock_timestamp()")
+        try await fixture.makeDue()
         let resumed = try await fixture.newStore().claim(node: "n", leaseSeconds: 60, limit: 16)
         #expect(resumed.count == 2 && resumed.allSatisfy { $0.id.account == fixture.account })
     }
@@ -115,5 +123,10 @@ extension CampaignFixture {
     func putBack(_ wrapped: [UInt8], of account: AccountID) async throws {
         try await vaultDatabase.owner.query(
             "INSERT INTO account_keys (account_id, wrapped) VALUES (\(account.rawValue), \(wrapped))")
+    }
+    /// As if the time had passed for which they wait.
+    func makeDue() async throws {
+        try await records.owner.query("UPDATE batches SET due_at = clock_timestamp() WHERE lease_node IS NULL")
+        try await records.owner.query("UPDATE account_queue SET next_due = clock_timestamp()")
     }
 }
