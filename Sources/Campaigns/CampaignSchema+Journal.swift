@@ -161,24 +161,9 @@ extension CampaignSchema {
             RETURNING b.account_id, b.campaign_id, b.batch_no, b.epoch
         $$;
 
-        -- As before; a campaign whose row somebody has locked is started by its next claim.
+        -- For nodes of the release before: a campaign whose row somebody has locked is started by its next claim.
         CREATE OR REPLACE FUNCTION start_campaigns(p_account bigint[], p_campaign bigint[])
-        RETURNS void LANGUAGE plpgsql AS $$
-        DECLARE
-            v_campaign record;
-        BEGIN
-            FOR v_campaign IN
-                SELECT c.account_id, c.campaign_id FROM campaigns c
-                WHERE (c.account_id, c.campaign_id) IN (SELECT * FROM unnest(p_account, p_campaign))
-                    AND c.state IN ('queued', 'scheduled')
-                ORDER BY c.account_id, c.campaign_id
-                FOR NO KEY UPDATE SKIP LOCKED
-            LOOP
-                UPDATE campaigns c SET state = 'sending', started_at = clock_timestamp()
-                WHERE c.account_id = v_campaign.account_id AND c.campaign_id = v_campaign.campaign_id;
-                PERFORM pg_notify('sluice_progress', v_campaign.account_id || '/' || v_campaign.campaign_id);
-            END LOOP;
-        END $$;
+        RETURNS void LANGUAGE sql AS $$ SELECT begin_campaigns(p_account, p_campaign) $$;
 
         GRANT EXECUTE ON FUNCTION
             commit_journal(text, bigint[], bigint[], integer[], bigint[], bigint[], boolean[], boolean[], boolean[],
