@@ -133,18 +133,19 @@ final class Lane: Sendable {
 
     /// Each takes a connection of the provider's first, where those are shared.
     private func start(_ count: Int) {
-        let (gate, others) = state.withLock { ($0.rules.providerGate, $0.machine.workerCount - count) }
+        let (gate, others, queued) = state.withLock {
+            ($0.rules.providerGate, $0.machine.workerCount - count, $0.machine.queuedCount)
+        }
         for started in 0..<count {
             guard gate?.takeConnection(for: self) ?? true else {
                 return state.withLock { $0.machine.workersAwaitConnection(count - started) }
             }
-            begin(gate, others: others + started)
+            begin(gate, others: others + started, queued: queued)
         }
     }
 
     /// Without a connection to be had the mail stays in the queue, for the workers that have one.
-    private func begin(_ gate: (any LaneGate)?, others: Int) {
-        let queued = state.withLock(\.machine.queuedCount)
+    private func begin(_ gate: (any LaneGate)?, others: Int, queued: Int) {
         guard environment.budget.take(others: others, forQueued: queued) else { return beginNone(gate) }
         let begins = environment.workers.start {
             await LaneWorker(lane: self, environment: self.environment).run()
@@ -318,8 +319,14 @@ extension Lane: LaneGateUser {
     func connectionGranted() {
         let gate = state.withLock(\.rules.providerGate)
         let now = environment.clock.steady()
-        let (actions, workers) = state.withLock { ($0.machine.connectionGranted(at: now), $0.machine.workerCount) }
-        if actions.startWorkers == 1 { begin(gate, others: workers - 1) } else { gate?.giveBackConnection() }
+        let (actions, workers, queued) = state.withLock {
+            ($0.machine.connectionGranted(at: now), $0.machine.workerCount, $0.machine.queuedCount)
+        }
+        if actions.startWorkers == 1 {
+            begin(gate, others: workers - 1, queued: queued)
+        } else {
+            gate?.giveBackConnection()
+        }
         if let time = actions.wakeAt { wake(at: time, now) }
     }
 }
