@@ -186,9 +186,9 @@ struct JournalQueue: Sendable {
     /// When what is held is to be tried again.
     var nextRetry: SteadySeconds? { pending.values.compactMap { $0.hold?.retryAt }.min() }
 
-    /// With entries that somebody keeps from being committed for a while.
+    /// With entries that somebody keeps from being committed for a while, also while a round tries them once more.
     func stuckAccounts(at now: SteadySeconds) -> Set<AccountID> {
-        Set(pending.values.lazy.filter { $0.isStuck(at: now) }.map(\.batch.account))
+        Set(heldSince.lazy.filter { now - $0.value >= PendingEntries.patience }.map(\.key.account))
     }
 
     /// Everything that is left; nothing is taken from now on.
