@@ -15,6 +15,10 @@ import Testing
         mail A 127.0.0.1
         plain A 127.0.0.1
         null MX 0 .
+        six MX 10 mail6
+        mail6 AAAA ::1
+        both A 127.0.0.1
+        both AAAA ::1
 
         """
 
@@ -40,6 +44,23 @@ import Testing
         #expect(status["bounced"] == 2, "null MX and a domain that does not exist are final")
         #expect(try Set(sink.copies().keys) == ["a@one.example", "b@two.example", "c@plain.example"])
         #expect(status.credits.charged == 3 && status.credits.released == 2)
+    }
+
+    @Test(.timeLimit(.minutes(5))) func `mail goes over IPv6 where there is no other way`() async throws {
+        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard LoopbackPort.hasVersion6 else { return print("skipped: this machine has no address ::1") }
+        let directory = try TemporaryDirectory()
+        let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        // Nobody listens at 127.0.0.1, which is tried first.
+        let sink = try SinkProcess(directory, ["--host", "::1"])
+        let installation = try Installation(
+            directory: directory, route: nil, credits: 5,
+            serve: ["--dns", "127.0.0.1:\(dns.port)", "--smtp-port", "\(sink.port)", "--allow-private-destinations"])
+        let campaign = try installation.send(
+            subject: "Hello", text: "Hello",
+            recipients: #"{"email":"a@six.example"}"# + "\n" + #"{"email":"b@both.example"}"# + "\n")
+        #expect(try await installation.wait(for: campaign, seconds: 60)["delivered"] == 2)
+        #expect(try sink.copies() == ["a@six.example": 1, "b@both.example": 1])
     }
 
     @Test(.timeLimit(.minutes(5))) func `hosts on private addresses are not dialled`() async throws {

@@ -2,6 +2,12 @@ import Foundation
 
 /// Ports of 127.0.0.1 for programs that cannot choose one and say which.
 enum LoopbackPort {
+    /// Whether the machine has the address ::1.
+    static var hasVersion6: Bool {
+        let addresses = try? String(contentsOfFile: "/proc/net/if_inet6", encoding: .utf8)
+        return addresses?.contains(String(repeating: "0", count: 31) + "1") ?? false
+    }
+
     /// A port that nobody listened on a moment ago.
     static func free() throws -> Int {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
