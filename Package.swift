@@ -78,25 +78,33 @@ let package = Package(
             ]),
 
         // Floor 3: records.
-        .target(name: "CreditLedger", dependencies: ["Postgres", "MailTypes", crypto]),
-        .target(name: "Vault", dependencies: ["Postgres", "MailTypes", crypto]),
+        .target(
+            name: "CreditLedger", dependencies: ["Postgres", "MailTypes", crypto],
+            resources: [.embedInCode("Migrations")]),
+        .target(
+            name: "Vault", dependencies: ["Postgres", "MailTypes", crypto], resources: [.embedInCode("Migrations")]),
         .target(
             name: "TLSPolicies",
             dependencies: [
                 "CZlib", "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailTypes", nio, nioHTTP1, nioSSL,
                 httpClient,
             ]),
-        .target(name: "Identity", dependencies: ["Postgres", "MailTypes", crypto]),
-        .target(name: "Feedback", dependencies: ["Postgres", "Vault", "MailTypes"]),
+        .target(
+            name: "Identity", dependencies: ["Postgres", "MailTypes", crypto], resources: [.embedInCode("Migrations")]),
+        .target(
+            name: "Feedback", dependencies: ["Postgres", "Vault", "MailTypes"],
+            resources: [.embedInCode("Migrations")]),
         .target(
             name: "SendingDomains",
-            dependencies: ["Vault", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging]),
+            dependencies: ["Vault", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging],
+            resources: [.embedInCode("Migrations")]),
         .target(
             name: "Campaigns",
             dependencies: [
                 "SendingDomains", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailTypes", crypto,
                 logging,
-            ]),
+            ],
+            resources: [.embedInCode("Migrations")]),
 
         // Floor 4: use.
         .target(
@@ -177,6 +185,13 @@ let package = Package(
                 "MailTypes", nio,
                 nioPosix, nioHTTP1,
                 nioConcurrency, nioSSL, crypto, x509, asn1,
+            ]),
+        // The schemas of all rooms together.
+        .testTarget(
+            name: "SchemaTests",
+            dependencies: [
+                "TestSupport", "TestDatabases", "TestStores", "Campaigns", "SendingDomains", "CreditLedger", "Feedback",
+                "Identity", "Vault", "Postgres", "MailMessage", "MailTypes", crypto, logging,
             ]),
         .testTarget(
             name: "CreditLedgerTests",

@@ -1,0 +1,1 @@
+ALTER TABLE campaigns ADD COLUMN requires_tls boolean NOT NULL DEFAULT false
