@@ -52,5 +52,6 @@ package enum CampaignSchema {
         // Claims walk the campaigns that can have batches to claim, and of each the first batches that are due.
         Migration(version: 522, name: "claims look at what can be claimed", file: PackageResources._22_claims_sql),
         Migration(version: 523, name: "uploads in portions", file: PackageResources._23_uploads_sql),
+        Migration(version: 560, name: "purges by older nodes", file: PackageResources._60_older_purges_sql),
     ]
 }

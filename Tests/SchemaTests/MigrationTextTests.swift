@@ -41,6 +41,7 @@ struct MigrationTextTests {
         523: "f81cc41fc8dc1e42e577082079fd9f80f9dbf3b80b0f0b6ac0d2e753101c8cf4",
         530: "4b92fc0a317bb7fce52bcca3cee273b06b0ec7b33e675e5b9c2766ac541795c5",
         531: "97d0b6b93ce99b03fc7fafbe354791e8d87bfd76242224aa29efb7825115465d",
+        560: "d5ea7644a94cb1a1be2370f164ecab3352cda7ee60d5363ea7b17a626ae04327",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

@@ -24,13 +24,15 @@ package struct Stores: Sendable {
     ///   - migrations: of rooms above, beside those of the ledger, the suppressions and the campaigns.
     ///   - resultsFor: seconds for which outcomes can be read after the end of a campaign.
     ///   - trustsDomains: registered domains count as proven.
+    ///   - isIncluded: which migrations the records get; the schema of an older version has not all of them.
     package static func open(
-        adding migrations: [Migration] = [], resultsFor: Int = 0, trustsDomains: Bool = true
+        adding migrations: [Migration] = [], resultsFor: Int = 0, trustsDomains: Bool = true,
+        where isIncluded: (Migration) -> Bool = { _ in true }
     ) async throws -> Stores {
-        let records = try await TestDatabase.make(
-            migrations: CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
-                + Vault.recordsMigrations + SendingDomainsSchema.migrations + migrations,
-            logger: .silent)
+        let all =
+            CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + Vault.recordsMigrations
+            + SendingDomainsSchema.migrations + migrations
+        let records = try await TestDatabase.make(migrations: all.filter(isIncluded), logger: .silent)
         let vaultDatabase = try await TestDatabase.make(migrations: Vault.migrations, logger: .silent)
         let masterKey = MasterKey()
         let vault = Vault(pool: vaultDatabase.pool, records: records.pool, masterKey: masterKey)
