@@ -1,0 +1,1568 @@
+-- What the migrations have made of both databases. SchemaTests compares this file in each run and can write
+-- it, see docs/developing.md. Nothing reads it but people.
+
+-- The records
+
+CREATE FUNCTION public.adopt_leases(p_node text, p_seconds double precision) RETURNS TABLE(account_id bigint, campaign_id bigint, batch_no integer, epoch bigint)
+    LANGUAGE sql
+    SET enable_seqscan TO 'off'
+    AS $$
+    WITH held AS (
+        SELECT h.account_id, h.campaign_id, h.batch_no FROM batches h
+        WHERE h.lease_node = p_node AND h.state IN (1, 2, 4)
+        ORDER BY h.account_id, h.campaign_id, h.batch_no FOR NO KEY UPDATE)
+    UPDATE batches b
+    SET lease_until = clock_timestamp() + make_interval(secs => p_seconds), last_group = 0
+    FROM held
+    WHERE (b.account_id, b.campaign_id, b.batch_no) = (held.account_id, held.campaign_id, held.batch_no)
+    RETURNING b.account_id, b.campaign_id, b.batch_no, b.epoch
+$$;
+
+CREATE FUNCTION public.append_journal(p_node text, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[], p_group bigint[], p_sealed bytea[], p_delivered integer[], p_bounced integer[], p_expired integer[], p_suppressed integer[], p_invalid integer[], p_cancelled integer[], p_in_doubt integer[], p_deferred integer[], p_resent integer[]) RETURNS TABLE(place integer, standing smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    v_campaign record;
+    v_group integer;
+    v_applied integer[] := '{}';
+BEGIN
+    FOR v_campaign IN
+        SELECT DISTINCT p_account[n] AS account_id, p_campaign[n] AS campaign_id
+        FROM generate_subscripts(p_account, 1) AS n
+        WHERE p_delivered[n] <> 0 OR p_bounced[n] <> 0 OR p_expired[n] <> 0 OR p_suppressed[n] <> 0
+            OR p_invalid[n] <> 0 OR p_cancelled[n] <> 0 OR p_in_doubt[n] <> 0 OR p_deferred[n] <> 0
+            OR p_resent[n] <> 0
+        ORDER BY 1, 2
+    LOOP
+        PERFORM FROM campaigns c
+        WHERE c.account_id = v_campaign.account_id AND c.campaign_id = v_campaign.campaign_id
+        FOR NO KEY UPDATE;
+    END LOOP;
+
+    FOR v_group IN
+        SELECT n FROM generate_subscripts(p_account, 1) AS n ORDER BY p_account[n], p_campaign[n], p_batch[n]
+    LOOP
+        place := v_group;
+        UPDATE batches b
+        SET finished = b.finished + p_delivered[v_group] + p_bounced[v_group] + p_expired[v_group]
+                + p_suppressed[v_group] + p_invalid[v_group] + p_cancelled[v_group] + p_in_doubt[v_group],
+            delivered = b.delivered + p_delivered[v_group],
+            deferred = b.deferred + p_deferred[v_group],
+            last_group = p_group[v_group]
+        WHERE b.account_id = p_account[v_group] AND b.campaign_id = p_campaign[v_group]
+            AND b.batch_no = p_batch[v_group] AND b.epoch = p_epoch[v_group] AND b.lease_node = p_node
+            AND b.lease_until > clock_timestamp() AND b.state IN (1, 2, 4)
+            AND b.last_group < p_group[v_group] AND octet_length(p_sealed[v_group]) > 0
+        RETURNING b.state INTO standing;
+        IF FOUND THEN
+            v_applied := v_applied || v_group;
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        -- Nothing to apply: applied before, or empty, or the lease was lost.
+        SELECT b.state INTO standing FROM batches b
+        WHERE b.account_id = p_account[v_group] AND b.campaign_id = p_campaign[v_group]
+            AND b.batch_no = p_batch[v_group] AND b.epoch = p_epoch[v_group] AND b.lease_node = p_node
+            AND b.lease_until > clock_timestamp() AND b.state IN (1, 2, 4);
+        IF FOUND THEN RETURN NEXT; END IF;
+    END LOOP;
+
+    INSERT INTO journal (account_id, campaign_id, batch_no, epoch, sealed)
+    SELECT p_account[n], p_campaign[n], p_batch[n], p_epoch[n], p_sealed[n] FROM unnest(v_applied) AS n;
+
+    FOR v_campaign IN
+        SELECT p_account[n] AS account_id, p_campaign[n] AS campaign_id,
+            sum(p_delivered[n]) AS delivered, sum(p_bounced[n]) AS bounced, sum(p_expired[n]) AS expired,
+            sum(p_suppressed[n]) AS suppressed, sum(p_invalid[n]) AS invalid,
+            sum(p_cancelled[n]) AS cancelled, sum(p_in_doubt[n]) AS in_doubt,
+            sum(p_deferred[n]) AS deferred, sum(p_resent[n]) AS resent
+        FROM unnest(v_applied) AS n
+        WHERE p_delivered[n] <> 0 OR p_bounced[n] <> 0 OR p_expired[n] <> 0 OR p_suppressed[n] <> 0
+            OR p_invalid[n] <> 0 OR p_cancelled[n] <> 0 OR p_in_doubt[n] <> 0 OR p_deferred[n] <> 0
+            OR p_resent[n] <> 0
+        GROUP BY 1, 2
+    LOOP
+        UPDATE campaigns c
+        SET delivered = c.delivered + v_campaign.delivered, bounced = c.bounced + v_campaign.bounced,
+            expired = c.expired + v_campaign.expired, suppressed = c.suppressed + v_campaign.suppressed,
+            invalid = c.invalid + v_campaign.invalid, cancelled = c.cancelled + v_campaign.cancelled,
+            in_doubt = c.in_doubt + v_campaign.in_doubt, deferred = c.deferred + v_campaign.deferred,
+            in_doubt_resent = c.in_doubt_resent + v_campaign.resent
+        WHERE c.account_id = v_campaign.account_id AND c.campaign_id = v_campaign.campaign_id;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION public.begin_campaigns(p_account bigint[], p_campaign bigint[]) RETURNS TABLE(place integer)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_campaign record;
+BEGIN
+    FOR v_campaign IN
+        SELECT c.account_id, c.campaign_id FROM campaigns c
+        WHERE (c.account_id, c.campaign_id) IN (SELECT * FROM unnest(p_account, p_campaign))
+            AND c.state IN ('queued', 'scheduled')
+        ORDER BY c.account_id, c.campaign_id
+        FOR NO KEY UPDATE SKIP LOCKED
+    LOOP
+        UPDATE campaigns c SET state = 'sending', started_at = clock_timestamp()
+        WHERE c.account_id = v_campaign.account_id AND c.campaign_id = v_campaign.campaign_id;
+        PERFORM pg_notify('sluice_progress', v_campaign.account_id || '/' || v_campaign.campaign_id);
+    END LOOP;
+    RETURN QUERY
+        SELECT n FROM generate_subscripts(p_account, 1) AS n
+        JOIN campaigns c ON c.account_id = p_account[n] AND c.campaign_id = p_campaign[n]
+        WHERE c.state IN ('queued', 'scheduled', 'paused');
+END $$;
+
+CREATE FUNCTION public.claim_batches(p_node text, p_seconds double precision, p_limit integer, p_waiting bigint[]) RETURNS TABLE(account_id bigint, campaign_id bigint, batch_no integer, epoch bigint, state smallint, attempt integer)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_accounts bigint[];
+    v_filled bigint[];
+    v_left integer := p_limit;
+    v_share integer;
+    v_count integer;
+    v_next timestamptz;
+    -- Once for each look: no index is searched by a function that has another value for each row.
+    v_now timestamptz;
+BEGIN
+    SELECT array_agg(q.account_id) INTO v_accounts
+    FROM (
+        SELECT a.account_id FROM account_queue a
+        WHERE a.next_due <= clock_timestamp() AND a.account_id <> ALL (p_waiting)
+        ORDER BY a.served_at, a.account_id LIMIT p_limit FOR UPDATE SKIP LOCKED) q;
+
+    WHILE v_left > 0 AND cardinality(v_accounts) > 0 LOOP
+        v_filled := '{}';
+        FOR place IN 1 .. cardinality(v_accounts) LOOP
+            EXIT WHEN v_left = 0;
+            v_now := clock_timestamp();
+            v_share := ceil(v_left::numeric / (cardinality(v_accounts) - place + 1));
+            RETURN QUERY
+                WITH active AS (
+                    SELECT b.campaign_id, count(*) AS batches FROM batches b
+                    WHERE b.account_id = v_accounts[place] AND b.lease_node IS NOT NULL
+                        AND b.lease_until > v_now
+                    GROUP BY b.campaign_id),
+                ranked AS (
+                    SELECT f.campaign_id, f.batch_no, f.due_at,
+                        coalesce(active.batches, 0)
+                            + row_number() OVER (PARTITION BY f.campaign_id ORDER BY f.due_at, f.batch_no)
+                            AS turn
+                    FROM campaigns c
+                    CROSS JOIN LATERAL (
+                        SELECT b.campaign_id, b.batch_no, b.due_at FROM batches b
+                        WHERE b.account_id = v_accounts[place] AND b.campaign_id = c.campaign_id
+                            AND b.state IN (1, 4) AND b.due_at <= v_now
+                            AND (b.lease_until IS NULL OR b.lease_until <= v_now)
+                        ORDER BY b.due_at, b.batch_no
+                        LIMIT CASE
+                            WHEN c.rate_per_hour IS NULL OR c.state = 'cancelled'
+                                OR c.expires_at <= v_now THEN v_share
+                            ELSE 1 END) f
+                    LEFT JOIN active ON active.campaign_id = f.campaign_id
+                    WHERE c.account_id = v_accounts[place] AND c.purged_at IS NULL
+                        AND c.results_until IS NULL AND c.state <> 'draft'
+                        AND (c.state = 'cancelled' OR c.state IN ('scheduled', 'queued', 'sending')
+                            AND claimable_at(c.account_id, c.campaign_id, c.expires_at)
+                                <= v_now)),
+                picked AS (
+                    SELECT b.campaign_id, b.batch_no
+                    FROM ranked r
+                    JOIN batches b ON b.account_id = v_accounts[place] AND b.campaign_id = r.campaign_id
+                        AND b.batch_no = r.batch_no
+                    WHERE b.state IN (1, 4) AND b.due_at <= v_now
+                        AND (b.lease_until IS NULL OR b.lease_until <= v_now)
+                    ORDER BY r.turn, r.due_at, r.campaign_id, r.batch_no
+                    LIMIT v_share
+                    FOR NO KEY UPDATE OF b SKIP LOCKED),
+                leased AS (
+                    UPDATE batches b
+                    SET lease_node = p_node,
+                        lease_until = clock_timestamp() + make_interval(secs => p_seconds),
+                        epoch = b.epoch + 1, last_group = 0
+                    FROM picked
+                    WHERE b.account_id = v_accounts[place] AND b.campaign_id = picked.campaign_id
+                        AND b.batch_no = picked.batch_no
+                    RETURNING b.account_id, b.campaign_id, b.batch_no, b.epoch, b.state, b.attempt,
+                        b.recipients - b.finished AS mails),
+                paced AS (
+                    INSERT INTO campaign_paces (account_id, campaign_id, free_at)
+                    SELECT l.account_id, l.campaign_id,
+                        clock_timestamp() + make_interval(secs => l.mails * 3600.0 / c.rate_per_hour)
+                    FROM leased l
+                    JOIN campaigns c ON c.account_id = l.account_id AND c.campaign_id = l.campaign_id
+                    WHERE c.rate_per_hour IS NOT NULL AND l.state = 1 AND c.expires_at > clock_timestamp()
+                    ON CONFLICT ON CONSTRAINT campaign_paces_pkey DO UPDATE SET free_at = excluded.free_at)
+                SELECT l.account_id, l.campaign_id, l.batch_no, l.epoch, l.state, l.attempt FROM leased l;
+            GET DIAGNOSTICS v_count = ROW_COUNT;
+            v_left := v_left - v_count;
+            IF v_count = v_share THEN
+                v_filled := v_filled || v_accounts[place];
+                UPDATE account_queue q SET served_at = clock_timestamp()
+                WHERE q.account_id = v_accounts[place];
+            ELSE
+                -- Nothing more is due now: when is something again, counting leases that may run out, orders
+                -- that may end, and paces?
+                WITH leased AS MATERIALIZED (
+                    SELECT b.campaign_id, min(greatest(b.due_at, b.lease_until)) AS ends_at FROM batches b
+                    WHERE b.account_id = v_accounts[place] AND b.lease_node IS NOT NULL AND b.state IN (1, 4)
+                    GROUP BY b.campaign_id)
+                SELECT min(CASE WHEN c.state = 'cancelled' THEN n.due_at
+                    ELSE greatest(n.due_at, claimable_at(c.account_id, c.campaign_id, c.expires_at)) END)
+                INTO v_next
+                FROM campaigns c
+                LEFT JOIN leased l ON l.campaign_id = c.campaign_id
+                CROSS JOIN LATERAL (
+                    SELECT least(l.ends_at, (
+                        SELECT b.due_at FROM batches b
+                        WHERE b.account_id = v_accounts[place] AND b.campaign_id = c.campaign_id
+                            AND b.state IN (1, 4) AND b.lease_node IS NULL
+                        ORDER BY b.due_at LIMIT 1)) AS due_at) n
+                WHERE c.account_id = v_accounts[place] AND c.purged_at IS NULL AND c.results_until IS NULL
+                    AND c.state <> 'draft' AND c.state <> 'paused' AND n.due_at IS NOT NULL;
+                IF v_next IS NULL THEN
+                    DELETE FROM account_queue q WHERE q.account_id = v_accounts[place];
+                ELSE
+                    UPDATE account_queue q SET next_due = v_next, served_at = clock_timestamp()
+                    WHERE q.account_id = v_accounts[place];
+                END IF;
+            END IF;
+        END LOOP;
+        v_accounts := v_filled;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION public.claim_expired(p_node text, p_seconds double precision, p_limit integer, p_accounts bigint[]) RETURNS TABLE(account_id bigint, campaign_id bigint, batch_no integer, epoch bigint, state smallint, attempt integer)
+    LANGUAGE sql
+    SET enable_seqscan TO 'off'
+    AS $$
+    WITH picked AS (
+        SELECT b.account_id, b.campaign_id, b.batch_no
+        FROM campaigns c
+        JOIN batches b ON b.account_id = c.account_id AND b.campaign_id = c.campaign_id
+        WHERE c.account_id = ANY (p_accounts) AND c.purged_at IS NULL AND c.results_until IS NULL
+            AND c.state <> 'draft'
+            AND c.state IN ('scheduled', 'queued', 'sending') AND c.expires_at <= (SELECT clock_timestamp())
+            AND b.state IN (1, 4) AND b.due_at <= (SELECT clock_timestamp())
+            AND (b.lease_until IS NULL OR b.lease_until <= (SELECT clock_timestamp()))
+        ORDER BY b.account_id, b.campaign_id, b.batch_no LIMIT p_limit
+        FOR NO KEY UPDATE OF b SKIP LOCKED)
+    UPDATE batches b
+    SET lease_node = p_node, lease_until = clock_timestamp() + make_interval(secs => p_seconds),
+        epoch = b.epoch + 1, last_group = 0
+    FROM picked
+    WHERE b.account_id = picked.account_id AND b.campaign_id = picked.campaign_id
+        AND b.batch_no = picked.batch_no
+    RETURNING b.account_id, b.campaign_id, b.batch_no, b.epoch, b.state, b.attempt
+$$;
+
+CREATE FUNCTION public.claimable_at(p_account bigint, p_campaign bigint, p_expires timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT least(p_expires, greatest(
+        (SELECT p.free_at FROM campaign_paces p
+            WHERE p.account_id = p_account AND p.campaign_id = p_campaign),
+        (SELECT max(coalesce(o.ends_at, 'infinity')) FROM operator_orders o
+            WHERE o.account_id = p_account AND o.campaign_id IN (0, p_campaign)),
+        '-infinity'))
+$$;
+
+CREATE FUNCTION public.commit_journal(p_node text, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[], p_group bigint[], p_begins boolean[], p_moves boolean[], p_waits boolean[], p_patience integer, p_sealed bytea[], p_delivered integer[], p_bounced integer[], p_expired integer[], p_suppressed integer[], p_invalid integer[], p_cancelled integer[], p_in_doubt integer[], p_deferred integer[], p_resent integer[]) RETURNS TABLE(place integer, answer text, standing smallint)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    v_account bigint;
+    v_campaign bigint;
+    v_is_free boolean;
+    v_until timestamptz := clock_timestamp() + make_interval(secs => p_patience / 1000.0);
+    v_left integer;
+    v_row record;
+    v_applied integer[] := '{}';
+BEGIN
+    FOR place IN
+        SELECT n FROM generate_subscripts(p_account, 1) AS n ORDER BY p_account[n], p_campaign[n], p_batch[n]
+    LOOP
+        IF p_moves[place]
+            AND (v_account IS DISTINCT FROM p_account[place] OR v_campaign <> p_campaign[place]) THEN
+            v_account := p_account[place];
+            v_campaign := p_campaign[place];
+            PERFORM FROM campaigns c WHERE c.account_id = v_account AND c.campaign_id = v_campaign
+            FOR NO KEY UPDATE SKIP LOCKED;
+            v_is_free := FOUND;
+            v_left := floor(extract(epoch FROM v_until - clock_timestamp()) * 1000);
+            IF NOT v_is_free AND p_waits[place] AND v_left > 0 THEN
+                BEGIN
+                    PERFORM set_config('lock_timeout', v_left::text, true);
+                    PERFORM FROM campaigns c WHERE c.account_id = v_account AND c.campaign_id = v_campaign
+                    FOR NO KEY UPDATE;
+                    v_is_free := FOUND;
+                EXCEPTION WHEN lock_not_available THEN
+                    v_is_free := false;
+                END;
+            END IF;
+        END IF;
+        IF v_is_free OR NOT p_moves[place] THEN
+            UPDATE batches b
+            SET finished = b.finished + p_delivered[place] + p_bounced[place] + p_expired[place]
+                    + p_suppressed[place] + p_invalid[place] + p_cancelled[place] + p_in_doubt[place],
+                delivered = b.delivered + p_delivered[place],
+                deferred = b.deferred + p_deferred[place],
+                last_group = p_group[place]
+            FROM (
+                SELECT FROM batches l
+                WHERE l.account_id = p_account[place] AND l.campaign_id = p_campaign[place]
+                    AND l.batch_no = p_batch[place]
+                FOR NO KEY UPDATE SKIP LOCKED) AS unlocked
+            WHERE b.account_id = p_account[place] AND b.campaign_id = p_campaign[place]
+                AND b.batch_no = p_batch[place] AND b.epoch = p_epoch[place] AND b.lease_node = p_node
+                AND b.state IN (1, 2, 4) AND (NOT p_begins[place] OR b.lease_until > clock_timestamp())
+                AND b.last_group < p_group[place] AND octet_length(p_sealed[place]) > 0
+            RETURNING b.state INTO standing;
+            IF FOUND THEN
+                v_applied := v_applied || place;
+                answer := 'applied';
+                RETURN NEXT;
+                CONTINUE;
+            END IF;
+        END IF;
+        -- Why not?
+        SELECT b.state, CASE
+            WHEN b.last_group >= p_group[place] OR octet_length(p_sealed[place]) = 0 THEN 'repeated'
+            WHEN p_begins[place] AND b.lease_until <= clock_timestamp() THEN 'overdue'
+            ELSE 'locked' END
+        INTO standing, answer
+        FROM batches b
+        WHERE b.account_id = p_account[place] AND b.campaign_id = p_campaign[place]
+            AND b.batch_no = p_batch[place] AND b.epoch = p_epoch[place] AND b.lease_node = p_node
+            AND b.state IN (1, 2, 4);
+        IF NOT FOUND THEN answer := 'lost'; END IF;
+        RETURN NEXT;
+    END LOOP;
+
+    INSERT INTO journal (account_id, campaign_id, batch_no, epoch, sealed)
+    SELECT p_account[n], p_campaign[n], p_batch[n], p_epoch[n], p_sealed[n] FROM unnest(v_applied) AS n;
+
+    FOR v_row IN
+        SELECT p_account[n] AS account_id, p_campaign[n] AS campaign_id,
+            sum(p_delivered[n]) AS delivered, sum(p_bounced[n]) AS bounced, sum(p_expired[n]) AS expired,
+            sum(p_suppressed[n]) AS suppressed, sum(p_invalid[n]) AS invalid,
+            sum(p_cancelled[n]) AS cancelled, sum(p_in_doubt[n]) AS in_doubt,
+            sum(p_deferred[n]) AS deferred, sum(p_resent[n]) AS resent
+        FROM unnest(v_applied) AS n WHERE p_moves[n]
+        GROUP BY 1, 2
+    LOOP
+        UPDATE campaigns c
+        SET delivered = c.delivered + v_row.delivered, bounced = c.bounced + v_row.bounced,
+            expired = c.expired + v_row.expired, suppressed = c.suppressed + v_row.suppressed,
+            invalid = c.invalid + v_row.invalid, cancelled = c.cancelled + v_row.cancelled,
+            in_doubt = c.in_doubt + v_row.in_doubt, deferred = c.deferred + v_row.deferred,
+            in_doubt_resent = c.in_doubt_resent + v_row.resent
+        WHERE c.account_id = v_row.account_id AND c.campaign_id = v_row.campaign_id;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION public.enqueue_account(p_account bigint, p_due timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    AS $$
+    INSERT INTO account_queue AS q (account_id, next_due) VALUES (p_account, p_due)
+    ON CONFLICT (account_id) DO UPDATE SET next_due = excluded.next_due WHERE q.next_due > excluded.next_due
+$$;
+
+CREATE FUNCTION public.extend_leases(p_node text, p_seconds double precision, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[]) RETURNS TABLE(place integer, is_locked boolean)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+    FOR place IN SELECT n FROM generate_subscripts(p_account, 1) AS n LOOP
+        PERFORM FROM batches b
+        WHERE b.account_id = p_account[place] AND b.campaign_id = p_campaign[place]
+            AND b.batch_no = p_batch[place] AND b.epoch = p_epoch[place] AND b.lease_node = p_node
+            AND b.state IN (1, 2, 4)
+        FOR NO KEY UPDATE SKIP LOCKED;
+        is_locked := NOT FOUND;
+        IF FOUND THEN
+            UPDATE batches b SET lease_until = clock_timestamp() + make_interval(secs => p_seconds)
+            WHERE b.account_id = p_account[place] AND b.campaign_id = p_campaign[place]
+                AND b.batch_no = p_batch[place];
+            RETURN NEXT;
+        ELSE
+            PERFORM FROM batches b
+            WHERE b.account_id = p_account[place] AND b.campaign_id = p_campaign[place]
+                AND b.batch_no = p_batch[place] AND b.epoch = p_epoch[place] AND b.lease_node = p_node
+                AND b.state IN (1, 2, 4);
+            IF FOUND THEN RETURN NEXT; END IF;
+        END IF;
+    END LOOP;
+    UPDATE nodes SET seen_at = clock_timestamp() WHERE node = p_node;
+END $$;
+
+CREATE FUNCTION public.free_leases(p_node text) RETURNS void
+    LANGUAGE sql
+    SET enable_seqscan TO 'off'
+    AS $$
+    WITH held AS (
+        SELECT h.account_id, h.campaign_id, h.batch_no FROM batches h WHERE h.lease_node = p_node
+        ORDER BY h.account_id, h.campaign_id, h.batch_no FOR NO KEY UPDATE),
+    freed AS (
+        UPDATE batches b SET lease_node = NULL, lease_until = NULL
+        FROM held
+        WHERE (b.account_id, b.campaign_id, b.batch_no) = (held.account_id, held.campaign_id, held.batch_no)
+        RETURNING b.account_id)
+    SELECT enqueue_account(account_id, clock_timestamp())
+    FROM (SELECT DISTINCT account_id FROM freed ORDER BY account_id) AS accounts
+$$;
+
+CREATE FUNCTION public.give_back(p_node text, p_seconds double precision, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[]) RETURNS void
+    LANGUAGE sql
+    SET enable_seqscan TO 'off'
+    AS $$
+    WITH leased AS (
+        SELECT b.account_id, b.campaign_id, b.batch_no
+        FROM unnest(p_account, p_campaign, p_batch, p_epoch) AS g (account_id, campaign_id, batch_no, epoch)
+        JOIN batches b USING (account_id, campaign_id, batch_no)
+        WHERE b.epoch = g.epoch AND b.lease_node = p_node AND b.state IN (1, 2, 4)
+        ORDER BY b.account_id, b.campaign_id, b.batch_no FOR NO KEY UPDATE OF b SKIP LOCKED),
+    freed AS (
+        UPDATE batches b
+        SET lease_node = NULL, lease_until = NULL,
+            due_at = clock_timestamp() + make_interval(secs => p_seconds)
+        FROM leased
+        WHERE (b.account_id, b.campaign_id, b.batch_no)
+            = (leased.account_id, leased.campaign_id, leased.batch_no)
+        RETURNING b.account_id)
+    SELECT enqueue_account(account_id, clock_timestamp() + make_interval(secs => p_seconds))
+    FROM (SELECT DISTINCT account_id FROM freed ORDER BY account_id) AS accounts
+$$;
+
+CREATE FUNCTION public.heartbeat(p_node text, p_seconds double precision) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE nodes SET seen_at = clock_timestamp() WHERE node = p_node;
+    RETURN (SELECT count(*) FROM nodes WHERE seen_at > clock_timestamp() - make_interval(secs => p_seconds));
+END $$;
+
+CREATE FUNCTION public.heartbeat(p_node text, p_seconds double precision, p_pools text[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE nodes SET seen_at = clock_timestamp(), pools = p_pools WHERE node = p_node;
+    RETURN (SELECT count(*) FROM nodes WHERE seen_at > clock_timestamp() - make_interval(secs => p_seconds));
+END $$;
+
+CREATE FUNCTION public.lease_site_tokens(p_site text, p_rate double precision, p_burst double precision, p_wanted integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_tokens double precision;
+    v_granted integer;
+BEGIN
+    INSERT INTO site_tokens (site, tokens, refilled_at) VALUES (p_site, p_burst, clock_timestamp())
+    ON CONFLICT DO NOTHING;
+    SELECT least(p_burst, t.tokens
+        + greatest(0, extract(epoch FROM clock_timestamp() - t.refilled_at)) * p_rate)
+    INTO v_tokens FROM site_tokens t WHERE t.site = p_site FOR UPDATE;
+    v_granted := greatest(0, least(p_wanted, floor(v_tokens)::integer));
+    UPDATE site_tokens t SET tokens = v_tokens - v_granted, refilled_at = clock_timestamp()
+    WHERE t.site = p_site;
+    RETURN v_granted;
+END $$;
+
+CREATE FUNCTION public.ledger_check_account() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NEW.entry_count < OLD.entry_count OR NOT EXISTS (
+        SELECT FROM ledger_entries e
+        WHERE e.account_id = NEW.account_id AND e.entry_no = NEW.entry_count
+            AND e.posted_after = NEW.posted AND e.held_after = NEW.held AND e.chain = NEW.chain_head) THEN
+        RAISE EXCEPTION 'credits move only with a ledger entry' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION public.ledger_check_entry() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    posted bigint := 0;
+    held bigint := 0;
+BEGIN
+    IF NEW.entry_no > 1 THEN
+        SELECT e.posted_after, e.held_after INTO posted, held FROM ledger_entries e
+            WHERE e.account_id = NEW.account_id AND e.entry_no = NEW.entry_no - 1;
+    END IF;
+    IF (NEW.posted_before, NEW.held_before) IS DISTINCT FROM (posted, held) OR NOT EXISTS (
+        SELECT FROM accounts a WHERE a.account_id = NEW.account_id AND a.entry_count >= NEW.entry_no) THEN
+        RAISE EXCEPTION 'a ledger entry must continue the one before it'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION public.ledger_check_hold() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.state <> 'open' THEN
+            RAISE EXCEPTION 'a hold begins open' USING ERRCODE = 'restrict_violation';
+        END IF;
+    ELSIF OLD.state <> 'open' OR NEW.state <> 'resolved'
+        OR (NEW.account_id, NEW.campaign_id, NEW.batch_no, NEW.amount, NEW.created_at)
+            IS DISTINCT FROM (OLD.account_id, OLD.campaign_id, OLD.batch_no, OLD.amount, OLD.created_at) THEN
+        RAISE EXCEPTION 'a hold resolves once and changes in no other way'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION public.ledger_lock(account bigint, campaign bigint, batches integer[], key text, OUT posted bigint, OUT held bigint, OUT credit_limit bigint, OUT entry_count bigint, OUT chain_head bytea, OUT read_at timestamp with time zone, OUT prior_entry bigint, OUT hold_batches integer[], OUT hold_amounts bigint[], OUT hold_open boolean[]) RETURNS SETOF record
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    SELECT a.posted, a.held, a.credit_limit, a.entry_count, a.chain_head
+        INTO posted, held, credit_limit, entry_count, chain_head
+        FROM accounts a WHERE a.account_id = account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN RETURN; END IF;
+    read_at := clock_timestamp();
+    IF key IS NOT NULL THEN
+        SELECT e.entry_no INTO prior_entry FROM ledger_entries e
+            WHERE e.account_id = account AND e.idempotency_key = key;
+    END IF;
+    IF cardinality(batches) > 0 THEN
+        SELECT array_agg(h.batch_no ORDER BY h.batch_no), array_agg(h.amount ORDER BY h.batch_no),
+                array_agg(h.state = 'open' ORDER BY h.batch_no)
+            INTO hold_batches, hold_amounts, hold_open
+            FROM holds h
+            WHERE h.account_id = account AND h.campaign_id = campaign AND h.batch_no = ANY (batches);
+    END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION public.ledger_refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION '% on % is refused: the ledger is append-only', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE FUNCTION public.purge_newer_data() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    DELETE FROM campaign_answers a WHERE a.account_id = NEW.account_id AND a.campaign_id = NEW.campaign_id;
+    DELETE FROM uploads u WHERE u.account_id = NEW.account_id AND u.campaign_id = NEW.campaign_id;
+    UPDATE campaign_blocks b SET text = ''
+    WHERE b.account_id = NEW.account_id AND b.campaign_id = NEW.campaign_id AND b.text <> '';
+    NEW.pause_reason := NULL;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION public.recall_awaiting() RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    v_accounts bigint[];
+BEGIN
+    WITH waiting AS (
+        SELECT b.account_id, b.campaign_id, b.batch_no FROM batches b
+        WHERE b.awaits_resume AND b.state IN (1, 2) AND b.due_at > clock_timestamp() AND b.lease_node IS NULL
+        ORDER BY b.account_id, b.campaign_id, b.batch_no FOR NO KEY UPDATE SKIP LOCKED),
+    recalled AS (
+        UPDATE batches b SET due_at = clock_timestamp() FROM waiting w
+        WHERE b.account_id = w.account_id AND b.campaign_id = w.campaign_id AND b.batch_no = w.batch_no
+        RETURNING b.account_id)
+    SELECT array_agg(DISTINCT recalled.account_id ORDER BY recalled.account_id) INTO v_accounts FROM recalled;
+    PERFORM enqueue_account(a, clock_timestamp()) FROM unnest(v_accounts) AS a;
+END $$;
+
+CREATE FUNCTION public.renew_leases(p_node text, p_seconds double precision, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[]) RETURNS TABLE(place integer)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+    FOR place IN
+        SELECT n FROM generate_subscripts(p_account, 1) AS n ORDER BY p_account[n], p_campaign[n], p_batch[n]
+    LOOP
+        UPDATE batches b SET lease_until = clock_timestamp() + make_interval(secs => p_seconds)
+        WHERE b.account_id = p_account[place] AND b.campaign_id = p_campaign[place]
+            AND b.batch_no = p_batch[place] AND b.epoch = p_epoch[place] AND b.lease_node = p_node
+            AND b.lease_until > clock_timestamp() AND b.state IN (1, 2, 4);
+        IF FOUND THEN RETURN NEXT; END IF;
+    END LOOP;
+    UPDATE nodes SET seen_at = clock_timestamp() WHERE node = p_node;
+END $$;
+
+CREATE FUNCTION public.start_campaigns(p_account bigint[], p_campaign bigint[]) RETURNS void
+    LANGUAGE sql
+    AS $$ SELECT begin_campaigns(p_account, p_campaign) $$;
+
+CREATE FUNCTION public.take_over_leases(p_node text, p_seconds double precision) RETURNS TABLE(account_id bigint, campaign_id bigint, batch_no integer, epoch bigint)
+    LANGUAGE sql
+    SET enable_seqscan TO 'off'
+    AS $$
+    WITH held AS (
+        SELECT h.account_id, h.campaign_id, h.batch_no FROM batches h
+        WHERE h.lease_node = p_node AND h.state IN (1, 2, 4)
+        ORDER BY h.account_id, h.campaign_id, h.batch_no FOR NO KEY UPDATE)
+    UPDATE batches b
+    SET lease_until = clock_timestamp() + make_interval(secs => p_seconds), last_group = 0, epoch = b.epoch + 1
+    FROM held
+    WHERE (b.account_id, b.campaign_id, b.batch_no) = (held.account_id, held.campaign_id, held.batch_no)
+    RETURNING b.account_id, b.campaign_id, b.batch_no, b.epoch
+$$;
+
+CREATE TABLE public.account_key_checks (
+    account_id bigint NOT NULL,
+    check_value bytea,
+    CONSTRAINT account_key_checks_check_value_check CHECK ((octet_length(check_value) = 16))
+);
+
+CREATE TABLE public.account_names (
+    name text NOT NULL,
+    account_id bigint NOT NULL,
+    CONSTRAINT account_names_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
+);
+
+ALTER TABLE public.account_names ALTER COLUMN account_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.account_names_account_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.account_queue (
+    account_id bigint NOT NULL,
+    next_due timestamp with time zone NOT NULL,
+    served_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.account_shaping (
+    account_id bigint NOT NULL,
+    weight integer DEFAULT 1 NOT NULL,
+    rate double precision,
+    pool text,
+    campaign_pools text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT account_shaping_pool_check CHECK ((pool <> ''::text)),
+    CONSTRAINT account_shaping_rate_check CHECK ((rate > (0)::double precision)),
+    CONSTRAINT account_shaping_weight_check CHECK (((weight >= 1) AND (weight <= 1000)))
+);
+
+CREATE TABLE public.accounts (
+    account_id bigint NOT NULL,
+    name text NOT NULL,
+    posted bigint DEFAULT 0 NOT NULL,
+    held bigint DEFAULT 0 NOT NULL,
+    credit_limit bigint DEFAULT 0 NOT NULL,
+    entry_count bigint DEFAULT 0 NOT NULL,
+    chain_head bytea DEFAULT '\x'::bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT accounts_account_id_check CHECK ((account_id > 0)),
+    CONSTRAINT accounts_bounds CHECK ((((posted >= '-2305843009213693952'::bigint) AND (posted <= '2305843009213693952'::bigint)) AND ((held >= 0) AND (held <= '2305843009213693952'::bigint)) AND ((credit_limit >= 0) AND (credit_limit <= '2305843009213693952'::bigint)) AND (entry_count >= 0))),
+    CONSTRAINT accounts_within_limit CHECK (((posted - held) >= (- credit_limit)))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.api_key_hashes (
+    key_hash bytea NOT NULL,
+    account_id bigint NOT NULL,
+    key_id bigint NOT NULL,
+    CONSTRAINT api_key_hashes_key_hash_check CHECK ((octet_length(key_hash) = 32))
+);
+
+ALTER TABLE public.api_key_hashes ALTER COLUMN key_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.api_key_hashes_key_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.api_keys (
+    account_id bigint NOT NULL,
+    key_id bigint NOT NULL,
+    name text NOT NULL,
+    mode text NOT NULL,
+    display_prefix text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_keys_display_prefix_check CHECK ((char_length(display_prefix) = 12)),
+    CONSTRAINT api_keys_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'test'::text]))),
+    CONSTRAINT api_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100)))
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.batch_recipients (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    batch_no integer NOT NULL,
+    sealed bytea NOT NULL
+);
+ALTER TABLE ONLY public.batch_recipients ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
+CREATE TABLE public.batch_results (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    batch_no integer NOT NULL,
+    sealed bytea NOT NULL
+);
+ALTER TABLE ONLY public.batch_results ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
+CREATE TABLE public.batches (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    batch_no integer NOT NULL,
+    state smallint DEFAULT 0 NOT NULL,
+    recipients integer NOT NULL,
+    finished integer DEFAULT 0 NOT NULL,
+    delivered integer DEFAULT 0 NOT NULL,
+    deferred integer DEFAULT 0 NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone,
+    lease_node text,
+    lease_until timestamp with time zone,
+    epoch bigint DEFAULT 0 NOT NULL,
+    last_group bigint DEFAULT 0 NOT NULL,
+    awaits_resume boolean DEFAULT false NOT NULL,
+    latest_due_at timestamp with time zone,
+    hold_no integer,
+    CONSTRAINT batches_batch_no_check CHECK ((batch_no >= 1)),
+    CONSTRAINT batches_check CHECK (((delivered >= 0) AND (delivered <= finished) AND (deferred >= 0) AND ((finished + deferred) <= recipients))),
+    CONSTRAINT batches_recipients_check CHECK ((recipients >= 0)),
+    CONSTRAINT batches_state_check CHECK (((state >= 0) AND (state <= 5)))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.campaign_answers (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    answers double precision NOT NULL,
+    blocks double precision NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.campaign_blocks (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    code integer NOT NULL,
+    enhanced text NOT NULL,
+    text text NOT NULL,
+    count bigint NOT NULL,
+    first_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    last_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE public.campaign_content (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    sealed bytea NOT NULL,
+    lacking bytea
+);
+ALTER TABLE ONLY public.campaign_content ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
+CREATE TABLE public.campaign_paces (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    free_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.campaigns (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    state text DEFAULT 'draft'::text NOT NULL,
+    from_domain text NOT NULL,
+    in_doubt_policy text DEFAULT 'resend'::text NOT NULL,
+    expiry_seconds integer DEFAULT 172800 NOT NULL,
+    batch_size integer DEFAULT 1000 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    scheduled_at timestamp with time zone,
+    queued_at timestamp with time zone,
+    started_at timestamp with time zone,
+    paused_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    purged_at timestamp with time zone,
+    next_batch integer DEFAULT 1 NOT NULL,
+    open_batches integer DEFAULT 0 NOT NULL,
+    recipients integer DEFAULT 0 NOT NULL,
+    delivered integer DEFAULT 0 NOT NULL,
+    bounced integer DEFAULT 0 NOT NULL,
+    expired integer DEFAULT 0 NOT NULL,
+    suppressed integer DEFAULT 0 NOT NULL,
+    invalid integer DEFAULT 0 NOT NULL,
+    cancelled integer DEFAULT 0 NOT NULL,
+    in_doubt integer DEFAULT 0 NOT NULL,
+    deferred integer DEFAULT 0 NOT NULL,
+    in_doubt_resent integer DEFAULT 0 NOT NULL,
+    certificate text,
+    rate_per_hour integer,
+    failed_at timestamp with time zone,
+    requires_tls boolean DEFAULT false NOT NULL,
+    pause_reason text,
+    source_pool text,
+    results_until timestamp with time zone,
+    results_seconds integer DEFAULT 0 NOT NULL,
+    CONSTRAINT campaigns_batch_size_check CHECK (((batch_size >= 1) AND (batch_size <= 1000))),
+    CONSTRAINT campaigns_bounced_check CHECK ((bounced >= 0)),
+    CONSTRAINT campaigns_cancelled_check CHECK ((cancelled >= 0)),
+    CONSTRAINT campaigns_counters_fit CHECK (((((((((delivered + bounced) + expired) + suppressed) + invalid) + cancelled) + in_doubt) + deferred) <= recipients)),
+    CONSTRAINT campaigns_deferred_check CHECK ((deferred >= 0)),
+    CONSTRAINT campaigns_delivered_check CHECK ((delivered >= 0)),
+    CONSTRAINT campaigns_end_is_whole CHECK ((((state <> 'completed'::text) AND (purged_at IS NULL)) OR (((((((delivered + bounced) + expired) + suppressed) + invalid) + cancelled) + in_doubt) = recipients))),
+    CONSTRAINT campaigns_expired_check CHECK ((expired >= 0)),
+    CONSTRAINT campaigns_expiry_seconds_check CHECK ((expiry_seconds > 0)),
+    CONSTRAINT campaigns_in_doubt_check CHECK ((in_doubt >= 0)),
+    CONSTRAINT campaigns_in_doubt_policy_check CHECK ((in_doubt_policy = ANY (ARRAY['resend'::text, 'skip'::text]))),
+    CONSTRAINT campaigns_in_doubt_resent_check CHECK ((in_doubt_resent >= 0)),
+    CONSTRAINT campaigns_invalid_check CHECK ((invalid >= 0)),
+    CONSTRAINT campaigns_next_batch_check CHECK ((next_batch >= 1)),
+    CONSTRAINT campaigns_open_batches_check CHECK ((open_batches >= 0)),
+    CONSTRAINT campaigns_purge_is_last CHECK (((purged_at IS NULL) OR ((state = ANY (ARRAY['completed'::text, 'cancelled'::text])) AND (open_batches = 0) AND (certificate IS NOT NULL)))),
+    CONSTRAINT campaigns_rate_per_hour_check CHECK ((rate_per_hour >= 1)),
+    CONSTRAINT campaigns_recipients_check CHECK ((recipients >= 0)),
+    CONSTRAINT campaigns_source_pool_check CHECK ((source_pool <> ''::text)),
+    CONSTRAINT campaigns_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'scheduled'::text, 'queued'::text, 'sending'::text, 'paused'::text, 'completed'::text, 'cancelled'::text]))),
+    CONSTRAINT campaigns_suppressed_check CHECK ((suppressed >= 0))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.dead_addresses (
+    account_id bigint NOT NULL,
+    fingerprint bytea NOT NULL,
+    campaigns bigint[] NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT dead_addresses_fingerprint_check CHECK ((octet_length(fingerprint) = 16))
+);
+
+CREATE TABLE public.domain_findings (
+    account_id bigint NOT NULL,
+    domain text NOT NULL,
+    name text NOT NULL,
+    purpose text NOT NULL,
+    state text NOT NULL,
+    seen text,
+    note text,
+    CONSTRAINT domain_findings_state_check CHECK ((state = ANY (ARRAY['found'::text, 'missing'::text, 'wrong'::text, 'unknown'::text])))
+);
+
+CREATE TABLE public.domain_keys (
+    account_id bigint NOT NULL,
+    domain text NOT NULL,
+    selector text NOT NULL,
+    algorithm text NOT NULL,
+    record text NOT NULL,
+    sealed bytea NOT NULL,
+    "position" smallint NOT NULL,
+    role text DEFAULT 'signing'::text NOT NULL,
+    retired_at timestamp with time zone,
+    CONSTRAINT domain_keys_role_check CHECK ((role = ANY (ARRAY['next'::text, 'signing'::text, 'retired'::text])))
+);
+
+CREATE TABLE public.domain_owners (
+    domain text NOT NULL,
+    account_id bigint NOT NULL
+);
+
+CREATE TABLE public.domains (
+    account_id bigint NOT NULL,
+    domain text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    challenge text DEFAULT replace(((gen_random_uuid())::text || (gen_random_uuid())::text), '-'::text, ''::text) NOT NULL,
+    verified_at timestamp with time zone,
+    failing_since timestamp with time zone,
+    checked_at timestamp with time zone,
+    next_check_at timestamp with time zone DEFAULT now() NOT NULL,
+    pausing boolean DEFAULT false NOT NULL,
+    CONSTRAINT domains_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'verified'::text, 'failing'::text, 'stopped'::text])))
+);
+
+CREATE TABLE public.holds (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    batch_no integer NOT NULL,
+    amount bigint NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    charged bigint DEFAULT 0 NOT NULL,
+    released bigint DEFAULT 0 NOT NULL,
+    carried bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    resolved_at timestamp with time zone,
+    CONSTRAINT holds_amount_check CHECK (((amount >= 0) AND (amount <= '2305843009213693952'::bigint))),
+    CONSTRAINT holds_resolution CHECK (((charged >= 0) AND (released >= 0) AND (carried >= 0) AND
+CASE state
+    WHEN 'open'::text THEN ((charged = 0) AND (released = 0) AND (carried = 0) AND (resolved_at IS NULL))
+    WHEN 'resolved'::text THEN ((((charged + released) + carried) = amount) AND (resolved_at IS NOT NULL))
+    ELSE false
+END))
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.idempotency_keys (
+    account_id bigint NOT NULL,
+    scope text NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    status smallint,
+    content_type text,
+    body bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_answer CHECK (((status IS NULL) = (body IS NULL)))
+);
+
+CREATE TABLE public.journal (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    batch_no integer NOT NULL,
+    seq bigint NOT NULL,
+    epoch bigint NOT NULL,
+    sealed bytea NOT NULL
+);
+ALTER TABLE ONLY public.journal ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
+ALTER TABLE public.journal ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.journal_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.ledger_entries (
+    account_id bigint NOT NULL,
+    entry_no bigint NOT NULL,
+    kind text NOT NULL,
+    campaign_id bigint,
+    batch_no integer,
+    amount bigint NOT NULL,
+    posted_before bigint NOT NULL,
+    posted_after bigint NOT NULL,
+    held_before bigint NOT NULL,
+    held_after bigint NOT NULL,
+    idempotency_key text,
+    request_hash bytea,
+    digest bytea,
+    memo text DEFAULT ''::text NOT NULL,
+    chain bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_entries_arithmetic CHECK (
+CASE kind
+    WHEN 'grant'::text THEN ((amount > 0) AND (posted_after = (posted_before + amount)) AND (held_after = held_before))
+    WHEN 'adjust'::text THEN ((amount <> 0) AND (posted_after = (posted_before + amount)) AND (held_after = held_before))
+    WHEN 'reserve'::text THEN ((amount >= 0) AND (posted_after = posted_before) AND (held_after = (held_before + amount)))
+    WHEN 'settle'::text THEN ((amount >= 0) AND (posted_after = (posted_before - amount)) AND (held_after <= (held_before - amount)))
+    WHEN 'release'::text THEN ((amount >= 0) AND (posted_after = posted_before) AND (held_after = (held_before - amount)))
+    WHEN 'purge'::text THEN ((amount = 0) AND (posted_after = posted_before) AND (held_after = held_before))
+    ELSE false
+END),
+    CONSTRAINT ledger_entries_chain_check CHECK ((octet_length(chain) = 32)),
+    CONSTRAINT ledger_entries_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT ledger_entries_entry_no_check CHECK ((entry_no > 0)),
+    CONSTRAINT ledger_entries_key CHECK (((idempotency_key IS NULL) = (request_hash IS NULL))),
+    CONSTRAINT ledger_entries_request_hash_check CHECK ((octet_length(request_hash) = 32)),
+    CONSTRAINT ledger_entries_subject CHECK ((((campaign_id IS NULL) = (kind = ANY (ARRAY['grant'::text, 'adjust'::text]))) AND ((batch_no IS NOT NULL) = (kind = 'settle'::text)) AND ((digest IS NOT NULL) = (kind = 'purge'::text))))
+);
+
+CREATE TABLE public.mta_sts_policies (
+    domain text NOT NULL,
+    id text NOT NULL,
+    mode text NOT NULL,
+    mx text[] NOT NULL,
+    max_age_seconds integer NOT NULL,
+    fetched_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    kept_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.node_sources (
+    node text NOT NULL,
+    source text NOT NULL,
+    pool text NOT NULL,
+    warm_up_from integer,
+    allowances bigint[] NOT NULL
+);
+
+CREATE TABLE public.nodes (
+    node text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    life text DEFAULT ''::text NOT NULL,
+    pools text[],
+    sources text[] DEFAULT '{}'::text[] NOT NULL
+);
+
+CREATE TABLE public.operator_orders (
+    account_id bigint DEFAULT 0 NOT NULL,
+    campaign_id bigint DEFAULT 0 NOT NULL,
+    lane text DEFAULT ''::text NOT NULL,
+    action text NOT NULL,
+    reason text NOT NULL,
+    given_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ends_at timestamp with time zone,
+    CONSTRAINT operator_orders_fit CHECK (
+CASE
+    WHEN (account_id = 0) THEN ((campaign_id = 0) AND (lane <> ''::text) AND (action = ANY (ARRAY['suspend'::text, 'drain'::text, 'fail'::text, 'resume'::text])))
+    ELSE ((lane = ''::text) AND (action = ANY (ARRAY['suspend'::text, 'drain'::text])))
+END)
+);
+
+CREATE TABLE public.provider_rests (
+    provider text NOT NULL,
+    source text NOT NULL,
+    until timestamp with time zone NOT NULL,
+    code integer NOT NULL,
+    enhanced text NOT NULL
+);
+
+CREATE TABLE public.schema_migrations (
+    version bigint NOT NULL,
+    name text NOT NULL,
+    checksum bytea NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE public.site_tokens (
+    site text NOT NULL,
+    tokens double precision NOT NULL,
+    refilled_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.source_usage (
+    source text NOT NULL,
+    provider text NOT NULL,
+    day integer NOT NULL,
+    sent bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.suppressions (
+    account_id bigint NOT NULL,
+    fingerprint bytea NOT NULL,
+    reason smallint NOT NULL,
+    origin text NOT NULL,
+    note text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT suppressions_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
+    CONSTRAINT suppressions_note_check CHECK ((octet_length(note) <= 500)),
+    CONSTRAINT suppressions_origin_check CHECK ((origin = ANY (ARRAY['customer'::text, 'reply'::text, 'feedback'::text, 'recipient'::text, 'operator'::text]))),
+    CONSTRAINT suppressions_reason_check CHECK (((reason >= 1) AND (reason <= 5)))
+);
+
+CREATE TABLE public.tls_reports (
+    day integer NOT NULL,
+    domain text NOT NULL,
+    results bytea,
+    report_id text NOT NULL,
+    due_at bigint NOT NULL,
+    first_tried_at bigint,
+    sent_to text[] DEFAULT '{}'::text[] NOT NULL,
+    is_finished boolean DEFAULT false NOT NULL
+);
+
+CREATE TABLE public.uploads (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    upload_no bigint NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE public.uploads ALTER COLUMN upload_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.uploads_upload_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE ONLY public.account_key_checks
+    ADD CONSTRAINT account_key_checks_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY public.account_names
+    ADD CONSTRAINT account_names_account_id_key UNIQUE (account_id);
+
+ALTER TABLE ONLY public.account_names
+    ADD CONSTRAINT account_names_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.account_queue
+    ADD CONSTRAINT account_queue_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY public.account_shaping
+    ADD CONSTRAINT account_shaping_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY public.api_key_hashes
+    ADD CONSTRAINT api_key_hashes_pkey PRIMARY KEY (key_hash);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (account_id, key_id);
+
+ALTER TABLE ONLY public.batch_recipients
+    ADD CONSTRAINT batch_recipients_pkey PRIMARY KEY (account_id, campaign_id, batch_no);
+
+ALTER TABLE ONLY public.batch_results
+    ADD CONSTRAINT batch_results_pkey PRIMARY KEY (account_id, campaign_id, batch_no);
+
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_pkey PRIMARY KEY (account_id, campaign_id, batch_no);
+
+ALTER TABLE ONLY public.campaign_answers
+    ADD CONSTRAINT campaign_answers_pkey PRIMARY KEY (account_id, campaign_id);
+
+ALTER TABLE ONLY public.campaign_blocks
+    ADD CONSTRAINT campaign_blocks_pkey PRIMARY KEY (account_id, campaign_id, code, enhanced);
+
+ALTER TABLE ONLY public.campaign_content
+    ADD CONSTRAINT campaign_content_pkey PRIMARY KEY (account_id, campaign_id);
+
+ALTER TABLE ONLY public.campaign_paces
+    ADD CONSTRAINT campaign_paces_pkey PRIMARY KEY (account_id, campaign_id);
+
+ALTER TABLE ONLY public.campaigns
+    ADD CONSTRAINT campaigns_pkey PRIMARY KEY (account_id, campaign_id);
+
+ALTER TABLE ONLY public.dead_addresses
+    ADD CONSTRAINT dead_addresses_pkey PRIMARY KEY (account_id, fingerprint);
+
+ALTER TABLE ONLY public.domain_findings
+    ADD CONSTRAINT domain_findings_pkey PRIMARY KEY (account_id, domain, name, purpose);
+
+ALTER TABLE ONLY public.domain_keys
+    ADD CONSTRAINT domain_keys_pkey PRIMARY KEY (account_id, domain, selector);
+
+ALTER TABLE ONLY public.domain_owners
+    ADD CONSTRAINT domain_owners_pkey PRIMARY KEY (domain);
+
+ALTER TABLE ONLY public.domains
+    ADD CONSTRAINT domains_pkey PRIMARY KEY (account_id, domain);
+
+ALTER TABLE ONLY public.holds
+    ADD CONSTRAINT holds_pkey PRIMARY KEY (account_id, campaign_id, batch_no);
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (account_id, scope, key);
+
+ALTER TABLE ONLY public.journal
+    ADD CONSTRAINT journal_pkey PRIMARY KEY (account_id, campaign_id, batch_no, seq);
+
+ALTER TABLE ONLY public.ledger_entries
+    ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (account_id, entry_no);
+
+ALTER TABLE ONLY public.mta_sts_policies
+    ADD CONSTRAINT mta_sts_policies_pkey PRIMARY KEY (domain);
+
+ALTER TABLE ONLY public.node_sources
+    ADD CONSTRAINT node_sources_pkey PRIMARY KEY (node, source);
+
+ALTER TABLE ONLY public.nodes
+    ADD CONSTRAINT nodes_pkey PRIMARY KEY (node);
+
+ALTER TABLE ONLY public.operator_orders
+    ADD CONSTRAINT operator_orders_pkey PRIMARY KEY (account_id, campaign_id, lane);
+
+ALTER TABLE ONLY public.provider_rests
+    ADD CONSTRAINT provider_rests_pkey PRIMARY KEY (provider, source);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.site_tokens
+    ADD CONSTRAINT site_tokens_pkey PRIMARY KEY (site);
+
+ALTER TABLE ONLY public.source_usage
+    ADD CONSTRAINT source_usage_pkey PRIMARY KEY (source, provider, day);
+
+ALTER TABLE ONLY public.suppressions
+    ADD CONSTRAINT suppressions_pkey PRIMARY KEY (account_id, fingerprint);
+
+ALTER TABLE ONLY public.tls_reports
+    ADD CONSTRAINT tls_reports_pkey PRIMARY KEY (day, domain);
+
+ALTER TABLE ONLY public.uploads
+    ADD CONSTRAINT uploads_pkey PRIMARY KEY (account_id, campaign_id);
+
+CREATE INDEX batch_recipients_staged ON public.batch_recipients USING btree (account_id, campaign_id) WHERE (batch_no < 0);
+
+CREATE INDEX batches_at_work ON public.batches USING btree (account_id, campaign_id, batch_no) WHERE (lease_node IS NOT NULL);
+
+CREATE INDEX batches_awaiting_resume ON public.batches USING btree (account_id, campaign_id, batch_no) WHERE awaits_resume;
+
+CREATE INDEX batches_campaign_due ON public.batches USING btree (account_id, campaign_id, due_at, batch_no) WHERE (state = ANY (ARRAY[1, 4]));
+
+CREATE INDEX batches_claimable ON public.batches USING btree (account_id, campaign_id, due_at, batch_no) WHERE (state = ANY (ARRAY[1, 4]));
+
+CREATE INDEX batches_leased ON public.batches USING btree (lease_node) WHERE (lease_node IS NOT NULL);
+
+CREATE INDEX batches_paused ON public.batches USING btree (account_id, campaign_id, batch_no) WHERE (state = 2);
+
+CREATE INDEX campaigns_active ON public.campaigns USING btree (account_id, campaign_id) WHERE ((purged_at IS NULL) AND (results_until IS NULL) AND (state <> 'draft'::text));
+
+CREATE INDEX campaigns_drafts ON public.campaigns USING btree (account_id, created_at) WHERE (state = 'draft'::text);
+
+CREATE INDEX campaigns_drafts_by_age ON public.campaigns USING btree (created_at) WHERE (state = 'draft'::text);
+
+CREATE INDEX campaigns_ended ON public.campaigns USING btree (results_until) WHERE ((purged_at IS NULL) AND (results_until IS NOT NULL));
+
+CREATE INDEX campaigns_unfinished ON public.campaigns USING btree (account_id, campaign_id) WHERE ((purged_at IS NULL) AND (results_until IS NULL));
+
+CREATE INDEX domain_owners_account ON public.domain_owners USING btree (account_id, domain);
+
+CREATE INDEX domains_due ON public.domains USING btree (next_check_at);
+
+CREATE INDEX domains_pausing ON public.domains USING btree (account_id, domain) WHERE pausing;
+
+CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
+
+CREATE UNIQUE INDEX ledger_entries_idempotency ON public.ledger_entries USING btree (account_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE UNIQUE INDEX ledger_entries_one_settlement ON public.ledger_entries USING btree (account_id, campaign_id, batch_no) WHERE (kind = 'settle'::text);
+
+CREATE INDEX mta_sts_policies_expiring ON public.mta_sts_policies USING btree (expires_at);
+
+CREATE INDEX mta_sts_policies_kept ON public.mta_sts_policies USING btree (kept_at);
+
+CREATE INDEX suppressions_by_age ON public.suppressions USING btree (account_id, created_at, fingerprint);
+
+CREATE INDEX tls_reports_due ON public.tls_reports USING btree (due_at) WHERE (NOT is_finished);
+
+CREATE TRIGGER check_account AFTER UPDATE ON public.accounts FOR EACH ROW WHEN (((((old.posted IS DISTINCT FROM new.posted) OR (old.held IS DISTINCT FROM new.held)) OR (old.entry_count IS DISTINCT FROM new.entry_count)) OR (old.chain_head IS DISTINCT FROM new.chain_head))) EXECUTE FUNCTION public.ledger_check_account();
+
+ALTER TABLE public.accounts ENABLE ALWAYS TRIGGER check_account;
+
+CREATE TRIGGER check_entry AFTER INSERT ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION public.ledger_check_entry();
+
+ALTER TABLE public.ledger_entries ENABLE ALWAYS TRIGGER check_entry;
+
+CREATE TRIGGER check_hold BEFORE INSERT OR UPDATE ON public.holds FOR EACH ROW EXECUTE FUNCTION public.ledger_check_hold();
+
+ALTER TABLE public.holds ENABLE ALWAYS TRIGGER check_hold;
+
+CREATE TRIGGER purge_newer_data BEFORE UPDATE OF purged_at ON public.campaigns FOR EACH ROW WHEN (((old.purged_at IS NULL) AND (new.purged_at IS NOT NULL))) EXECUTE FUNCTION public.purge_newer_data();
+
+CREATE TRIGGER refuse_row BEFORE DELETE ON public.accounts FOR EACH ROW EXECUTE FUNCTION public.ledger_refuse_change();
+
+ALTER TABLE public.accounts ENABLE ALWAYS TRIGGER refuse_row;
+
+CREATE TRIGGER refuse_row BEFORE DELETE ON public.holds FOR EACH ROW EXECUTE FUNCTION public.ledger_refuse_change();
+
+ALTER TABLE public.holds ENABLE ALWAYS TRIGGER refuse_row;
+
+CREATE TRIGGER refuse_row BEFORE DELETE OR UPDATE ON public.ledger_entries FOR EACH ROW EXECUTE FUNCTION public.ledger_refuse_change();
+
+ALTER TABLE public.ledger_entries ENABLE ALWAYS TRIGGER refuse_row;
+
+CREATE TRIGGER refuse_statement BEFORE DELETE OR TRUNCATE ON public.accounts FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_change();
+
+ALTER TABLE public.accounts ENABLE ALWAYS TRIGGER refuse_statement;
+
+CREATE TRIGGER refuse_statement BEFORE DELETE OR TRUNCATE ON public.holds FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_change();
+
+ALTER TABLE public.holds ENABLE ALWAYS TRIGGER refuse_statement;
+
+CREATE TRIGGER refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_change();
+
+ALTER TABLE public.ledger_entries ENABLE ALWAYS TRIGGER refuse_statement;
+
+ALTER TABLE ONLY public.account_shaping
+    ADD CONSTRAINT account_shaping_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_account_id_campaign_id_fkey FOREIGN KEY (account_id, campaign_id) REFERENCES public.campaigns(account_id, campaign_id);
+
+ALTER TABLE ONLY public.campaign_content
+    ADD CONSTRAINT campaign_content_account_id_campaign_id_fkey FOREIGN KEY (account_id, campaign_id) REFERENCES public.campaigns(account_id, campaign_id);
+
+ALTER TABLE ONLY public.campaigns
+    ADD CONSTRAINT campaigns_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.dead_addresses
+    ADD CONSTRAINT dead_addresses_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.domain_findings
+    ADD CONSTRAINT domain_findings_account_id_domain_fkey FOREIGN KEY (account_id, domain) REFERENCES public.domains(account_id, domain) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.domain_keys
+    ADD CONSTRAINT domain_keys_account_id_domain_fkey FOREIGN KEY (account_id, domain) REFERENCES public.domains(account_id, domain) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.domain_owners
+    ADD CONSTRAINT domain_owners_account_id_domain_fkey FOREIGN KEY (account_id, domain) REFERENCES public.domains(account_id, domain) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.domains
+    ADD CONSTRAINT domains_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.holds
+    ADD CONSTRAINT holds_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.ledger_entries
+    ADD CONSTRAINT ledger_entries_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.suppressions
+    ADD CONSTRAINT suppressions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+GRANT ALL ON FUNCTION public.adopt_leases(p_node text, p_seconds double precision) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.append_journal(p_node text, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[], p_group bigint[], p_sealed bytea[], p_delivered integer[], p_bounced integer[], p_expired integer[], p_suppressed integer[], p_invalid integer[], p_cancelled integer[], p_in_doubt integer[], p_deferred integer[], p_resent integer[]) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.begin_campaigns(p_account bigint[], p_campaign bigint[]) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.claim_batches(p_node text, p_seconds double precision, p_limit integer, p_waiting bigint[]) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.claim_expired(p_node text, p_seconds double precision, p_limit integer, p_accounts bigint[]) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.claimable_at(p_account bigint, p_campaign bigint, p_expires timestamp with time zone) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.commit_journal(p_node text, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[], p_group bigint[], p_begins boolean[], p_moves boolean[], p_waits boolean[], p_patience integer, p_sealed bytea[], p_delivered integer[], p_bounced integer[], p_expired integer[], p_suppressed integer[], p_invalid integer[], p_cancelled integer[], p_in_doubt integer[], p_deferred integer[], p_resent integer[]) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.enqueue_account(p_account bigint, p_due timestamp with time zone) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.extend_leases(p_node text, p_seconds double precision, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[]) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.free_leases(p_node text) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.give_back(p_node text, p_seconds double precision, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[]) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.heartbeat(p_node text, p_seconds double precision) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.heartbeat(p_node text, p_seconds double precision, p_pools text[]) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.lease_site_tokens(p_site text, p_rate double precision, p_burst double precision, p_wanted integer) TO sluice_app;
+
+REVOKE ALL ON FUNCTION public.ledger_lock(account bigint, campaign bigint, batches integer[], key text, OUT posted bigint, OUT held bigint, OUT credit_limit bigint, OUT entry_count bigint, OUT chain_head bytea, OUT read_at timestamp with time zone, OUT prior_entry bigint, OUT hold_batches integer[], OUT hold_amounts bigint[], OUT hold_open boolean[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ledger_lock(account bigint, campaign bigint, batches integer[], key text, OUT posted bigint, OUT held bigint, OUT credit_limit bigint, OUT entry_count bigint, OUT chain_head bytea, OUT read_at timestamp with time zone, OUT prior_entry bigint, OUT hold_batches integer[], OUT hold_amounts bigint[], OUT hold_open boolean[]) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.recall_awaiting() TO sluice_app;
+
+GRANT ALL ON FUNCTION public.renew_leases(p_node text, p_seconds double precision, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[]) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.start_campaigns(p_account bigint[], p_campaign bigint[]) TO sluice_app;
+
+GRANT ALL ON FUNCTION public.take_over_leases(p_node text, p_seconds double precision) TO sluice_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.account_key_checks TO sluice_app;
+
+GRANT SELECT ON TABLE public.account_names TO sluice_app;
+
+GRANT INSERT(name) ON TABLE public.account_names TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_queue TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_shaping TO sluice_app;
+
+GRANT SELECT ON TABLE public.accounts TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.accounts TO sluice_app;
+
+GRANT INSERT(name) ON TABLE public.accounts TO sluice_app;
+
+GRANT UPDATE(posted) ON TABLE public.accounts TO sluice_app;
+
+GRANT UPDATE(held) ON TABLE public.accounts TO sluice_app;
+
+GRANT INSERT(credit_limit) ON TABLE public.accounts TO sluice_app;
+
+GRANT UPDATE(entry_count) ON TABLE public.accounts TO sluice_app;
+
+GRANT UPDATE(chain_head) ON TABLE public.accounts TO sluice_app;
+
+GRANT SELECT ON TABLE public.api_key_hashes TO sluice_app;
+
+GRANT INSERT(key_hash) ON TABLE public.api_key_hashes TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.api_key_hashes TO sluice_app;
+
+GRANT SELECT ON TABLE public.api_keys TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.api_keys TO sluice_app;
+
+GRANT INSERT(key_id) ON TABLE public.api_keys TO sluice_app;
+
+GRANT INSERT(name) ON TABLE public.api_keys TO sluice_app;
+
+GRANT INSERT(mode) ON TABLE public.api_keys TO sluice_app;
+
+GRANT INSERT(display_prefix) ON TABLE public.api_keys TO sluice_app;
+
+GRANT UPDATE(last_used_at) ON TABLE public.api_keys TO sluice_app;
+
+GRANT UPDATE(revoked_at) ON TABLE public.api_keys TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.batch_recipients TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.batch_results TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.batches TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_answers TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_blocks TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_content TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_paces TO sluice_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.campaigns TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dead_addresses TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.domain_findings TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.domain_keys TO sluice_app;
+
+GRANT UPDATE(role) ON TABLE public.domain_keys TO sluice_app;
+
+GRANT UPDATE(retired_at) ON TABLE public.domain_keys TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.domain_owners TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.domains TO sluice_app;
+
+GRANT SELECT ON TABLE public.holds TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.holds TO sluice_app;
+
+GRANT INSERT(campaign_id) ON TABLE public.holds TO sluice_app;
+
+GRANT INSERT(batch_no) ON TABLE public.holds TO sluice_app;
+
+GRANT INSERT(amount) ON TABLE public.holds TO sluice_app;
+
+GRANT UPDATE(state) ON TABLE public.holds TO sluice_app;
+
+GRANT UPDATE(charged) ON TABLE public.holds TO sluice_app;
+
+GRANT UPDATE(released) ON TABLE public.holds TO sluice_app;
+
+GRANT UPDATE(carried) ON TABLE public.holds TO sluice_app;
+
+GRANT UPDATE(resolved_at) ON TABLE public.holds TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.idempotency_keys TO sluice_app;
+
+GRANT UPDATE(status) ON TABLE public.idempotency_keys TO sluice_app;
+
+GRANT UPDATE(content_type) ON TABLE public.idempotency_keys TO sluice_app;
+
+GRANT UPDATE(body) ON TABLE public.idempotency_keys TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.journal TO sluice_app;
+
+GRANT SELECT,INSERT ON TABLE public.ledger_entries TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mta_sts_policies TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.node_sources TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.nodes TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.operator_orders TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_rests TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.site_tokens TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.source_usage TO sluice_app;
+
+GRANT SELECT,DELETE ON TABLE public.suppressions TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.suppressions TO sluice_app;
+
+GRANT INSERT(fingerprint) ON TABLE public.suppressions TO sluice_app;
+
+GRANT INSERT(reason),UPDATE(reason) ON TABLE public.suppressions TO sluice_app;
+
+GRANT INSERT(origin),UPDATE(origin) ON TABLE public.suppressions TO sluice_app;
+
+GRANT INSERT(note),UPDATE(note) ON TABLE public.suppressions TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tls_reports TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.uploads TO sluice_app;
+
+-- The vault
+
+CREATE FUNCTION public.refuse_key_revival() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'a campaign key changes only by being destroyed';
+END $$;
+
+CREATE TABLE public.account_keys (
+    account_id bigint NOT NULL,
+    wrapped bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.campaign_keys (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    wrapped bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    destroyed_at timestamp with time zone,
+    CONSTRAINT campaign_keys_check CHECK (((wrapped IS NULL) = (destroyed_at IS NOT NULL)))
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10');
+
+CREATE TABLE public.schema_migrations (
+    version bigint NOT NULL,
+    name text NOT NULL,
+    checksum bytea NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE public.vault_check (
+    only_row smallint DEFAULT 1 NOT NULL,
+    sealed bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT vault_check_only_row_check CHECK ((only_row = 1))
+);
+
+ALTER TABLE ONLY public.account_keys
+    ADD CONSTRAINT account_keys_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY public.campaign_keys
+    ADD CONSTRAINT campaign_keys_pkey PRIMARY KEY (account_id, campaign_id);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.vault_check
+    ADD CONSTRAINT vault_check_pkey PRIMARY KEY (only_row);
+
+CREATE TRIGGER campaign_keys_only_destroyed BEFORE UPDATE ON public.campaign_keys FOR EACH ROW WHEN (((new.wrapped IS NOT NULL) OR (old.wrapped IS NULL))) EXECUTE FUNCTION public.refuse_key_revival();
+
+GRANT SELECT,INSERT ON TABLE public.account_keys TO sluice_app;
+
+GRANT SELECT,INSERT ON TABLE public.campaign_keys TO sluice_app;
+
+GRANT UPDATE(wrapped) ON TABLE public.campaign_keys TO sluice_app;
+
+GRANT UPDATE(destroyed_at) ON TABLE public.campaign_keys TO sluice_app;
+
+GRANT SELECT,INSERT ON TABLE public.vault_check TO sluice_app;
