@@ -1,5 +1,6 @@
 import Logging
 import TestDatabases
+import TestSupport
 import Testing
 
 @testable import Postgres
@@ -116,7 +117,12 @@ struct MigrationTests {
         async let failure = #expect(throws: PostgresError.self) {
             try await Migrations.apply([first, change], as: owner, tries: 3, logger: Logger(label: "test"))
         }
-        // It gets its turn between two tries.
+        try await eventually("the migration stands in the queue for the table") {
+            try await !database.owner.query(
+                "SELECT FROM pg_locks WHERE relation = 'first'::regclass AND NOT granted"
+            ).isEmpty
+        }
+        // Who queues behind it gets a turn between two tries.
         #expect(try await database.owner.query("INSERT INTO first VALUES (1)").affected == 1)
         let error = await failure
         #expect(error?.kind == .migration)
