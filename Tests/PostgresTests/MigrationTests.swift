@@ -131,6 +131,37 @@ struct MigrationTests {
         await holder.close()
     }
 
+    @Test func `a migration that was chosen to end a deadlock begins again`() async throws {
+        let database = try await TestDatabase.make(migrations: [first, second])
+        let other = try await PostgresConnection.connect(database.configuration(role: ServerEndpoint.superuser))
+        // Whoever looks first is chosen.
+        try await other.execute(
+            script: "ALTER ROLE sluice_owner IN DATABASE \(database.name) SET deadlock_timeout = '20ms'")
+        try await other.execute(script: "BEGIN; LOCK TABLE second")
+        let change = Migration(
+            version: 300, name: "change",
+            sql: "ALTER TABLE first ADD name text; SELECT pg_sleep(0.5); ALTER TABLE second ADD name text")
+        let owner = database.configuration(role: Databases.ownerRole)
+        async let end: Void = Migrations.apply([first, second, change], as: owner, logger: Logger(label: "test"))
+        try await eventually("the migration has the first table") {
+            try await !database.owner.query(
+                """
+                SELECT FROM pg_locks
+                WHERE relation = 'first'::regclass AND mode = 'AccessExclusiveLock' AND granted
+                """
+            ).isEmpty
+        }
+        try await other.query("SELECT FROM first")
+        await other.close()
+        try await end
+        #expect(try await database.owner.query("SELECT first.name, second.name FROM first, second").isEmpty)
+        try await eventually("the server has counted the deadlock") {
+            try await database.owner.query(
+                "SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = current_database()"
+            ).only.decode(Bool.self)
+        }
+    }
+
     @Test func `a migration goes on as soon as its lock is free`() async throws {
         let database = try await TestDatabase.make(migrations: [first])
         let holder = try await holder(of: "first", on: database)

@@ -19,7 +19,11 @@ struct OlderNodeTests {
         for migration in Schemas.newer {
             try await older.migrate(upTo: migration.version)
             rounds += 1
-            try await work(node, account, "after \(migration.version) (\(migration.name))")
+            let context = "after \(migration.version) (\(migration.name))"
+            do { try await work(node, account, context) } catch {
+                Issue.record("\(context): \(error)")
+                return
+            }
             let balance = try await older.stores.balance(account)
             #expect(balance.posted == 1_000 - 2 * Int64(rounds + 1), "after \(migration.version)")
             #expect(balance.held == 0, "after \(migration.version)")

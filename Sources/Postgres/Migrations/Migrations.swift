@@ -11,8 +11,8 @@ package enum Migrations {
 
     /// Applies what is missing, on a connection of its own.
     ///
-    /// A migration waits a second for its locks, so that whoever queues behind it waits no longer either. Then it lets the
-    /// others pass, and tries again, some forty times.
+    /// A migration waits half a second for its locks, so that whoever queues behind it waits no longer either. Then it
+    /// lets the others pass, and tries again, some forty times; also where it was chosen to end a deadlock.
     /// - Throws: as ``apply(_:on:)``; where somebody else keeps a lock to the end, an error that names the session.
     package static func apply(
         _ list: [Migration], as configuration: PostgresConfiguration, tries: Int = 40, logger: Logger
@@ -30,8 +30,12 @@ package enum Migrations {
         await connection.close()
     }
 
-    /// A new index may take as long as it needs. A machine that is lost in the middle frees its locks by the keepalives.
-    static let limits = SessionLimits(lock: .seconds(1), statement: nil, idleInTransaction: .seconds(60))
+    /// A new index may take as long as it needs. A machine that is lost in the middle frees its locks by the
+    /// keepalives.
+    ///
+    /// Migrations lock tables in orders of their own, and transactions that are under way may want the same ones. The
+    /// wait is shorter than PostgreSQL's `deadlock_timeout` of a second, so it is mostly the migration that gives way.
+    static let limits = SessionLimits(lock: .milliseconds(500), statement: nil, idleInTransaction: .seconds(60))
 
     private static func apply(
         _ list: [Migration], on connection: PostgresConnection, tries: Int, _ configuration: PostgresConfiguration,
@@ -56,7 +60,9 @@ package enum Migrations {
         do {
             try await apply(list, on: connection)
             return true
-        } catch let error as PostgresError where error.sqlState == .lockNotAvailable {
+        } catch let error as PostgresError
+            where error.sqlState == .lockNotAvailable || error.sqlState == .deadlockDetected
+        {
             let blocker = watch.blocker ?? "a session that could not be seen"
             guard attempt < tries else { throw blocked(error, by: blocker) }
             if attempt == 1 { logger.notice("a migration waits for a lock", metadata: ["held_by": "\(blocker)"]) }
