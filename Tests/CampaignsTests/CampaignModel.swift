@@ -34,6 +34,8 @@ struct CampaignModel {
     var batches: [Int32: Batch] = [:]
     var inDoubtResent = 0
     var isPurged = false
+    /// Of their journal nothing more can be stored.
+    var poisoned: Set<Int32> = []
 
     init(inDoubt: InDoubtPolicy, batchSize: Int) {
         self.inDoubt = inDoubt
@@ -103,7 +105,7 @@ struct CampaignModel {
         for number in openBatches where batches[number]?.lease == nil { endCancelled(number) }
     }
 
-    /// Ends a batch of a cancelled campaign as it stands.
+    /// Ends a batch as it stands: of a cancelled campaign, or one of which no mail can be made.
     mutating func endCancelled(_ number: Int32) {
         guard var batch = batches[number] else { return }
         for index in batch.members {

@@ -12,6 +12,7 @@ import Vault
 struct CampaignModelTests {
     @Test func `random histories end as the model says`() async throws {
         let fixture = try await CampaignFixture.make()
+        try await CampaignHistory.preparePoison(in: fixture)
         for seed in Seed.range(1..<221) {
             var history = try await CampaignHistory(seed: seed, fixture: fixture)
             do {
@@ -82,7 +83,8 @@ private struct CampaignHistory {
         case 72..<82: try await settle()
         case 82..<90: try await settlePart()
         case 90..<94: try await park()
-        case 94..<97: try await crash(["a", "b"].randomElement(using: &random) ?? "a")
+        case 94..<96: try await crash(["a", "b"].randomElement(using: &random) ?? "a")
+        case 96..<98: try await poison()
         default: try await complete()
         }
     }
@@ -186,7 +188,9 @@ private struct CampaignHistory {
 
     // MARK: Nodes
 
-    private mutating func claim(_ node: String) async throws {
+    /// - Returns: how many batches.
+    @discardableResult
+    private mutating func claim(_ node: String) async throws -> Int {
         let limit = Int.random(in: 1...3, using: &random)
         log.append("claim \(limit) by \(node)")
         let claimable = models.values.reduce(0) { $0 + $1.claimable.count }
@@ -194,7 +198,8 @@ private struct CampaignHistory {
         check(batches.count == min(limit, claimable), "claimed \(batches.count) of \(claimable), limit \(limit)")
         for batch in batches {
             guard var model = models[batch.id.campaign], var expected = model.batches[batch.id.number] else {
-                return check(false, "claimed an unknown batch")
+                check(false, "claimed an unknown batch")
+                return 0
             }
             check(model.claimable.contains(batch.id.number), "claimed a batch that cannot be")
             check(batch.records.map(\.index) == expected.members, "claimed other recipients")
@@ -206,8 +211,82 @@ private struct CampaignHistory {
             model.batches[batch.id.number] = expected
             if model.state == .queued { model.state = .sending }
             models[batch.id.campaign] = model
-            claims.append(Claim(batch: batch, node: node))
+            if model.state != .cancelled, Int.random(in: 0..<12, using: &random) == 0 {
+                try await endUnsendable(batch, node)
+            } else {
+                claims.append(Claim(batch: batch, node: node))
+            }
         }
+        return batches.count
+    }
+
+    /// The node finds that no mail can be made of what it has claimed.
+    private mutating func endUnsendable(_ batch: ClaimedBatch, _ node: String) async throws {
+        log.append("cannot send \(batch.id)")
+        let result = try await fixture.store.endUnsendable(
+            batch, node: node, because: UnreadableContent(campaign: batch.id.campaign))
+        models[batch.id.campaign]?.endCancelled(batch.id.number)
+        let isDone = models[batch.id.campaign]?.isFinishing == true
+        check(result == .settled(campaignDone: isDone), "ended unsent: \(result)")
+    }
+
+    // MARK: Poison
+
+    /// Stands for damage that lets nothing more of a batch be stored, say of a page of the table: the statement that tries
+    /// it fails, for whatever else it brings.
+    static func preparePoison(in fixture: CampaignFixture) async throws {
+        try await fixture.records.owner.withConnection { connection in
+            try await connection.execute(
+                script: """
+                    CREATE TABLE poison (campaign_id bigint, batch_no integer);
+                    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+                    BEGIN
+                        IF EXISTS (
+                            SELECT FROM poison p WHERE p.campaign_id = NEW.campaign_id AND p.batch_no = NEW.batch_no)
+                        THEN RAISE EXCEPTION 'damaged'; END IF;
+                        RETURN NEW;
+                    END $$;
+                    CREATE TRIGGER refuse BEFORE INSERT ON journal FOR EACH ROW EXECUTE FUNCTION refuse();
+                    """)
+        }
+    }
+
+    private mutating func poison() async throws {
+        guard let place = claims.indices.randomElement(using: &random) else { return }
+        let batch = claims[place].batch.id
+        log.append("poison \(batch)")
+        try await fixture.records.owner.query(
+            "INSERT INTO poison VALUES (\(batch.campaign.rawValue), \(batch.number))")
+        models[batch.campaign]?.poisoned.insert(batch.number)
+    }
+
+    /// A group that can never be stored takes another of its call with it; by itself the other is stored.
+    private mutating func appendPoisoned(_ group: JournalGroup, of claim: Claim) async throws {
+        let companion = claims.first { other in
+            let id = other.batch.id
+            return other.node == claim.node && !other.isStale && id != group.batch
+                && models[id.campaign]?.poisoned.contains(id.number) == false
+        }
+        let other = companion.map(harmless)
+        do {
+            let states = try await fixture.store.append(node: claim.node, [group] + [other].compactMap(\.self))
+            check(false, "a poisoned group was stored: \(states)")
+        } catch {
+            check(JournalFailure(error) == .ofItsData, "refused for \(error)")
+        }
+        guard let companion, let other, let model = models[companion.batch.id.campaign] else { return }
+        let states = try await fixture.store.append(node: claim.node, [other])
+        check(
+            states == [other.batch: expectedState(companion, model, isNew: !other.entries.isEmpty)],
+            "companion: \(states)")
+    }
+
+    /// A group that leaves everything as it was.
+    private func harmless(_ claim: Claim) -> JournalGroup {
+        let batch = models[claim.batch.id.campaign]?.batches[claim.batch.id.number]
+        let idle = batch?.members.first { batch?.journal[$0] == nil }
+        let entries = idle.map { [JournalEntry(index: $0, kind: .intent), JournalEntry(index: $0, kind: .withdrawn)] }
+        return JournalGroup(batch: claim.batch.id, epoch: claim.batch.epoch, entries: entries ?? [])
     }
 
     private mutating func append() async throws {
@@ -234,6 +313,9 @@ private struct CampaignHistory {
         }
         let group = JournalGroup(batch: claim.batch.id, epoch: claim.batch.epoch, entries: entries)
         log.append("append \(entries.count) to \(group.batch) stale \(claim.isStale)")
+        if before.poisoned.contains(number), !entries.isEmpty, !claim.isStale {
+            return try await appendPoisoned(group, of: claim)
+        }
         if Int.random(in: 0..<8, using: &random) == 0 {
             // Nothing changes, and the same group may come again.
             let locked = try await appendLocked(group, of: claim)
@@ -452,6 +534,13 @@ private struct CampaignHistory {
         try await crash("a")
         try await crash("b")
         claims = []
+        for (campaign, model) in models.sorted(by: { $0.key < $1.key })
+        where !model.poisoned.isDisjoint(with: model.openBatches) {
+            // A batch of which nothing can be stored never ends by itself.
+            guard model.state != .cancelled else { continue }
+            _ = try await fixture.service.cancel(account, campaign)
+            models[campaign]?.cancel()
+        }
         for (campaign, model) in models.sorted(by: { $0.key < $1.key }) where isSound {
             if model.state == .draft { _ = try await fixture.service.cancel(account, campaign) }
             if model.state == .draft { models[campaign]?.cancel() }
@@ -459,8 +548,7 @@ private struct CampaignHistory {
             if model.state == .paused { models[campaign]?.state = .sending }
         }
         while isSound {
-            try await claim("a")
-            guard !claims.isEmpty else { break }
+            guard try await claim("a") > 0 else { break }
             for claim in claims { try await answerAll(claim) }
             while !claims.isEmpty, isSound { try await settle() }
         }
@@ -481,7 +569,9 @@ private struct CampaignHistory {
     }
 
     private mutating func answerAll(_ claim: Claim) async throws {
-        guard var model = models[claim.batch.id.campaign] else { return }
+        // Of a cancelled campaign such a batch is settled as it stands.
+        guard var model = models[claim.batch.id.campaign], !model.poisoned.contains(claim.batch.id.number)
+        else { return }
         var entries: [JournalEntry] = []
         let members = Set(model.batches[claim.batch.id.number]?.members ?? [])
         for record in claim.batch.records where members.contains(record.index) {

@@ -22,7 +22,8 @@ struct SettlementPlanTests {
             row: SettlementPlan.Row(
                 state: state, recipients: 4, finished: finished, delivered: delivered, deferred: deferred, attempt: 0),
             indices: indices, progress: Dictionary(uniqueKeysWithValues: journal),
-            claimed: claimed.map { RecipientResult(index: $0.0, outcome: $0.1) }, deferred: retried)
+            claimed: claimed.map { RecipientResult(index: $0.0, outcome: $0.1) }, deferred: retried,
+            unfinished: state == .cancelling ? .cancelled : nil)
     }
 
     private static let journal = [final(10, .delivered), final(11, .bounced), final(12, .delivered), deferred(13)]

@@ -1,8 +1,10 @@
+import Campaigns
 import Foundation
 import Postgres
 import Vault
 
-/// Looks whether the vault has the keys of all accounts, as a restore may have left it.
+/// Looks whether the vault has the keys of all accounts and of campaigns under way, as a restore may have left it, and
+/// whether the messages of these campaigns can be opened.
 struct KeyExamination {
     let settings: Settings
 
@@ -13,24 +15,36 @@ struct KeyExamination {
             || FileManager.default.fileExists(atPath: settings.dataDirectory + "/postgres")
         guard hasDatabases else { return [] }
         do {
-            let problems = try await problems()
-            return problems.isEmpty
-                ? [Finding(.good, "the vault has the keys of all accounts")] : problems.map(Self.finding)
+            let (accounts, campaigns) = try await problems()
+            let found = accounts.map(Self.finding) + campaigns.map(Self.finding)
+            return found.isEmpty
+                ? [Finding(.good, "the vault has the keys of all accounts and of their campaigns")] : found
         } catch {
-            return [Finding(.problem, "the keys of accounts cannot be examined: \(error)")]
+            return [Finding(.problem, "the keys cannot be examined: \(error)")]
         }
     }
 
-    private func problems() async throws -> [VaultError] {
+    private func problems() async throws -> (accounts: [VaultError], campaigns: [CampaignProblem]) {
         let records = try await Records.open(settings, role: .client, logger: try settings.logger("sluice"))
         do {
-            let problems = try await records.vault.accountKeyProblems()
+            let accounts = try await records.vault.accountKeyProblems()
+            let campaigns = try await records.delivery.campaignProblems(limit: Self.mostCampaigns)
             await records.close()
-            return problems
+            return (accounts, campaigns)
         } catch {
             await records.close()
             throw error
         }
+    }
+
+    private static let mostCampaigns = 1_000
+
+    private static func finding(_ problem: CampaignProblem) -> Finding {
+        Finding(
+            .problem, "\(problem.detail) (account \(problem.account))",
+            advice: problem.isOfKey
+                ? "restore campaign_keys from a backup of the vault, or cancel the campaign: it ends at its expiry"
+                : "nothing mends it: the campaign ends by itself, or cancel it; what was delivered is charged")
     }
 
     private static func finding(_ problem: VaultError) -> Finding {

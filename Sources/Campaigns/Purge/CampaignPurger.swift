@@ -73,17 +73,34 @@ struct CampaignPurger: Sendable {
     func unfinished() async throws -> [(account: AccountID, campaign: CampaignID)] {
         try await records.query(
             """
-            SELECT account_id, campaign_id FROM campaigns
+            (SELECT account_id, campaign_id FROM campaigns
             WHERE purged_at IS NULL AND results_until IS NULL AND state <> 'draft' AND open_batches = 0
                 AND state IN ('queued', 'scheduled', 'sending', 'cancelled')
+            ORDER BY account_id, campaign_id LIMIT \(Self.mostAtOnce))
             UNION ALL
-            SELECT account_id, campaign_id FROM campaigns
-            WHERE purged_at IS NULL AND results_until <= clock_timestamp()
-            ORDER BY account_id, campaign_id LIMIT 1000
+            (SELECT account_id, campaign_id FROM campaigns
+            WHERE purged_at IS NULL AND results_until <= (SELECT clock_timestamp())
+            ORDER BY results_until LIMIT \(Self.mostAtOnce))
             """
         ).map { row in
             let (account, campaign) = try row.decode(Int64.self, Int64.self)
             return (AccountID(rawValue: account), CampaignID(rawValue: campaign))
+        }
+    }
+
+    /// So many that those which cannot be finished now do not hide the others.
+    private static let mostAtOnce: Int32 = 100_000
+
+    /// Whether nobody keeps the account or the campaign locked for longer than a moment.
+    func isFree(_ account: AccountID, _ campaign: CampaignID) async throws -> Bool {
+        do {
+            try await records.withTransaction { connection in
+                try await connection.query("SET LOCAL lock_timeout = '100ms'")
+                _ = try await Campaign.lock(account, campaign, ledger: ledger, on: connection)
+            }
+            return true
+        } catch let error where DeliveryStore.isLockedOut(error) {
+            return false
         }
     }
 

@@ -35,7 +35,7 @@ extension DeliveryStore {
             let plan = try SettlementPlan(
                 row: split.part, indices: split.indices, progress: progress, claimed: here.results,
                 deferred: here.deferredIndices, doubted: try await doubted(batch, row.plan, key, on: connection),
-                unfinished: campaign.unfinishedOutcome)
+                unfinished: row.plan.state == .cancelling ? campaign.unfinishedOutcome : nil)
             // The part's number is also that of the rest's hold: the part needs none any more.
             let retries = retries(of: here, row.plan, campaign, after: 1)
             let id = BatchID(account: batch.account, campaign: batch.campaign, number: campaign.nextBatch)

@@ -11,11 +11,13 @@ extension DeliveryStore {
     /// A cancelled campaign's batch gets no retry batch: its unfinished recipients become cancelled. Repeating a
     /// settlement under the same epoch returns the same answer and changes nothing.
     ///
+    /// - Parameter rest: what becomes of recipients without an outcome where the batch ends although its campaign goes on; nil
+    ///   where there are none.
     /// - Throws: ``CampaignError`` `.settlementMismatch` where the results are not those of the journal or do not cover
     ///   exactly the batch's records; nothing is changed then.
     @concurrent
     package func settle(
-        _ batch: BatchID, node: String, epoch: Int64, _ settlement: BatchSettlement
+        _ batch: BatchID, node: String, epoch: Int64, _ settlement: BatchSettlement, endingRestAs rest: Outcome? = nil
     ) async throws -> SettleResult {
         guard let key = try await vault.keyOfLeased(batch) else { return .lost }
         return try await records.withTransaction { connection in
@@ -29,17 +31,18 @@ extension DeliveryStore {
             // A part that was settled, and whose answer was lost, is told of again.
             let settlement =
                 row.holdNumber == nil ? settlement : settlement.of(Set(recipients.map(\.index)))
+            let unfinished = row.plan.state == .cancelling ? campaign.unfinishedOutcome : rest
             let plan = try SettlementPlan(
                 row: row.plan, indices: recipients.map(\.index), progress: progress[batch] ?? [:],
                 claimed: settlement.results,
                 deferred: settlement.deferredIndices, doubted: try await doubted(batch, row.plan, key, on: connection),
-                unfinished: campaign.unfinishedOutcome)
-            let retries = retries(of: settlement, row.plan, campaign)
+                unfinished: unfinished)
+            let retries = unfinished == nil ? retries(of: settlement, row.plan, campaign) : []
             try await ledger.settle(
                 row.hold(of: batch), charged: Int64(plan.charged), carried: retries.map(\.hold), on: connection)
             try await write(
                 plan, of: batch, retries: Int32(retries.count), wasDeferred: row.plan.deferred,
-                isFailed: campaign.failedAt != nil, key, on: connection)
+                unfinished: unfinished, key, on: connection)
             try await noteAlive(recipients, plan.results, account: batch.account, on: connection)
             try await insert(retries, of: batch, plan, row.plan, campaign, key, on: connection)
             let isLast = campaign.openBatches == 1 && retries.isEmpty
@@ -172,19 +175,20 @@ extension DeliveryStore {
 
     /// The batch's own rows and its campaign's counters, in one statement.
     private func write(
-        _ plan: SettlementPlan, of batch: BatchID, retries: Int32, wasDeferred: Int32, isFailed: Bool,
+        _ plan: SettlementPlan, of batch: BatchID, retries: Int32, wasDeferred: Int32, unfinished: Outcome?,
         _ key: SealingKey, on connection: PostgresConnection
     ) async throws {
         let results = try key.sealResults(plan.results, of: batch)
         // Deferred recipients go on being counted where there is a retry batch.
         let noLongerDeferred = retries == 0 ? wasDeferred : 0
+        func ended(_ outcome: Outcome) -> Int32 { outcome == unfinished ? plan.newlyEnded : 0 }
         try await connection.query(
             """
             WITH counted AS (
                 UPDATE campaigns
                 SET open_batches = open_batches + \(retries - 1), next_batch = next_batch + \(retries),
-                    cancelled = cancelled + \(isFailed ? 0 : plan.newlyEnded),
-                    bounced = bounced + \(isFailed ? plan.newlyEnded : 0), in_doubt = in_doubt + \(plan.newlyInDoubt),
+                    cancelled = cancelled + \(ended(.cancelled)), bounced = bounced + \(ended(.bounced)),
+                    expired = expired + \(ended(.expired)), in_doubt = in_doubt + \(plan.newlyInDoubt),
                     deferred = deferred - \(noLongerDeferred)
                 WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)),
             settled AS (

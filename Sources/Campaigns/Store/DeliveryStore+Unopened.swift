@@ -2,7 +2,6 @@ import CreditLedger
 import Logging
 import MailTypes
 import Postgres
-import Synchronization
 import Vault
 
 /// A claimed batch of which what is stored cannot be opened.
@@ -22,19 +21,17 @@ struct UnopenedBatch: Sendable {
         var description: String { error.description }
     }
 
-    var ends: Bool { isOver || (error as? VaultError)?.code == .notAuthentic }
-}
-
-/// How many recipients a process has ended in doubt because what was stored of them could not be read.
-final class UnreadableCount: Sendable {
-    private let state = Atomic(0)
-    var count: Int { state.load(ordering: .relaxed) }
-    func add(_ number: Int) { state.add(number, ordering: .relaxed) }
+    var ends: Bool { isOver || DeliveryStore.isDamage(error) }
 }
 
 extension DeliveryStore {
     /// Recipients that this process has ended in doubt because what was stored of them could not be read.
     package var unreadableRecipients: Int { unreadable.count }
+    /// Times that this process has put a batch off because it could not be opened, though somebody may mend that.
+    package var unopenedBatches: Int { unopened.count }
+
+    /// Whether a sealed value is not what was sealed. Where the vault cannot give out the key, that says nothing of the value.
+    static func isDamage(_ error: any Error) -> Bool { (error as? VaultError)?.code == .notAuthentic }
 
     func putAside(_ batch: UnopenedBatch, node: String) async {
         logger.error(
@@ -44,6 +41,7 @@ extension DeliveryStore {
             if batch.ends {
                 try await endUnreadable(batch.id, node: node, epoch: batch.epoch)
             } else {
+                unopened.add(1)
                 try await park(
                     batch.id, node: node, epoch: batch.epoch, dueInSeconds: Self.unopenedBatchSeconds)
             }
@@ -58,7 +56,7 @@ extension DeliveryStore {
 
     /// Ends a batch whose rows cannot be read: what the counters say was delivered is charged, the rest of its hold released,
     /// and recipients without an outcome end in doubt. None of them is mailed again.
-    private func endUnreadable(_ batch: BatchID, node: String, epoch: Int64) async throws {
+    func endUnreadable(_ batch: BatchID, node: String, epoch: Int64) async throws {
         let ended = try await records.withTransaction { connection -> Int32? in
             guard let campaign = try await lockCampaign(of: batch, on: connection),
                 let row = try await lockBatch(batch, on: connection), row.epoch == epoch, row.leaseNode == node,

@@ -23,7 +23,9 @@ package struct DeliveryStore: Sendable {
     let purger: CampaignPurger
     let registrations = NodeRegistrations()
     let stopped = StoppedAccounts()
-    let unreadable = UnreadableCount()
+    let unreadable = Tally()
+    let unopened = Tally()
+    let unsendable = Tally()
     let logger: Logger
 
     /// - Parameters:
@@ -46,19 +48,20 @@ package struct DeliveryStore: Sendable {
 
     /// What a worker needs besides batches.
     ///
-    /// - Throws: ``CampaignError`` `.notFound`, `.purged`
+    /// - Throws: ``CampaignError`` `.notFound`, `.purged`; ``UnreadableContent``
     package func sendable(_ account: AccountID, _ campaign: CampaignID) async throws -> SendableCampaign {
         let rows = try await records.query(
             """
             SELECT c.from_domain, c.in_doubt_policy, c.expiry_seconds, c.requires_tls, c.source_pool,
-                t.sealed
+                t.sealed, c.purged_at IS NOT NULL OR c.results_until IS NOT NULL
             FROM campaigns c LEFT JOIN campaign_content t USING (account_id, campaign_id)
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """)
         guard let row = rows.first else { throw CampaignError.notFound }
-        let (domain, policy, expiry, requiresTLS, pool, sealed) = try row.decode(
-            String.self, String.self, Int32.self, Bool.self, String?.self, [UInt8]?.self)
-        guard let sealed, !sealed.isEmpty else { throw CampaignError.purged }
+        let (domain, policy, expiry, requiresTLS, pool, sealed, hasEnded) = try row.decode(
+            String.self, String.self, Int32.self, Bool.self, String?.self, [UInt8]?.self, Bool.self)
+        guard !hasEnded else { throw CampaignError.purged }
+        guard let sealed, !sealed.isEmpty else { throw UnreadableContent(campaign: campaign) }
         guard let inDoubt = InDoubtPolicy(rawValue: policy) else { throw OctetReader.malformed }
         return SendableCampaign(
             account: account, campaign: campaign,
@@ -74,9 +77,14 @@ package struct DeliveryStore: Sendable {
         try await purger.complete(account, campaign)
     }
 
-    /// Campaigns that are done and whose purge is due, say because the node that settled the last batch died.
+    /// Campaigns that are done and whose end or purge is due, say because the node that settled the last batch died.
     package func unfinishedCompletions() async throws -> [(account: AccountID, campaign: CampaignID)] {
         try await purger.unfinished()
+    }
+
+    /// Whether the campaign can be completed without waiting for somebody who has it, or its account, locked.
+    package func canComplete(_ account: AccountID, _ campaign: CampaignID) async throws -> Bool {
+        try await purger.isFree(account, campaign)
     }
 
     /// Yields when there may be batches to claim. Also look from time to time: what is due later gives no signal.

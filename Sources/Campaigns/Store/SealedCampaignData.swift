@@ -4,13 +4,17 @@ package import Vault
 
 /// Opens the campaign's content.
 ///
-/// - Throws: ``CampaignError`` `.purged` once the key is gone.
+/// - Throws: ``CampaignError`` `.purged` once the key is gone; ``UnreadableContent``
 func openContent(
     _ sealed: [UInt8], _ account: AccountID, _ campaign: CampaignID, vault: Vault
 ) async throws -> MessageContent {
     let key = try await vault.openingKey(account, campaign)
     let context = SealContext(account: account, campaign: campaign, purpose: .content)
-    return try MessageContent(decoding: key.open(sealed, as: context))
+    do {
+        return try MessageContent(decoding: key.open(sealed, as: context))
+    } catch let error where DeliveryStore.isDamage(error) {
+        throw UnreadableContent(campaign: campaign)
+    }
 }
 
 extension SealingKey {

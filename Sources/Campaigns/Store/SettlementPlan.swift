@@ -20,17 +20,18 @@ struct SettlementPlan: Sendable, Hashable {
     /// One for each recipient of the retry batch: its last reply.
     let deferredReplies: [RecipientResult]
     let charged: Int32
-    /// Unfinished recipients of a campaign that was ended, and those of them whose mail may have arrived.
+    /// Recipients that end unfinished: as the caller says, and those whose mail may have arrived.
     let newlyEnded: Int32
     let newlyInDoubt: Int32
 
     /// - Parameters:
     ///   - indices: of the batch's records.
     ///   - doubted: those that were in doubt before this batch.
-    ///   - unfinished: what becomes of those without an outcome where the campaign was ended.
+    ///   - unfinished: what becomes of those without an outcome, where the batch is ended before they have one; nil where
+    ///     each must have an outcome or a retry.
     init(
         row: Row, indices: [Int32], progress: [Int32: RecipientProgress], claimed: [RecipientResult],
-        deferred: [Int32], doubted: Set<Int32> = [], unfinished: Outcome = .cancelled
+        deferred: [Int32], doubted: Set<Int32> = [], unfinished: Outcome? = nil
     ) throws(CampaignError) {
         let final = Self.finals(indices, progress)
         try Self.require(
@@ -49,7 +50,7 @@ struct SettlementPlan: Sendable, Hashable {
                 return result
             }
         }
-        if row.state == .cancelling {
+        if let unfinished {
             let rest = Self.ended(indices, progress, as: unfinished)
             results = marked(final + rest)
             deferredReplies = []
@@ -84,8 +85,8 @@ struct SettlementPlan: Sendable, Hashable {
         }
     }
 
-    /// What becomes of the unfinished recipients of a campaign that was ended: cancelled or failed, but in doubt where a
-    /// mail was about to be sent and nothing tells whether it was.
+    /// What becomes of the unfinished recipients of a batch that is ended: in doubt where a mail was about to be sent and
+    /// nothing tells whether it was.
     private static func ended(
         _ indices: [Int32], _ progress: [Int32: RecipientProgress], as outcome: Outcome
     ) -> [RecipientResult] {

@@ -94,6 +94,8 @@ struct ClaimLoop: Sendable {
             if batch.work == .cancelling {
                 // Its campaign has to end, whatever cannot be read of it.
                 _ = try await store.settle(batch.id, node: configuration.node, epoch: batch.epoch, batch.asItStands)
+            } else if isHopeless(batch, because: error) {
+                _ = try await store.endUnsendable(batch, node: configuration.node, because: error)
             } else {
                 try await store.park(
                     batch.id, node: configuration.node, epoch: batch.epoch, dueInSeconds: Self.seconds(after: error))
@@ -101,6 +103,16 @@ struct ClaimLoop: Sendable {
         } catch {
             logger.warning("batch not given back", metadata: ["batch": "\(batch.id)", "error": "\(error)"])
         }
+    }
+
+    /// Whether no mail of the batch can be made, and nobody will mend that in time. Its campaign has to end all the same.
+    private func isHopeless(_ batch: ClaimedBatch, because error: any Error) -> Bool {
+        // Mail of a run that had begun is journalled since the claim.
+        guard batches.runs[batch.id]?.batch.epoch != batch.epoch else { return false }
+        if error is UnreadableContent { return true }
+        // A campaign whose domain is not proven was paused, and says so.
+        guard batch.isExpired, (error as? CampaignError)?.code != .domainNotProven else { return false }
+        return !(DeliveryStore.isPassing(error) || error is CancellationError)
     }
 
     /// After how long a batch that could not be worked on is claimed again.
@@ -114,16 +126,6 @@ struct ClaimLoop: Sendable {
     private static let hinderedSeconds = 1.0
     /// And one of which nothing could be stored: that is no different in half a minute.
     private static let refusedSeconds = 300.0
-}
-
-extension ClaimedBatch {
-    /// Settles what earlier workers journalled, and nothing more.
-    fileprivate var asItStands: BatchSettlement {
-        BatchSettlement(
-            results: records.compactMap { record in
-                if case .finished(let result) = progress[record.index] { result } else { nil }
-            })
-    }
 }
 
 extension DeliveryConfiguration {

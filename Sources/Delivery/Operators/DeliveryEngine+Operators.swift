@@ -20,6 +20,8 @@ extension DeliveryEngine {
         let counts = metrics.accounts
         var nodeCounts = metrics.counts
         nodeCounts.recipientsUnreadable = store.unreadableRecipients
+        nodeCounts.recipientsUnsendable = store.unsendableRecipients
+        nodeCounts.batchesUnopened = store.unopenedBatches
         return EngineStatus(
             node: configuration.node, uptimeSeconds: clock.steady() - startedAt,
             isDraining: workload.stopReason != nil,

@@ -108,6 +108,10 @@ package struct DeliveryCounts: Sendable, Hashable, Codable {
     package var journalGroupsRefused = 0
     /// Recipients ended in doubt because what was stored of them could not be read.
     package var recipientsUnreadable = 0
+    /// Recipients ended without a mail because none could be made for them.
+    package var recipientsUnsendable = 0
+    /// Batches put off because they could not be opened.
+    package var batchesUnopened = 0
     package var journal = Latencies()
 
     package var batchesClaimed = 0
