@@ -41,6 +41,13 @@ struct DeliveryFixture: Sendable {
         return DeliveryFixture(stores: stores, account: account)
     }
 
+    /// An account beside the first, with a sending domain of its own.
+    func anotherAccount(domain: String) async throws -> AccountID {
+        let account = try await stores.account("other", credits: Self.credits)
+        _ = try await domains.add(account, DomainName(domain), algorithms: [.ed25519SHA256])
+        return account
+    }
+
     // MARK: Campaigns
 
     static func address(_ number: Int) -> String { "person\(number)@example.org" }

@@ -45,7 +45,8 @@ final class RunningEngine: Sendable {
 extension DeliveryFixture {
     func engine(
         _ node: String = "node", port: Int, local: LocalJournal? = nil, resolver: DNSResolution.Resolver? = nil,
-        tlsPolicies: TLSPolicyResolver? = nil, clock: DeliveryClock = .system, logger: Logger = .silent,
+        tlsPolicies: TLSPolicyResolver? = nil, store other: DeliveryStore? = nil, clock: DeliveryClock = .system,
+        logger: Logger = .silent,
         _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
     ) -> DeliveryEngine {
         var configuration = DeliveryConfiguration(node: node, heloName: "out.example.net")
@@ -59,7 +60,7 @@ extension DeliveryFixture {
             try? AccountingLog($0, metrics: metrics, logger: logger)
         }
         return DeliveryEngine(
-            configuration: configuration, store: store, local: local, vault: vault, domains: domains,
+            configuration: configuration, store: other ?? store, local: local, vault: vault, domains: domains,
             resolver: resolver,
             tlsPolicies: tlsPolicies, metrics: metrics, accounting: accounting, clock: clock,
             group: MultiThreadedEventLoopGroup.singleton, logger: logger)

@@ -39,7 +39,7 @@ package final class DeliveryEngine: Service {
     let orders: OrderKeeper
     private let claims: ClaimLoop
     private let leases: LeaseKeeper
-    private let sweeps: Sweeps
+    let sweeps: Sweeps
     private let tlsReporter: TLSReporter?
     /// Ends what a drain waits for in vain.
     private let deadline = Mutex<Task<Void, Never>?>(nil)

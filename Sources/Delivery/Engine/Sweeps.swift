@@ -53,10 +53,17 @@ struct Sweeps: Sendable {
         batches.wakeUp.raise()
     }
 
-    /// Finishes campaigns whose last batch was settled by a node that died before the purge.
-    private func completeCampaigns() async throws {
+    /// Finishes campaigns whose last batch was settled by a node that died before the purge. An account that somebody has
+    /// locked is passed over: the next sweep has it.
+    func completeCampaigns() async throws {
         var held: Set<AccountID> = []
         for (account, campaign) in try await store.unfinishedCompletions() where !held.contains(account) {
+            guard try await store.canComplete(account, campaign) else {
+                logger.debug(
+                    "completions put off: somebody has locked the account", metadata: ["account": "\(account)"])
+                held.insert(account)
+                continue
+            }
             if await !completion.complete(account, campaign) { held.insert(account) }
         }
     }
