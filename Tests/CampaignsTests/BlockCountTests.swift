@@ -26,7 +26,7 @@ struct BlockCountTests {
         let (campaign, other) = (try await fixture.sent(1), try await fixture.sent(1))
         func count(_ heard: CampaignAnswers...) async throws -> [CampaignID: [Double]] {
             Dictionary(
-                uniqueKeysWithValues: try await fixture.store.count(heard, memory: 100).map {
+                uniqueKeysWithValues: try await fixture.store.count(heard, memory: 100).counts.map {
                     ($0.campaign, [$0.answers, $0.blocks])
                 })
         }
@@ -58,6 +58,30 @@ struct BlockCountTests {
         #expect(blocks.allSatisfy { $0.firstAt <= $0.lastAt && $0.firstAt > 0 })
     }
 
+    @Test(.timeLimit(.minutes(1))) func `answers of others are counted while somebody holds rows of an account`()
+        async throws
+    {
+        let fixture = try await CampaignFixture.make()
+        let other = try await fixture.account("other", credits: 10)
+        let (first, second) = (try await fixture.sent(1), try await fixture.sent(1))
+        let free = try await fixture.sent(1, account: other)
+        var heard = [first, second].map { Self.heard($0, of: fixture, answers: 2, blocks: 1) }
+        heard.append(CampaignAnswers(other, free))
+        heard[2].add(isFirstAttempt: true, block: (Self.reply, "blocked"))
+        _ = try await fixture.store.count(heard, memory: 100)
+        let held = try await fixture.records.owner.withTransaction { connection in
+            try await connection.query(
+                "SELECT FROM campaign_answers WHERE account_id = \(fixture.account.rawValue) FOR UPDATE")
+            return try await fixture.store.count(heard, memory: 100)
+        }
+        #expect(held.counts.map(\.campaign) == [free] && held.counts.map(\.blocks) == [2])
+        #expect(Set(held.held.map(\.campaign)) == [first, second])
+        let told = try await fixture.store.count(held.held, memory: 100)
+        #expect(told.held.isEmpty && told.counts.map(\.answers) == [4, 4])
+        #expect(try await fixture.service.get(other, free).blocks.map(\.count) == [2])
+        #expect(try await fixture.status(first).blocks.map(\.count) == [2])
+    }
+
     @Test func `a receiver that makes up replies fills no table`() async throws {
         let fixture = try await CampaignFixture.make()
         let campaign = try await fixture.sent(1)
@@ -78,7 +102,7 @@ struct BlockCountTests {
         #expect(try await fixture.store.pause(fixture.account, campaign, reason: "again") == false)
         let resumed = try await fixture.service.resume(fixture.account, campaign)
         #expect(resumed.blocks.map(\.count) == [25])
-        let all = try await fixture.store.count([Self.heard(campaign, of: fixture, answers: 1)], memory: 1_000)
+        let all = try await fixture.store.count([Self.heard(campaign, of: fixture, answers: 1)], memory: 1_000).counts
         #expect(all.map(\.answers) == [1] && all.map(\.blocks) == [0])
     }
 
@@ -92,7 +116,8 @@ struct BlockCountTests {
         #expect(status.blocks.map(\.count) == [7] && status.blocks.map(\.text) == [""])
         // Whoever is late is not heard.
         #expect(
-            try await fixture.store.count([Self.heard(campaign, of: fixture, answers: 1, blocks: 1)], memory: 9).isEmpty
+            try await fixture.store.count([Self.heard(campaign, of: fixture, answers: 1, blocks: 1)], memory: 9).counts
+                .isEmpty
         )
         #expect(try await fixture.status(campaign).blocks.map(\.count) == [7])
         let left = try await fixture.records.owner.query("SELECT FROM campaign_answers").count

@@ -74,6 +74,56 @@ struct BlockTests {
         }
     }
 
+    /// Another account, and a campaign of it with a batch.
+    private static func other(_ fixture: DeliveryFixture) async throws -> BatchID {
+        let account = try await fixture.anotherAccount(domain: "club.example")
+        let campaign = try await fixture.send(4, of: account, from: "club.example")
+        return BatchID(account: account, campaign: campaign, number: 1)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a campaign that somebody has locked keeps no other from being paused`()
+        async throws
+    {
+        let fixture = try await DeliveryFixture.make()
+        let held = BatchID(account: fixture.account, campaign: try await fixture.send(4), number: 1)
+        let free = try await Self.other(fixture)
+        let watch = Self.watch(fixture)
+        for batch in [held, free] { Self.answer(watch, batch, blocks: 50, of: 60) }
+        func state(_ batch: BatchID) async throws -> CampaignState {
+            try await fixture.service.get(batch.account, batch.campaign).state
+        }
+        try await fixture.records.owner.withTransaction { connection in
+            try await connection.query(
+                "SELECT FROM campaigns WHERE campaign_id = \(held.campaign.rawValue) FOR NO KEY UPDATE")
+            await watch.tell()
+            let states = (try await state(held), try await state(free))
+            #expect(states == (.queued, .paused))
+        }
+        await watch.tell()
+        #expect(try await state(held) == .paused)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `an account that has its share of connections keeps no blocks from being told`()
+        async throws
+    {
+        let fixture = try await DeliveryFixture.make()
+        var configuration = fixture.records.configuration()
+        configuration.share = PoolShare(connections: 1)
+        let records = PostgresPool(configuration: configuration, logger: .silent)
+        let store = DeliveryStore(
+            records: records, vault: fixture.vault, ledger: fixture.ledger, suppressions: fixture.suppressions,
+            logger: .silent)
+        let batch = BatchID(account: fixture.account, campaign: try await fixture.send(4), number: 1)
+        let watch = BlockWatch(store: store, share: 0.3, metrics: DeliveryMetrics(), logger: .silent)
+        Self.answer(watch, batch, blocks: 50, of: 60)
+        await store.onBehalf(of: fixture.account) {
+            // The only connection that it may have.
+            try? await records.withConnection { _ in await watch.tell(of: batch) }
+        }
+        #expect(try await fixture.service.get(fixture.account, batch.campaign).state == .paused)
+        await records.close()
+    }
+
     @Test func `blocks that nodes meet one by one pause the campaign together`() async throws {
         let fixture = try await DeliveryFixture.make()
         let campaign = try await fixture.send(4)

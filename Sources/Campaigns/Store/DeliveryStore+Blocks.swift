@@ -2,17 +2,48 @@ package import MailTypes
 import Postgres
 
 extension DeliveryStore {
-    /// Adds what a node has heard to what all nodes have.
+    /// What has been answered to the first attempts of a campaign by now.
+    package typealias AnswerCount = (account: AccountID, campaign: CampaignID, answers: Double, blocks: Double)
+
+    /// Adds what a node has heard to what all nodes have. Waits for a moment only where somebody has locked rows of a campaign.
     ///
     /// - Parameter memory: answers, 2 or more, at which the older ones begin to count less: then all counts are brought down
     ///   to half of it.
-    /// - Returns: what has been answered to the first attempts of each campaign by now; campaigns whose data is destroyed
-    ///   are left out.
+    /// - Returns: what there is of each campaign by now, without those whose data is destroyed; and what was not added,
+    ///   because somebody has locked rows of the account.
     package func count(
         _ heard: [CampaignAnswers], memory: Int
-    ) async throws -> [(account: AccountID, campaign: CampaignID, answers: Double, blocks: Double)] {
+    ) async throws -> (counts: [AnswerCount], held: [CampaignAnswers]) {
+        do {
+            return (try await add(heard, memory: memory), [])
+        } catch let error where Self.isLockedOut(error) {
+            return try await addOneByOne(heard, memory: memory)
+        }
+    }
+
+    private func addOneByOne(
+        _ heard: [CampaignAnswers], memory: Int
+    ) async throws -> (counts: [AnswerCount], held: [CampaignAnswers]) {
+        var (counts, held): ([AnswerCount], [CampaignAnswers]) = ([], [])
+        for answers in heard {
+            // The others of an account would only wait as well.
+            guard !held.contains(where: { $0.account == answers.account }) else {
+                held.append(answers)
+                continue
+            }
+            do {
+                counts += try await add([answers], memory: memory)
+            } catch let error where Self.isLockedOut(error) {
+                held.append(answers)
+            }
+        }
+        return (counts, held)
+    }
+
+    private func add(_ heard: [CampaignAnswers], memory: Int) async throws -> [AnswerCount] {
         guard !heard.isEmpty else { return [] }
         return try await records.withTransaction { connection in
+            try await Self.waitBriefly(on: connection)
             try await note(heard.filter { !$0.blocks.isEmpty }, on: connection)
             let memory = Double(memory)
             return try await connection.query(
@@ -73,13 +104,20 @@ extension DeliveryStore {
             """)
     }
 
-    /// Pauses a campaign for what its sender is, so that its customer can mend the cause and resume it.
+    /// What waits for others here keeps the counts of all campaigns waiting.
+    private static func waitBriefly(on connection: PostgresConnection) async throws {
+        try await connection.query("SET LOCAL lock_timeout = '100ms'")
+    }
+
+    /// Pauses a campaign for what its sender is, so that its customer can mend the cause and resume it. Waits for a moment
+    /// only where somebody has locked it.
     ///
     /// - Parameter reason: for the customer and the operator; names no recipient.
     /// - Returns: false where there is nothing to pause any more.
     package func pause(_ account: AccountID, _ campaign: CampaignID, reason: String) async throws -> Bool {
         do {
             try await records.withTransaction { connection in
+                try await Self.waitBriefly(on: connection)
                 try await Campaign.pause(account, campaign, reason: reason, on: connection)
             }
             return true

@@ -128,9 +128,10 @@ final class BlockWatch: Sendable {
     func tell() async {
         let task = telling.withLock { last in
             let before = last
-            let task = Task {
+            // Detached: what is told is of all accounts, and takes no connection of the one whose batch asks for it.
+            let task = Task.detached {
                 await before?.value
-                await tellWhatIsUntold()
+                await self.tellWhatIsUntold()
             }
             last = task
             return task
@@ -145,7 +146,9 @@ final class BlockWatch: Sendable {
         }
         for answers in unpaused.values { await pause(answers) }
         do {
-            for all in try await store.count(Array(heard.values), memory: BlockBrake.memory) {
+            let (counts, held) = try await store.count(Array(heard.values), memory: BlockBrake.memory)
+            state.withLock { $0.putBack(held) }
+            for all in counts {
                 guard brake?.stops(answers: all.answers, blocks: all.blocks) ?? false,
                     let answers = heard[Key(account: all.account, campaign: all.campaign)], !answers.blocks.isEmpty
                 else { continue }
@@ -153,7 +156,7 @@ final class BlockWatch: Sendable {
             }
         } catch {
             // Told the next time.
-            state.withLock { $0.putBack(heard) }
+            state.withLock { $0.putBack(Array(heard.values)) }
             logger.warning("blocks of campaigns not counted", metadata: ["error": "\(error)"])
         }
     }
@@ -194,8 +197,9 @@ extension BlockWatch.State {
         return known == nil
     }
 
-    fileprivate mutating func putBack(_ heard: [BlockWatch.Key: CampaignAnswers]) {
-        for (key, earlier) in heard {
+    fileprivate mutating func putBack(_ heard: [CampaignAnswers]) {
+        for earlier in heard {
+            let key = BlockWatch.Key(account: earlier.account, campaign: earlier.campaign)
             untold[key, default: CampaignAnswers(key.account, key.campaign)].add(earlier: earlier)
         }
     }
