@@ -100,12 +100,15 @@ struct BatchWorker: Sendable {
         batches.wakeUp.raise()
     }
 
-    /// While somebody has locked the campaign, the batch waits without a connection.
+    /// While somebody has locked the campaign, or the database is away, the batch waits without a connection. Where the
+    /// answer to a commit was lost, asking again tells what became of it.
     private func settle(_ run: BatchRun, _ settlement: BatchSettlement) async throws -> SettleResult {
         while true {
             do {
                 return try await store.settle(run.batch.id, node: node, epoch: run.batch.epoch, settlement)
-            } catch  where DeliveryStore.isLockedOut(error) && run.stopReason != .abandon {
+            } catch  where DeliveryStore.isPassing(error) && run.stopReason != .abandon {
+                logger.debug(
+                    "settlement tried again", metadata: ["batch": "\(run.batch.id)", "error": "\(error)"])
                 try await Task.sleep(for: .seconds(1))
             }
         }
