@@ -53,5 +53,8 @@ package enum CampaignSchema {
         Migration(version: 522, name: "claims look at what can be claimed", file: PackageResources._22_claims_sql),
         Migration(version: 523, name: "uploads in portions", file: PackageResources._23_uploads_sql),
         Migration(version: 560, name: "purges by older nodes", file: PackageResources._60_older_purges_sql),
+        // Sweeps look at what there is to do, and not at all that is kept.
+        Migration(
+            version: 570, name: "retries are found among all batches", file: PackageResources._70_retries_to_join_sql),
     ]
 }

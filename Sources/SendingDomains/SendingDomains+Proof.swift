@@ -49,7 +49,7 @@ extension SendingDomains {
             """
             UPDATE domains d SET next_check_at = clock_timestamp() + make_interval(secs => \(Self.claimSeconds))
             FROM (
-                SELECT account_id, domain FROM domains WHERE next_check_at <= clock_timestamp()
+                SELECT account_id, domain FROM domains WHERE next_check_at <= (SELECT clock_timestamp())
                 ORDER BY next_check_at LIMIT \(Int32(limit)) FOR NO KEY UPDATE SKIP LOCKED) due
             WHERE d.account_id = due.account_id AND d.domain = due.domain
             RETURNING d.account_id, d.domain

@@ -115,7 +115,17 @@ struct TableFiller {
 
     static func campaign(_ number: Int64) -> CampaignID { CampaignID(rawValue: first + number) }
 
+    /// In portions, each of which takes seconds: statements have their time.
     func fill(_ range: Range<Int>) async throws {
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.portion) {
+            try await fillPortion(start..<min(start + Self.portion, range.upperBound))
+        }
+        try await run("SELECT enqueue_account(\(account.rawValue), clock_timestamp())")
+    }
+
+    private static let portion = 250_000
+
+    private func fillPortion(_ range: Range<Int>) async throws {
         let (account, first) = (account.rawValue, Self.first)
         let (low, high) = (Int64(range.lowerBound), Int64(range.upperBound - 1))
         // Of those in use each has its share of the batches: half are settled, the others are due tomorrow but for a few.
@@ -161,7 +171,6 @@ struct TableFiller {
             INSERT INTO idempotency_keys (account_id, scope, key, request_hash, status, body)
             SELECT \(account), 'POST /v1/suppressions', n::text, '', 200, '' FROM generate_series(\(low), \(high)) n
             """)
-        try await run("SELECT enqueue_account(\(account), clock_timestamp())")
     }
 
     private func run(_ sql: SQL) async throws { try await records.pool.query(sql) }

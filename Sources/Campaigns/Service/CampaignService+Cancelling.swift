@@ -35,7 +35,7 @@ extension CampaignService {
             """
             SELECT account_id, campaign_id FROM campaigns
             WHERE state = 'draft' AND purged_at IS NULL AND results_until IS NULL
-                AND created_at < clock_timestamp() - make_interval(days => \(Int32(days)))
+                AND created_at < (SELECT clock_timestamp()) - make_interval(days => \(Int32(days)))
             ORDER BY created_at LIMIT 1000
             """
         ).map { try $0.decode(Int64.self, Int64.self) }
