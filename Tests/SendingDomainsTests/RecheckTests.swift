@@ -75,6 +75,31 @@ import Testing
         }
     }
 
+    @Test func `operators see how domains stand, and whether anybody looks after them`() async throws {
+        let fixture = try await DomainFixture.make()
+        let pool = fixture.stores.records.pool
+        let empty = try #require(try await fixture.domains.census(on: pool))
+        #expect(empty == DomainCensus())
+        let proven = try await fixture.add("shop.example")
+        _ = try await fixture.add("club.example")
+        try await fixture.with(proven.zone) { verifier in
+            _ = try await verifier.verify(fixture.account, proven.domain)
+            _ = try await verifier.recheck()
+        }
+        let soon = try #require(try await fixture.domains.census(on: pool))
+        #expect((soon.pending, soon.verified, soon.failing, soon.stopped) == (1, 1, 0, 0))
+        #expect(soon.lateSeconds == 0 && soon.lastLookSeconds.map { $0 < 60 } == true)
+        try await fixture.pass(hours: 24)
+        let late = try #require(try await fixture.domains.census(on: pool))
+        #expect(late.lateSeconds > 12 * 3_600)
+        try await fixture.with("") { _ = try await $0.recheck() }
+        let failing = try #require(try await fixture.domains.census(on: pool))
+        #expect((failing.pending, failing.verified, failing.failing) == (1, 0, 1))
+        #expect(failing.lateSeconds == 0)
+        #expect(
+            try await SendingDomains(records: pool, vault: fixture.stores.vault, trusts: true).census(on: pool) == nil)
+    }
+
     @Test func `a record that comes back in time mends it`() async throws {
         let fixture = try await DomainFixture.make()
         let domain = try await fixture.add("shop.example")

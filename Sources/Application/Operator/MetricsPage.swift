@@ -1,5 +1,6 @@
 import Delivery
 import Foundation
+import SendingDomains
 
 /// `/metrics`: a node's counters and gauges.
 ///
@@ -8,6 +9,8 @@ import Foundation
 struct MetricsPage {
     let status: EngineStatus?
     let stoppedAccounts: Int
+    /// Nil where domains are not looked after.
+    var domains: DomainCensus?
 
     static let mostLanes = 200
 
@@ -20,6 +23,7 @@ struct MetricsPage {
             addWork(status, &text)
             addLanes(status.lanes, &text)
         }
+        if let domains { addDomains(domains, &text) }
         return text.text
     }
 
@@ -89,6 +93,15 @@ struct MetricsPage {
         ) {
             $0.add(counts.recipientsUnreadable)
         }
+        text.family(
+            "sluice_recipients_unsendable_total", .counter,
+            "Recipients ended without a message because none could be made for them."
+        ) {
+            $0.add(counts.recipientsUnsendable)
+        }
+        text.family("sluice_batches_unopened_total", .counter, "Times that a batch was put off, its key missing.") {
+            $0.add(counts.batchesUnopened)
+        }
     }
 
     private func addWork(_ status: EngineStatus, _ text: inout PrometheusText) {
@@ -122,6 +135,25 @@ struct MetricsPage {
         }
         text.family("sluice_draining", .gauge, "1 while the node ends.") { $0.add(status.isDraining ? 1 : 0) }
         text.family("sluice_uptime_seconds", .gauge, "Since the start of delivery.") { $0.add(status.uptimeSeconds) }
+    }
+
+    private func addDomains(_ domains: DomainCensus, _ text: inout PrometheusText) {
+        text.family("sluice_domains", .gauge, "Sending domains of all accounts by state.") {
+            $0.add(domains.pending, ["state": "pending"])
+            $0.add(domains.verified, ["state": "verified"])
+            $0.add(domains.failing, ["state": "failing"])
+            $0.add(domains.stopped, ["state": "stopped"])
+        }
+        text.family(
+            "sluice_domain_checks_late_seconds", .gauge, "How long the next check of a sending domain is overdue."
+        ) {
+            $0.add(domains.lateSeconds)
+        }
+        if let age = domains.lastLookSeconds {
+            text.family("sluice_domain_last_check_seconds", .gauge, "Since a sending domain was checked last.") {
+                $0.add(age)
+            }
+        }
     }
 
     // MARK: Lanes

@@ -7,6 +7,7 @@ import HummingbirdCore
 import MailTypes
 import NIOCore
 import SMTPTransport
+import SendingDomains
 import ServiceLifecycle
 
 /// What operators ask of a node.
@@ -25,6 +26,8 @@ struct OperatorRoutes: Sendable {
     let engine: DeliveryEngine?
     let campaigns: CampaignService
     let delivery: DeliveryStore
+    /// Nil where domains are not looked after.
+    let domains: @Sendable () async throws -> DomainCensus?
 
     /// - Parameter readOnly: only what a monitor needs.
     func router(readOnly: Bool) -> Hummingbird.Router<BasicRequestContext> {
@@ -51,10 +54,11 @@ struct OperatorRoutes: Sendable {
         let stopped = try await delivery.orders().count {
             if case .account = $0.target { true } else { false }
         }
-        let text = MetricsPage(status: engine?.status, stoppedAccounts: stopped).text
+        let page = MetricsPage(
+            status: engine?.status, stoppedAccounts: stopped, domains: try await domains())
         return Response(
             status: .ok, headers: [.contentType: PrometheusText.contentType],
-            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+            body: ResponseBody(byteBuffer: ByteBuffer(string: page.text)))
     }
 
     // MARK: Actions

@@ -110,7 +110,8 @@ final class Server: Sendable {
         _ engine: DeliveryEngine?, _ group: any EventLoopGroup, _ startup: Startup
     ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
         let routes = OperatorRoutes(
-            engine: engine, campaigns: records.operatorCampaigns, delivery: records.delivery)
+            engine: engine, campaigns: records.operatorCampaigns, delivery: records.delivery,
+            domains: { [records] in try await records.domains.census(on: records.pools.housekeeping) })
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         if configuration.operatorSocket.prepare(logger) {
             services.append(

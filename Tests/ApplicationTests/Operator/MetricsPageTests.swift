@@ -1,3 +1,4 @@
+import SendingDomains
 import TestSupport
 import Testing
 
@@ -37,6 +38,19 @@ struct MetricsPageTests {
     @Test func `a node that does not deliver tells of itself alone`() throws {
         let names = try PrometheusLines.read(MetricsPage(status: nil, stoppedAccounts: 0).text).map(\.name)
         #expect(names == ["process_cpu_seconds_total", "process_resident_memory_bytes"])
+    }
+
+    @Test func `domains are counted by state, and it is told how late their checks are`() throws {
+        var domains = DomainCensus()
+        (domains.pending, domains.verified, domains.failing, domains.stopped) = (1, 20, 3, 4)
+        (domains.lateSeconds, domains.lastLookSeconds) = (90, 12)
+        let text = MetricsPage(status: nil, stoppedAccounts: 0, domains: domains).text
+        let samples = try PrometheusLines.read(text)
+        let states = samples.filter { $0.name == "sluice_domains" }
+        #expect(states.map(\.value) == [1, 20, 3, 4])
+        #expect(states.compactMap { $0.labels["state"] } == ["pending", "verified", "failing", "stopped"])
+        func value(_ name: String) -> Double? { samples.first { $0.name == name }?.value }
+        #expect(value("sluice_domain_checks_late_seconds") == 90 && value("sluice_domain_last_check_seconds") == 12)
     }
 
     @Test func `lanes beyond the busiest are summed in one`() throws {
