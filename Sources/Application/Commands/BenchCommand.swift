@@ -115,16 +115,20 @@ struct BenchCommand: AsyncParsableCommand {
 
         @Option(help: "Recipients of each run.") var recipients = 100_000
         @Option(help: "Runs, each with a campaign of its own.") var runs = 3
+        @Option(help: "Measure again while so many other accounts upload as much.") var beside = 0
         @OptionGroup var mail: MailOptions
         @OptionGroup var report: ReportOptions
 
         func validate() throws {
             guard (1...100).contains(runs) else { throw ValidationError("--runs lies from 1 to 100.") }
+            guard (0...100).contains(beside) else { throw ValidationError("--beside lies from 0 to 100.") }
         }
 
         func run() async throws {
             try report.write(
-                try await ImportBenchmark(scenario: mail.scenario(recipients), runs: runs, logger: logger).run())
+                try await ImportBenchmark(
+                    scenario: mail.scenario(recipients), runs: runs, neighbours: beside, logger: logger
+                ).run())
         }
     }
 
