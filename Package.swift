@@ -83,6 +83,7 @@ let package = Package(
             resources: [.embedInCode("Migrations")]),
         .target(
             name: "Vault", dependencies: ["Postgres", "MailTypes", crypto], resources: [.embedInCode("Migrations")]),
+        .target(name: "Fleet", dependencies: ["Postgres", "MailTypes", logging]),
         .target(
             name: "TLSPolicies",
             dependencies: [
@@ -96,12 +97,13 @@ let package = Package(
             resources: [.embedInCode("Migrations")]),
         .target(
             name: "SendingDomains",
-            dependencies: ["Vault", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging],
+            dependencies: ["Vault", "Fleet", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging],
             resources: [.embedInCode("Migrations")]),
         .target(
             name: "Campaigns",
             dependencies: [
-                "SendingDomains", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailTypes", crypto,
+                "Fleet", "SendingDomains", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailTypes",
+                crypto,
                 logging,
             ],
             resources: [.embedInCode("Migrations")]),
@@ -110,7 +112,8 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "Campaigns", "SendingDomains", "Feedback", "Vault", "TLSPolicies", "SMTPTransport", "SMTPProtocol",
+                "Campaigns", "Fleet", "SendingDomains", "Feedback", "Vault", "TLSPolicies", "SMTPTransport",
+                "SMTPProtocol",
                 "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "MailTypes", nio, logging, lifecycle,
             ]),
         .target(
@@ -135,7 +138,8 @@ let package = Package(
         .target(
             name: "Application",
             dependencies: [
-                "Delivery", "HTTPAPI", "MailSink", "Campaigns", "SendingDomains", "Feedback", "Identity", "Vault",
+                "Delivery", "HTTPAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains", "Feedback", "Identity",
+                "Vault",
                 "CreditLedger",
                 "SMTPTransport",
                 "SMTPProtocol", "MailMessage", "MailSigning", "DNSResolution", "TrafficShaping", "TLSPolicies",
@@ -158,7 +162,8 @@ let package = Package(
         .target(
             name: "TestStores",
             dependencies: [
-                "TestDatabases", "TestSupport", "Campaigns", "SendingDomains", "CreditLedger", "Feedback", "Vault",
+                "TestDatabases", "TestSupport", "Campaigns", "Fleet", "SendingDomains", "CreditLedger", "Feedback",
+                "Vault",
                 "Postgres", "MailTypes",
             ], path: "Tests/TestSupport/Stores"),
 
@@ -207,6 +212,11 @@ let package = Package(
                 "TestSupport", "TestDatabases", "Feedback", "Vault", "CreditLedger", "Postgres", "MailTypes",
             ]),
         .testTarget(
+            name: "FleetTests",
+            dependencies: [
+                "TestSupport", "TestStores", "TestDatabases", "Fleet", "Postgres", "MailTypes", logging,
+            ]),
+        .testTarget(
             name: "SendingDomainsTests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "SendingDomains", "Campaigns", "Vault",
@@ -215,7 +225,8 @@ let package = Package(
         .testTarget(
             name: "CampaignsTests",
             dependencies: [
-                "TestSupport", "TestStores", "TestDatabases", "SendingDomains", "Campaigns", "CreditLedger", "Vault",
+                "TestSupport", "TestStores", "TestDatabases", "Fleet", "SendingDomains", "Campaigns", "CreditLedger",
+                "Vault",
                 "Feedback",
                 "Postgres", "MailMessage",
                 "MailSigning", "MailTypes",
@@ -224,7 +235,8 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "Delivery", "Campaigns", "SendingDomains",
+                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "Delivery", "Campaigns", "Fleet",
+                "SendingDomains",
                 "CreditLedger", "Vault", "Feedback", "TLSPolicies",
                 "SMTPTransport",
                 "SMTPProtocol", "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "Postgres",
@@ -234,7 +246,8 @@ let package = Package(
         .testTarget(
             name: "HTTPAPITests",
             dependencies: [
-                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "HTTPAPI", "Campaigns", "SendingDomains",
+                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "HTTPAPI", "Campaigns", "Fleet",
+                "SendingDomains",
                 "DNSResolution", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres", "MailMessage",
                 "MailTypes",
                 httpTypes, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,

@@ -1,3 +1,4 @@
+import Fleet
 import MailSigning
 import MailTypes
 import Postgres
@@ -26,7 +27,7 @@ extension SendingDomains {
             """)
         let keys = try await keys(account, name, on: connection)
         let findings = try await findings(account, name, on: connection)
-        let sources = try await Self.sources(on: connection)
+        let sources = try await FleetStore.addresses(on: connection)
         let names = try rows.map { try DomainName($0.decode(column: 0, as: String.self)) }
         let permissions = try await permissions(account, names, locks: false, on: connection)
         return try zip(names, rows).compactMap { domain, row in
@@ -85,22 +86,6 @@ extension SendingDomains {
             findings[domain, default: []].append(DomainFinding(purpose, name, state, seen: seen, note: note))
         }
     }
-
-    /// The addresses that mail leaves from: of all nodes that were there of late, IPv4 first. None where mail leaves by
-    /// others' hosts, or where no node has started yet; then SPF names the bounce host.
-    private static func sources(on connection: PostgresConnection) async throws -> [IPAddress] {
-        try await connection.query(
-            """
-            SELECT s FROM (
-                SELECT DISTINCT unnest(sources) AS s FROM nodes
-                WHERE seen_at > clock_timestamp() - make_interval(days => \(nodeDays))) AS known
-            ORDER BY family(s::inet), s::inet
-            """
-        ).compactMap { IPAddress(try $0.decode(String.self)) }
-    }
-
-    /// Days without a sign of a node after which its addresses are advised no more.
-    private static let nodeDays: Int32 = 30
 
     /// Retired keys are published already; nobody is asked to.
     private func advice(

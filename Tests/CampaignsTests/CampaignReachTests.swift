@@ -1,3 +1,4 @@
+import Fleet
 import MailTypes
 import Postgres
 import TestDatabases
@@ -66,26 +67,23 @@ struct CampaignReachTests {
             try await fixture.service.quote(fixture.account, campaign).warnings.map(\.code)
         }
         #expect(try await codes() == [])
-        for node in ["a", "b"] {
-            try await fixture.records.owner.query(
-                """
-                INSERT INTO nodes (node, started_at, seen_at) VALUES (\(node), clock_timestamp(), clock_timestamp())
-                """)
+        func start(_ node: String, _ sources: [NodeSource] = []) async throws {
+            try await fixture.store.beginIncarnation(of: node, sources: sources)
         }
-        try await fixture.store.publish([Self.cold("192.0.2.1", "default"), Self.cold("192.0.2.2", "own")], of: "a")
+        try await start("a", [Self.cold("192.0.2.1", "default"), Self.cold("192.0.2.2", "own")])
+        try await start("b")
         // A node without a list sends from an address that nothing limits.
         #expect(try await codes() == [])
-        try await fixture.store.publish([Self.cold("192.0.2.3", "own")], of: "b")
+        try await start("b", [Self.cold("192.0.2.3", "own")])
         #expect(try await codes() == [.warmUp])
-        try await fixture.store.publish(
-            [NodeSource(address: "192.0.2.3", pool: "default", warmUpFrom: nil, allowances: [])], of: "b")
+        try await start("b", [NodeSource(address: "192.0.2.3", pool: "default")])
         #expect(try await codes() == [])
         // One that is gone counts no more.
         try await fixture.records.owner.query(
             "UPDATE nodes SET seen_at = clock_timestamp() - interval '2 minutes' WHERE node = 'b'")
         #expect(try await codes() == [.warmUp])
         try await fixture.records.pool.withConnection { connection in
-            try await DeliveryStore.set(AccountShaping(rate: 1e-5), for: fixture.account, on: connection)
+            try await FleetStore.set(AccountShaping(rate: 1e-5), for: fixture.account, on: connection)
         }
         #expect(try await codes() == [.accountRate, .warmUp])
         let sent = try await fixture.service.send(fixture.account, campaign)

@@ -1,5 +1,6 @@
 import CreditLedger
 import Feedback
+import Fleet
 import Logging
 import MailTypes
 import Postgres
@@ -209,38 +210,23 @@ struct DeliveryStoreTests {
     @Test func `a node's name is held by one process, and its old leases end when it starts again`() async throws {
         let fixture = try await CampaignFixture.make()
         _ = try await fixture.sent(2, batchSize: 1)
-        try await fixture.store.register(node: "n")
-        try await fixture.store.beginIncarnation(of: "n")
-        _ = try await fixture.store.claim(node: "n", leaseSeconds: 3_600, limit: 2)
-        let second = DeliveryStore(
-            records: fixture.records.pool, vault: fixture.vault, ledger: fixture.ledger,
-            suppressions: fixture.suppressions, logger: Logger(label: "test"))
+        let (store, first) = (fixture.store, fixture.stores.fleet)
+        try await first.register(node: "n")
+        try await store.beginIncarnation(of: "n")
+        _ = try await store.claim(node: "n", leaseSeconds: 3_600, limit: 2)
+        #expect(try await store.leasedBatches() == ["n": 2])
+        let second = FleetStore(records: fixture.records.pool, logger: Logger(label: "test"))
         await #expect(throws: NodeError.alreadyRunning) { try await second.register(node: "n") }
         try await second.register(node: "m")
-        try await second.beginIncarnation(of: "m")
-        #expect(try await second.claim(node: "m", leaseSeconds: 60, limit: 2).isEmpty)
-        await fixture.store.unregister(node: "n")
+        try await store.beginIncarnation(of: "m")
+        #expect(try await store.claim(node: "m", leaseSeconds: 60, limit: 2).isEmpty)
+        await first.unregister(node: "n")
         try await second.register(node: "n")
-        try await second.beginIncarnation(of: "n")
-        let again = try await second.claim(node: "n", leaseSeconds: 60, limit: 2)
+        try await store.beginIncarnation(of: "n")
+        let again = try await store.claim(node: "n", leaseSeconds: 60, limit: 2)
         #expect(again.map(\.epoch) == [2, 2])
         await second.unregister(node: "n")
         await second.unregister(node: "m")
-    }
-
-    @Test func `a name that comes free in a moment is waited for`() async throws {
-        let fixture = try await CampaignFixture.make()
-        try await fixture.store.register(node: "n")
-        let next = DeliveryStore(
-            records: fixture.records.pool, vault: fixture.vault, ledger: fixture.ledger,
-            suppressions: fixture.suppressions, logger: Logger(label: "test"))
-        let start = ContinuousClock.now
-        async let registered: Void = next.register(node: "n")
-        try await Task.sleep(for: .milliseconds(300))
-        await fixture.store.unregister(node: "n")
-        try await registered
-        #expect(ContinuousClock.now - start >= .milliseconds(300))
-        await next.unregister(node: "n")
     }
 
     // MARK: Journal

@@ -1,6 +1,7 @@
 import Campaigns
 import CreditLedger
 import Feedback
+import Fleet
 import Logging
 import MailMessage
 import MailSigning
@@ -28,6 +29,7 @@ struct DeliveryFixture: Sendable {
     var domains: SendingDomains { stores.domains }
     var service: CampaignService { stores.campaigns }
     var store: DeliveryStore { stores.delivery }
+    var fleet: FleetStore { stores.fleet }
 
     static let credits: Int64 = 1_000
 
@@ -152,7 +154,7 @@ struct DeliveryFixture: Sendable {
 
     /// Begins an incarnation of the node, as an engine does.
     func begin(_ local: LocalJournal, of node: String = "node") async throws {
-        try await NodeRecovery(node: node, store: store, vault: vault, logger: .silent).begin(local)
+        try await NodeRecovery(node: node, store: store, fleetStore: fleet, vault: vault, logger: .silent).begin(local)
     }
 
     /// Batches under a lease that holds.

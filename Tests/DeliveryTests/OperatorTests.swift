@@ -1,5 +1,6 @@
 import Campaigns
 import CreditLedger
+import Fleet
 import MailTypes
 import Postgres
 import SMTPProtocol
@@ -104,7 +105,7 @@ struct OperatorTests {
             }
         }
         try await fixture.records.pool.withConnection { connection in
-            try await DeliveryStore.set(AccountShaping(rate: rate), for: fixture.account, on: connection)
+            try await FleetStore.set(AccountShaping(rate: rate), for: fixture.account, on: connection)
         }
         let limits = LaneLimits(connections: 1, queueSeconds: seconds == nil ? 60 : 3_600)
         try await withEngine(fixture, server, { $0.laneLimits = limits }) { engine in
@@ -351,13 +352,14 @@ struct OperatorTests {
         let fixture = try await DeliveryFixture.make()
         try await withEngine(fixture, MailServer()) { _ in
             try await eventually("the node is listed") {
-                try await NodeListing.nodes(fixture.records.pool).map(\.name) == ["node"]
+                try await fixture.fleet.nodes().map(\.name) == ["node"]
             }
-            #expect(try await NodeListing.nodes(fixture.records.pool).map(\.isAlive) == [true])
+            #expect(try await fixture.fleet.nodes().map(\.isAlive) == [true])
         }
         try await eventually("the node is gone") {
-            let node = try #require(try await NodeListing.nodes(fixture.records.pool).first)
-            return !node.isAlive && node.batches == 0 && node.startedSecondsAgo < 60
+            let node = try #require(try await fixture.fleet.nodes().first)
+            let batches = try await fixture.store.leasedBatches()
+            return !node.isAlive && batches.isEmpty && node.startedSecondsAgo < 60
         }
     }
 }

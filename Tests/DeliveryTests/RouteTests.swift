@@ -1,5 +1,6 @@
 import Campaigns
 import CreditLedger
+import Fleet
 import Foundation
 import Logging
 import MailTypes
@@ -215,12 +216,12 @@ struct RouteTests {
                     let late = try await fixture.send(3)
                     try await eventually("it waits for tomorrow") { try await fixture.counters(late).deferred == 3 }
                     try await eventually("the database knows what was sent") {
-                        try await fixture.store.countUsage([:], onDay: today).values.reduce(0, +) >= 30
+                        try await fixture.fleet.countUsage([:], onDay: today).values.reduce(0, +) >= 30
                     }
                 }
             }
         }
-        let sent = try await fixture.store.countUsage([:], onDay: today)
+        let sent = try await fixture.fleet.countUsage([:], onDay: today)
         #expect(sent == [SourceUsage(source: "127.0.0.7", provider: "route"): 30])
         #expect(slow.copies.merging(good.copies, uniquingKeysWith: +) == Self.onceEach(30))
     }

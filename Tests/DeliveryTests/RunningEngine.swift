@@ -60,9 +60,9 @@ extension DeliveryFixture {
             try? AccountingLog($0, metrics: metrics, logger: logger)
         }
         return DeliveryEngine(
-            configuration: configuration, store: other ?? store, local: local, vault: vault, domains: domains,
-            resolver: resolver,
-            tlsPolicies: tlsPolicies, metrics: metrics, accounting: accounting, clock: clock,
+            configuration: configuration, store: other ?? store, fleetStore: fleet, local: local, vault: vault,
+            domains: domains,
+            resolver: resolver, tlsPolicies: tlsPolicies, metrics: metrics, accounting: accounting, clock: clock,
             group: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }
 

@@ -1,5 +1,6 @@
 import Campaigns
 import CreditLedger
+import Fleet
 import MailSigning
 import MailTypes
 import Postgres
@@ -62,7 +63,7 @@ struct ShapingTests {
     @Test func `mail leaves from the sources of its account's pool`() async throws {
         let fixture = try await DeliveryFixture.make()
         try await fixture.records.pool.withConnection { connection in
-            try await DeliveryStore.set(AccountShaping(pool: "shop"), for: fixture.account, on: connection)
+            try await FleetStore.set(AccountShaping(pool: "shop"), for: fixture.account, on: connection)
         }
         let server = MailServer()
         let campaign = try await fixture.send(40, batchSize: 40)
@@ -85,7 +86,7 @@ struct ShapingTests {
     @Test func `a campaign's pool comes before its account's, and keeps to warm-up`() async throws {
         let fixture = try await DeliveryFixture.make()
         try await fixture.records.pool.withConnection { connection in
-            try await DeliveryStore.set(
+            try await FleetStore.set(
                 AccountShaping(pool: "shop", campaignPools: ["news"]), for: fixture.account, on: connection)
         }
         let today = DeliveryClock.system.day
@@ -112,12 +113,12 @@ struct ShapingTests {
                 let counters = try await fixture.end(of: campaign).counters
                 #expect(counters.delivered == 20)
                 try await eventually("the database knows what was sent") {
-                    try await fixture.store.countUsage([:], onDay: today).values.reduce(0, +) > 0
+                    try await fixture.fleet.countUsage([:], onDay: today).values.reduce(0, +) > 0
                 }
             }
         }
         #expect(server.peers == ["127.0.0.3", "127.0.0.4"])
-        let sent = try await fixture.store.countUsage([:], onDay: today)
+        let sent = try await fixture.fleet.countUsage([:], onDay: today)
         #expect(sent == [SourceUsage(source: "127.0.0.3", provider: "route"): 4])
     }
 
@@ -141,32 +142,12 @@ struct ShapingTests {
         ) { _ in
             #expect(try await fixture.end(of: campaign).counters.delivered == 30)
             try await eventually("the database knows what was sent") {
-                try await fixture.store.countUsage([:], onDay: today).values.reduce(0, +) > 0
+                try await fixture.fleet.countUsage([:], onDay: today).values.reduce(0, +) > 0
             }
         }
-        let sent = try await fixture.store.countUsage([:], onDay: today)
+        let sent = try await fixture.fleet.countUsage([:], onDay: today)
         #expect(sent == [SourceUsage(source: "127.0.0.5", provider: "route"): 4])
         #expect(server.peers == ["127.0.0.5", "127.0.0.6"])
-    }
-
-    @Test func `nodes share the tokens of a site`() async throws {
-        let fixture = try await DeliveryFixture.make()
-        let start = ContinuousClock.now
-        let granted = try await withThrowingTaskGroup(of: Int.self) { group in
-            for _ in 0..<4 {
-                group.addTask {
-                    var sum = 0
-                    for _ in 0..<50 { sum += try await fixture.store.leaseSiteTokens("a", rate: 20, wanted: 3) }
-                    return sum
-                }
-            }
-            return try await group.reduce(0, +)
-        }
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
-        #expect(granted >= 20)
-        #expect(Double(granted) <= 20 + 20 * seconds + 1)
-        // Another site has its own.
-        #expect(try await fixture.store.leaseSiteTokens("b", rate: 20, wanted: 5) == 5)
     }
 
     @Test func `a node that is not alone asks for its part, and one that is alone does not`() async throws {
@@ -184,7 +165,7 @@ struct ShapingTests {
         for node in ["x", "y"] {
             try await fixture.store.beginIncarnation(of: node)
         }
-        try await fleet.refresh(from: fixture.store, node: "x", aliveSeconds: 30, pools: [], clock: .system)
+        try await fleet.refresh(from: fixture.fleet, node: "x", aliveSeconds: 30, pools: [], clock: .system)
         #expect(fleet.nodes == 2)
         #expect(!rate.take(forQueued: 5, at: DeliveryClock.after(0)))
         // What is decided inside a lane's lock is done after it.
@@ -223,7 +204,7 @@ struct ShapingTests {
     @Test(.timeLimit(.minutes(1))) func `a capped account has its rate, and keeps nobody else waiting`() async throws {
         let fixture = try await DeliveryFixture.make()
         let other = try await fixture.records.pool.withTransaction { connection in
-            try await DeliveryStore.set(AccountShaping(rate: 10), for: fixture.account, on: connection)
+            try await FleetStore.set(AccountShaping(rate: 10), for: fixture.account, on: connection)
             let other = try await fixture.ledger.createAccount(name: "other", on: connection)
             try await fixture.vault.createAccountKey(other, on: connection)
             try await fixture.ledger.grant(10, to: other, key: "first", memo: "test", on: connection)

@@ -2,6 +2,7 @@ import Campaigns
 import CreditLedger
 import Delivery
 import Feedback
+import Fleet
 import MailTypes
 import SMTPProtocol
 import TestSupport

@@ -1,4 +1,5 @@
 import Campaigns
+import Fleet
 import HTTPAPI
 import HTTPTypes
 import Hummingbird
@@ -55,7 +56,7 @@ import Testing
             expect(upload.json, is: "ImportReport")
             expect(upload.json["errors"][0], is: "LineError", without: ["column"])
             try await fixture.records.pool.withConnection { connection in
-                try await DeliveryStore.set(AccountShaping(rate: 1e-6), for: customer.account, on: connection)
+                try await FleetStore.set(AccountShaping(rate: 1e-6), for: customer.account, on: connection)
             }
             let quote = try await api.get("/v1/campaigns/\(id)/quote").json
             expect(quote, is: "Quote")

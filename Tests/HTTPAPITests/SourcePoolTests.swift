@@ -1,4 +1,5 @@
 import Campaigns
+import Fleet
 import MailTypes
 import Postgres
 import TestDatabases
@@ -14,7 +15,7 @@ struct SourcePoolTests {
 
     private func open(_ pools: [String], own: String? = nil, _ fixture: APIFixture, _ customer: Customer) async throws {
         try await fixture.records.pool.withConnection { connection in
-            try await DeliveryStore.set(
+            try await FleetStore.set(
                 AccountShaping(pool: own, campaignPools: pools), for: customer.account, on: connection)
         }
     }
@@ -53,14 +54,14 @@ struct SourcePoolTests {
             #expect(try await quote()["source_pool"] == "news")
             #expect(try await quote()["source_pool_problem"].string == nil)
 
-            try await fixture.store.register(node: "one")
+            try await fixture.fleet.register(node: "one")
             try await fixture.store.beginIncarnation(of: "one")
-            _ = try await fixture.store.heartbeat(node: "one", aliveSeconds: 30, pools: ["default"])
+            _ = try await fixture.fleet.heartbeat(node: "one", aliveSeconds: 30, pools: ["default"])
             #expect(try await quote()["source_pool_problem"].string?.contains("no node") == true)
             try await api.post("/v1/campaigns/\(id)/send").expectProblem(422, "source_pool_unknown")
             try await api.post("/v1/campaigns", Self.draft("news")).expectProblem(422, "source_pool_unknown")
 
-            _ = try await fixture.store.heartbeat(node: "one", aliveSeconds: 30, pools: ["default", "news"])
+            _ = try await fixture.fleet.heartbeat(node: "one", aliveSeconds: 30, pools: ["default", "news"])
             #expect(try await quote()["source_pool_problem"].string == nil)
             try await open([], fixture, customer)
             #expect(try await quote()["source_pool_problem"].string?.contains("it has default") == true)
@@ -68,7 +69,7 @@ struct SourcePoolTests {
             #expect(try await api.get("/v1/campaigns/\(id)").json["state"] == "draft")
             try await open(["news"], fixture, customer)
             #expect(try await api.post("/v1/campaigns/\(id)/send").json["source_pool"] == "news")
-            await fixture.store.unregister(node: "one")
+            await fixture.fleet.unregister(node: "one")
         }
     }
 }

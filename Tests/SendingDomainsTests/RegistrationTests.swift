@@ -1,4 +1,5 @@
 import Campaigns
+import Fleet
 import MailMessage
 import MailSigning
 import MailTypes
@@ -115,8 +116,8 @@ import Vault
         let added = try await fixture.domains.add(fixture.account, name, algorithms: [.ed25519SHA256])
         #expect(added.records.contains { $0.value == "v=spf1 mx -all" })
         func register(_ node: String, _ addresses: [String]) async throws {
-            let sources = addresses.compactMap { IPAddress($0) }
-            try await fixture.stores.delivery.beginIncarnation(of: node, sources: sources)
+            let addresses = addresses.compactMap { IPAddress($0) }
+            try await fixture.stores.delivery.beginIncarnation(of: node, addresses: addresses)
         }
         try await register("a", ["192.0.2.20", "2001:db8::2", "192.0.2.3"])
         try await register("b", ["192.0.2.20", "198.51.100.1"])
@@ -128,12 +129,12 @@ import Vault
         let later = try await fixture.domains.add(fixture.account, other, algorithms: [.ed25519SHA256])
         #expect(later.records.contains { $0.value.contains("ip4:192.0.2.3 ip4:192.0.2.20") })
         // A node that starts with others forgets those it had; one that has gone for good is forgotten.
-        await fixture.stores.delivery.unregister(node: "a")
+        await fixture.stores.fleet.unregister(node: "a")
         try await register("a", ["192.0.2.9"])
         try await fixture.owner.query(
             "UPDATE nodes SET seen_at = clock_timestamp() - interval '31 days' WHERE node = 'b'")
         #expect(try await policy() == "v=spf1 ip4:192.0.2.9 -all")
-        for node in ["a", "b", "behind a smarthost"] { await fixture.stores.delivery.unregister(node: node) }
+        for node in ["a", "b", "behind a smarthost"] { await fixture.stores.fleet.unregister(node: node) }
     }
 
     @Test func `a domain in use stays until its campaigns are finished`() async throws {

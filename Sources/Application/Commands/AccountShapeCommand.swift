@@ -1,6 +1,6 @@
 import ArgumentParser
-import Campaigns
 import CreditLedger
+import Fleet
 import Foundation
 import MailTypes
 import Postgres
@@ -33,7 +33,7 @@ extension AccountCommand {
             let id = account.id
             try await records.pool.withConnection { [ledger = records.ledger] connection in
                 _ = try await ledger.balance(id, on: connection)
-                try await DeliveryStore.set(shaping, for: id, on: connection)
+                try await FleetStore.set(shaping, for: id, on: connection)
             }
             struct Result: Encodable {
                 let account: Int64

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Campaigns
+import Fleet
 
 struct NodesCommand: RecordsCommand {
     static let configuration = CommandConfiguration(
@@ -9,7 +10,8 @@ struct NodesCommand: RecordsCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run(_ records: Records) async throws {
-        let nodes = try await NodeListing.nodes(records.pool)
+        let batches = try await records.delivery.leasedBatches()
+        let nodes = try await records.fleet.nodes().map { ListedNode($0, batches: batches[$0.name, default: 0]) }
         try printResult(nodes, asJSON: json) {
             var table = TextTable(
                 header: ["node", "state", "started", "last seen", "batches"], rightAligned: [2, 3, 4])
@@ -20,6 +22,23 @@ struct NodesCommand: RecordsCommand {
             }
             return nodes.isEmpty ? "no node has delivered yet" : table.text
         }
+    }
+}
+
+private struct ListedNode: Encodable {
+    let name: String
+    let startedSecondsAgo: Double
+    let seenSecondsAgo: Double
+    let isAlive: Bool
+    /// Under a lease that holds.
+    let batches: Int
+
+    init(_ node: NodeStatus, batches: Int) {
+        name = node.name
+        startedSecondsAgo = node.startedSecondsAgo
+        seenSecondsAgo = node.seenSecondsAgo
+        isAlive = node.isAlive
+        self.batches = batches
     }
 }
 

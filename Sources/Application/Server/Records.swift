@@ -3,6 +3,7 @@ import Configuration
 import CreditLedger
 import DNSResolution
 import Feedback
+import Fleet
 import Foundation
 import Identity
 import Logging
@@ -24,6 +25,7 @@ final class Records: Sendable {
     /// The same campaigns, for operators and sweeps.
     let operatorCampaigns: CampaignService
     let delivery: DeliveryStore
+    let fleet: FleetStore
     let unsubscriber: Unsubscriber
 
     private let databases: Databases
@@ -131,6 +133,7 @@ final class Records: Sendable {
         delivery = DeliveryStore(
             records: pools.settlement, journal: pools.journal, housekeeping: pools.housekeeping, vault: vault,
             ledger: ledger, suppressions: suppressions, logger: logger)
+        fleet = FleetStore(records: pools.settlement, urgent: pools.journal, logger: logger)
         unsubscriber = Unsubscriber(records: pools.api, vault: vault, suppressions: suppressions)
     }
 

@@ -141,10 +141,9 @@ final class Server: Sendable {
         let metrics = DeliveryMetrics()
         let accounting = try configuration.accounting.map { try Self.accountingLog($0, metrics, logger) }
         return DeliveryEngine(
-            configuration: configuration, store: records.delivery,
+            configuration: configuration, store: records.delivery, fleetStore: records.fleet,
             local: try LocalJournal(directory: self.configuration.journalDirectory), vault: records.vault,
-            domains: records.domains,
-            resolver: resolver, tlsPolicies: resolver.map { tlsPolicies($0, group) },
+            domains: records.domains, resolver: resolver, tlsPolicies: resolver.map { tlsPolicies($0, group) },
             ownAddresses: try SourcesFile.ownAddresses(), metrics: metrics, accounting: accounting, group: group,
             logger: logger)
     }

@@ -1,3 +1,4 @@
+import Fleet
 import MailTypes
 import Postgres
 
@@ -89,24 +90,11 @@ struct CampaignReach: Sendable, Hashable {
     static func read(
         _ account: AccountID, pool: String?, on connection: PostgresConnection
     ) async throws -> CampaignReach {
-        let shaping = try await connection.query(
-            "SELECT rate, pool FROM account_shaping WHERE account_id = \(account.rawValue)"
-        ).first?.decode(Double?.self, String?.self)
-        // A node without sources sends from an address that nothing limits.
-        let sources = try await connection.query(
-            """
-            SELECT s.warm_up_from, coalesce(s.allowances, '{}')
-            FROM nodes n LEFT JOIN node_sources s ON s.node = n.node
-            WHERE n.seen_at > clock_timestamp() - interval '1 minute'
-                AND (s.source IS NULL OR s.pool = \(pool ?? shaping?.1 ?? Self.defaultPool))
-            """
-        ).map { row in
-            let (first, allowances) = try row.decode(Int32?.self, [Int64].self)
-            return Source(warmUpFrom: first.map { Int($0) }, allowances: allowances.map { Int($0) })
-        }
-        return CampaignReach(accountRate: shaping?.0, sources: sources)
+        let shaping = try await FleetStore.shaping(of: account, on: connection)
+        let sources = try await FleetStore.sources(
+            ofPool: pool ?? shaping?.pool ?? AccountShaping.defaultPool, on: connection)
+        return CampaignReach(
+            accountRate: shaping?.rate,
+            sources: sources.map { Source(warmUpFrom: $0.warmUpFrom, allowances: $0.allowances) })
     }
-
-    /// Of accounts for which no other pool was set.
-    private static let defaultPool = "default"
 }

@@ -1,3 +1,4 @@
+import Fleet
 import MailTypes
 import Postgres
 
@@ -20,22 +21,12 @@ extension CampaignService {
         guard open.contains(pool) else {
             return "the account has no source pool of this name; it has \(open.sorted().joined(separator: ", "))"
         }
-        let (nodes, having) = try await connection.query(
-            """
-            SELECT count(*), count(*) FILTER (WHERE \(pool) = ANY (pools)) FROM nodes
-            WHERE pools IS NOT NULL AND seen_at > clock_timestamp() - make_interval(secs => \(Self.nodeSeconds))
-            """
-        ).only.decode(Int64.self, Int64.self)
-        return nodes > 0 && having == 0 ? "no node that delivers now has the source pool \(pool)" : nil
+        let isThere = try await FleetStore.hasPool(pool, on: connection)
+        return isThere == false ? "no node that delivers now has the source pool \(pool)" : nil
     }
 
     private func poolsOpen(to account: AccountID, on connection: PostgresConnection) async throws -> Set<String> {
-        let rows = try await connection.query(
-            "SELECT pool, campaign_pools FROM account_shaping WHERE account_id = \(account.rawValue)")
-        let (own, open) = try rows.first?.decode(String?.self, [String].self) ?? (nil, [])
-        return Set(open).union([own ?? AccountShaping.defaultPool])
+        let shaping = try await FleetStore.shaping(of: account, on: connection) ?? AccountShaping()
+        return Set(shaping.campaignPools).union([shaping.pool ?? AccountShaping.defaultPool])
     }
-
-    /// Nodes not heard of for so long are taken for gone. They tell of themselves every two seconds.
-    private static let nodeSeconds = 60.0
 }

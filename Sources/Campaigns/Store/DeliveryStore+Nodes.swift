@@ -1,51 +1,42 @@
+package import Fleet
 import Logging
 package import MailTypes
 import Postgres
 import Vault
 
 extension DeliveryStore {
-    /// Takes the node's name for this process.
-    ///
-    /// - Throws: ``NodeError/alreadyRunning`` while another process holds it.
-    package func register(node: String) async throws {
-        registrations.add(try await NodeRegistration.take(node, records.configuration, logger: logger), for: node)
-    }
-
-    /// Gives the name back. Leases stay until they run out or the node begins another incarnation.
-    package func unregister(node: String) async {
-        await registrations.remove(node)?.end()
-    }
-
     /// Begins the run of this process under the node's name: leases of earlier ones end, so that their batches can be
-    /// claimed at once. Call it after ``register(node:)`` and before the first claim.
+    /// claimed at once. Call it after ``FleetStore/register(node:)`` and before the first claim.
     ///
-    /// - Parameter sources: the addresses that its mail leaves from, for advice on DNS.
+    /// - Parameters: as of ``FleetStore/beginIncarnation(of:sources:addresses:on:)``.
     /// - Returns: the incarnation's name, unlike any other.
     @discardableResult
-    package func beginIncarnation(of node: String, sources: [IPAddress] = []) async throws -> String {
-        let incarnation = String(UInt64.random(in: 0 ... .max), radix: 36)
+    package func beginIncarnation(
+        of node: String, sources: [NodeSource] = [], addresses: [IPAddress] = []
+    ) async throws -> String {
         try await records.withTransaction { connection in
-            try await connection.query(
-                """
-                INSERT INTO nodes (node, started_at, seen_at, life, sources)
-                VALUES (
-                    \(node), clock_timestamp(), clock_timestamp(), \(incarnation), \(sources.map(\.description)))
-                ON CONFLICT (node) DO UPDATE
-                SET started_at = excluded.started_at, seen_at = excluded.seen_at, life = excluded.life,
-                    sources = excluded.sources
-                """)
+            let incarnation = try await FleetStore.beginIncarnation(
+                of: node, sources: sources, addresses: addresses, on: connection)
             try await connection.query("SELECT free_leases(\(node))")
             try await CampaignChannel.notifyWork(on: connection)
+            return incarnation
         }
-        return incarnation
+    }
+
+    /// Batches under a lease that holds, by the node that has them.
+    package func leasedBatches() async throws -> [String: Int] {
+        let rows = try await records.query(
+            """
+            SELECT lease_node, count(*) FROM batches
+            WHERE lease_node IS NOT NULL AND lease_until > clock_timestamp() GROUP BY lease_node
+            """)
+        return try rows.reduce(into: [:]) { counts, row in
+            let (node, count) = try row.decode(String.self, Int64.self)
+            counts[node] = Int(count)
+        }
     }
 
     // MARK: What an earlier incarnation left
-
-    /// The node's last incarnation; nil where there has been none.
-    package func lastIncarnation(of node: String) async throws -> String? {
-        try await records.query("SELECT life FROM nodes WHERE node = \(node)").first?.decode(String.self)
-    }
 
     /// What came of taking over an earlier incarnation's batches.
     package struct TakeOver: Sendable {

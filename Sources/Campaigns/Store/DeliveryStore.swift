@@ -21,7 +21,6 @@ package struct DeliveryStore: Sendable {
     let ledger: CreditLedger
     let suppressions: SuppressionList
     let purger: CampaignPurger
-    let registrations = NodeRegistrations()
     let stopped = StoppedAccounts()
     let unreadable = Tally()
     let unopened = Tally()

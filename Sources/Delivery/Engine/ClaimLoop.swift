@@ -1,4 +1,5 @@
 import Campaigns
+import Fleet
 import Logging
 import MailTypes
 import TrafficShaping

@@ -1,4 +1,4 @@
-import Campaigns
+import Fleet
 import MailTypes
 package import SMTPProtocol
 package import SMTPTransport

@@ -1,5 +1,6 @@
 package import Campaigns
 package import DNSResolution
+package import Fleet
 package import Logging
 package import MailTypes
 package import NIOCore
@@ -27,6 +28,7 @@ package final class DeliveryEngine: Service {
     let startedAt: SteadySeconds
     let logger: Logger
     let store: DeliveryStore
+    private let fleetStore: FleetStore
     private let local: LocalJournal?
     private let recovery: NodeRecovery
     private let journal: JournalWriter
@@ -54,14 +56,15 @@ package final class DeliveryEngine: Service {
     ///   - clock: for all that the engine decides by time.
     ///   - dice: for all that it leaves to chance.
     package init(
-        configuration: DeliveryConfiguration, store: DeliveryStore, local: LocalJournal? = nil, vault: Vault,
-        domains: SendingDomains,
-        resolver: Resolver?, tlsPolicies: TLSPolicyResolver? = nil, ownAddresses: Set<IPAddress> = [],
+        configuration: DeliveryConfiguration, store: DeliveryStore, fleetStore: FleetStore, local: LocalJournal? = nil,
+        vault: Vault, domains: SendingDomains, resolver: Resolver?, tlsPolicies: TLSPolicyResolver? = nil,
+        ownAddresses: Set<IPAddress> = [],
         metrics: DeliveryMetrics = DeliveryMetrics(), accounting: AccountingLog? = nil,
         clock: DeliveryClock = .system, dice: Dice = .system, group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
         self.store = store
+        self.fleetStore = fleetStore
         self.local = local
         self.metrics = metrics
         self.accounting = accounting
@@ -70,8 +73,9 @@ package final class DeliveryEngine: Service {
         self.logger = logger
         let parts = EngineAssembly(
             .init(
-                configuration: configuration, store: store, local: local, vault: vault, domains: domains,
-                resolver: resolver, tlsPolicies: tlsPolicies, ownAddresses: ownAddresses, metrics: metrics,
+                configuration: configuration, store: store, fleetStore: fleetStore, local: local, vault: vault,
+                domains: domains, resolver: resolver, tlsPolicies: tlsPolicies, ownAddresses: ownAddresses,
+                metrics: metrics,
                 accounting: accounting, clock: clock, dice: dice, group: group, logger: logger))
         (recovery, journal, tlsReporter) = (parts.recovery, parts.journal, parts.tlsReporter)
         (lanes, dispatcher, rules, gates) = (parts.lanes, parts.dispatcher, parts.rules, parts.gates)
@@ -81,8 +85,6 @@ package final class DeliveryEngine: Service {
 
     package func run() async throws {
         try await recovery.begin(local)
-        try await store.publish(
-            configuration.sources.values.flatMap(\.sources).map { NodeSource($0) }, of: configuration.node)
         await withTaskCancellationHandler {
             await withGracefulShutdownHandler {
                 await runUntilStopped()
@@ -94,7 +96,7 @@ package final class DeliveryEngine: Service {
             Task { await lanes.shutdown() }
         }
         deadline.withLock { $0 }?.cancel()
-        await store.unregister(node: configuration.node)
+        await fleetStore.unregister(node: configuration.node)
     }
 
     private func runUntilStopped() async {

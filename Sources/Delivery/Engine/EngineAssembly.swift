@@ -1,5 +1,6 @@
 import Campaigns
 import DNSResolution
+import Fleet
 import Logging
 import MailTypes
 import NIOCore
@@ -29,6 +30,7 @@ struct EngineAssembly {
     struct Materials {
         let configuration: DeliveryConfiguration
         let store: DeliveryStore
+        let fleetStore: FleetStore
         let local: LocalJournal?
         let vault: Vault
         let domains: SendingDomains
@@ -79,10 +81,12 @@ struct EngineAssembly {
             sources: SourceChooser(pools: configuration.sources, fleet: fleet, clock: given.clock), lanes: lanes,
             sender: sender, dice: given.dice)
         orders = OrderKeeper(
-            store: store, batches: batches, lanes: lanes, gates: gates, clock: given.clock, logger: logger)
+            store: store, fleetStore: given.fleetStore, batches: batches, lanes: lanes, gates: gates,
+            clock: given.clock, logger: logger)
         recovery = NodeRecovery(
-            node: configuration.node, sources: configuration.sourceAddresses(of: given.ownAddresses), store: store,
-            vault: given.vault, logger: logger)
+            node: configuration.node, sources: configuration.sources.values.flatMap(\.sources).map { NodeSource($0) },
+            addresses: configuration.sourceAddresses(of: given.ownAddresses), store: store,
+            fleetStore: given.fleetStore, vault: given.vault, logger: logger)
         let completion = CampaignCompletion(store: store, runtimes: runtimes, logger: logger)
         leases = LeaseKeeper(
             configuration: configuration, store: store, batches: batches, clock: given.clock, logger: logger)
@@ -97,8 +101,9 @@ struct EngineAssembly {
             configuration: configuration, store: store, batches: batches, fleet: fleet, worker: worker,
             leases: leases, journal: journal, metrics: given.metrics, clock: given.clock, logger: logger)
         sweeps = Sweeps(
-            configuration: configuration, store: store, batches: batches, lanes: lanes, gates: gates, fleet: fleet,
-            completion: completion, mtaSTSPolicies: given.tlsPolicies?.policies, clock: given.clock,
+            configuration: configuration, store: store, fleetStore: given.fleetStore, batches: batches, lanes: lanes,
+            gates: gates, fleet: fleet, completion: completion, mtaSTSPolicies: given.tlsPolicies?.policies,
+            clock: given.clock,
             logger: logger)
         tlsReporter = given.tlsReporter(tlsResults, destinations)
     }
@@ -110,7 +115,7 @@ extension EngineAssembly.Materials {
     }
 
     fileprivate var leaseTokens: SiteRate.Lease {
-        { [store] in try await store.leaseSiteTokens($0, rate: $1, wanted: $2) }
+        { [fleetStore] in try await fleetStore.leaseSiteTokens($0, rate: $1, wanted: $2) }
     }
 
     fileprivate func runtimes() -> RuntimeCache {

@@ -1,4 +1,4 @@
-import Campaigns
+import Fleet
 import MailTypes
 import Synchronization
 import TrafficShaping
@@ -56,7 +56,7 @@ final class FleetState: Sendable {
 
     /// - Parameter pools: of source addresses, on this node.
     func refresh(
-        from store: DeliveryStore, node: String, aliveSeconds: Double, pools: [String], clock: DeliveryClock
+        from store: FleetStore, node: String, aliveSeconds: Double, pools: [String], clock: DeliveryClock
     ) async throws {
         let start = clock.steady()
         let (nodes, time) = try await store.heartbeat(node: node, aliveSeconds: aliveSeconds, pools: pools)

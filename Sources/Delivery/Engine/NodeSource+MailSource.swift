@@ -1,8 +1,8 @@
-import Campaigns
+import Fleet
 import TrafficShaping
 
 extension NodeSource {
-    /// As the store, and through it every customer's quote, knows a source.
+    /// As the other nodes, and every customer's quote, know a source.
     init(_ source: MailSource) {
         self.init(
             address: source.address, pool: source.pool, warmUpFrom: source.warmUp?.startDay,

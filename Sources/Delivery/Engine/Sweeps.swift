@@ -1,4 +1,5 @@
 import Campaigns
+import Fleet
 import Logging
 import MailTypes
 import TLSPolicies
@@ -7,6 +8,7 @@ import TLSPolicies
 struct Sweeps: Sendable {
     let configuration: DeliveryConfiguration
     let store: DeliveryStore
+    let fleetStore: FleetStore
     let batches: ActiveBatches
     let lanes: LaneRegistry
     let gates: ProviderGates
@@ -91,8 +93,8 @@ struct Sweeps: Sendable {
 
     private func exchangeNews() async throws {
         try await fleet.refresh(
-            from: store, node: configuration.node, aliveSeconds: Double(configuration.leaseSeconds),
+            from: fleetStore, node: configuration.node, aliveSeconds: Double(configuration.leaseSeconds),
             pools: configuration.sources.keys.sorted(), clock: clock)
-        gates.hear(try await store.exchange(gates.ownRests))
+        gates.hear(try await fleetStore.exchange(gates.ownRests))
     }
 }

@@ -1,4 +1,5 @@
 import Campaigns
+import Fleet
 import MailTypes
 
 /// What a node has claimed and is not done with, and how much more it may claim.

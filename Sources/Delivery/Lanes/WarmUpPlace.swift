@@ -1,4 +1,4 @@
-import Campaigns
+import Fleet
 import Synchronization
 
 /// One mail's place in the day's allowance of a source that warms up: taken as long as the mail waits in a lane of the

@@ -1,4 +1,5 @@
 import Campaigns
+import Fleet
 import Logging
 import MailTypes
 import Synchronization
@@ -18,6 +19,7 @@ final class OrderKeeper: Sendable {
 
     private let state = Mutex(State())
     private let store: DeliveryStore
+    private let fleetStore: FleetStore
     private let batches: ActiveBatches
     private let lanes: LaneRegistry
     private let gates: ProviderGates
@@ -25,10 +27,11 @@ final class OrderKeeper: Sendable {
     private let logger: Logger
 
     init(
-        store: DeliveryStore, batches: ActiveBatches, lanes: LaneRegistry, gates: ProviderGates, clock: DeliveryClock,
-        logger: Logger
+        store: DeliveryStore, fleetStore: FleetStore, batches: ActiveBatches, lanes: LaneRegistry,
+        gates: ProviderGates, clock: DeliveryClock, logger: Logger
     ) {
         self.store = store
+        self.fleetStore = fleetStore
         self.batches = batches
         self.lanes = lanes
         self.gates = gates
@@ -130,7 +133,7 @@ final class OrderKeeper: Sendable {
         let lanes = lanes.all(pattern)
         for provider in Set(lanes.map(\.id.provider)).union([pattern]) {
             gates.resume(provider)
-            try await store.forgetRests(of: provider)
+            try await fleetStore.forgetRests(of: provider)
         }
         for lane in lanes { lane.resume() }
     }

@@ -1,4 +1,4 @@
-import Campaigns
+import Fleet
 import Synchronization
 import TrafficShaping
 

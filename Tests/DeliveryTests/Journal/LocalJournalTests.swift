@@ -1,3 +1,4 @@
+import Fleet
 import Foundation
 import MailTypes
 import Postgres
@@ -89,7 +90,7 @@ struct LocalJournalTests {
                 0: .finished(RecipientResult(index: 0, outcome: .delivered, code: 250)),
                 1: .finished(RecipientResult(index: 1, outcome: .bounced, code: 550, text: words)),
             ])
-        await fixture.store.unregister(node: "node")
+        await fixture.fleet.unregister(node: "node")
     }
 
     @Test func `a torn record is as if it had not been written`() async throws {
@@ -115,7 +116,7 @@ struct LocalJournalTests {
         let other = try await fixture.claimRun("other")
         #expect(other.batch.progress == [0: .intended, 1: .intended])
         try await fixture.begin(try LocalJournal(directory: directory))
-        await fixture.store.unregister(node: "node")
+        await fixture.fleet.unregister(node: "node")
         #expect(try await fixture.counters(campaign).delivered == 0)
         // The other node goes on as it would have.
         let entries = [Self.delivered(0), Self.delivered(1)]
@@ -151,7 +152,7 @@ struct LocalJournalTests {
         }
         try await beginning.value
         #expect(try await fixture.counters(campaign).delivered == 2)
-        await fixture.store.unregister(node: "node")
+        await fixture.fleet.unregister(node: "node")
     }
 
     @Test func `files hold what is not committed and nothing else`() async throws {
@@ -178,7 +179,7 @@ struct LocalJournalTests {
             node: "node", [JournalGroup(batch: run.batch.id, epoch: run.batch.epoch, entries: intents)])
         for position in dots { #expect(FinalDot(of: run, position, markedIn: local.marks).mayBeWritten()) }
         try await then(local, run)
-        await fixture.store.unregister(node: "node")
+        await fixture.fleet.unregister(node: "node")
     }
 
     @Test func `what never came to its final dot is not in doubt`() async throws {
@@ -226,7 +227,7 @@ struct LocalJournalTests {
             }
             _ = try await fixture.store.append(
                 node: "node", [JournalGroup(batch: run.batch.id, epoch: run.batch.epoch, entries: intents)])
-            await fixture.store.unregister(node: "node")
+            await fixture.fleet.unregister(node: "node")
         case .otherBoot:
             var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
             let end = try #require(bytes.firstIndex(of: 10))
@@ -258,7 +259,7 @@ struct LocalJournalTests {
         try await fixture.begin(local)
         // It claims the batch and dies before it does anything.
         _ = try await fixture.claimRun("node")
-        await fixture.store.unregister(node: "node")
+        await fixture.fleet.unregister(node: "node")
         let status = try await runNext(fixture, campaign, MailServer())
         #expect((status.counters.delivered, status.counters.inDoubtResent) == (2, 1))
     }
@@ -269,7 +270,7 @@ struct LocalJournalTests {
         let campaign = try await fixture.send(3)
         try await dieMarked(fixture, dots: [0, 1])
         try await fixture.begin(try LocalJournal(directory: directory))
-        await fixture.store.unregister(node: "node")
+        await fixture.fleet.unregister(node: "node")
         let status = try await runNext(fixture, campaign, MailServer())
         #expect((status.counters.delivered, status.counters.inDoubtResent) == (3, 2))
     }
@@ -289,10 +290,10 @@ struct LocalJournalTests {
             JournalGroup(batch: $0.batch.id, epoch: $0.batch.epoch, entries: [JournalEntry(index: 0, kind: .intent)])
         }
         _ = try await fixture.store.append(node: "node", groups)
-        await fixture.store.unregister(node: "node")
+        await fixture.fleet.unregister(node: "node")
         _ = try await fixture.vault.destroyCampaignKey(fixture.account, campaigns[0])
         try await fixture.begin(local)
-        await fixture.store.unregister(node: "node")
+        await fixture.fleet.unregister(node: "node")
         #expect(try await fixture.progress(of: runs[1]) == [:])
     }
 
@@ -305,7 +306,7 @@ struct LocalJournalTests {
         try await fixture.records.owner.query("ALTER TABLE hidden RENAME TO nodes")
         try await fixture.begin(local)
         await #expect(throws: NodeError.alreadyRunning) { try await fixture.begin(local) }
-        await fixture.store.unregister(node: "node")
+        await fixture.fleet.unregister(node: "node")
     }
 
     @Test func `places are used again, and hold the newest mark`() throws {

@@ -2,6 +2,7 @@ import Campaigns
 import CreditLedger
 import DNSResolution
 import Feedback
+import Fleet
 import HTTPAPI
 import Hummingbird
 import HummingbirdTesting
@@ -33,6 +34,7 @@ struct APIFixture: Sendable {
     var vault: Vault { stores.vault }
     var ledger: CreditLedger { stores.ledger }
     var store: DeliveryStore { stores.delivery }
+    var fleet: FleetStore { stores.fleet }
 
     static func shared() async throws -> APIFixture { try await task.value }
     private static let task = Task { try await make() }

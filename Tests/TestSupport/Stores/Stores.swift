@@ -1,6 +1,7 @@
 package import Campaigns
 package import CreditLedger
 package import Feedback
+package import Fleet
 package import MailTypes
 package import Postgres
 package import SendingDomains
@@ -19,6 +20,7 @@ package struct Stores: Sendable {
     package let domains: SendingDomains
     package let campaigns: CampaignService
     package let delivery: DeliveryStore
+    package let fleet: FleetStore
 
     /// - Parameters:
     ///   - migrations: of rooms above, beside those of the ledger, the suppressions and the campaigns.
@@ -47,7 +49,8 @@ package struct Stores: Sendable {
                 records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
                 resultsFor: resultsFor, logger: .silent),
             delivery: DeliveryStore(
-                records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: .silent))
+                records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: .silent),
+            fleet: FleetStore(records: records.pool, logger: .silent))
     }
 
     /// The vault as another process has it: nothing is in memory.

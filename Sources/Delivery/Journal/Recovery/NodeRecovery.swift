@@ -1,4 +1,5 @@
 import Campaigns
+import Fleet
 import Logging
 import MailTypes
 import Synchronization
@@ -12,9 +13,12 @@ import Vault
 /// another's.
 struct NodeRecovery {
     let node: String
-    /// That its mail leaves from, for advice on DNS.
-    var sources: [IPAddress] = []
+    /// As its operator has given them.
+    var sources: [NodeSource] = []
+    /// That receivers see its mail come from, for advice on DNS.
+    var addresses: [IPAddress] = []
     let store: DeliveryStore
+    let fleetStore: FleetStore
     let vault: Vault
     let logger: Logger
 
@@ -22,14 +26,14 @@ struct NodeRecovery {
     /// - Throws: ``NodeError/alreadyRunning`` while another process holds the name; then, and after any other error, it is
     ///   as if nothing had begun.
     func begin(_ local: LocalJournal?) async throws {
-        try await store.register(node: node)
+        try await fleetStore.register(node: node)
         do {
             if let local { try await takeUp(local) }
-            let incarnation = try await store.beginIncarnation(of: node, sources: sources)
+            let incarnation = try await store.beginIncarnation(of: node, sources: sources, addresses: addresses)
             // Last: until here the files prove what the database names.
             local?.begin(incarnation)
         } catch {
-            await store.unregister(node: node)
+            await fleetStore.unregister(node: node)
             throw error
         }
     }
@@ -42,7 +46,7 @@ struct NodeRecovery {
     }
 
     private func takeUp(_ local: LocalJournal) async throws {
-        let marks = try await store.lastIncarnation(of: node).flatMap { try? local.marks.marks(of: $0) }
+        let marks = try await fleetStore.lastIncarnation(of: node).flatMap { try? local.marks.marks(of: $0) }
         let files = Files(answers: Dictionary(grouping: try local.records()) { $0.batch }, marks: marks)
         let end = ContinuousClock.now + Self.patience
         while true {

@@ -2,30 +2,6 @@ import Logging
 import Postgres
 import Synchronization
 
-/// Why a node cannot run under its name.
-package enum NodeError: Error, Sendable, Hashable {
-    /// Another process runs under this name, with this database.
-    case alreadyRunning
-}
-
-extension NodeError: CustomStringConvertible {
-    package var description: String { "another process delivers under this node's name; give each node its own --node" }
-}
-
-/// The names that this process runs nodes under. A name is held by a session lock on a connection of its own, so it
-/// comes free at the moment the process or its connection dies.
-final class NodeRegistrations: Sendable {
-    private let held = Mutex<[String: NodeRegistration]>([:])
-
-    func add(_ registration: NodeRegistration, for node: String) {
-        held.withLock { $0[node] = registration }
-    }
-
-    func remove(_ node: String) -> NodeRegistration? {
-        held.withLock { $0.removeValue(forKey: node) }
-    }
-}
-
 /// Holds one name, and takes it again after the server restarted.
 final class NodeRegistration: Sendable {
     private let node: String
