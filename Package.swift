@@ -87,8 +87,8 @@ let package = Package(
         .target(
             name: "TLSPolicies",
             dependencies: [
-                "CZlib", "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailTypes", nio, nioHTTP1, nioSSL,
-                httpClient,
+                "CZlib", "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailSigning", "Postgres", "MailTypes", nio,
+                nioHTTP1, nioSSL, httpClient, logging,
             ]),
         .target(
             name: "Identity", dependencies: ["Postgres", "MailTypes", crypto], resources: [.embedInCode("Migrations")]),
@@ -103,8 +103,7 @@ let package = Package(
             name: "Campaigns",
             dependencies: [
                 "Fleet", "SendingDomains", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailTypes",
-                crypto,
-                logging,
+                crypto, logging,
             ],
             resources: [.embedInCode("Migrations")]),
 
@@ -113,8 +112,8 @@ let package = Package(
             name: "Delivery",
             dependencies: [
                 "Campaigns", "Fleet", "SendingDomains", "Feedback", "Vault", "TLSPolicies", "SMTPTransport",
-                "SMTPProtocol",
-                "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "MailTypes", nio, logging, lifecycle,
+                "SMTPProtocol", "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "MailTypes", nio,
+                logging, lifecycle,
             ]),
         .target(
             name: "HTTPAPI",
@@ -154,7 +153,8 @@ let package = Package(
         .target(
             name: "TestPeers",
             dependencies: [
-                "DNSResolution", "MailTypes", nio, nioPosix, nioHTTP1, nioConcurrency, nioSSL, crypto, x509, asn1,
+                "TestSupport", "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailTypes", nio, nioPosix, nioHTTP1,
+                nioConcurrency, nioSSL, logging, crypto, x509, asn1,
             ], path: "Tests/TestSupport/Peers"),
         .target(
             name: "TestDatabases", dependencies: ["TestSupport", "Postgres", logging],
@@ -186,10 +186,9 @@ let package = Package(
         .testTarget(
             name: "TLSPoliciesTests",
             dependencies: [
-                "TestSupport", "TestPeers", "TLSPolicies", "SMTPTransport", "SMTPProtocol", "DNSResolution",
-                "MailTypes", nio,
-                nioPosix, nioHTTP1,
-                nioConcurrency, nioSSL, crypto, x509, asn1,
+                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "TLSPolicies", "SendingDomains",
+                "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailSigning", "Postgres", "MailTypes", nio, nioPosix,
+                nioHTTP1, nioConcurrency, nioSSL, logging, crypto, x509, asn1,
             ]),
         // The schemas of all rooms together.
         .testTarget(

@@ -5,6 +5,7 @@ import Logging
 import MailTypes
 import Postgres
 import TestDatabases
+import TestStores
 import Testing
 import Vault
 

@@ -5,6 +5,7 @@ import NIOPosix
 import SMTPProtocol
 import SMTPTransport
 import Synchronization
+import TestPeers
 import TestSupport
 import Testing
 import TrafficShaping

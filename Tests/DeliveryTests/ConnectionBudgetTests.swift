@@ -1,4 +1,5 @@
 import MailTypes
+import TestPeers
 import TestSupport
 import Testing
 

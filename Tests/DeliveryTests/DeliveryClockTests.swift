@@ -4,6 +4,7 @@ import Postgres
 import SMTPProtocol
 import Synchronization
 import TestDatabases
+import TestPeers
 import TestSupport
 import Testing
 

@@ -8,6 +8,7 @@ import MailSigning
 import MailTypes
 import Postgres
 import SendingDomains
+import TLSPolicies
 import TestDatabases
 import TestStores
 import TestSupport
@@ -30,6 +31,7 @@ struct DeliveryFixture: Sendable {
     var service: CampaignService { stores.campaigns }
     var store: DeliveryStore { stores.delivery }
     var fleet: FleetStore { stores.fleet }
+    var tlsReports: TLSReportTable { TLSReportTable(records.pool) }
 
     static let credits: Int64 = 1_000
 

@@ -3,6 +3,7 @@ import MailTypes
 import Postgres
 import SMTPProtocol
 import TestDatabases
+import TestPeers
 import Testing
 import TrafficShaping
 

@@ -7,6 +7,7 @@ import Postgres
 import SMTPProtocol
 import Synchronization
 import TestDatabases
+import TestPeers
 import TestSupport
 import Testing
 import TrafficShaping

@@ -3,6 +3,7 @@ import CreditLedger
 import Delivery
 import MailTypes
 import SMTPProtocol
+import TestPeers
 import TestSupport
 import Testing
 import TrafficShaping

@@ -4,6 +4,7 @@ import Foundation
 import MailTypes
 import SMTPProtocol
 import Synchronization
+import TestPeers
 import TestSupport
 import Testing
 import TrafficShaping

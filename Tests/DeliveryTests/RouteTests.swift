@@ -9,6 +9,7 @@ import SMTPProtocol
 import SMTPTransport
 import Synchronization
 import TestDatabases
+import TestPeers
 import TestSupport
 import Testing
 import TrafficShaping

@@ -3,6 +3,7 @@ import DNSResolution
 import MailTypes
 import SMTPTransport
 import Synchronization
+import TestPeers
 import TestSupport
 import Testing
 import TrafficShaping

@@ -7,6 +7,7 @@ import NIOPosix
 import ServiceLifecycle
 import Synchronization
 import TLSPolicies
+import TestPeers
 import TestSupport
 import TrafficShaping
 
@@ -60,8 +61,9 @@ extension DeliveryFixture {
             try? AccountingLog($0, metrics: metrics, logger: logger)
         }
         return DeliveryEngine(
-            configuration: configuration, store: other ?? store, fleetStore: fleet, local: local, vault: vault,
-            domains: domains,
+            configuration: configuration, store: other ?? store, fleetStore: fleet, reportTable: tlsReports,
+            local: local,
+            vault: vault, domains: domains,
             resolver: resolver, tlsPolicies: tlsPolicies, metrics: metrics, accounting: accounting, clock: clock,
             group: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }

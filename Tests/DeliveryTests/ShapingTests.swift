@@ -7,6 +7,7 @@ import Postgres
 import SendingDomains
 import Synchronization
 import TestDatabases
+import TestPeers
 import TestSupport
 import Testing
 import TrafficShaping

@@ -5,6 +5,7 @@ import Feedback
 import Fleet
 import MailTypes
 import SMTPProtocol
+import TestPeers
 import TestSupport
 import Testing
 import TrafficShaping

@@ -3,6 +3,7 @@ import CreditLedger
 import MailTypes
 import Postgres
 import TestDatabases
+import TestPeers
 import TestSupport
 import Testing
 

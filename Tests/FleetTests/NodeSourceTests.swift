@@ -16,14 +16,14 @@ struct NodeSourceTests {
 
     @Test func `a pool has the sources of all nodes, until one begins again with others`() async throws {
         let stores = try await Stores.open()
-        try await stores.delivery.beginIncarnation(of: "a", sources: [Self.known, Self.cold])
+        try await stores.begin("a", sources: [Self.known, Self.cold])
         let other = NodeSource(address: "192.0.2.3", pool: "news")
-        try await stores.delivery.beginIncarnation(of: "b", sources: [other])
+        try await stores.begin("b", sources: [other])
         #expect(try await sources("default", stores) == [Self.known])
         #expect(try await sources("news", stores) == [Self.cold, other])
         #expect(try await sources("elsewhere", stores) == [])
         // The system picks the address: of whatever pool the mail is, nothing limits it.
-        try await stores.delivery.beginIncarnation(of: "b")
+        try await stores.begin("b")
         for pool in ["default", "news"] {
             #expect(try await sources(pool, stores).contains(NodeSource(address: "", pool: pool)))
         }
@@ -39,10 +39,10 @@ struct NodeSourceTests {
             try await stores.records.pool.withConnection { try await FleetStore.addresses(on: $0).map(\.description) }
         }
         // Behind a smarthost receivers see none of its sources.
-        try await stores.delivery.beginIncarnation(of: "a", sources: [Self.cold])
+        try await stores.begin("a", sources: [Self.cold])
         #expect(try await addresses() == [])
         let seen = ["2001:db8::2", "192.0.2.20", "192.0.2.3"].compactMap { IPAddress($0) }
-        try await stores.delivery.beginIncarnation(of: "b", addresses: seen)
+        try await stores.begin("b", addresses: seen)
         #expect(try await addresses() == ["192.0.2.3", "192.0.2.20", "2001:db8::2"])
         #expect(try await sources("news", stores) == [Self.cold, NodeSource(address: "", pool: "news")])
     }
@@ -52,7 +52,7 @@ struct NodeSourceTests {
         func has(_ pool: String) async throws -> Bool? {
             try await stores.records.pool.withConnection { try await FleetStore.hasPool(pool, on: $0) }
         }
-        try await stores.delivery.beginIncarnation(of: "a")
+        try await stores.begin("a")
         #expect(try await has("news") == nil)
         _ = try await stores.fleet.heartbeat(node: "a", aliveSeconds: 30, pools: ["news"])
         #expect(try await has("news") == true)

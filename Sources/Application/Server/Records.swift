@@ -10,6 +10,7 @@ import Logging
 import MailTypes
 import Postgres
 import SendingDomains
+import TLSPolicies
 import Vault
 
 /// The opened databases and the services over them: what every command but `sink` works with.
@@ -26,6 +27,8 @@ final class Records: Sendable {
     let operatorCampaigns: CampaignService
     let delivery: DeliveryStore
     let fleet: FleetStore
+    let mtaSTSPolicies: MTASTSPolicyTable
+    let tlsReports: TLSReportTable
     let unsubscriber: Unsubscriber
 
     private let databases: Databases
@@ -134,6 +137,8 @@ final class Records: Sendable {
             records: pools.settlement, journal: pools.journal, housekeeping: pools.housekeeping, vault: vault,
             ledger: ledger, suppressions: suppressions, logger: logger)
         fleet = FleetStore(records: pools.settlement, urgent: pools.journal, logger: logger)
+        mtaSTSPolicies = MTASTSPolicyTable(pools.settlement)
+        tlsReports = TLSReportTable(pools.housekeeping)
         unsubscriber = Unsubscriber(records: pools.api, vault: vault, suppressions: suppressions)
     }
 

@@ -142,6 +142,7 @@ final class Server: Sendable {
         let accounting = try configuration.accounting.map { try Self.accountingLog($0, metrics, logger) }
         return DeliveryEngine(
             configuration: configuration, store: records.delivery, fleetStore: records.fleet,
+            reportTable: records.tlsReports,
             local: try LocalJournal(directory: self.configuration.journalDirectory), vault: records.vault,
             domains: records.domains, resolver: resolver, tlsPolicies: resolver.map { tlsPolicies($0, group) },
             ownAddresses: try SourcesFile.ownAddresses(), metrics: metrics, accounting: accounting, group: group,
@@ -166,6 +167,6 @@ final class Server: Sendable {
             policies: configuration.usesMTASTS
                 ? MTASTSPolicies(
                     resolver: resolver, fetcher: MTASTSFetcher(group: group, resolver: resolver),
-                    store: MTASTSPolicyRecords(records.delivery)) : nil)
+                    store: records.mtaSTSPolicies) : nil)
     }
 }

@@ -56,9 +56,9 @@ package final class DeliveryEngine: Service {
     ///   - clock: for all that the engine decides by time.
     ///   - dice: for all that it leaves to chance.
     package init(
-        configuration: DeliveryConfiguration, store: DeliveryStore, fleetStore: FleetStore, local: LocalJournal? = nil,
-        vault: Vault, domains: SendingDomains, resolver: Resolver?, tlsPolicies: TLSPolicyResolver? = nil,
-        ownAddresses: Set<IPAddress> = [],
+        configuration: DeliveryConfiguration, store: DeliveryStore, fleetStore: FleetStore,
+        reportTable: TLSReportTable, local: LocalJournal? = nil, vault: Vault, domains: SendingDomains,
+        resolver: Resolver?, tlsPolicies: TLSPolicyResolver? = nil, ownAddresses: Set<IPAddress> = [],
         metrics: DeliveryMetrics = DeliveryMetrics(), accounting: AccountingLog? = nil,
         clock: DeliveryClock = .system, dice: Dice = .system, group: any EventLoopGroup, logger: Logger
     ) {
@@ -73,10 +73,10 @@ package final class DeliveryEngine: Service {
         self.logger = logger
         let parts = EngineAssembly(
             .init(
-                configuration: configuration, store: store, fleetStore: fleetStore, local: local, vault: vault,
-                domains: domains, resolver: resolver, tlsPolicies: tlsPolicies, ownAddresses: ownAddresses,
-                metrics: metrics,
-                accounting: accounting, clock: clock, dice: dice, group: group, logger: logger))
+                configuration: configuration, store: store, fleetStore: fleetStore, reportTable: reportTable,
+                local: local, vault: vault, domains: domains, resolver: resolver, tlsPolicies: tlsPolicies,
+                ownAddresses: ownAddresses, metrics: metrics, accounting: accounting, clock: clock, dice: dice,
+                group: group, logger: logger))
         (recovery, journal, tlsReporter) = (parts.recovery, parts.journal, parts.tlsReporter)
         (lanes, dispatcher, rules, gates) = (parts.lanes, parts.dispatcher, parts.rules, parts.gates)
         (batches, orders, claims) = (parts.batches, parts.orders, parts.claims)

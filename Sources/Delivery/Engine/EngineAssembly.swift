@@ -31,6 +31,7 @@ struct EngineAssembly {
         let configuration: DeliveryConfiguration
         let store: DeliveryStore
         let fleetStore: FleetStore
+        let reportTable: TLSReportTable
         let local: LocalJournal?
         let vault: Vault
         let domains: SendingDomains
@@ -158,7 +159,7 @@ extension EngineAssembly.Materials {
     fileprivate func tlsReporter(_ results: TLSResults?, _ destinations: DestinationResolver) -> TLSReporter? {
         guard let tlsReports, let results, let resolver else { return nil }
         return TLSReporter(
-            tlsReports, results, store: store,
+            tlsReports, results, table: reportTable,
             world: .real(
                 configuration, destinations: destinations, resolver: resolver, domains: domains, clock: clock,
                 dice: dice,

@@ -3,6 +3,7 @@ import Foundation
 import MailTypes
 import SMTPProtocol
 import TestDatabases
+import TestPeers
 import TestSupport
 import Testing
 

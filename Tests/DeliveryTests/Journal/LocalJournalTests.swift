@@ -3,6 +3,7 @@ import Foundation
 import MailTypes
 import Postgres
 import TestDatabases
+import TestPeers
 import TestSupport
 import Testing
 import Vault

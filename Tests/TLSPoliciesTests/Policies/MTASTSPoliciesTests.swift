@@ -181,7 +181,7 @@ import Testing
         struct Away: Error {}
 
         private struct State {
-            var policies: [DomainName: (kept: KeptMTASTSPolicy, fetchedAt: Date)] = [:]
+            var policies: [DomainName: (kept: StoredMTASTSPolicy, fetchedAt: Date)] = [:]
             var isAway = false
             var calls = 0
         }
@@ -196,7 +196,7 @@ import Testing
         var calls: Int { state.withLockedValue { $0.calls } }
         func setAway(_ isAway: Bool) { state.withLockedValue { $0.isAway = isAway } }
 
-        func keep(_ policies: [KeptMTASTSPolicy]) async throws {
+        func keep(_ policies: [StoredMTASTSPolicy]) async throws {
             let now = now()
             try state.withLockedValue { state in
                 state.calls += 1
@@ -209,13 +209,13 @@ import Testing
             }
         }
 
-        func kept(since reading: Int64?) async throws -> (policies: [KeptMTASTSPolicy], reading: Int64) {
+        func kept(since reading: Int64?) async throws -> (policies: [StoredMTASTSPolicy], reading: Int64) {
             let now = now()
             return try state.withLockedValue { state in
                 state.calls += 1
                 if state.isAway { throw Away() }
                 let policies = state.policies.values.map { kept, fetchedAt in
-                    KeptMTASTSPolicy(
+                    StoredMTASTSPolicy(
                         domain: kept.domain, id: kept.id, policy: kept.policy,
                         age: now.timeIntervalSince(fetchedAt))
                 }

@@ -30,7 +30,7 @@ package struct TLSReport: Sendable {
     /// Unique; letters, digits, hyphens and dots.
     package let id: String
 
-    package init(_ results: TLSResults.Domain, submitter: Submitter, id: String = UUID().uuidString.lowercased()) {
+    package init(_ results: TLSResults.Domain, submitter: Submitter, id: String) {
         precondition(
             !id.isEmpty
                 && id.utf8.allSatisfy { $0.isLetterOrDigit || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") },
@@ -39,6 +39,9 @@ package struct TLSReport: Sendable {
         self.submitter = submitter
         self.id = id
     }
+
+    /// Unlike any other.
+    static func newID() -> String { UUID().uuidString.lowercased() }
 
     /// The report itself (§4.4).
     package var json: [UInt8] {

@@ -220,12 +220,12 @@ package final class MTASTSPolicies: Sendable {
         defer { state.withLock { $0.exchange = nil } }
         let (unkept, reading) = state.withLock { state in
             let now = now()
-            let unkept = state.unkept.compactMap { domain -> (kept: KeptMTASTSPolicy, fetchedAt: Date)? in
+            let unkept = state.unkept.compactMap { domain -> (kept: StoredMTASTSPolicy, fetchedAt: Date)? in
                 guard let entry = state.entries[domain], let policy = entry.policy, entry.holds(at: now) else {
                     return nil
                 }
                 let age = max(0, now.timeIntervalSince(entry.fetchedAt))
-                return (KeptMTASTSPolicy(domain: domain, id: entry.id, policy: policy, age: age), entry.fetchedAt)
+                return (StoredMTASTSPolicy(domain: domain, id: entry.id, policy: policy, age: age), entry.fetchedAt)
             }
             state.unkept = Set(unkept.map(\.kept.domain))
             return (unkept, state.reading)
@@ -245,7 +245,7 @@ package final class MTASTSPolicies: Sendable {
         }
     }
 
-    private func takeUp(_ kept: KeptMTASTSPolicy, _ entries: inout [DomainName: Entry]) {
+    private func takeUp(_ kept: StoredMTASTSPolicy, _ entries: inout [DomainName: Entry]) {
         let now = now()
         let fetchedAt = now.addingTimeInterval(-kept.age)
         let known = entries[kept.domain]

@@ -1,14 +1,14 @@
 import Logging
-import NIOCore
+package import NIOCore
 import NIOPosix
-import SMTPProtocol
-import SMTPTransport
+package import SMTPProtocol
+package import SMTPTransport
 import Synchronization
 import TestSupport
 
 /// An SMTP server that answers each mail as its test says, and keeps what came.
-final class MailServer: SMTPSessionHandler {
-    enum Answer: Sendable {
+package final class MailServer: SMTPSessionHandler {
+    package enum Answer: Sendable {
         case accept
         /// The answer to RCPT.
         case recipient(SMTPReply)
@@ -21,19 +21,21 @@ final class MailServer: SMTPSessionHandler {
     }
 
     /// - Parameter attempt: 1 when the recipient is named for the first time.
-    typealias Script = @Sendable (_ address: String, _ attempt: Int) -> Answer
+    package typealias Script = @Sendable (_ address: String, _ attempt: Int) -> Answer
 
     /// A message that came to its final dot.
-    struct Mail: Sendable {
-        let recipient: String
-        let reversePath: String
-        let content: String
+    package struct Mail: Sendable {
+        package let recipient: String
+        package let reversePath: String
+        package let content: String
         /// Whether the recipient has it, whatever the sender knows of that.
-        let isTaken: Bool
-        let wasEncrypted: Bool
+        package let isTaken: Bool
+        package let wasEncrypted: Bool
 
         /// With the name of its field; empty where there is none.
-        var messageID: Substring { content.split(separator: "\r\n").first { $0.hasPrefix("Message-ID: ") } ?? "" }
+        package var messageID: Substring {
+            content.split(separator: "\r\n").first { $0.hasPrefix("Message-ID: ") } ?? ""
+        }
     }
 
     private struct State {
@@ -52,7 +54,7 @@ final class MailServer: SMTPSessionHandler {
     /// - Parameters:
     ///   - identity: offers STARTTLS with it.
     ///   - senderReplies: to the first MAIL commands; later ones are agreed to.
-    init(
+    package init(
         identity: TLSIdentity? = nil, senderReplies: [SMTPReply] = [], _ script: @escaping Script = { _, _ in .accept }
     ) {
         self.identity = identity
@@ -60,19 +62,19 @@ final class MailServer: SMTPSessionHandler {
         state = Mutex(State(senderReplies: senderReplies))
     }
 
-    var mails: [Mail] { state.withLock(\.mails) }
+    package var mails: [Mail] { state.withLock(\.mails) }
     /// How often each recipient was named.
-    var attempts: [String: Int] { state.withLock(\.attempts) }
+    package var attempts: [String: Int] { state.withLock(\.attempts) }
     /// The addresses that connections came from.
-    var peers: Set<String> { state.withLock(\.peers) }
-    var heldCount: Int { state.withLock(\.held.count) }
+    package var peers: Set<String> { state.withLock(\.peers) }
+    package var heldCount: Int { state.withLock(\.held.count) }
     /// How often each recipient has the mail.
-    var copies: [String: Int] {
+    package var copies: [String: Int] {
         mails.reduce(into: [:]) { copies, mail in if mail.isTaken { copies[mail.recipient, default: 0] += 1 } }
     }
 
     /// Accepts what is held, and from now on without a wait.
-    func release() {
+    package func release() {
         let held = state.withLock { state in
             state.isReleased = true
             defer { state.held = [] }
@@ -84,7 +86,7 @@ final class MailServer: SMTPSessionHandler {
     /// Runs `body` with the port that the server listens on.
     ///
     /// - Parameter port: 0 for any.
-    func run<Value>(
+    package func run<Value>(
         on host: String = "127.0.0.1", port: Int = 0, _ body: (_ port: Int) async throws -> Value
     ) async throws -> Value {
         var configuration = SMTPListenerConfiguration(hostname: "mx.example.org")
@@ -104,7 +106,7 @@ final class MailServer: SMTPSessionHandler {
         return try result.get()
     }
 
-    func makeSession(peer: SocketAddress?, on eventLoop: any EventLoop) -> any SMTPServerSession {
+    package func makeSession(peer: SocketAddress?, on eventLoop: any EventLoop) -> any SMTPServerSession {
         if let address = peer?.ipAddress { state.withLock { _ = $0.peers.insert(address) } }
         return Session(self, eventLoop)
     }

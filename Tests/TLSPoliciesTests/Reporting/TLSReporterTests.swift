@@ -1,4 +1,3 @@
-import Campaigns
 import DNSResolution
 import Foundation
 import Logging
@@ -12,15 +11,32 @@ import SendingDomains
 import Synchronization
 import TLSPolicies
 import TestDatabases
+import TestPeers
+import TestStores
 import TestSupport
 import Testing
 
-@testable import Delivery
-
 /// A fleet's reports on TLS, over real sockets and with a clock of the test's own.
-struct TLSReportTests {
+struct TLSReporterTests {
     private static let day = TLSResults.Day(number: 20_000)
     private static let domain = try! DomainName("d.example")
+
+    /// A fleet's database, with an account that sends from `shop.example`.
+    private struct Fixture {
+        let stores: Stores
+        let account: AccountID
+
+        var records: TestDatabase { stores.records }
+        var domains: SendingDomains { stores.domains }
+        var table: TLSReportTable { TLSReportTable(stores.records.pool) }
+
+        static func make() async throws -> Fixture {
+            let stores = try await Stores.open()
+            let account = try await stores.account("shop", credits: 0)
+            _ = try await stores.domains.add(account, DomainName("shop.example"), algorithms: [.ed25519SHA256])
+            return Fixture(stores: stores, account: account)
+        }
+    }
 
     /// The clock, the DNS and the mail host that the nodes of a test share.
     private final class Surroundings: Sendable {
@@ -41,7 +57,7 @@ struct TLSReportTests {
     }
 
     private func node(
-        _ fixture: DeliveryFixture, _ surroundings: Surroundings, sender: String = "reports@shop.example"
+        _ fixture: Fixture, _ surroundings: Surroundings, sender: String = "reports@shop.example"
     ) throws -> (reporter: TLSReporter, results: TLSResults) {
         let results = TLSResults()
         let world = TLSReporter.World(
@@ -49,7 +65,7 @@ struct TLSReportTests {
                 surroundings.lookups.withLock { $0.append(name) }
                 return try surroundings.record.withLock { $0 }.get()
             },
-            targets: { _ throws(RoutingFailure) in
+            targets: { _ throws(TLSReporter.NoRoute) in
                 [SMTPTarget(host: "mx.d.example", address: .v4(0x7F00_0001), port: surroundings.port)]
             },
             signer: { domain in
@@ -63,7 +79,7 @@ struct TLSReportTests {
             group: MultiThreadedEventLoopGroup.singleton, now: { surroundings.clock.withLock { $0 } },
             delay: { 1_000 })
         let settings = TLSReportSettings(sender: try EmailAddress(sender), organization: "Shop Inc")
-        let reporter = TLSReporter(settings, results, store: fixture.store, world: world, logger: .silent)
+        let reporter = TLSReporter(settings, results, table: fixture.table, world: world, logger: .silent)
         return (reporter, results)
     }
 
@@ -96,7 +112,7 @@ struct TLSReportTests {
         return try #require(try JSONDecoder().decode(Report.self, from: data).policies.first).summary
     }
 
-    private func rows(_ fixture: DeliveryFixture) async throws -> Int64 {
+    private func rows(_ fixture: Fixture) async throws -> Int64 {
         try await fixture.records.owner.query("SELECT count(*) FROM tls_reports WHERE results IS NOT NULL").only
             .decode(Int64.self)
     }
@@ -104,7 +120,7 @@ struct TLSReportTests {
     // MARK: A fleet
 
     @Test func `a fleet sends one signed report a domain and day, with the counts of all nodes`() async throws {
-        let fixture = try await DeliveryFixture.make()
+        let fixture = try await Fixture.make()
         let server = MailServer()
         try await server.run { port in
             let surroundings = Surroundings(port: port)
@@ -163,7 +179,7 @@ struct TLSReportTests {
     }
 
     @Test func `of two reporters one sends, also where the first dies half-way`() async throws {
-        let fixture = try await DeliveryFixture.make()
+        let fixture = try await Fixture.make()
         let server = MailServer()
         try await server.run { port in
             let surroundings = Surroundings(port: port)
@@ -172,14 +188,14 @@ struct TLSReportTests {
             await survivor.reporter.flush()
             surroundings.set(Self.day.end.addingTimeInterval(2_000))
             let now = Int64(surroundings.clock.withLock { $0 }.timeIntervalSince1970)
-            let lost = try #require(try await fixture.store.claimTLSReport(at: now, leaseSeconds: 1_800))
+            let lost = try #require(try await fixture.table.claim(at: now, leaseSeconds: 1_800))
             await survivor.reporter.sendDue()
             #expect(server.mails.isEmpty, "somebody else is at it")
             surroundings.advance(1_801)
             await survivor.reporter.sendDue()
             #expect(server.copies == ["tls@d.example": 1])
             // The first comes back to life: what it says counts no more.
-            try await fixture.store.concludeTLSReport(lost, sentTo: [], nextAt: now)
+            try await fixture.table.conclude(lost, sentTo: [], nextAt: now)
             surroundings.advance(86_400)
             await survivor.reporter.sendDue()
             #expect(server.mails.count == 1)
@@ -189,7 +205,7 @@ struct TLSReportTests {
     // MARK: Failures
 
     @Test func `a report that is refused for now is tried again under its name, for a day`() async throws {
-        let fixture = try await DeliveryFixture.make()
+        let fixture = try await Fixture.make()
         let server = MailServer { _, _ in .content(SMTPReply(451, nil, "later")) }
         try await server.run { port in
             let surroundings = Surroundings(port: port)
@@ -212,7 +228,7 @@ struct TLSReportTests {
     }
 
     @Test func `one that is refused for good is not`() async throws {
-        let fixture = try await DeliveryFixture.make()
+        let fixture = try await Fixture.make()
         let server = MailServer { _, _ in .recipient(SMTPReply(550, nil, "no")) }
         try await server.run { port in
             let surroundings = Surroundings(port: port)
@@ -228,7 +244,7 @@ struct TLSReportTests {
     }
 
     @Test func `an address that has the report does not get it again because another fails`() async throws {
-        let fixture = try await DeliveryFixture.make()
+        let fixture = try await Fixture.make()
         let server = MailServer { address, attempt in
             address == "b@d.example" && attempt < 3 ? .recipient(SMTPReply(450, nil, "later")) : .accept
         }
@@ -250,7 +266,7 @@ struct TLSReportTests {
     }
 
     @Test func `who asks for no report gets none, and nothing is kept`() async throws {
-        let fixture = try await DeliveryFixture.make()
+        let fixture = try await Fixture.make()
         let server = MailServer()
         try await server.run { port in
             let surroundings = Surroundings(port: port)
@@ -278,7 +294,7 @@ struct TLSReportTests {
     }
 
     @Test func `without a key nothing leaves unsigned`() async throws {
-        let fixture = try await DeliveryFixture.make()
+        let fixture = try await Fixture.make()
         let server = MailServer()
         try await server.run { port in
             let surroundings = Surroundings(port: port)
@@ -293,7 +309,7 @@ struct TLSReportTests {
     }
 
     @Test func `a node that ends keeps its counts without asking anybody`() async throws {
-        let fixture = try await DeliveryFixture.make()
+        let fixture = try await Fixture.make()
         let surroundings = Surroundings(port: 1)
         let node = try node(fixture, surroundings)
         Self.count(node.results, 2)
@@ -303,7 +319,7 @@ struct TLSReportTests {
     }
 
     @Test func `counts that the database does not take are kept`() async throws {
-        let fixture = try await DeliveryFixture.make()
+        let fixture = try await Fixture.make()
         let node = try node(fixture, Surroundings(port: 1))
         Self.count(node.results, 2)
         try await fixture.records.owner.query("ALTER TABLE tls_reports RENAME TO away")
