@@ -126,6 +126,14 @@ let package = Package(
             // A link to docs/openapi.yaml, which the server gives out.
             resources: [.embedInCode("openapi.yaml")]),
 
+        .target(
+            name: "OperatorAPI",
+            dependencies: [
+                "Delivery", "Campaigns", "SendingDomains", "SMTPTransport", "MailTypes", hummingbird, hummingbirdCore,
+                httpTypes,
+                httpClient, nio, nioFoundation, nioHTTP1, logging, lifecycle,
+            ]),
+
         // It judges demo, tests and benchmarks, so it knows nothing of the sender.
         .target(
             name: "MailSink",
@@ -137,14 +145,12 @@ let package = Package(
         .target(
             name: "Application",
             dependencies: [
-                "Delivery", "HTTPAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains", "Feedback", "Identity",
-                "Vault",
-                "CreditLedger",
-                "SMTPTransport",
-                "SMTPProtocol", "MailMessage", "MailSigning", "DNSResolution", "TrafficShaping", "TLSPolicies",
-                "Postgres",
-                "MailTypes", arguments, configuration, lifecycle, unixSignals, logging, httpClient, histogram, crypto,
-                nio, nioPosix, nioSSL, nioFoundation, nioHTTP1, hummingbird, yams, hummingbirdCore, httpTypes,
+                "Delivery", "HTTPAPI", "OperatorAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains", "Feedback",
+                "Identity",
+                "Vault", "CreditLedger", "SMTPTransport", "SMTPProtocol", "MailMessage", "MailSigning",
+                "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "MailTypes", arguments, configuration,
+                lifecycle, unixSignals, logging, httpClient, histogram, nio, nioPosix, nioSSL, nioFoundation, nioHTTP1,
+                yams,
             ]),
         .executableTarget(name: "sluice", dependencies: ["Application"]),
 
@@ -251,6 +257,9 @@ let package = Package(
                 "MailTypes",
                 httpTypes, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
+        .testTarget(
+            name: "OperatorAPITests",
+            dependencies: ["TestSupport", "OperatorAPI", "Delivery", "Campaigns", "MailTypes", logging]),
         .testTarget(
             name: "MailSinkTests",
             dependencies: [

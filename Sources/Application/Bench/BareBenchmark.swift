@@ -5,6 +5,7 @@ import MailSink
 import MailTypes
 import NIOCore
 import NIOPosix
+import OperatorAPI
 import SMTPProtocol
 import SMTPTransport
 import Synchronization
@@ -91,7 +92,7 @@ struct BareBenchmark {
 
     private func measure(_ mail: Mail, _ pool: SMTPConnectionPool, _ sink: SinkChild) async throws -> Measured {
         let latencies = Mutex(LatencyHistogram())
-        let before = (CPUTime.ofThisProcess(), sink.cpuSeconds)
+        let before = (ProcessUsage.cpuSeconds(), sink.cpuSeconds)
         let startedAt = SinkLog.milliseconds()
         let start = ContinuousClock.now
         try await send(scenario.messages, mail, pool, latencies)
@@ -99,7 +100,7 @@ struct BareBenchmark {
         return Measured(
             startedAt: startedAt, seconds: seconds,
             usage: Usage(
-                server: CPUTime.ofThisProcess() - before.0, postgres: 0, sink: sink.cpuSeconds - before.1),
+                server: ProcessUsage.cpuSeconds() - before.0, postgres: 0, sink: sink.cpuSeconds - before.1),
             latency: latencies.withLock { $0.summary })
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import MailSink
+import OperatorAPI
 
 /// One campaign from upload to purge against a sink on this machine, durable and metered.
 struct DeliverBenchmark {
@@ -107,14 +108,14 @@ struct DeliverBenchmark {
 
         let usage = Usage(rig)
         let walAtSend = try await rig.walBytes()
-        CPUTime.resetPeakMemory()
+        ProcessUsage.resetPeakMemory()
         let start = ContinuousClock.now
         let sentAt = SinkLog.milliseconds()
         _ = try await client.post(path + "/send", as: APIClient.Campaign.self)
         let campaign = try await client.waitForEnd(path)
         let seconds = (ContinuousClock.now - start).inSeconds
         let spent = usage.since(rig)
-        let memory = CPUTime.memory().peak
+        let memory = ProcessUsage.memory().peak
         let walAtEnd = try await rig.walBytes()
         let log = try await rig.stopAndReadLog()
         let arrivals = log.arrivals.since(sentAt)

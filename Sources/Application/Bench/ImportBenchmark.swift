@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import OperatorAPI
 
 /// Recipients uploaded over HTTP, sealed and committed.
 struct ImportBenchmark {
@@ -63,14 +64,14 @@ struct ImportBenchmark {
             if scenario.warmUp > 0 { _ = try await rig.client.draft(scenario, scenario.warmUp, from: rig.domain) }
             let usage = Usage(rig)
             let wal = try await rig.walBytes()
-            CPUTime.resetPeakMemory()
+            ProcessUsage.resetPeakMemory()
             let rates = try await rates(of: Rig.Tenant(domain: rig.domain, client: rig.client))
             let count = scenario.messages * runs
             let result = Result(
                 scenario: scenario, machine: machine.atEnd, perSecond: rates,
                 cpuSecondsPerThousand: CPUShares(usage.since(rig), per: count),
                 walBytesPerRecipient: Double(try await rig.walBytes() - wal) / Double(count),
-                peakMemoryBytes: CPUTime.memory().peak, beside: neighbours > 0 ? try await beside(rig) : nil)
+                peakMemoryBytes: ProcessUsage.memory().peak, beside: neighbours > 0 ? try await beside(rig) : nil)
             try await rig.stop()
             return result
         } catch {

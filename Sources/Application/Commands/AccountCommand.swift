@@ -4,6 +4,7 @@ import CreditLedger
 import Foundation
 import Identity
 import MailTypes
+import OperatorAPI
 import Postgres
 
 struct AccountCommand: AsyncParsableCommand {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Campaigns
 import Foundation
 import MailTypes
+import OperatorAPI
 
 extension AccountCommand {
     struct Suspend: RecordsCommand {

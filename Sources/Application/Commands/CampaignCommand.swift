@@ -3,6 +3,7 @@ import Campaigns
 import Foundation
 import HTTPAPI
 import MailTypes
+import OperatorAPI
 
 struct CampaignCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

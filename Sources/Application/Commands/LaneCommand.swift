@@ -1,6 +1,7 @@
 import ArgumentParser
 import Delivery
 import Foundation
+import OperatorAPI
 
 /// Looks at lanes, and steers them on all nodes through a running one.
 struct LaneCommand: AsyncParsableCommand {

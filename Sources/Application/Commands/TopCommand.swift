@@ -1,6 +1,7 @@
 import ArgumentParser
 import Delivery
 import Foundation
+import OperatorAPI
 
 /// Shows a running node, again and again.
 struct TopCommand: AsyncParsableCommand {

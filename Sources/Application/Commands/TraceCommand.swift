@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import OperatorAPI
 
 struct TraceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

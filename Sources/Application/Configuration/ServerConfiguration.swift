@@ -5,6 +5,7 @@ import Foundation
 import Logging
 import MailTypes
 import NIOSSL
+import OperatorAPI
 import SMTPProtocol
 import SMTPTransport
 import TLSPolicies
@@ -59,7 +60,7 @@ struct ServerConfiguration: Sendable {
         let folder = delivery.node.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? String($0) : "_" }.joined()
         journalDirectory = settings.dataDirectory + "/journal/" + folder
         usesMTASTS = try settings.flag("mtaSts", default: true)
-        operatorSocket = OperatorSocket(OperatorSocket.path(settings))
+        operatorSocket = OperatorSocket(settings.operatorSocket)
         operatorEndpoint = try Self.operatorEndpoint(settings)
         // Last, because the default is no mistake of the operator's.
         if roles.contains(.delivery), delivery.deliversDirectly { try Self.checkIsWhole(delivery.heloName) }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import OperatorAPI
 
 /// Flags that tell where the data is: shared by all commands that open the databases.
 struct DataOptions: ParsableArguments {
@@ -54,7 +55,7 @@ struct OperatorOptions: ParsableArguments {
     func client() async throws -> OperatorClient {
         let flags = data.values.merging(settings(["operatorSocket": socket])) { $1 }
         let settings = try await Settings(flags: flags, file: data.configurationFile)
-        return OperatorClient(socket: OperatorSocket.path(settings))
+        return OperatorClient(socket: settings.operatorSocket)
     }
 }
 

@@ -2,6 +2,7 @@ import CreditLedger
 import Foundation
 import Logging
 import NIOHTTP1
+import OperatorAPI
 import Postgres
 
 /// The story that `sluice demo` plays.
@@ -127,7 +128,7 @@ struct Usage: Encodable {
     }
 
     init(_ rig: Rig) {
-        server = CPUTime.ofThisProcess()
+        server = ProcessUsage.cpuSeconds()
         postgres = rig.postgresCPUSeconds
         sink = rig.sinkCPUSeconds
     }

@@ -6,6 +6,7 @@ import Logging
 import MailSigning
 import MailSink
 import MailTypes
+import OperatorAPI
 import Postgres
 import SendingDomains
 import Synchronization
@@ -153,7 +154,7 @@ final class Rig: Sendable {
         guard let data = FileManager.default.contents(atPath: pidFile),
             let pid = String(decoding: data, as: UTF8.self).split(separator: "\n").first.flatMap({ pid_t($0) })
         else { return 0 }
-        return CPUTime.ofTree(pid)
+        return ProcessUsage.cpuSeconds(ofTree: pid)
     }
 
     /// Stops all parts and gives the sink's totals.

@@ -1,5 +1,6 @@
 import Foundation
 import MailSink
+import OperatorAPI
 
 /// `sluice sink` as a process of its own, so that its CPU time can be told from the server's.
 final class SinkChild: Sendable {
@@ -14,7 +15,7 @@ final class SinkChild: Sendable {
         self.port = port
     }
 
-    var cpuSeconds: Double { CPUTime.seconds(of: child.identifier) }
+    var cpuSeconds: Double { ProcessUsage.cpuSeconds(of: child.identifier) }
 
     /// Ends it and gives what it has counted.
     @discardableResult

@@ -196,6 +196,9 @@ extension Settings {
         try number("resultsFor", default: 86_400, in: CampaignLimits.resultsSeconds)
     }
 
+    /// Path of the operator's socket.
+    var operatorSocket: String { text("operatorSocket", default: dataDirectory + "/operator.sock") }
+
     /// `SLUICE_DATA`, or `/var/lib/sluice` for root and `~/.local/share/sluice` for others.
     var dataDirectory: String {
         let fallback = geteuid() == 0 ? "/var/lib/sluice" : NSHomeDirectory() + "/.local/share/sluice"

@@ -7,6 +7,7 @@ import Logging
 import MailTypes
 import NIOCore
 import NIOPosix
+import OperatorAPI
 import SendingDomains
 import ServiceLifecycle
 import Synchronization
@@ -124,7 +125,7 @@ final class Server: Sendable {
             services.append(
                 .init(
                     service: OperatorServer.onPort(
-                        endpoint, routes, group: group, logger: logger, onStart: startup.listener()),
+                        host: endpoint.host, port: endpoint.port, routes, group: group, logger: logger, onStart: startup.listener()),
                     failureTerminationBehavior: .gracefullyShutdownGroup))
         }
         return services

@@ -1,27 +1,27 @@
 import AsyncHTTPClient
-import Delivery
+package import Delivery
 import Foundation
 import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
 
 /// The operator's listener from the other side.
-struct OperatorClient: Sendable {
-    let socket: String
+package struct OperatorClient: Sendable {
+    private let socket: String
     private let http = HTTPClient.shared
 
-    init(socket: String) { self.socket = socket }
+    package init(socket: String) { self.socket = socket }
 
-    func status() async throws -> EngineStatus { try await decode(.GET, "/status") }
+    package func status() async throws -> EngineStatus { try await decode(.GET, "/status") }
 
-    func metrics() async throws -> String {
+    package func metrics() async throws -> String {
         String(buffer: try await body(of: try await execute(.GET, "/metrics")))
     }
 
     /// - Parameters:
     ///   - kind: `lanes`, `accounts` or `campaigns`
     ///   - query: names and values
-    func act(
+    package func act(
         _ action: String, on kind: String, _ name: String, query: [(String, String)] = []
     ) async throws -> OperatorRoutes.Done {
         let words = query.map { "\($0.0)=\(Self.encoded($0.1))" }.joined(separator: "&")
@@ -32,7 +32,7 @@ struct OperatorClient: Sendable {
     /// Lines of a trace until the server or the caller ends it.
     ///
     /// - Parameter onStart: called when listening has begun.
-    func trace(
+    package func trace(
         _ site: String, onStart: () -> Void = {}, _ onLine: (TraceLine) throws -> Void
     ) async throws {
         let response = try await execute(.GET, "/trace?site=" + Self.encoded(site), timeout: .hours(24 * 365))
@@ -96,8 +96,4 @@ struct OperatorClient: Sendable {
         text.addingPercentEncoding(
             withAllowedCharacters: .alphanumerics.intersection(.init(charactersIn: "\0"..."\u{7F}"))) ?? text
     }
-}
-
-struct OperatorFailure: Error, CustomStringConvertible {
-    let description: String
 }

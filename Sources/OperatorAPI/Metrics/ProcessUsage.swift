@@ -1,18 +1,18 @@
-import Foundation
+package import Foundation
 
-/// CPU seconds, user and system, from the kernel's books.
-enum CPUTime {
+/// What a process has used of the machine, from the kernel's books: seconds of CPU, user and system, and memory.
+package enum ProcessUsage {
     /// Of this process and all its threads.
-    static func ofThisProcess() -> Double { seconds(of: getpid()) }
+    package static func cpuSeconds() -> Double { cpuSeconds(of: getpid()) }
 
     /// Of a process and the children it has waited for.
-    static func seconds(of pid: pid_t) -> Double {
+    package static func cpuSeconds(of pid: pid_t) -> Double {
         guard let fields = statFields(pid) else { return 0 }
         return ticks(fields, children: pid != getpid())
     }
 
     /// Of a process and all its descendants that are alive or were waited for.
-    static func ofTree(_ root: pid_t) -> Double {
+    package static func cpuSeconds(ofTree root: pid_t) -> Double {
         var parents: [pid_t: pid_t] = [:]
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         for pid in names.compactMap(pid_t.init) {
@@ -47,14 +47,14 @@ enum CPUTime {
     }
 
     /// Has the highest memory count from now on (proc(5), clear_refs).
-    static func resetPeakMemory() {
+    package static func resetPeakMemory() {
         guard let file = FileHandle(forWritingAtPath: "/proc/self/clear_refs") else { return }
         try? file.write(contentsOf: Data("5".utf8))
         try? file.close()
     }
 
     /// Resident memory of this process in bytes, now and at its highest (VmRSS, VmHWM of proc(5)).
-    static func memory() -> (resident: Int, peak: Int) {
+    package static func memory() -> (resident: Int, peak: Int) {
         let data = FileManager.default.contents(atPath: "/proc/self/status") ?? Data()
         func value(_ name: String) -> Int {
             let line = String(decoding: data, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix(name) }

@@ -2,11 +2,18 @@ import SendingDomains
 import TestSupport
 import Testing
 
-@testable import Application
 @testable import Delivery
+@testable import OperatorAPI
 
 struct MetricsPageTests {
-    private static func status(_ lanes: [LaneReport]) -> EngineStatus { .sample(lanes: lanes) }
+    private static func status(_ lanes: [LaneReport]) -> EngineStatus {
+        var counts = DeliveryCounts()
+        counts.delivered = 12
+        for seconds in [0.0005, 0.004, 30] { counts.journal.count(seconds) }
+        return EngineStatus(
+            node: "n1", uptimeSeconds: 300, isDraining: false, counts: counts, activeBatches: 2, waitingMessages: 1_500,
+            connections: 4, connectionLimit: 4_096, lanes: lanes, accounts: [], orders: [], blocks: [])
+    }
 
     @Test func `every line is of the format, whatever a lane is called`() throws {
         let lanes = [

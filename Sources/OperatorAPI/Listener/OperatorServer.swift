@@ -1,14 +1,14 @@
 import Foundation
 import Hummingbird
 import HummingbirdCore
-import Logging
-import NIOCore
-import ServiceLifecycle
+package import Logging
+package import NIOCore
+package import ServiceLifecycle
 
 /// Listens for operators: on a unix socket for everything, and where it is asked for on a loopback port for monitors.
-enum OperatorServer {
+package enum OperatorServer {
     /// - Parameter onStart: called once clients find the socket.
-    static func onSocket(
+    package static func onSocket(
         _ socket: OperatorSocket, _ routes: OperatorRoutes, group: any EventLoopGroup, logger: Logger,
         onStart: @escaping @Sendable (Int?) -> Void
     ) -> some Service {
@@ -29,14 +29,14 @@ enum OperatorServer {
     /// Reading only: a port has no file mode, and pages in a browser reach it as well.
     ///
     /// - Parameter onStart: called once it listens.
-    static func onPort(
-        _ endpoint: Endpoint, _ routes: OperatorRoutes, group: any EventLoopGroup, logger: Logger,
+    package static func onPort(
+        host: String, port: Int, _ routes: OperatorRoutes, group: any EventLoopGroup, logger: Logger,
         onStart: @escaping @Sendable (Int?) -> Void
     ) -> some Service {
         Hummingbird.Application(
             router: routes.router(readOnly: true),
             configuration: .init(
-                address: .hostname(endpoint.host, port: endpoint.port), serverName: "sluice",
+                address: .hostname(host, port: port), serverName: "sluice",
                 availableConnectionsDelegate: MaximumAvailableConnections(connections)),
             onServerRunning: { _ in onStart(nil) }, eventLoopGroupProvider: .shared(group), logger: logger)
     }

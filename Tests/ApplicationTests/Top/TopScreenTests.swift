@@ -12,7 +12,6 @@ extension EngineStatus {
         counts.delivered = delivered
         counts.acceptedPlain = 3
         counts.acceptedEncrypted = 9
-        for seconds in [0.0005, 0.004, 30] { counts.journal.count(seconds) }
         return EngineStatus(
             node: "n1", uptimeSeconds: 300, isDraining: false, counts: counts, activeBatches: 2, waitingMessages: 1_500,
             connections: 4, connectionLimit: 4_096, lanes: lanes, accounts: accounts, orders: [],

@@ -1,5 +1,5 @@
-import Campaigns
-import Delivery
+package import Campaigns
+package import Delivery
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -7,7 +7,7 @@ import HummingbirdCore
 import MailTypes
 import NIOCore
 import SMTPTransport
-import SendingDomains
+package import SendingDomains
 import ServiceLifecycle
 
 /// What operators ask of a node.
@@ -21,13 +21,24 @@ import ServiceLifecycle
 ///
 /// There is no password: whoever reaches the routes that change things owns the data directory. Lanes stand in the path
 /// percent-encoded.
-struct OperatorRoutes: Sendable {
-    /// Nil on a node that does not deliver.
-    let engine: DeliveryEngine?
-    let campaigns: CampaignService
-    let delivery: DeliveryStore
-    /// Nil where domains are not looked after.
-    let domains: @Sendable () async throws -> DomainCensus?
+package struct OperatorRoutes: Sendable {
+    private let engine: DeliveryEngine?
+    private let campaigns: CampaignService
+    private let delivery: DeliveryStore
+    private let domains: @Sendable () async throws -> DomainCensus?
+
+    /// - Parameters:
+    ///   - engine: nil on a node that does not deliver.
+    ///   - domains: nil where domains are not looked after.
+    package init(
+        engine: DeliveryEngine?, campaigns: CampaignService, delivery: DeliveryStore,
+        domains: @escaping @Sendable () async throws -> DomainCensus?
+    ) {
+        self.engine = engine
+        self.campaigns = campaigns
+        self.delivery = delivery
+        self.domains = domains
+    }
 
     /// - Parameter readOnly: only what a monitor needs.
     func router(readOnly: Bool) -> Hummingbird.Router<BasicRequestContext> {
@@ -43,11 +54,11 @@ struct OperatorRoutes: Sendable {
     }
 
     /// Answers of all actions.
-    struct Done: Codable {
-        var lanes: [String] = []
+    package struct Done: Codable {
+        package var lanes: [String] = []
         /// Mails ended, by lane.
-        var failed: [String: Int] = [:]
-        var state = ""
+        package var failed: [String: Int] = [:]
+        package var state = ""
     }
 
     private func metrics() async throws -> Response {
@@ -210,20 +221,5 @@ struct OperatorRoutes: Sendable {
         return Response(
             status: .ok, headers: [.contentType: "application/json"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: try encoder.encode(value))))
-    }
-}
-
-/// One line of a trace as it travels.
-struct TraceLine: Codable, Sendable {
-    let lane, host: String
-    let connection: UInt64
-    let direction, text: String
-
-    init(_ line: SMTPTraceLine) {
-        lane = line.lane
-        host = line.host
-        connection = line.connection
-        direction = line.direction.rawValue
-        text = line.text
     }
 }

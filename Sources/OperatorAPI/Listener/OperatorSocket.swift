@@ -1,29 +1,25 @@
 import Foundation
-import Logging
+package import Logging
 
 /// The unix socket of the operator's listener. Only the user that runs the server may connect.
 ///
 /// It is made inside a directory that nobody else may enter and moved to its place once its mode is right, so that there is
 /// no moment at which others could connect. A move also replaces the socket of a server that was killed.
-struct OperatorSocket: Sendable {
-    let path: String
+package struct OperatorSocket: Sendable {
+    package let path: String
     private let workshop: String
 
     /// What is bound.
-    var bindPath: String { workshop + "/s" }
+    package var bindPath: String { workshop + "/s" }
 
     /// - Parameter path: where clients look for it.
-    init(_ path: String) {
+    package init(_ path: String) {
         self.path = path
         workshop = path + "." + String(getpid(), radix: 36)
     }
 
-    static func path(_ settings: Settings) -> String {
-        settings.text("operatorSocket", default: settings.dataDirectory + "/operator.sock")
-    }
-
     /// - Returns: false, with a warning, where there can be no socket. The server works without.
-    func prepare(_ logger: Logger) -> Bool {
+    package func prepare(_ logger: Logger) -> Bool {
         guard bindPath.utf8.count <= Self.mostOctets else {
             logger.warning(
                 "no operator socket: its path is too long; name a shorter one with --operator-socket",

@@ -1,18 +1,23 @@
-import Campaigns
-import MailTypes
+package import Campaigns
+package import MailTypes
 
 /// What operators do to accounts and campaigns, by command or over the socket. All nodes follow within seconds.
-struct Steering: Sendable {
-    let campaigns: CampaignService
-    let delivery: DeliveryStore
+package struct Steering: Sendable {
+    private let campaigns: CampaignService
+    private let delivery: DeliveryStore
+
+    package init(campaigns: CampaignService, delivery: DeliveryStore) {
+        self.campaigns = campaigns
+        self.delivery = delivery
+    }
 
     /// Orders stand for at most a year, or until they are lifted.
-    static let seconds = 1.0...31_536_000
+    package static let seconds = 1.0...31_536_000
     static let reasonLetters = 200
     static let defaultReason = "by the operator"
 
     /// Suspends or drains.
-    func order(
+    package func order(
         _ action: OperatorOrder.Action, _ target: OperatorOrder.Target, seconds: Double?, reason: String?
     ) async throws {
         let reason = String((reason ?? Self.defaultReason).prefix(Self.reasonLetters))
@@ -21,21 +26,21 @@ struct Steering: Sendable {
         }
     }
 
-    func resume(_ account: AccountID) async throws {
+    package func resume(_ account: AccountID) async throws {
         guard try await delivery.lift(.account(account)) else {
             throw OperatorFailure(description: "account \(account) is neither suspended nor draining")
         }
     }
 
     /// Lifts the operator's order, and ends the pause if there is one.
-    func resume(_ account: AccountID, _ campaign: CampaignID) async throws -> CampaignStatus {
+    package func resume(_ account: AccountID, _ campaign: CampaignID) async throws -> CampaignStatus {
         let wasOrdered = try await delivery.lift(.campaign(account, campaign))
         let status = try await campaigns.get(account, campaign)
         return wasOrdered && status.state != .paused ? status : try await campaigns.resume(account, campaign)
     }
 
     /// Ends all that the account has sent and that has not ended.
-    func fail(_ account: AccountID) async throws -> [CampaignStatus] {
+    package func fail(_ account: AccountID) async throws -> [CampaignStatus] {
         guard try await delivery.exists(account) else {
             throw OperatorFailure(description: Self.missing(.account(account)))
         }

@@ -29,10 +29,10 @@ struct MetricsPage {
 
     private func addProcess(_ text: inout PrometheusText) {
         text.family("process_cpu_seconds_total", .counter, "CPU time of this process.") {
-            $0.add(CPUTime.ofThisProcess())
+            $0.add(ProcessUsage.cpuSeconds())
         }
         text.family("process_resident_memory_bytes", .gauge, "Memory of this process.") {
-            $0.add(CPUTime.memory().resident)
+            $0.add(ProcessUsage.memory().resident)
         }
     }
 
