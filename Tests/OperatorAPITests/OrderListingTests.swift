@@ -14,7 +14,7 @@ struct OrderListingTests {
             now: Self.now)
         let order = try #require(listing.order(for: Self.account))
         #expect((order.kind, order.action, order.reason) == ("account", "suspend", "unpaid"))
-        #expect(order.text == "suspended until 2026-11-18T05:21:30Z")
+        #expect(order.text == "suspended until 2026-11-18T11:08:10Z")
     }
 
     @Test func `an order without an end, and none`() {
