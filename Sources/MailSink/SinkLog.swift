@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import MailTypes
 import Synchronization
 
 /// An append-only file with one line for each recipient of each transaction that was decided, so that copies can be
@@ -99,17 +100,4 @@ package final class SinkLog: Sendable {
     private static let tab = UInt8(ascii: "\t")
     private static let lineFeed = UInt8(ascii: "\n")
     private static let bufferOctets = 65_536
-}
-
-extension SHA256Digest {
-    fileprivate var hexadecimal: String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        text.reserveCapacity(64)
-        for byte in self {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
 }

@@ -50,13 +50,7 @@ package struct MasterKey: Sendable, CustomStringConvertible {
     }
 
     /// The key as the file keeps it.
-    var text: String {
-        let digits = Array("0123456789abcdef".utf8)
-        let hexadecimal = key.exposed.withUnsafeBytes { bytes in
-            bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        }
-        return String(decoding: hexadecimal, as: UTF8.self)
-    }
+    var text: String { key.exposed.withUnsafeBytes { $0.hexadecimal } }
 
     package var description: String { "<redacted>" }
 

@@ -27,7 +27,7 @@ package struct PurgeCertificate: Sendable, Hashable {
 
     package var digest: [UInt8] { Array(SHA256.hash(data: Array(canonicalText.utf8))) }
 
-    package var digestText: String { digest.map(Self.hexadecimal).joined() }
+    package var digestText: String { digest.hexadecimal }
 
     package var json: String { "{" + members + #","digest":"\#(digestText)"}"# }
 
@@ -54,10 +54,6 @@ package struct PurgeCertificate: Sendable, Hashable {
 
     private static func time(_ seconds: Int64) -> String {
         Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601)
-    }
-
-    private static func hexadecimal(_ octet: UInt8) -> String {
-        (octet < 16 ? "0" : "") + String(octet, radix: 16)
     }
 }
 

@@ -234,10 +234,3 @@ extension Suppression {
         return json.text
     }
 }
-
-extension [UInt8] {
-    package var hexadecimal: String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
-}
