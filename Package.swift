@@ -61,6 +61,7 @@ let package = Package(
 
         // Floor 1: values, no I/O.
         .target(name: "MailTypes"),
+        .target(name: "StrictYAML", dependencies: [yams]),
         .target(name: "MailMessage", dependencies: ["MailTypes"]),
         .target(name: "SMTPProtocol", dependencies: ["MailTypes", nio]),
         .target(
@@ -148,9 +149,9 @@ let package = Package(
                 "Delivery", "HTTPAPI", "OperatorAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains", "Feedback",
                 "Identity",
                 "Vault", "CreditLedger", "SMTPTransport", "SMTPProtocol", "MailMessage", "MailSigning",
-                "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "MailTypes", arguments, configuration,
-                lifecycle, unixSignals, logging, httpClient, histogram, nio, nioPosix, nioSSL, nioFoundation, nioHTTP1,
-                yams,
+                "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "MailTypes", arguments, yams,
+                configuration, lifecycle, unixSignals, logging, httpClient, histogram, nio, nioPosix, nioSSL,
+                nioFoundation, nioHTTP1,
             ]),
         .executableTarget(name: "sluice", dependencies: ["Application"]),
 
@@ -176,7 +177,9 @@ let package = Package(
         .testTarget(name: "MailTypesTests", dependencies: ["TestSupport", "MailTypes"]),
         .testTarget(name: "MailMessageTests", dependencies: ["TestSupport", "MailMessage", "MailTypes"]),
         .testTarget(name: "SMTPProtocolTests", dependencies: ["TestSupport", "SMTPProtocol", "MailTypes", nio]),
-        .testTarget(name: "TrafficShapingTests", dependencies: ["TestSupport", "TrafficShaping", "MailTypes"]),
+        .testTarget(name: "StrictYAMLTests", dependencies: ["TestSupport", "StrictYAML"]),
+        .testTarget(
+            name: "TrafficShapingTests", dependencies: ["TestSupport", "TrafficShaping", "MailTypes"]),
         .testTarget(name: "PostgresTests", dependencies: ["TestSupport", "TestDatabases", "Postgres", logging]),
         .testTarget(
             name: "DNSResolutionTests", dependencies: ["TestSupport", "TestPeers", "DNSResolution", "MailTypes"]),
