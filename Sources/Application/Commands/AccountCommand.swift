@@ -89,9 +89,11 @@ struct AccountCommand: AsyncParsableCommand {
 }
 
 /// `--account NUMBER`, for commands that act on one.
-struct AccountOption: ParsableArguments {
+struct AccountOption: ParsableArguments, OrderTarget {
     @Option(name: .customLong("account"), help: "The account's number.", transform: Self.parse)
     var id: AccountID
+
+    var ordered: OperatorOrder.Target { .account(id) }
 
     private static func parse(_ text: String) throws -> AccountID {
         guard let id = AccountID(text) else { throw ValidationError("An account is named by its number.") }

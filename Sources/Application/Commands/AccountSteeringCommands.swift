@@ -5,33 +5,24 @@ import MailTypes
 import OperatorAPI
 
 extension AccountCommand {
-    struct Suspend: RecordsCommand {
+    struct Suspend: OrderCommand {
+        static let action = OperatorOrder.Action.suspend
         static let configuration = CommandConfiguration(
             abstract: "Start no more mail of an account, on any node; what waits expires as usual.")
 
         @OptionGroup var data: DataOptions
-        @OptionGroup var account: AccountOption
+        @OptionGroup var target: AccountOption
         @OptionGroup var order: OrderOptions
-
-        func run(_ records: Records) async throws {
-            try await records.steering.order(
-                .suspend, .account(account.id), seconds: order.seconds, reason: order.reason)
-            StandardOutput.print("suspended")
-        }
     }
 
-    struct Drain: RecordsCommand {
+    struct Drain: OrderCommand {
+        static let action = OperatorOrder.Action.drain
         static let configuration = CommandConfiguration(
             abstract: "Send what nodes have at hand of an account and take nothing more.")
 
         @OptionGroup var data: DataOptions
-        @OptionGroup var account: AccountOption
+        @OptionGroup var target: AccountOption
         @OptionGroup var order: OrderOptions
-
-        func run(_ records: Records) async throws {
-            try await records.steering.order(.drain, .account(account.id), seconds: order.seconds, reason: order.reason)
-            StandardOutput.print("draining")
-        }
     }
 
     struct Resume: RecordsCommand {
@@ -61,8 +52,4 @@ extension AccountCommand {
             }
         }
     }
-}
-
-extension Records {
-    var steering: Steering { Steering(campaigns: campaigns, delivery: delivery) }
 }

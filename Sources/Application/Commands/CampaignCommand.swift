@@ -96,34 +96,24 @@ struct CampaignCommand: AsyncParsableCommand {
         }
     }
 
-    struct Suspend: RecordsCommand {
+    struct Suspend: OrderCommand {
+        static let action = OperatorOrder.Action.suspend
         static let configuration = CommandConfiguration(
             abstract: "Start no more mail, on any node; what waits expires as usual.")
 
         @OptionGroup var data: DataOptions
         @OptionGroup var target: CampaignTarget
         @OptionGroup var order: OrderOptions
-
-        func run(_ records: Records) async throws {
-            try await records.steering.order(
-                .suspend, .campaign(target.account.id, target.id), seconds: order.seconds, reason: order.reason)
-            StandardOutput.print("suspended")
-        }
     }
 
-    struct Drain: RecordsCommand {
+    struct Drain: OrderCommand {
+        static let action = OperatorOrder.Action.drain
         static let configuration = CommandConfiguration(
             abstract: "Send what nodes have at hand and take nothing more.")
 
         @OptionGroup var data: DataOptions
         @OptionGroup var target: CampaignTarget
         @OptionGroup var order: OrderOptions
-
-        func run(_ records: Records) async throws {
-            try await records.steering.order(
-                .drain, .campaign(target.account.id, target.id), seconds: order.seconds, reason: order.reason)
-            StandardOutput.print("draining")
-        }
     }
 
     struct Fail: RecordsCommand {
@@ -175,9 +165,11 @@ struct CampaignCommand: AsyncParsableCommand {
 }
 
 /// `--account NUMBER CAMPAIGN`
-struct CampaignTarget: ParsableArguments {
+struct CampaignTarget: ParsableArguments, OrderTarget {
     @OptionGroup var account: AccountOption
     @Argument(help: "The campaign, cmp_….", transform: Self.parse) var id: CampaignID
+
+    var ordered: OperatorOrder.Target { .campaign(account.id, id) }
 
     private static func parse(_ text: String) throws -> CampaignID {
         guard let id = CampaignID(text) else { throw ValidationError("A campaign looks like cmp_….") }

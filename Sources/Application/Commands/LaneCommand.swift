@@ -44,32 +44,29 @@ struct LaneCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Start no more mail; what waits goes back to the database and expires as usual.")
 
-        @OptionGroup var server: OperatorOptions
+        @OptionGroup var target: LaneTarget
         @OptionGroup var order: OrderOptions
-        @Argument(help: "The lane.") var lane: String
 
-        func run() async throws { try await order.give("suspend", to: lane, server) }
+        func run() async throws { try await target.act("suspend", order) }
     }
 
     struct Drain: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Send what waits in the lane and take nothing new; that goes back to the database.")
 
-        @OptionGroup var server: OperatorOptions
+        @OptionGroup var target: LaneTarget
         @OptionGroup var order: OrderOptions
-        @Argument(help: "The lane.") var lane: String
 
-        func run() async throws { try await order.give("drain", to: lane, server) }
+        func run() async throws { try await target.act("drain", order) }
     }
 
     struct Resume: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lift orders, end rests, and bring back at once what had to wait.")
 
-        @OptionGroup var server: OperatorOptions
-        @Argument(help: "The lane.") var lane: String
+        @OptionGroup var target: LaneTarget
 
-        func run() async throws { try await server.client().act("resume", on: "lanes", lane).tell() }
+        func run() async throws { try await target.act("resume") }
     }
 
     struct Fail: AsyncParsableCommand {
@@ -80,22 +77,30 @@ struct LaneCommand: AsyncParsableCommand {
                 says. This cannot be undone.
                 """)
 
-        @OptionGroup var server: OperatorOptions
+        @OptionGroup var target: LaneTarget
         @OptionGroup var order: OrderOptions
-        @Argument(help: "The lane.") var lane: String
         @OptionGroup var confirmation: Confirmation
 
-        func run() async throws { try await order.give("fail", to: lane, server) }
+        func run() async throws { try await target.act("fail", order) }
     }
 
     struct Empty: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Send what waits in this node's lane back to the database, to come again in a minute.")
 
-        @OptionGroup var server: OperatorOptions
-        @Argument(help: "The lane.") var lane: String
+        @OptionGroup var target: LaneTarget
 
-        func run() async throws { try await server.client().act("empty", on: "lanes", lane).tell() }
+        func run() async throws { try await target.act("empty") }
+    }
+}
+
+/// `LANE`, on a running server.
+struct LaneTarget: ParsableArguments {
+    @OptionGroup var server: OperatorOptions
+    @Argument(help: "The lane.") var lane: String
+
+    func act(_ action: String, _ order: OrderOptions? = nil) async throws {
+        try await server.client().act(action, on: "lanes", lane, query: order?.query ?? []).tell()
     }
 }
 
@@ -110,11 +115,10 @@ struct OrderOptions: ParsableArguments {
         }
     }
 
-    func give(_ action: String, to lane: String, _ server: OperatorOptions) async throws {
-        var query: [(String, String)] = []
-        if let seconds { query.append(("seconds", "\(seconds)")) }
-        if let reason { query.append(("reason", reason)) }
-        try await server.client().act(action, on: "lanes", lane, query: query).tell()
+    var query: [(String, String)] {
+        [("seconds", seconds.map { "\($0)" }), ("reason", reason)].compactMap { name, value in
+            value.map { (name, $0) }
+        }
     }
 }
 

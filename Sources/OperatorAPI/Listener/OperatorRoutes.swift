@@ -139,7 +139,7 @@ package struct OperatorRoutes: Sendable {
         _ action: OperatorOrder.Action, _ target: OperatorOrder.Target, _ request: Request
     ) async throws -> Done {
         try await steering.order(action, target, seconds: Self.seconds(request), reason: Self.reason(request))
-        return Done(state: action == .suspend ? "suspended" : "draining")
+        return Done(state: action.state)
     }
 
     /// Runs `body`, has this node obey at once, and tells refusals.

@@ -15,8 +15,7 @@ package struct OrderListing: Sendable {
 
         /// For a table: `suspended until 2026-11-21T12:00:00Z`.
         package var text: String {
-            (action == OperatorOrder.Action.suspend.rawValue ? "suspended" : "draining")
-                + (endsAt.map { " until " + $0 } ?? "")
+            (OperatorOrder.Action(rawValue: action)?.state ?? action) + (endsAt.map { " until " + $0 } ?? "")
         }
     }
 
