@@ -65,7 +65,7 @@ let package = Package(
         .target(name: "MailMessage", dependencies: ["MailTypes"]),
         .target(name: "SMTPProtocol", dependencies: ["MailTypes", nio]),
         .target(
-            name: "TrafficShaping", dependencies: ["MailTypes", deque, heap, yams],
+            name: "TrafficShaping", dependencies: ["StrictYAML", "MailTypes", deque, heap],
             resources: [.embedInCode("providers.yaml")]),
 
         // Floor 2: one outside thing each.
@@ -149,7 +149,7 @@ let package = Package(
                 "Delivery", "HTTPAPI", "OperatorAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains", "Feedback",
                 "Identity",
                 "Vault", "CreditLedger", "SMTPTransport", "SMTPProtocol", "MailMessage", "MailSigning",
-                "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "MailTypes", arguments, yams,
+                "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "StrictYAML", "MailTypes", arguments,
                 configuration, lifecycle, unixSignals, logging, httpClient, histogram, nio, nioPosix, nioSSL,
                 nioFoundation, nioHTTP1,
             ]),
@@ -179,7 +179,7 @@ let package = Package(
         .testTarget(name: "SMTPProtocolTests", dependencies: ["TestSupport", "SMTPProtocol", "MailTypes", nio]),
         .testTarget(name: "StrictYAMLTests", dependencies: ["TestSupport", "StrictYAML"]),
         .testTarget(
-            name: "TrafficShapingTests", dependencies: ["TestSupport", "TrafficShaping", "MailTypes"]),
+            name: "TrafficShapingTests", dependencies: ["TestSupport", "TrafficShaping", "StrictYAML", "MailTypes"]),
         .testTarget(name: "PostgresTests", dependencies: ["TestSupport", "TestDatabases", "Postgres", logging]),
         .testTarget(
             name: "DNSResolutionTests", dependencies: ["TestSupport", "TestPeers", "DNSResolution", "MailTypes"]),

@@ -61,31 +61,44 @@ import Testing
     }
 
     @Test(arguments: [
-        (["--smtp-port", "70000"], "smtpPort"), (["--route", "http://x"], "route"),
-        (["--roles", "cook"], "role"), (["--http", "nonsense"], "http"), (["--log-level", "loud"], "logLevel"),
-        (["--public-url", "http://plain.example"], "publicUrl"), (["--helo", "two words"], "helo"),
+        (["--smtp-port", "70000"], "smtp_port"), (["--route", "http://x"], "route"),
+        (["--roles", "cook"], "role"), (["--http", "nonsense"], "http"), (["--log-level", "loud"], "log_level"),
+        (["--public-url", "http://plain.example"], "public_url"), (["--helo", "two words"], "helo"),
         (["--helo", "vm"], "vm is a short name"),
-        (["--routes", "/none"], "routes"), (["--trust-roots", "/none"], "trustRoots"),
+        (["--routes", "/none"], "routes"), (["--trust-roots", "/none"], "trust_roots"),
         (["--route", "smtp://a.example", "--routes", "/none"], "exclude each other"),
         (["--route", "smtp://u:p@a.example", "--tls", "opportunistic"], "need TLS"),
-        (["--tls-report-from", "nobody"], "tlsReportFrom"), (["--feedback-id-sender", "a:b:c"], "feedbackIdSender"),
-        (["--results-for", "604801"], "resultsFor"), (["--results-for=-1"], "resultsFor"),
-        (["--allow-private-destinations", "--http", "0.0.0.0:0"], "allowPrivateDestinations"),
-        (["--trust-domains", "--http", "0.0.0.0:0"], "trustDomains"),
+        (["--tls-report-from", "nobody"], "tls_report_from"),
+        (["--feedback-id-sender", "a:b:c"], "feedback_id_sender"),
+        (["--results-for", "604801"], "results_for"), (["--results-for=-1"], "results_for"),
+        (["--allow-private-destinations", "--http", "0.0.0.0:0"], "allow_private_destinations"),
+        (["--trust-domains", "--http", "0.0.0.0:0"], "trust_domains"),
     ]) func `settings out of bounds`(_ arguments: [String], _ words: String) throws {
         let directory = try TemporaryDirectory()
         try refuse(["serve", "--data", directory.path + "/data"] + arguments, saying: words)
     }
 
+    @Test(.timeLimit(.minutes(1))) func `settings of the environment`() throws {
+        let directory = try TemporaryDirectory()
+        let serve = ["serve", "--data", directory.path + "/data"]
+        for (variable, value, words) in [
+            ("SLUICE_PUBLIC_URL", "http://plain.example", "public_url"), ("SLUICE_MTA_STS", "perhaps", "mta_sts"),
+            ("SLUICE_TLS_REPORT_FROM", "nobody", "tls_report_from"), ("SLUICE_OPERATOR", "0.0.0.0:1", "operator"),
+            ("SLUICE_FEEDBACK_ID_SENDER", "a:b:c", "feedback_id_sender"),
+        ] {
+            try refuse(serve, saying: "setting \(words): ", environment: [variable: value])
+        }
+    }
+
     @Test(.timeLimit(.minutes(1))) func `keys of the file that nobody knows`() throws {
         let directory = try TemporaryDirectory()
         let file = directory.path + "/sluice.yaml"
-        try "data: \(directory.path)/data\nsmtpport: 2525\n".write(toFile: file, atomically: true, encoding: .utf8)
-        let words = "\(file):2: unknown key smtpport; did you mean smtpPort?"
+        try "data: \(directory.path)/data\nsmtpPort: 2525\n".write(toFile: file, atomically: true, encoding: .utf8)
+        let words = "\(file):2:1: unknown key smtpPort; did you mean smtp_port?"
         try refuse(["serve", "--config", file], saying: words)
         try refuse(["account", "list"], saying: words, environment: ["SLUICE_CONFIG": file])
         #expect(!FileManager.default.fileExists(atPath: directory.path + "/data"))
-        try "smtpPort: 0\n".write(toFile: file, atomically: true, encoding: .utf8)
+        try "smtp_port: 0\n".write(toFile: file, atomically: true, encoding: .utf8)
         try refuse(["serve", "--config", file], saying: "0 is not a number from 1 to 65535")
     }
 

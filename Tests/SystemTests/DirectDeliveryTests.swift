@@ -120,11 +120,17 @@ import Testing
 
         // What is wrong is said, with its place, and changes nothing.
         let mistakes = [
-            ("providers:\n  partner: {mx: [mail.example], connection: 9}\n", ":2: partner: connection: unknown key"),
-            ("providers:\n  partner:\n    mx: [mail.example]\n    rate: 0/s\n", ":4: partner: rate: 0/s is not a rate"),
+            (
+                "providers:\n  partner: {mx: [mail.example], connection: 9}\n",
+                ":2:33: providers.partner: unknown key connection; did you mean connections?"
+            ),
+            (
+                "providers:\n  partner:\n    mx: [mail.example]\n    rate: 0/s\n",
+                ":4:11: providers.partner.rate: 0/s is not a rate"
+            ),
             (
                 "providers:\n  partner: {mx: [mail.example], connections: 9}\n  other: {mx: [.mail.example]}\n",
-                ":3: other: mx: mail.example is also in partner"
+                ":3:16: providers.other.mx[0]: mail.example is also in partner"
             ),
         ]
         for (place, (rules, problem)) in mistakes.enumerated() {

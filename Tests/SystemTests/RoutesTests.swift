@@ -84,9 +84,9 @@ import Testing
         }
         // Mistakes change nothing and are named with their place.
         try writeRoutes(weight: "0")
-        try await reload(until: "\(file):6: weight is 1 to 1000")
+        try await reload(until: "routes[0].weight: 0 is not a number from 1 to 1000")
         try writeRoutes("    paswort: x")
-        try await reload(until: "\(file):7: paswort is an unknown key")
+        try await reload(until: "\(file):7:5: routes[0]: unknown key paswort")
         try writeRoutes("  - url: smtp://127.0.0.1:1")
         try await reload(until: "127.0.0.1:1 is new: to add or remove smarthosts, restart the node")
         #expect(try installation.status(first)["delivered"] == 0)

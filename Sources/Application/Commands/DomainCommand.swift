@@ -1,6 +1,5 @@
 import ArgumentParser
 import Campaigns
-import Configuration
 import Foundation
 import MailSigning
 import MailTypes
@@ -57,11 +56,13 @@ struct DomainCommand: AsyncParsableCommand {
         @OptionGroup var data: DataOptions
         @OptionGroup var account: AccountOption
         @Argument(help: "The domain.") var domain: String
-        @Option(help: "Ask this resolver, as address:port, instead of the system's. [SLUICE_DNS]") var dns: String?
-        @Option(help: "The server's name in EHLO, which takes bounces. [SLUICE_HELO]") var helo: String?
+        @Option(.dns) var dns: String?
+        @Option(
+            name: Setting.helo.name, help: "The server's name in EHLO, which takes bounces. [\(Setting.helo.variable)]")
+        var helo: String?
         @Flag(help: "Print JSON.") var json = false
 
-        var settings: [AbsoluteConfigKey: ConfigValue] { Application.settings(["dns": dns, "helo": helo]) }
+        var settings: [Setting: String] { .init(given: [.dns: dns, .helo: helo]) }
 
         func run(_ records: Records) async throws {
             let found = try await records.domainVerifier().verify(account.id, try DomainName(domain))

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Configuration
 import Foundation
 import Logging
 import Postgres
@@ -8,16 +7,15 @@ import Postgres
 protocol RecordsCommand: AsyncParsableCommand {
     var data: DataOptions { get }
     /// Flags of the command that are settings.
-    var settings: [AbsoluteConfigKey: ConfigValue] { get }
+    var settings: [Setting: String] { get }
     func run(_ records: Records) async throws
 }
 
 extension RecordsCommand {
-    var settings: [AbsoluteConfigKey: ConfigValue] { [:] }
+    var settings: [Setting: String] { [:] }
 
     func run() async throws {
-        let settings = try await Settings(
-            flags: data.values.merging(self.settings) { $1 }, file: data.configurationFile)
+        let settings = try await data.settings(self.settings)
         let records = try await Records.open(settings, role: .client, logger: try settings.logger("sluice"))
         do {
             try await run(records)

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Configuration
 import Foundation
 import Logging
 import NIOCore
@@ -20,8 +19,7 @@ struct ServeCommand: AsyncParsableCommand {
     func run() async throws {
         // A hangup says that files have changed. While the server starts it is about to read them anyway.
         signal(SIGHUP, SIG_IGN)
-        let settings = try await Settings(
-            flags: data.values.merging(server.values) { $1 }, file: data.configurationFile)
+        let settings = try await data.settings(server.values)
         let logger = try settings.logger("sluice")
         let configuration = try ServerConfiguration(
             settings, descriptors: .raised(logger: logger), logger: logger)

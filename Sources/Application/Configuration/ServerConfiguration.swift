@@ -1,4 +1,3 @@
-import Configuration
 import DNSResolution
 import Delivery
 import Foundation
@@ -8,6 +7,7 @@ import NIOSSL
 import OperatorAPI
 import SMTPProtocol
 import SMTPTransport
+import StrictYAML
 import TLSPolicies
 import TrafficShaping
 
@@ -42,24 +42,24 @@ struct ServerConfiguration: Sendable {
 
     init(_ settings: Settings, descriptors: FileDescriptorBudget, logger: Logger) throws {
         self.descriptors = descriptors
-        draftDays = try settings.number("draftDays", default: 30, in: 1...3_650)
-        trustsDomains = try settings.flag("trustDomains")
+        draftDays = try settings.number(.draftDays, in: 1...3_650)
+        trustsDomains = try settings.flag(.trustDomains)
         // The records read it; a wrong one is refused here, before anything is opened.
         _ = try settings.resultsSeconds()
         roles = try Self.roles(settings)
-        http = try settings.endpoint("http", default: "127.0.0.1:8025")
-        if trustsDomains, !http.isLoopback, !(try settings.flag("force")) {
+        http = try settings.endpoint(.http)
+        if trustsDomains, !http.isLoopback, !(try settings.flag(.force)) {
             throw SettingError(
-                setting: "trustDomains",
+                setting: .trustDomains,
                 problem: "a public HTTP listener would let customers send as anybody; --force insists")
         }
         tls = try Self.tls(settings)
         (delivery, routesFile) = try Self.delivery(settings, http: http, descriptors: descriptors, logger: logger)
-        providersFile = settings.text("providers")
+        providersFile = settings.text(.providers)
         resolver = try Self.resolver(settings)
         let folder = delivery.node.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? String($0) : "_" }.joined()
         journalDirectory = settings.dataDirectory + "/journal/" + folder
-        usesMTASTS = try settings.flag("mtaSts", default: true)
+        usesMTASTS = try settings.flag(.mtaSTS)
         operatorSocket = OperatorSocket(settings.operatorSocket)
         operatorEndpoint = try Self.operatorEndpoint(settings)
         // Last, because the default is no mistake of the operator's.
@@ -71,50 +71,51 @@ struct ServerConfiguration: Sendable {
         let isLiteral = heloName.hasPrefix("[") && heloName.hasSuffix("]")
         guard isLiteral || heloName.split(separator: ".").count >= 2 else {
             throw SettingError(
-                setting: "helo",
+                setting: .helo,
                 problem: "\(heloName) is a short name, which receivers refuse: give the name that the sending address "
                     + "resolves back to, such as mail.example.net")
         }
     }
 
     private static func operatorEndpoint(_ settings: Settings) throws -> Endpoint? {
-        guard settings.text("operator") != nil else { return nil }
-        let endpoint = try settings.endpoint("operator", default: "")
+        guard settings.text(.operatorEndpoint) != nil else { return nil }
+        let endpoint = try settings.endpoint(.operatorEndpoint)
         guard endpoint.isLoopback else {
             throw SettingError(
-                setting: "operator", problem: "\(endpoint) is not on loopback: metrics have no password; use a proxy")
+                setting: .operatorEndpoint,
+                problem: "\(endpoint) is not on loopback: metrics have no password; use a proxy")
         }
         return endpoint
     }
 
     private static func roles(_ settings: Settings) throws -> Set<Role> {
-        let text = settings.text("roles", default: "api,delivery")
+        let text = settings.value(.roles)
         let roles = try text.split(separator: ",").map { name in
             guard let role = Role(rawValue: name.trimmingCharacters(in: .whitespaces)) else {
-                throw SettingError(setting: "roles", problem: "there is no role \(name); roles are api and delivery")
+                throw SettingError(setting: .roles, problem: "there is no role \(name); roles are api and delivery")
             }
             return role
         }
-        guard !roles.isEmpty else { throw SettingError(setting: "roles", problem: "a node needs a role") }
+        guard !roles.isEmpty else { throw SettingError(setting: .roles, problem: "a node needs a role") }
         return Set(roles)
     }
 
     private static func tls(_ settings: Settings) throws -> TLSConfiguration? {
-        guard let certificate = settings.text("tlsCertificate") else {
-            guard settings.text("tlsKey") == nil else {
-                throw SettingError(setting: "tlsCertificate", problem: "a key needs its certificate")
+        guard let certificate = settings.text(.tlsCertificate) else {
+            guard settings.text(.tlsKey) == nil else {
+                throw SettingError(setting: .tlsCertificate, problem: "a key needs its certificate")
             }
             return nil
         }
-        guard let key = settings.text("tlsKey") else {
-            throw SettingError(setting: "tlsKey", problem: "a certificate needs its key")
+        guard let key = settings.text(.tlsKey) else {
+            throw SettingError(setting: .tlsKey, problem: "a certificate needs its key")
         }
         do {
             let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
             return .makeServerConfiguration(
                 certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
         } catch {
-            throw SettingError(setting: "tlsCertificate", problem: "certificate or key cannot be read as PEM")
+            throw SettingError(setting: .tlsCertificate, problem: "certificate or key cannot be read as PEM")
         }
     }
 
@@ -122,49 +123,42 @@ struct ServerConfiguration: Sendable {
         _ settings: Settings, http: Endpoint, descriptors: FileDescriptorBudget, logger: Logger
     ) throws -> (DeliveryConfiguration, RoutesFile?) {
         let host = ProcessInfo.processInfo.hostName
-        let helo = settings.text("helo", default: host)
+        let helo = settings.text(.helo) ?? host
         guard (1...255).contains(helo.utf8.count), helo.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            throw SettingError(setting: "helo", problem: "the EHLO name is a host name without blanks")
+            throw SettingError(setting: .helo, problem: "the EHLO name is a host name without blanks")
         }
-        var configuration = DeliveryConfiguration(node: settings.text("node", default: host), heloName: helo)
-        configuration.smtpPort = try settings.number("smtpPort", default: 25, in: 1...65_535)
-        configuration.allowsPrivateDestinations = try settings.flag("allowPrivateDestinations")
-        if configuration.allowsPrivateDestinations, !http.isLoopback, !(try settings.flag("force")) {
+        var configuration = DeliveryConfiguration(node: settings.text(.node) ?? host, heloName: helo)
+        configuration.smtpPort = try settings.number(.smtpPort, in: 1...65_535)
+        configuration.allowsPrivateDestinations = try settings.flag(.allowPrivateDestinations)
+        if configuration.allowsPrivateDestinations, !http.isLoopback, !(try settings.flag(.force)) {
             throw SettingError(
-                setting: "allowPrivateDestinations",
+                setting: .allowPrivateDestinations,
                 problem: "a public HTTP listener would let customers reach private hosts; --force insists")
         }
-        if let publicURL = settings.text("publicUrl") {
+        if let publicURL = settings.text(.publicURL) {
             guard publicURL.hasPrefix("https://"), !publicURL.hasSuffix("/") else {
-                throw SettingError(setting: "publicUrl", problem: "starts with https:// and has no slash at its end")
+                throw SettingError(setting: .publicURL, problem: "starts with https:// and has no slash at its end")
             }
             configuration.publicURL = publicURL
         } else {
             logger.notice("no public URL is set: messages carry no List-Unsubscribe")
         }
-        if let token = settings.text("feedbackIdSender") {
-            guard let sender = FeedbackSender(token) else {
-                throw SettingError(
-                    setting: "feedbackIdSender",
-                    problem: "\(token) is not 5 to 15 letters, digits, hyphens, underscores or dots")
-            }
-            configuration.feedbackSender = sender
-        }
-        let base = try settings.number("retryBase", default: 600, in: 1...86_400)
-        let longest = try settings.number("retryMaximum", default: max(base, 14_400), in: base...86_400)
+        configuration.feedbackSender = try feedbackSender(settings)
+        let base = try settings.number(.retryBase, in: 1...86_400)
+        let longest = try settings.number(.retryMaximum, in: base...86_400)
         configuration.retry = RetrySchedule(baseSeconds: Double(base), maximumSeconds: Double(longest))
-        configuration.refusals.isSoft = try settings.flag("softBounce")
-        configuration.refusals.mostAttempts = try settings.number("blockAttempts", default: 10, in: 1...1_000)
+        configuration.refusals.isSoft = try settings.flag(.softBounce)
+        configuration.refusals.mostAttempts = try settings.number(.blockAttempts, in: 1...1_000)
         configuration.accounting = try accounting(settings)
-        let share = try settings.number("blockShare", default: 30, in: 0...100)
+        let share = try settings.number(.blockShare, in: 0...100)
         configuration.refusals.brakeShare = share == 0 ? nil : Double(share) / 100
-        configuration.inDoubtResends = try settings.number("inDoubtResends", default: 1, in: 0...10)
-        configuration.deadAfterCampaigns = try settings.number("suppressDeadAfter", default: 3, in: 0...100)
+        configuration.inDoubtResends = try settings.number(.inDoubtResends, in: 0...10)
+        configuration.deadAfterCampaigns = try settings.number(.suppressDeadAfter, in: 0...100)
         let least = try tlsRequirement(settings)
         configuration.tlsRequirement = least
-        if let file = settings.text("trustRoots") {
+        if let file = settings.text(.trustRoots) {
             guard FileManager.default.isReadableFile(atPath: file) else {
-                throw SettingError(setting: "trustRoots", problem: "the file \(file) cannot be read")
+                throw SettingError(setting: .trustRoots, problem: "the file \(file) cannot be read")
             }
             configuration.trustRootsFile = file
         }
@@ -175,38 +169,49 @@ struct ServerConfiguration: Sendable {
         }
         configuration.tlsReports = try tlsReports(settings)
         let tls = try smarthostTLS(settings)
-        let routesFile = settings.text("routes").map { RoutesFile(path: $0, tls: tls) }
+        let routesFile = settings.text(.routes).map { RoutesFile(path: $0, tls: tls) }
         let routes = try Self.routes(settings)
         configuration.smarthosts = routes.smarthosts
         configuration.domains = routes.domains
-        configuration.providers = try providers(settings.text("providers"))
-        if let file = settings.text("sources") {
+        configuration.providers = try providers(settings.text(.providers))
+        if let file = settings.text(.sources) {
             configuration.sources = try SourcesFile.read(file, ownAddresses: SourcesFile.ownAddresses())
         }
         configuration.smarthostLimits = LaneLimits(
-            connections: try settings.number("connections", default: 64, in: 1...10_000),
+            connections: try settings.number(.connections, in: 1...10_000),
             messagesPerConnection: 1_000, queueSeconds: 60)
-        let connections = try settings.number("maxConnections", default: 4_096, in: 1...1_000_000)
+        let connections = try settings.number(.maxConnections, in: 1...1_000_000)
         configuration.connections = min(connections, descriptors.delivery)
         if configuration.connections < connections {
             logger.warning(
                 "fewer connections than set, because this process may open too few files",
                 metadata: ["connections": "\(configuration.connections)", "setting": "\(connections)"])
         }
-        configuration.leaseSeconds = try settings.number("lease", default: 30, in: 3...600)
+        configuration.leaseSeconds = try settings.number(.lease, in: 3...600)
         return (configuration, routesFile)
+    }
+
+    private static func feedbackSender(_ settings: Settings) throws -> FeedbackSender {
+        let token = settings.value(.feedbackIDSender)
+        guard let sender = FeedbackSender(token) else {
+            throw SettingError(
+                setting: .feedbackIDSender,
+                problem: "\(token) is not 5 to 15 letters, digits, hyphens, underscores or dots")
+        }
+        return sender
     }
 
     private static func accounting(_ settings: Settings) throws -> AccountingLog.Settings? {
         let rotation = AccountingLogRotation(
-            bytes: try settings.number("accountingSize", default: 100, in: 1...100_000) << 20,
-            seconds: try settings.number("accountingHours", default: 24, in: 1...8_760) * 3_600,
-            kept: try settings.number("accountingKept", default: 10, in: 1...1_000))
-        let personalData = try settings.flag("accountingPersonalData")
-        guard let path = settings.text("accountingLog") else {
+            bytes: try settings.number(.accountingSize, in: 1...100_000) << 20,
+            seconds: try settings.number(.accountingHours, in: 1...8_760) * 3_600,
+            kept: try settings.number(.accountingKept, in: 1...1_000))
+        let personalData = try settings.flag(.accountingPersonalData)
+        guard let path = settings.text(.accountingLog) else {
             guard !personalData else {
                 throw SettingError(
-                    setting: "accountingPersonalData", problem: "there is no accountingLog to write it to")
+                    setting: .accountingPersonalData, problem: "there is no \(Setting.accountingLog.key) to write it to"
+                )
             }
             return nil
         }
@@ -214,9 +219,9 @@ struct ServerConfiguration: Sendable {
     }
 
     private static func tlsReports(_ settings: Settings) throws -> TLSReportSettings? {
-        guard let text = settings.text("tlsReportFrom") else { return nil }
+        guard let text = settings.text(.tlsReportFrom) else { return nil }
         guard let sender = try? EmailAddress(text), !sender.needsSMTPUTF8 else {
-            throw SettingError(setting: "tlsReportFrom", problem: "the sender is an address in ASCII")
+            throw SettingError(setting: .tlsReportFrom, problem: "the sender is an address in ASCII")
         }
         return TLSReportSettings(sender: sender)
     }
@@ -224,25 +229,25 @@ struct ServerConfiguration: Sendable {
     /// The built-in rules with the operator's file over them, where there is one.
     static func providers(_ file: String?) throws -> ProviderRules {
         guard let file else { return .builtIn }
-        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-            throw SettingError(setting: "providers", problem: "the file \(file) cannot be read as UTF-8")
+        guard let text = OperatorFile.text(file) else {
+            throw SettingError(setting: .providers, problem: "the file \(file) \(OperatorFile.cannotBeRead)")
         }
-        do throws(ProviderRulesError) {
+        do throws(YAMLError) {
             return try ProviderRules(operatorFile: text, named: file)
         } catch {
-            throw SettingError(setting: "providers", problem: "\(error)")
+            throw SettingError(setting: .providers, problem: error.description)
         }
     }
 
     static func resolver(_ settings: Settings) throws -> ResolverConfiguration {
         var configuration = ResolverConfiguration(forwarders: nil)
-        if let text = settings.text("dns") {
+        if let text = settings.text(.dns) {
             guard let server = DNSServer(text) else {
-                throw SettingError(setting: "dns", problem: "the resolver is named by address:port")
+                throw SettingError(setting: .dns, problem: "the resolver is named by address:port")
             }
             configuration = ResolverConfiguration(forwarders: [server])
         }
-        configuration.trustAnchorFile = settings.text("trustAnchor")
+        configuration.trustAnchorFile = settings.text(.trustAnchor)
         return configuration
     }
 }

@@ -1,7 +1,7 @@
-import Delivery
 import Foundation
 import MailTypes
 import NIOCore
+import StrictYAML
 import TrafficShaping
 
 /// The operator's file of source addresses.
@@ -11,68 +11,54 @@ import TrafficShaping
 ///         - {address: 192.0.2.10, helo: out1.example.com, weight: 2}
 ///         - {address: 192.0.2.11, helo: out2.example.com, warm_up: 2026-11-21}
 enum SourcesFile {
-    private struct Content: Decodable {
-        let pools: [String: [Source]]
-    }
-
-    private struct Source: Decodable {
-        let address: String
-        let helo: String
-        let weight: Int?
-        /// The first day of the warm-up.
-        let warmUp: String?
-
-        enum CodingKeys: String, CodingKey, CaseIterable {
-            case address, helo, weight
-            case warmUp = "warm_up"
-        }
-
-        init(from decoder: any Decoder) throws {
-            try decoder.refuseUnknownKeys(CodingKeys.self)
-            let values = try decoder.container(keyedBy: CodingKeys.self)
-            address = try values.decode(String.self, forKey: .address)
-            helo = try values.decode(String.self, forKey: .helo)
-            weight = try values.decodeIfPresent(Int.self, forKey: .weight)
-            warmUp = try values.decodeIfPresent(String.self, forKey: .warmUp)
-        }
-    }
-
     /// - Parameter ownAddresses: of this machine; a source must be one of them.
+    /// - Throws: ``SettingError`` with the place in the file.
     static func read(_ file: String, ownAddresses: Set<IPAddress>) throws -> [String: SourcePool] {
-        let content = try StrictYAML<Content>(file, setting: "sources").content
-        var seen: Set<String> = []
-        return try content.pools.reduce(into: [:]) { pools, entry in
-            guard !entry.value.isEmpty else { throw error("pool \(entry.key) has no source") }
-            let sources = try entry.value.map { source in
-                guard seen.insert(source.address).inserted else { throw error("\(source.address) is given twice") }
-                return try mailSource(source, pool: entry.key, ownAddresses)
+        try OperatorFile.read(file, of: .sources) { root in
+            var seen: Set<String> = []
+            var pools: [String: SourcePool] = [:]
+            for (name, list) in try root.fields(["pools"]).required("pools").entries() {
+                let sources = try list.list().map { entry in
+                    let source = try source(entry, pool: name, ownAddresses)
+                    guard seen.insert(source.address).inserted else {
+                        throw entry.error(.duplicate, "\(source.address) is given twice")
+                    }
+                    return source
+                }
+                pools[name] = SourcePool(name: name, sources: sources)
             }
-            pools[entry.key] = SourcePool(name: entry.key, sources: sources)
+            return pools
         }
     }
 
-    private static func mailSource(
-        _ source: Source, pool: String, _ ownAddresses: Set<IPAddress>
-    ) throws -> MailSource {
-        guard let address = IPAddress(source.address) else { throw error("\(source.address) is not an IP address") }
-        guard ownAddresses.contains(address) else {
-            throw error("\(source.address) is not an address of this machine")
-        }
-        guard (1...1_000).contains(source.weight ?? 1) else { throw error("a weight is 1 to 1000") }
-        guard (1...255).contains(source.helo.utf8.count), source.helo.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
-        else { throw error("helo of \(source.address) is not a host name") }
-        let start = try source.warmUp.map { text in
-            guard let date = try? Date(text, strategy: .iso8601.year().month().day()) else {
-                throw error("warm_up of \(source.address) is a day such as 2026-11-21")
-            }
-            return WarmUpSchedule(startDay: Int(date.timeIntervalSince1970 / 86_400))
+    private static func source(
+        _ entry: YAMLValue, pool: String, _ ownAddresses: Set<IPAddress>
+    ) throws(YAMLError) -> MailSource {
+        let fields = try entry.fields(["address", "helo", "weight", "warm_up"])
+        let helo = try fields.required("helo")
+        let heloName = try helo.word()
+        guard (1...255).contains(heloName.utf8.count), heloName.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw helo.error("is not a host name")
         }
         return MailSource(
-            address: address.description, heloName: source.helo, weight: source.weight ?? 1, pool: pool, warmUp: start)
+            address: try address(fields.required("address"), ownAddresses).description, heloName: heloName,
+            weight: try fields["weight"]?.number(1...1_000) ?? 1, pool: pool, warmUp: try warmUp(fields["warm_up"]))
     }
 
-    private static func error(_ problem: String) -> SettingError {
-        SettingError(setting: "sources", problem: problem)
+    private static func address(_ value: YAMLValue, _ ownAddresses: Set<IPAddress>) throws(YAMLError) -> IPAddress {
+        let text = try value.word()
+        guard let address = IPAddress(text) else { throw value.error("\(text) is not an IP address") }
+        guard ownAddresses.contains(address) else { throw value.error("\(text) is not an address of this machine") }
+        return address
+    }
+
+    /// - Parameter value: the first day.
+    private static func warmUp(_ value: YAMLValue?) throws(YAMLError) -> WarmUpSchedule? {
+        guard let value else { return nil }
+        guard let date = try? Date(value.word(), strategy: .iso8601.year().month().day()) else {
+            throw value.error("expected a day such as 2026-11-21")
+        }
+        return WarmUpSchedule(startDay: Int(date.timeIntervalSince1970 / 86_400))
     }
 
     /// The addresses of this machine's interfaces.

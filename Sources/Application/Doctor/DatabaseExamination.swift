@@ -7,8 +7,8 @@ enum DatabaseExamination {
     /// Starts no private database where there has been none.
     static func findings(_ settings: Settings, logger: Logger) async throws -> [Finding] {
         let source: Databases.Source
-        if let url = settings.text("databaseUrl") {
-            source = .server(url: url, vaultURL: settings.text("vaultDatabaseUrl"))
+        if let url = settings.text(.databaseURL) {
+            source = .server(url: url, vaultURL: settings.text(.vaultDatabaseURL))
         } else if EmbeddedPostgres.exists(in: settings.dataDirectory) {
             source = .embedded(dataDirectory: settings.dataDirectory, role: .client)
         } else {

@@ -18,29 +18,27 @@ struct DoctorCommand: AsyncParsableCommand {
     @OptionGroup var data: DataOptions
     @Argument(help: "A recipient domain to explain.") var domain: String?
     @Option(help: "A sending domain whose SPF and DMARC to explain.") var sendingDomain: String?
-    @Option(help: "Name given in EHLO. [SLUICE_HELO, the host name]") var helo: String?
-    @Option(help: "Ask this resolver, as address:port, instead of the system's. [SLUICE_DNS]") var dns: String?
-    @Option(help: "YAML file of provider rules over the built-in ones. [SLUICE_PROVIDERS]") var providers: String?
-    @Option(help: "YAML file of smarthosts and rules of domains. [SLUICE_ROUTES]") var routes: String?
+    @Option(.helo) var helo: String?
+    @Option(.dns) var dns: String?
+    @Option(.providers) var providers: String?
+    @Option(.routes) var routes: String?
     @Option(help: "An address that mail leaves from; by default those of this host's interfaces. Repeatable.")
     var source: [String] = []
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
-        let flags = data.values.merging(
-            Application.settings(["helo": helo, "dns": dns, "providers": providers, "routes": routes])
-        ) { $1 }
-        let settings = try await Settings(flags: flags, file: data.configurationFile)
+        let settings = try await data.settings(
+            .init(given: [.helo: helo, .dns: dns, .providers: providers, .routes: routes]))
         let sources = try source.map { text in
             guard let address = IPAddress(text) else { throw ValidationError("\(text) is not an IP address.") }
             return address
         }
         let examination = Examination(
             resolver: try Resolver(ServerConfiguration.resolver(settings)),
-            rules: try ServerConfiguration.providers(settings.text("providers")),
+            rules: try ServerConfiguration.providers(settings.text(.providers)),
             routes: try ServerConfiguration.routes(settings))
         var findings = await examination.names(
-            helo: settings.text("helo", default: ProcessInfo.processInfo.hostName),
+            helo: settings.text(.helo) ?? ProcessInfo.processInfo.hostName,
             sources: sources.isEmpty ? Self.globalAddresses() : sources)
         let database = try await DatabaseExamination.findings(settings, logger: try settings.logger("sluice"))
         findings += database

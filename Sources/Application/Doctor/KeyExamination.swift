@@ -11,7 +11,7 @@ struct KeyExamination {
     /// - Returns: nothing where there are no databases yet.
     func findings() async -> [Finding] {
         let hasDatabases =
-            settings.text("databaseUrl") != nil
+            settings.text(.databaseURL) != nil
             || FileManager.default.fileExists(atPath: settings.dataDirectory + "/postgres")
         guard hasDatabases else { return [] }
         do {

@@ -1,5 +1,4 @@
 import Campaigns
-import Configuration
 import CreditLedger
 import DNSResolution
 import Feedback
@@ -45,7 +44,7 @@ final class Records: Sendable {
     static func open(_ settings: Settings, role: EmbeddedPostgres.Role, logger: Logger) async throws -> Records {
         let directory = settings.dataDirectory
         let source: Databases.Source =
-            settings.text("databaseUrl").map { .server(url: $0, vaultURL: settings.text("vaultDatabaseUrl")) }
+            settings.text(.databaseURL).map { .server(url: $0, vaultURL: settings.text(.vaultDatabaseURL)) }
             ?? .embedded(dataDirectory: directory, role: role)
         let databases = try await Databases.open(source, logger: logger)
         do {
@@ -55,16 +54,16 @@ final class Records: Sendable {
             try FileManager.default.createDirectory(
                 atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
             let masterKey = try MasterKey.load(
-                environment: settings.text("masterKey"),
-                file: settings.text("masterKeyFile", default: directory + "/master.key"))
+                environment: settings.text(.masterKey),
+                file: settings.text(.masterKeyFile) ?? directory + "/master.key")
             // What DNS advice names as the bounce host.
-            let bounceHost = settings.text("helo").flatMap { try? DomainName($0) }
+            let bounceHost = settings.text(.helo).flatMap { try? DomainName($0) }
             let resultsFor = try settings.resultsSeconds()
             let pools =
                 role == .server ? Pools(databases, logger: logger) : Pools(ofCommand: databases, logger: logger)
             return try await Records(
                 databases, pools, masterKey: masterKey, bounceHost: bounceHost,
-                trustsDomains: settings.flag("trustDomains"), dns: ServerConfiguration.resolver(settings),
+                trustsDomains: settings.flag(.trustDomains), dns: ServerConfiguration.resolver(settings),
                 resultsFor: resultsFor, logger: logger)
         } catch {
             await databases.close()
@@ -82,9 +81,9 @@ final class Records: Sendable {
         let problems = try await databases.problems(
             records: isServer ? Pools.ofRecords : 1, vault: isServer ? Pools.ofVault : 1)
         guard !problems.isEmpty else { return }
-        guard try settings.flag("allowUnsafeDatabase") else {
+        guard try settings.flag(.allowUnsafeDatabase) else {
             throw SettingError(
-                setting: "databaseUrl",
+                setting: .databaseURL,
                 problem: "the PostgreSQL server is not safe: " + problems.map(\.description).joined(separator: "; ")
                     + ". --allow-unsafe-database insists")
         }
@@ -149,7 +148,7 @@ final class Records: Sendable {
         let hasAccounts = try await records.query("SELECT EXISTS (SELECT FROM accounts)").first?.decode(Bool.self)
         guard hasAccounts != true else {
             throw SettingError(
-                setting: "vaultDatabaseUrl",
+                setting: .vaultDatabaseURL,
                 problem: "the vault is empty, but the records have accounts: wrong database?")
         }
     }
@@ -193,15 +192,15 @@ final class Records: Sendable {
 extension Settings {
     /// For how long outcomes can be read after the end of a campaign.
     func resultsSeconds() throws -> Int {
-        try number("resultsFor", default: 86_400, in: CampaignLimits.resultsSeconds)
+        try number(.resultsFor, in: CampaignLimits.resultsSeconds)
     }
 
     /// Path of the operator's socket.
-    var operatorSocket: String { text("operatorSocket", default: dataDirectory + "/operator.sock") }
+    var operatorSocket: String { text(.operatorSocket) ?? dataDirectory + "/operator.sock" }
 
     /// `SLUICE_DATA`, or `/var/lib/sluice` for root and `~/.local/share/sluice` for others.
     var dataDirectory: String {
         let fallback = geteuid() == 0 ? "/var/lib/sluice" : NSHomeDirectory() + "/.local/share/sluice"
-        return URL(fileURLWithPath: text("data", default: fallback)).path
+        return URL(fileURLWithPath: text(.data) ?? fallback).path
     }
 }

@@ -125,7 +125,8 @@ final class Server: Sendable {
             services.append(
                 .init(
                     service: OperatorServer.onPort(
-                        host: endpoint.host, port: endpoint.port, routes, group: group, logger: logger, onStart: startup.listener()),
+                        host: endpoint.host, port: endpoint.port, routes, group: group, logger: logger,
+                        onStart: startup.listener()),
                     failureTerminationBehavior: .gracefullyShutdownGroup))
         }
         return services
@@ -135,7 +136,7 @@ final class Server: Sendable {
 
     private func deliveryEngine(_ group: any EventLoopGroup) async throws -> DeliveryEngine {
         var configuration = self.configuration.delivery
-        let setting = self.configuration.routesFile == nil ? "route" : "routes"
+        let setting: Setting = self.configuration.routesFile == nil ? .route : .routes
         configuration.smarthosts = try configuration.smarthosts.map { try $0.resolved(setting: setting) }
         let resolver =
             configuration.deliversDirectly ? try DNSResolution.Resolver(self.configuration.resolver) : nil
@@ -157,7 +158,7 @@ final class Server: Sendable {
             return try AccountingLog(settings, metrics: metrics, logger: logger)
         } catch {
             throw SettingError(
-                setting: "accountingLog", problem: "the file \(settings.path) cannot be opened for writing: \(error)")
+                setting: .accountingLog, problem: "the file \(settings.path) cannot be opened for writing: \(error)")
         }
     }
 

@@ -1,3 +1,5 @@
+import StrictYAML
+
 /// A providers file as read: nothing taken over from elsewhere.
 struct ProviderFile: Sendable {
     struct Entry: Sendable {
@@ -15,7 +17,6 @@ struct ProviderFile: Sendable {
     }
 
     static let defaultName = "default"
-    static let largestOctets = 256 << 10
 
     /// In the order of the file.
     private(set) var entries: [Entry] = []
@@ -25,7 +26,7 @@ struct ProviderFile: Sendable {
     /// - Parameters:
     ///   - file: what errors call it.
     ///   - base: the file whose providers this one may extend without saying how to find them.
-    init(_ text: String, named file: String, extending base: ProviderFile?) throws(ProviderRulesError) {
+    init(_ text: String, named file: String, extending base: ProviderFile?) throws(YAMLError) {
         var reader = ProviderFileReader(file: file, extending: base)
         entries = try reader.entries(of: text)
     }

@@ -1,3 +1,5 @@
+package import StrictYAML
+
 /// What is known of mail providers: their limits, and what their refusals mean.
 ///
 /// A file that comes with the program describes the large ones and, as `default`, everybody else; the operator's file
@@ -27,7 +29,7 @@ package struct ProviderRules: Sendable {
 
     /// The rules that come with the program.
     package static let builtIn: ProviderRules = {
-        do throws(ProviderRulesError) {
+        do throws(YAMLError) {
             return ProviderRules([try builtInFile()])
         } catch {
             fatalError("the built-in providers are unsound: \(error)")
@@ -38,12 +40,12 @@ package struct ProviderRules: Sendable {
     /// - Parameters:
     ///   - operatorFile: YAML, at most 256 KiB.
     ///   - name: what errors call it.
-    package init(operatorFile: String, named name: String) throws(ProviderRulesError) {
+    package init(operatorFile: String, named name: String) throws(YAMLError) {
         let builtIn = try Self.builtInFile()
         self.init([try ProviderFile(operatorFile, named: name, extending: builtIn), builtIn])
     }
 
-    private static func builtInFile() throws(ProviderRulesError) -> ProviderFile {
+    private static func builtInFile() throws(YAMLError) -> ProviderFile {
         try ProviderFile(
             String(decoding: PackageResources.providers_yaml, as: UTF8.self), named: "built-in", extending: nil)
     }

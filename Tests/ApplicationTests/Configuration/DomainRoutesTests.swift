@@ -53,40 +53,43 @@ struct DomainRoutesTests {
     }
 
     @Test(arguments: [
-        ("domains:\n  a.example: {}", "yaml:2: a.example says nothing: via, tls or family"),
-        ("domains:\n  nowhere: {via: direct}", "yaml:2: nowhere is no domain, *.domain or *"),
-        ("domains:\n  \"a.*.example\": {via: direct}", "yaml:2: a.*.example is no domain"),
-        ("domains:\n  a.example: {via: direct}\n  A.example: {via: direct}", "is given twice: a.example"),
-        ("domains:\n  \"*.a.example\": {via: direct}\n  .a.example: {via: direct}", "is given twice: *.a.example"),
+        ("domains:\n  a.example: {}", "yaml:2:3: domains.\"a.example\": says nothing: via, tls or family"),
+        ("domains:\n  nowhere: {via: direct}", "yaml:2:3: domains.nowhere: is no domain, *.domain or *"),
+        ("domains:\n  \"a.*.example\": {via: direct}", "yaml:2:3: domains.\"a.*.example\": is no domain"),
+        ("domains:\n  a.example: {via: direct}\n  A.example: {via: direct}", "a.example is given twice"),
+        ("domains:\n  \"*.a.example\": {via: direct}\n  .a.example: {via: direct}", "*.a.example is given twice"),
         (
             "domains:\n  a.example: {via: direct, tls: none}",
-            "yaml:2: tls is opportunistic, encrypted, verified or dane"
+            "yaml:2:33: domains.\"a.example\".tls: opportunistic, encrypted, verified or dane"
         ),
-        ("domains:\n  a.example: {tls: requireTLS}", "tls is opportunistic, encrypted, verified or dane"),
-        ("domains:\n  a.example: {family: both}", "family is any, ipv4, ipv6, ipv4_first or ipv6_first"),
+        ("domains:\n  a.example: {tls: requireTLS}", "tls: opportunistic, encrypted, verified or dane"),
+        ("domains:\n  a.example: {family: both}", "family: any, ipv4, ipv6, ipv4_first or ipv6_first"),
         ("domains:\n  a.example: {via: x.example:25}", "a URL: there is no x.example:25"),
-        ("domains:\n  a.example: {via: []}", "via is direct, or 1 to 64 smarthosts"),
+        ("domains:\n  a.example: {via: []}", "via: expected a list of one or more"),
         ("domains:\n  a.example: {via: [direct, \"smtp://x.example\"]}", "there is no direct"),
-        ("domains:\n  a.example: {via: \"smtp://x.example/path\"}", "via is wrong: a route looks like"),
-        ("domains:\n  a.example: {via: \"smtp://u:topsecret@x.example\"}", "via is wrong: a login stands in routes"),
+        ("domains:\n  a.example: {via: \"smtp://x.example/path\"}", "via: a route looks like"),
+        ("domains:\n  a.example: {via: \"smtp://u:topsecret@x.example\"}", "via: a login stands in routes"),
         ("domains:\n  a.example: {via: \"smtp://x.example\", tls: dane}", "on the way to a smarthost"),
         (
             "domains:\n  a.example: {via: \"smtp://x.example\"}\n"
                 + "  b.example: {via: \"smtp://x.example\", tls: verified}",
-            "yaml:3: via names x.example:25, which is used in another way elsewhere"
+            "yaml:3:20: domains.\"b.example\".via: names x.example:25, which is used in another way elsewhere"
         ),
         (
             "routes: [{url: \"smtp://x.example\"}]\ndomains:\n  a.example: {via: x.example:25, tls: verified}",
-            "yaml:3: tls stands with the route x.example:25"
+            "yaml:3:34: domains.\"a.example\".tls: stands with the route x.example:25"
         ),
         (
             "routes: [{url: \"smtp://x.example\"}]\ndomains:\n  a.example: {family: ipv4}",
-            "yaml:3: family is of no use: the mail goes by the smarthosts of routes; say via"
+            "yaml:3:15: domains.\"a.example\".family: is of no use: the mail goes by the smarthosts of routes; say via"
         ),
-        ("domains:\n  a.example:\n    vai: direct", "yaml:3: vai is an unknown key"),
-        ("domains:\n  a.example: direct", "has the wrong form"),
-        ("domains: {a.example: {via: direct}}\nroutes: []", "routes has 1 to 64 entries"),
-        ("tls: dane", "is an unknown key"),
+        (
+            "domains:\n  a.example:\n    vai: direct",
+            "yaml:3:5: domains.\"a.example\": unknown key vai"
+        ),
+        ("domains:\n  a.example: direct", "domains.\"a.example\": expected `key: value` lines"),
+        ("domains: {a.example: {via: direct}}\nroutes: []", "routes: expected a list of 1 to 64"),
+        ("tls: dane", "unknown key tls"),
     ])
     func `mistakes are named`(_ text: String, _ words: String) throws {
         let error = #expect(throws: SettingError.self) { try read(text) }

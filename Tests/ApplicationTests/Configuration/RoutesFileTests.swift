@@ -50,49 +50,58 @@ struct RoutesFileTests {
     }
 
     @Test(arguments: [
-        ("routes: []", "yaml:1: routes has 1 to 64 entries"),
-        ("routes: [{url: \"http://a.example\"}]", "smtp://host:port"),
+        ("routes: []", "routes.yaml:1:9: routes: expected a list of 1 to 64"),
+        ("", "routes.yaml: lacks routes"),
+        (
+            "routes: [{url: \"http://a.example\"}]",
+            "routes.yaml:1:16: routes[0].url: a route looks like smtp://host:port"
+        ),
         ("routes: [{url: \"smtp://a.example/path\"}]", "smtp://host:port"),
         ("routes: [{url: \"smtp://a.example:0\"}]", "smtp://host:port"),
-        ("routes: [{url: \"smtp://u:topsecret@a.example\"}]", "url has no login"),
-        ("routes: [{url: \"smtp://a.example\", user: u}]", "password_file or password_variable"),
-        ("routes: [{url: \"smtp://a.example\", password_variable: P}]", "password_variable needs a user"),
+        ("routes: [{url: \"smtp://u:topsecret@a.example\"}]", "routes[0].url: has no login"),
+        ("routes: [{url: \"smtp://a.example\", user: u}]", "routes[0].user: needs password_file or password_variable"),
+        ("routes: [{url: \"smtp://a.example\", password_variable: P}]", "routes[0].password_variable: needs a user"),
         (
             "routes: [{url: \"smtp://a.example\", user: u, password_variable: MISSING}]",
-            "password_variable has no password: MISSING"
+            "routes[0].password_variable: no password in MISSING"
         ),
         (
             "routes: [{url: \"smtp://a.example\", user: u, password_file: /none}]",
-            "password_file has no password: /none"
+            "routes[0].password_file: no password in /none"
         ),
         (
             "routes: [{url: \"smtp://a.example\", user: u, password_file: /none, password_variable: P}]",
             "one of them"
         ),
-        ("routes: [{url: \"smtp://a.example\", weight: 0}]", "weight is 1 to 1000"),
+        ("routes: [{url: \"smtp://a.example\", weight: 0}]", "weight: 0 is not a number from 1 to 1000"),
         (
             "routes:\n  - url: smtp://a.example\n  - url: smtp://b.example\n    weight: 1001",
-            "routes.yaml:4: weight is 1 to 1000"
+            "routes.yaml:4:13: routes[1].weight: 1001 is not a number from 1 to 1000"
         ),
-        ("routes:\n  - url: smtp://a.example\n    conections: 3", "routes.yaml:3: conections is an unknown key"),
-        ("routes:\n  - url: smtp://a.example\n  - weight: 3", "routes.yaml:3: the entry lacks url"),
-        ("routes:\n  - url: smtp://a.example\n    weight: x", "routes.yaml:3: weight has the wrong form"),
-        ("routes: [{url: \"smtp://a.example\", connections: 0}]", "connections is 1 to 10000"),
-        ("routes: [{url: \"smtp://a.example\", connections: many}]", "wrong form"),
-        ("routes: [{url: \"smtp://a.example\", tls: none}]", "opportunistic, encrypted or verified"),
+        (
+            "routes:\n  - url: smtp://a.example\n    conections: 3",
+            "routes.yaml:3:5: routes[0]: unknown key conections; did you mean connections?"
+        ),
+        ("routes:\n  - url: smtp://a.example\n  - weight: 3", "routes.yaml:3:5: routes[1]: lacks url"),
+        ("routes:\n  - url: smtp://a.example\n    weight: x", "routes.yaml:3:13: routes[0].weight: x is not a number"),
+        ("routes: [{url: \"smtp://a.example\", connections: 0}]", "connections: 0 is not a number from 1 to 10000"),
+        ("routes: [{url: \"smtp://a.example\", tls: none}]", "tls: opportunistic, encrypted or verified"),
         ("routes: [{url: \"smtps://a.example\", tls: opportunistic}]", "need TLS"),
         (
             "routes: [{url: \"smtp://a.example\", user: u, password_variable: P, tls: opportunistic}]", "need TLS"
         ),
-        ("routes: [{url: \"smtp://a.example\", wieght: 2}]", "wieght is an unknown key"),
-        ("routes: [{url: \"smtp://a.example\"}]\nroute: x", "yaml:2: route is an unknown key"),
-        ("routes: [{host: a.example}]", "host is an unknown key"),
-        ("routes: [{url: \"smtp://a.example\", family: ipv5}]", "family is any, ipv4, ipv6, ipv4_first or ipv6_first"),
-        ("routes: [{url: \"smtp://a.example\", only_named: perhaps}]", "only_named has the wrong form"),
+        ("routes: [{url: \"smtp://a.example\"}]\nroute: x", "yaml:2:1: unknown key route; did you mean routes?"),
+        ("routes: [{host: a.example}]", "unknown key host"),
+        ("routes: [{url: \"smtp://a.example\", family: ipv5}]", "family: any, ipv4, ipv6, ipv4_first or ipv6_first"),
+        ("routes: [{url: \"smtp://a.example\", only_named: perhaps}]", "only_named: expected true or false"),
         ("routes: [{weight: 2}]", "lacks url"),
-        ("routes: [{url: \"smtp://a.example\"}, {url: \"smtp://a.example:25\"}]", "url is given twice: a.example:25"),
-        ("routes:\n  - url: \"topsecret", "not the YAML"),
-        ("routes: []\nroutes: []", "not the YAML"),
+        (
+            "routes: [{url: \"smtp://a.example\"}, {url: \"smtp://a.example:25\"}]",
+            "routes[1]: the route a.example:25 is given twice"
+        ),
+        ("routes:\n  - url: \"topsecret", "not YAML"),
+        ("routes:\n  - topsecret", "routes.yaml:2:5: routes[0]: expected `key: value` lines"),
+        ("routes: []\nroutes: []", "routes.yaml:1:1: given twice: routes"),
     ])
     func `mistakes are named`(_ text: String, _ words: String) throws {
         let error = #expect(throws: SettingError.self) { try read(text, environment: ["P": "topsecret"]) }
@@ -106,24 +115,24 @@ struct RoutesFileTests {
         ("smtp://[::1]:2525", "::1", 2_525, false), ("smtp://a.example/", "a.example", 25, false),
     ])
     func `URLs of smarthosts`(_ text: String, _ host: String, _ port: Int, _ isImplicitTLS: Bool) throws {
-        let url = try SmarthostURL(text, setting: "route")
+        let url = try SmarthostURL(text)
         #expect((url.host, url.port, url.isImplicitTLS) == (host, port, isImplicitTLS))
         #expect(url.credentials == nil)
     }
 
     @Test func `a smarthost is reached at any of its addresses`() throws {
-        let route = try SmarthostURL("smtp://localhost", setting: "route")
-            .route(credentials: nil, tls: nil, setting: "route")
-        let addresses = try route.resolved(setting: "route").addresses
+        let route = try SmarthostURL("smtp://localhost")
+            .smarthost(credentials: nil, tls: nil)
+        let addresses = try route.resolved(setting: .route).addresses
         #expect(addresses.contains(.v4(0x7F00_0001)))
         #expect(Set(addresses).count == addresses.count)
-        let nowhere = try SmarthostURL("smtp://[::1]", setting: "route").route(
-            credentials: nil, tls: nil, setting: "route")
-        #expect(try nowhere.resolved(setting: "route").addresses == nowhere.addresses)
+        let nowhere = try SmarthostURL("smtp://[::1]").smarthost(
+            credentials: nil, tls: nil)
+        #expect(try nowhere.resolved(setting: .route).addresses == nowhere.addresses)
     }
 
     @Test func `a login in a URL is percent-encoded`() throws {
-        let url = try SmarthostURL("smtp://us%40a.example:p%2Fw%25@a.example:587", setting: "route")
+        let url = try SmarthostURL("smtp://us%40a.example:p%2Fw%25@a.example:587")
         #expect(url.credentials?.username.exposed == "us@a.example")
         #expect(url.credentials?.password.exposed == "p/w%")
     }

@@ -1,4 +1,5 @@
 import MailTypes
+import StrictYAML
 import TestSupport
 import Testing
 import TrafficShaping
@@ -80,118 +81,143 @@ import TrafficShaping
 
     @Test(
         arguments: [
-            ("providers: [a", .unreadable, "shaping.yaml:2: did not find expected ',' or ']'"),
-            ("provider: {}", .unknownKey, "shaping.yaml:1: provider: unknown key, expected `providers`"),
-            ("providers: 7", .wrongKind, "shaping.yaml:1: expected `key: value` lines"),
+            (
+                "providers: [a", .unreadable,
+                "shaping.yaml:2:1: not YAML: did not find expected ',' or ']'"
+            ),
+            (
+                "provider: {}", .unknownKey,
+                "shaping.yaml:1:1: unknown key provider; did you mean providers?"
+            ),
+            (
+                "providers: 7", .wrongKind,
+                "shaping.yaml:1:12: providers: expected `key: value` lines"
+            ),
             (
                 "providers:\n  a: {mx: [a.example], conections: 3}", .unknownKey,
-                "shaping.yaml:2: a: conections: unknown key"
+                "shaping.yaml:2:24: providers.a: unknown key conections; did you mean connections?"
             ),
             (
                 "providers:\n  a:\n    mx: [a.example]\n    connections: 0", .invalidValue,
-                "shaping.yaml:4: a: connections: 0 is not a number from 1 to 10000"
+                "shaping.yaml:4:18: providers.a.connections: 0 is not a number from 1 to 10000"
             ),
             (
                 "providers:\n  a:\n    mx: [a.example]\n    messages_per_connection: many", .invalidValue,
-                "shaping.yaml:4: a: messages_per_connection: many is not a number from 1 to 1000000"
+                "shaping.yaml:4:30: providers.a.messages_per_connection: many is not a number from 1 to 1000000"
             ),
             (
                 "providers:\n  a: {mx: [a.example], rate: 0/s}", .invalidValue,
-                "shaping.yaml:2: a: rate: 0/s is not a rate such as 100/s, 600/min, 5000/h, 20000/d or none"
+                "shaping.yaml:2:30: providers.a.rate: 0/s is not a rate such as 100/s, 600/min, 5000/h, "
+                    + "20000/d or none"
             ),
             (
                 "providers:\n  a: {mx: [a.example], rate: 5/week}", .invalidValue,
-                "shaping.yaml:2: a: rate: 5/week is not a rate such as 100/s, 600/min, 5000/h, 20000/d or none"
+                "shaping.yaml:2:30: providers.a.rate: 5/week is not a rate such as 100/s, 600/min, "
+                    + "5000/h, 20000/d or none"
             ),
             (
                 "providers:\n  a: {connections: 3}", .missingKey,
-                "shaping.yaml:2: a: mx: missing; without `mx` or `domains` nothing finds the provider"
+                "shaping.yaml:2:3: providers.a: lacks `mx` or `domains`, without which nothing finds the "
+                    + "provider"
             ),
             (
                 "providers:\n  default: {mx: [a.example]}", .invalidValue,
-                "shaping.yaml:2: default: mx: `default` matches what no other does"
+                "shaping.yaml:2:3: providers.default: takes no `mx` or `domains`: `default` matches what "
+                    + "no other does"
             ),
-            ("providers:\n  a: {mx: a.example}", .wrongKind, "shaping.yaml:2: a: mx: expected a list of one or more"),
-            ("providers:\n  a: {mx: []}", .wrongKind, "shaping.yaml:2: a: mx: expected a list of one or more"),
+            (
+                "providers:\n  a: {mx: a.example}", .wrongKind,
+                "shaping.yaml:2:11: providers.a.mx: expected a list of one or more"
+            ),
+            (
+                "providers:\n  a: {mx: []}", .wrongKind,
+                "shaping.yaml:2:11: providers.a.mx: expected a list of one or more"
+            ),
             (
                 "providers:\n  a: {mx: [\"*\"]}", .invalidValue,
-                "shaping.yaml:2: a: mx: * is not the name of a host or domain"
+                "shaping.yaml:2:12: providers.a.mx[0]: * is not the name of a host or domain"
             ),
             (
-                "providers:\n  a: {mx: [.mx.example]}\n  b:\n    mx: [b.example, MX.example]", .overlap,
-                "shaping.yaml:4: b: mx: mx.example is also in a"
+                "providers:\n  a: {mx: [.mx.example]}\n  b:\n    mx: [b.example, MX.example]", .duplicate,
+                "shaping.yaml:4:21: providers.b.mx[1]: mx.example is also in a"
             ),
             (
-                "providers:\n  a: {mx: [\"*.x.example\", x.example]}", .overlap,
-                "shaping.yaml:2: a: mx: x.example is also in a"
+                "providers:\n  a: {mx: [\"*.x.example\", x.example]}", .duplicate,
+                "shaping.yaml:2:27: providers.a.mx[1]: x.example is also in a"
             ),
             (
-                "providers:\n  a: {domains: [x.example]}\n  b: {domains: [x.example]}", .overlap,
-                "shaping.yaml:3: b: domains: x.example is also in a"
+                "providers:\n  a: {domains: [x.example]}\n  b: {domains: [x.example]}", .duplicate,
+                "shaping.yaml:3:17: providers.b.domains[0]: x.example is also in a"
             ),
-            ("providers:\n  a: {mx: [a.example]}\n  a: {mx: [b.example]}", .overlap, "shaping.yaml:2: given twice: a"),
+            (
+                "providers:\n  a: {mx: [a.example]}\n  a: {mx: [b.example]}", .duplicate,
+                "shaping.yaml:2:3: given twice: a"
+            ),
             (
                 "providers:\n  gmail:\n    replies:\n      - {code: 421, action: slowdown}", .invalidValue,
-                "shaping.yaml:4: gmail: replies: action: slowdown is not one of slow_down, suspend, rotate_source, "
-                    + "bounce, retry, mark_mailbox, ignore"
+                "shaping.yaml:4:29: providers.gmail.replies[0].action: slowdown is not one of slow_down, "
+                    + "suspend, rotate_source, bounce, retry, mark_mailbox, ignore"
             ),
             (
                 "providers:\n  gmail:\n    replies:\n      - {code: 421, action: suspend}", .missingKey,
-                "shaping.yaml:4: gmail: replies: action: suspend needs `for`, such as `for: 10m`"
+                "shaping.yaml:4:29: providers.gmail.replies[0].action: suspend needs `for`, such as `for: 10m`"
             ),
             (
                 "providers:\n  gmail:\n    replies:\n      - {code: 421, action: slow_down, for: 10m}", .invalidValue,
-                "shaping.yaml:4: gmail: replies: for: slow_down takes no time"
+                "shaping.yaml:4:40: providers.gmail.replies[0].for: slow_down takes no time"
             ),
             (
                 "providers:\n  gmail:\n    replies:\n      - {code: 421, action: suspend, for: 10}", .invalidValue,
-                "shaping.yaml:4: gmail: replies: for: 10 is not a time such as 30s, 10m, 2h or 1d, up to 30d"
+                "shaping.yaml:4:43: providers.gmail.replies[0].for: 10 is not a time such as 30s, 10m, "
+                    + "2h or 1d, up to 30d"
             ),
             (
                 "providers:\n  gmail:\n    replies:\n      - {code: 421, action: suspend, for: 31d}", .invalidValue,
-                "shaping.yaml:4: gmail: replies: for: 31d is not a time such as 30s, 10m, 2h or 1d, up to 30d"
+                "shaping.yaml:4:43: providers.gmail.replies[0].for: 31d is not a time such as 30s, 10m, "
+                    + "2h or 1d, up to 30d"
             ),
             (
                 "providers:\n  gmail:\n    replies:\n      - {code: 250, action: ignore}", .invalidValue,
-                "shaping.yaml:4: gmail: replies: code: expected a code such as 421 or 4xx"
+                "shaping.yaml:4:16: providers.gmail.replies[0].code: expected a code such as 421 or 4xx"
             ),
             (
                 "providers:\n  gmail:\n    replies:\n      - {enhanced: 4.7, action: ignore}", .invalidValue,
-                "shaping.yaml:4: gmail: replies: enhanced: expected a code such as 4.7.28 or 4.7.*"
+                "shaping.yaml:4:20: providers.gmail.replies[0].enhanced: expected a code such as 4.7.28 or 4.7.*"
             ),
             (
                 "providers:\n  gmail:\n    replies:\n      - {action: ignore}", .missingKey,
-                "shaping.yaml:4: gmail: replies: needs `code`, `enhanced` or `contains`, or it would match every reply"
+                "shaping.yaml:4:9: providers.gmail.replies[0]: needs `code`, `enhanced` or `contains`, "
+                    + "or it would match every reply"
             ),
             (
                 "providers:\n  gmail:\n    replies:\n      - {contains: [\"4.7.1\"], action: ignore}", .invalidValue,
-                "shaping.yaml:4: gmail: replies: contains: 4.7.1 holds nothing to search for; use `code` or `enhanced`"
+                "shaping.yaml:4:21: providers.gmail.replies[0].contains[0]: 4.7.1 holds nothing to "
+                    + "search for; use `code` or `enhanced`"
             ),
             (
                 "providers:\n  gmail:\n    scope: tenant", .invalidValue,
-                "shaping.yaml:3: gmail: scope: tenant is neither site nor provider"
+                "shaping.yaml:3:12: providers.gmail.scope: tenant is neither site nor provider"
             ),
             (
                 "providers:\n  default:\n    scope: provider", .invalidValue,
-                "shaping.yaml:3: default: scope: what no provider is found for has nothing to share"
+                "shaping.yaml:3:12: providers.default.scope: what no provider is found for has nothing to share"
             ),
             (
                 "providers:\n  gmail:\n    leave_out: [chunking]", .invalidValue,
-                "shaping.yaml:3: gmail: leave_out: CHUNKING is not one of 8BITMIME, ENHANCEDSTATUSCODES, PIPELINING, "
-                    + "SIZE, SMTPUTF8, STARTTLS"
+                "shaping.yaml:3:17: providers.gmail.leave_out[0]: CHUNKING is not one of 8BITMIME, "
+                    + "ENHANCEDSTATUSCODES, PIPELINING, SIZE, SMTPUTF8, STARTTLS"
             ),
             (
                 "providers:\n  gmail:\n    blocks_before_pause: 0", .invalidValue,
-                "shaping.yaml:3: gmail: blocks_before_pause: 0 is not a number from 1 to 1000"
+                "shaping.yaml:3:26: providers.gmail.blocks_before_pause: 0 is not a number from 1 to 1000"
             ),
             (
                 "providers:\n  gmail:\n    replies:\n      - {code: 421}", .missingKey,
-                "shaping.yaml:4: gmail: replies: action: missing"
+                "shaping.yaml:4:9: providers.gmail.replies[0]: lacks action"
             ),
-        ] as [(String, ProviderRulesError.Code, String)])
-    func `unsound files are refused with their place`(yaml: String, code: ProviderRulesError.Code, description: String)
-    {
-        let error = #expect(throws: ProviderRulesError.self) {
+        ] as [(String, YAMLError.Code, String)])
+    func `unsound files are refused with their place`(yaml: String, code: YAMLError.Code, description: String) {
+        let error = #expect(throws: YAMLError.self) {
             try ProviderRules(operatorFile: yaml, named: "shaping.yaml")
         }
         #expect(error?.code == code)
@@ -231,7 +257,7 @@ import TrafficShaping
 
     @Test func `files are bounded`() {
         let large = String(repeating: "# comment\n", count: 30_000)
-        let error = #expect(throws: ProviderRulesError.self) { try ProviderRules(operatorFile: large, named: "x") }
+        let error = #expect(throws: YAMLError.self) { try ProviderRules(operatorFile: large, named: "x") }
         #expect(error?.code == .unreadable)
     }
 

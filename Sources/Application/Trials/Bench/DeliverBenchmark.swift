@@ -90,7 +90,7 @@ struct DeliverBenchmark {
         options.keepsLog = true
         options.sites = scenario.sites
         options.providerConnections = scenario.providerConnections
-        options.settings = ["connections": String(scenario.connections)]
+        options.settings = [.connections: String(scenario.connections)]
         let rig = try await Rig.start(options, logger: logger)
         do {
             return try await measure(rig, machine)

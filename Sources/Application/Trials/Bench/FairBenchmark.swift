@@ -56,7 +56,7 @@ struct FairBenchmark {
         options.keepsLog = true
         options.sink = scenario.sinkArguments
         options.sites = scenario.sites
-        options.settings = ["connections": String(scenario.connections)]
+        options.settings = [.connections: String(scenario.connections)]
         let rig = try await Rig.start(options, logger: logger)
         do {
             return try await measure(rig, machine)

@@ -43,7 +43,7 @@ struct RecordsBenchmark {
         let machine = Machine()
         let directory = try Rig.temporaryDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        let settings = Settings(isolated: ["data": directory + "/data"])
+        let settings = Settings(isolated: [.data: directory + "/data"])
         let records = try await Records.open(settings, role: .server, logger: logger)
         do {
             let account = try await records.createAccount(name: "bench", credits: 1)

@@ -18,7 +18,7 @@ struct Demo {
         var options = Rig.Options(credits: Int64(recipients + Self.spareCredits))
         options.sink = ["--bounce-share", "0.03", "--defer-share", "0.05", "--starttls", "--seed", "7"]
         // A few of the sink's refusals blame the sender. A server tries such mail for hours; the story has seconds.
-        options.settings = ["blockAttempts": "1"]
+        options.settings = [.blockAttempts: "1"]
         let rig = try await Rig.start(options, logger: logger)
         do {
             let result = try await play(on: rig)

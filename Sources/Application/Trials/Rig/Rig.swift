@@ -18,7 +18,7 @@ final class Rig: Sendable {
         var credits: Int64
         var sink: [String] = []
         var algorithms: [DKIMKey.Algorithm] = [.rsaSHA256]
-        var settings: [String: String] = [:]
+        var settings: [Setting: String] = [:]
         var verifyShare = 1.0
         /// Keeps a line of each copy that the sink gets: ``Rig/stopAndReadLog()``.
         var keepsLog = false
@@ -47,10 +47,10 @@ final class Rig: Sendable {
     /// - Parameter directory: nil for a temporary one, which `stop` removes.
     static func start(_ options: Options, logger: Logger) async throws -> Rig {
         let directory = try temporaryDirectory()
-        var flags: [String: String] = [
-            "data": directory + "/data", "http": "127.0.0.1:0", "node": "rig", "helo": "mail.example.com",
-            "publicUrl": "https://mail.example.com", "retryBase": "1", "retryMaximum": "1",
-            "resultsFor": "0", "trustDomains": "true",
+        var flags: [Setting: String] = [
+            .data: directory + "/data", .http: "127.0.0.1:0", .node: "rig", .helo: "mail.example.com",
+            .publicURL: "https://mail.example.com", .retryBase: "1", .retryMaximum: "1", .resultsFor: "0",
+            .trustDomains: "true",
         ]
         flags.merge(options.settings) { $1 }
         let bootstrap = Settings(isolated: flags)
@@ -65,7 +65,7 @@ final class Rig: Sendable {
     }
 
     private init(
-        directory: String, records: Records, flags: [String: String], _ options: Options, logger: Logger
+        directory: String, records: Records, flags: [Setting: String], _ options: Options, logger: Logger
     ) async throws {
         self.directory = directory
         self.records = records
@@ -80,7 +80,7 @@ final class Rig: Sendable {
             sinkArguments += ["--log", Self.logFile(directory), "--log-recipients", "plain"]
         }
         sink = try SinkChild(sinkArguments)
-        var destination = ["route": "smtp://127.0.0.1:\(sink.port)"]
+        var destination: [Setting: String] = [.route: "smtp://127.0.0.1:\(sink.port)"]
         nameServer =
             if let sites = options.sites {
                 try await NameServer(
@@ -88,11 +88,11 @@ final class Rig: Sendable {
             } else { nil }
         if let nameServer {
             destination = [
-                "dns": "127.0.0.1:\(nameServer.port)", "smtpPort": "\(sink.port)", "allowPrivateDestinations": "true",
+                .dns: "127.0.0.1:\(nameServer.port)", .smtpPort: "\(sink.port)", .allowPrivateDestinations: "true",
             ]
         }
         if let connections = options.providerConnections {
-            destination["providers"] = try Self.writeProvider(connections, directory)
+            destination[.providers] = try Self.writeProvider(connections, directory)
         }
         let settings = Settings(isolated: flags.merging(destination) { $1 })
         let started = AsyncStream<Int>.makeStream()

@@ -1,0 +1,94 @@
+extension Setting {
+    /// What it is, in a sentence or two for the help.
+    var summary: String {
+        switch self {
+        case .data: "Data directory: private database, master key."
+        case .databaseURL: "PostgreSQL to use instead of the private one."
+        case .vaultDatabaseURL: "Database of wrapped keys; by default the records database's name with _vault."
+        case .allowUnsafeDatabase:
+            "Use a PostgreSQL server that may lose what it has answered for, such as one with fsync off."
+        case .masterKeyFile: "File of the master key, made on first use."
+        case .masterKey: "The master key itself."
+        case .logLevel: "trace, debug, info, notice, warning, error or critical."
+        case .http: "Address and port of the HTTP API."
+        case .tlsCertificate: "Certificate chain of the HTTP API, PEM."
+        case .tlsKey: "Private key of the HTTP API, PEM."
+        case .publicURL: "https address under which recipients reach this server, for unsubscribe links."
+        case .operatorSocket: "Unix socket of sluice top, lane and trace."
+        case .operatorEndpoint: "Loopback address and port on which monitors may read /metrics and /status."
+        case .roles: "What this node does: api, delivery or both."
+        case .node: "Name of this node; leases are held under it."
+        case .helo: "Name given in EHLO; should resolve to the sending address and back."
+        case .feedbackIDSender: "Who sends, the last part of Feedback-ID: 5 to 15 letters and digits."
+        case .route: "Send all mail to one host: smtp[s]://[user:password@]host:port."
+        case .routes: "YAML file of smarthosts that stand in for each other, and of rules for domains."
+        case .sources: "YAML file of this machine's source addresses, by pool."
+        case .providers: "YAML file of provider rules over the built-in ones."
+        case .dns: "Ask this resolver, as address:port, instead of the system's."
+        case .connections: "Connections to each route at once; for recipients' own servers see --providers."
+        case .maxConnections: "Connections of this node at once, all sites together."
+        case .retryBase: "Seconds before the first retry of a deferred recipient; doubles each time."
+        case .retryMaximum: "Longest wait before a retry, in seconds."
+        case .softBounce: "Bounce nothing: permanent refusals are tried again, for the first day."
+        case .blockAttempts: "Attempts after which a refusal that is about the sender bounces its recipient."
+        case .blockShare:
+            "Percentage of a campaign's answers that are refusals about its sender and pause it; 0: never."
+        case .inDoubtResends: "How often a mail is sent again whose answer was lost, 0 to 10, before it ends in doubt."
+        case .suppressDeadAfter:
+            "Campaigns that must find a mailbox disabled, or its domain dead, until it is suppressed; 0: never."
+        case .lease: "Seconds after which other nodes take over the work of a node that stands still, 3 to 600."
+        case .tls: "Least TLS of outgoing mail: opportunistic, encrypted, verified or dane."
+        case .trustAnchor: "File of DNSSEC trust anchors; turns DANE on."
+        case .trustRoots: "PEM file of the authorities that certify mail servers, in place of the system's."
+        case .mtaSTS: "Whether receivers' MTA-STS policies are obeyed: true or false."
+        case .tlsReportFrom: "Sender of reports on receivers' TLS, at a sending domain."
+        case .accountingLog: "Write a JSON line for each attempt to this file."
+        case .accountingPersonalData: "Write addresses and replies into the accounting log as they are."
+        case .accountingSize: "Size in MiB at which the accounting log is rotated."
+        case .accountingHours: "Hours after which the accounting log is rotated."
+        case .accountingKept: "Rotated accounting logs to keep."
+        case .draftDays: "Days after which a draft that nobody has sent is given up, 1 to 3650."
+        case .resultsFor:
+            "Seconds for which outcomes can be read after a campaign's end, before its data is destroyed; 0: not "
+                + "at all."
+        case .smtpPort: "Port of the recipients' mail servers, for tests."
+        case .allowPrivateDestinations: "Connect to loopback and private addresses as well."
+        case .trustDomains: "Take every registered sending domain for proven: for sinks, demos and tests only."
+        case .force: "Allow private destinations and trusted domains even with a public HTTP listener."
+        }
+    }
+
+    /// What holds where nothing is said.
+    var fallback: Fallback {
+        switch self {
+        case .allowUnsafeDatabase, .softBounce, .accountingPersonalData,
+            .allowPrivateDestinations, .trustDomains, .force:
+            .value("false")
+        case .logLevel: .value("notice")
+        case .http: .value("127.0.0.1:8025")
+        case .operatorSocket: .words("operator.sock in the data directory")
+        case .operatorEndpoint, .accountingLog: .words("none")
+        case .roles: .value("api,delivery")
+        case .node, .helo: .words("the host name")
+        case .feedbackIDSender: .value("sluice")
+        case .connections: .value("64")
+        case .maxConnections: .value("4096")
+        case .retryBase: .value("600")
+        case .retryMaximum: .value("14400")
+        case .blockAttempts, .accountingKept: .value("10")
+        case .blockShare, .lease, .draftDays: .value("30")
+        case .inDoubtResends: .value("1")
+        case .suppressDeadAfter: .value("3")
+        case .tls: .value("opportunistic")
+        case .mtaSTS: .value("true")
+        case .tlsReportFrom: .words("none: no reports")
+        case .accountingSize: .value("100")
+        case .accountingHours: .value("24")
+        case .resultsFor: .value("86400")
+        case .smtpPort: .value("25")
+        case .data, .databaseURL, .vaultDatabaseURL, .masterKeyFile, .masterKey, .tlsCertificate, .tlsKey,
+            .publicURL, .route, .routes, .sources, .providers, .dns, .trustAnchor, .trustRoots:
+            .nothing
+        }
+    }
+}
