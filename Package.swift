@@ -94,8 +94,11 @@ let package = Package(
         .target(
             name: "Identity", dependencies: ["Postgres", "MailTypes", crypto], resources: [.embedInCode("Migrations")]),
         .target(
-            name: "Feedback", dependencies: ["Postgres", "Vault", "MailTypes"],
-            resources: [.embedInCode("Migrations")]),
+            name: "Feedback", dependencies: ["Postgres", "Vault", "MailMessage", "MailTypes", yams],
+            resources: [
+                .embedInCode("Migrations"), .embedInCode("Classification/replies.yaml"),
+                .embedInCode("Classification/notices.yaml"),
+            ]),
         .target(
             name: "SendingDomains",
             dependencies: ["Vault", "Fleet", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging],
@@ -217,7 +220,8 @@ let package = Package(
         .testTarget(
             name: "FeedbackTests",
             dependencies: [
-                "TestSupport", "TestDatabases", "Feedback", "Vault", "CreditLedger", "Postgres", "MailTypes",
+                "TestSupport", "TestDatabases", "Feedback", "Vault", "CreditLedger", "Postgres", "MailMessage",
+                "MailTypes",
             ]),
         .testTarget(
             name: "FleetTests",

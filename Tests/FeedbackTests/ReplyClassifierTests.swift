@@ -78,7 +78,8 @@ import Testing
     @Test func only_a_missing_mailbox_said_for_good_suppresses() {
         for replyClass in ReplyClass.allCases {
             for isPermanent in [false, true] {
-                let classification = ReplyClassification(replyClass: replyClass, isPermanent: isPermanent)
+                let classification = ReplyClassification(
+                    replyClass: replyClass, reason: .undefined, isPermanent: isPermanent, rule: nil, phrase: nil)
                 #expect(classification.suppresses == (replyClass == .hardBadMailbox && isPermanent))
             }
         }

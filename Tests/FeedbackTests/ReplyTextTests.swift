@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func every_phrase_of_the_rules_can_occur() {
-        for rule in ReplyRules.all {
+        for rule in ReplyRule.all {
             for phrase in rule.phrases + rule.and + rule.unless {
                 let words = String(decoding: ReplyText(phrase).words, as: UTF8.self)
                 #expect(words == phrase || words == phrase + " ", "\(phrase)")

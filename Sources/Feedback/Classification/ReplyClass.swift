@@ -1,5 +1,5 @@
 /// What a receiver's refusal is about, and so what helps: nothing, waiting, another sender, or another message.
-package enum ReplyClass: String, CaseIterable, Sendable, Hashable {
+package enum ReplyClass: String, CaseIterable, Sendable, Hashable, Decodable {
     case hardBadMailbox = "hard:bad-mailbox"
     case hardBadDomain = "hard:bad-domain"
     /// The mailbox existed and is switched off.
@@ -35,8 +35,13 @@ package enum ReplyClass: String, CaseIterable, Sendable, Hashable {
 /// A reply, understood.
 package struct ReplyClassification: Sendable, Hashable {
     package let replyClass: ReplyClass
+    package let reason: FeedbackReason
     /// A 5xx reply whose enhanced code does not say otherwise.
     package let isPermanent: Bool
+    /// The rule of `replies.yaml` that decided; nil where none held.
+    package let rule: String?
+    /// Which of its phrases was found; nil where a code decided.
+    package let phrase: String?
 
     /// Whether the reply alone is reason never to mail the address again. Only "no such mailbox", said for good,
     /// is: every other refusal may be about the sender, the message or the moment.

@@ -1,3 +1,4 @@
+import MailMessage
 import MailTypes
 
 /// A reply's text in the form that phrases are compared with: words of small letters and digits, each followed by one
@@ -13,60 +14,119 @@ struct ReplyText: Sendable {
     private(set) var words: [UInt8] = []
     /// The first enhanced code of a refusal in the text.
     private(set) var enhanced: EnhancedStatusCode?
+    private var chunkStart = 0
+    private var wordStart = 0
+    private var chunkIsAddress = false
+    private var wordIsNumber = true
 
     init(_ text: String) {
-        let bytes = Array(text.utf8.prefix(Self.readOctets))
-        words.reserveCapacity(bytes.count + 1)
-        enhanced = Self.firstEnhancedCode(in: bytes)
-        var start = 0
-        for end in 0...bytes.count where end == bytes.count || Self.endsChunk(bytes[end]) {
-            append(bytes[start..<end])
-            start = end + 1
-        }
+        let octets = Array(text.utf8.prefix(Self.readOctets))
+        self.init()
+        words.reserveCapacity(octets.count + 1)
+        enhanced = Self.firstEnhancedCode(in: octets, 0..<octets.count)
+        append(octets, 0..<octets.count)
     }
 
-    /// What parts one address from the text around it.
-    private static func endsChunk(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0...0x20, UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "("), UInt8(ascii: ")"),
-            UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: ":"), UInt8(ascii: ";"), UInt8(ascii: ","),
-            UInt8(ascii: "\""):
-            true
-        default: false
-        }
-    }
+    init() {}
 
-    private mutating func append(_ chunk: ArraySlice<UInt8>) {
-        guard !chunk.contains(UInt8(ascii: "@")) else { return }
-        var word: [UInt8] = []
-        var index = chunk.startIndex
-        while index < chunk.endIndex {
-            let byte = chunk[index]
-            switch byte {
-            case 0x41...0x5A: word.append(byte | 0x20)
-            case 0x61...0x7A, 0x30...0x39: word.append(byte)
-            case UInt8(ascii: "'"), UInt8(ascii: "`"): break
-            case 0xE2 where chunk[index...].starts(with: [0xE2, 0x80, 0x99]): index += 2  // typographic apostrophe
-            case 0x80...0xFF: word.append(byte)
-            default: end(&word)
+    /// Appends the words of `range`.
+    mutating func append(_ text: [UInt8], _ range: Range<Int>) {
+        chunkStart = words.count
+        wordStart = words.count
+        var index = range.lowerBound
+        while index < range.upperBound {
+            let octet = text[index]
+            switch Self.kinds[Int(octet)] {
+            case .letter:
+                words.append(octet.asWordOctet)
+                wordIsNumber = false
+            case .digit: words.append(octet)
+            case .apostrophe: break
+            case .high:
+                if octet == 0xE2, text[index..<range.upperBound].starts(with: [0xE2, 0x80, 0x99]) {
+                    index += 2  // typographic apostrophe
+                } else {
+                    words.append(octet)
+                    wordIsNumber = false
+                }
+            case .chunkEnd: endChunk()
+            case .at: chunkIsAddress = true
+            case .other: endWord()
             }
             index += 1
         }
-        end(&word)
+        endChunk()
     }
 
-    private mutating func end(_ word: inout [UInt8]) {
-        defer { word.removeAll(keepingCapacity: true) }
-        guard word.contains(where: { !(0x30...0x39).contains($0) }) else { return }
-        words.append(contentsOf: word)
-        words.append(0x20)
+    /// Where the last `count` words stand.
+    func lastWords(_ count: Int) -> Range<Int> {
+        var left = count
+        var start = words.count
+        while start > 0 {
+            if words[start - 1] == 0x20, start < words.count {
+                left -= 1
+                if left == 0 { break }
+            }
+            start -= 1
+        }
+        return start..<words.count
     }
 
-    private static func firstEnhancedCode(in bytes: [UInt8]) -> EnhancedStatusCode? {
-        for index in bytes.indices.dropLast(4) where bytes[index + 1] == UInt8(ascii: ".") {
-            if index > 0, bytes[index - 1] == UInt8(ascii: ".") || (0x30...0x39).contains(bytes[index - 1]) { continue }
-            if let code = EnhancedStatusCode(leading: bytes[index...]), code.statusClass != 2 { return code }
+    private mutating func endWord() {
+        if wordIsNumber {
+            words.removeLast(words.count - wordStart)
+        } else {
+            words.append(0x20)
+        }
+        wordStart = words.count
+        wordIsNumber = true
+    }
+
+    /// What parts one address from the text around it.
+    private mutating func endChunk() {
+        endWord()
+        if chunkIsAddress { words.removeLast(words.count - chunkStart) }
+        chunkIsAddress = false
+        chunkStart = words.count
+        wordStart = words.count
+    }
+
+    private enum Kind {
+        case letter, digit, apostrophe, high, chunkEnd, at, other
+    }
+
+    private static let kinds: [Kind] = (0...255).map { octet in
+        switch UInt8(octet) {
+        case 0x41...0x5A, 0x61...0x7A: .letter
+        case 0x30...0x39: .digit
+        case UInt8(ascii: "'"), UInt8(ascii: "`"): .apostrophe
+        case 0x80...0xFF: .high
+        case UInt8(ascii: "@"): .at
+        case 0...0x20, UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "("), UInt8(ascii: ")"),
+            UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: ":"), UInt8(ascii: ";"), UInt8(ascii: ","),
+            UInt8(ascii: "\""):
+            .chunkEnd
+        default: .other
+        }
+    }
+
+    /// The first enhanced code of a refusal in `range`.
+    static func firstEnhancedCode(in octets: [UInt8], _ range: Range<Int>) -> EnhancedStatusCode? {
+        var start = range.lowerBound + 1
+        while let dot = octets.firstIndex(of: UInt8(ascii: "."), in: start..<max(start, range.upperBound)) {
+            start = dot + 1
+            let index = dot - 1
+            guard octets[index] == UInt8(ascii: "4") || octets[index] == UInt8(ascii: "5") else { continue }
+            if index > range.lowerBound, octets[index - 1] == UInt8(ascii: ".") || octets[index - 1].isDigit { continue }
+            if let code = EnhancedStatusCode(leading: octets[index..<range.upperBound]) { return code }
         }
         return nil
     }
+}
+
+extension UInt8 {
+    var isDigit: Bool { (0x30...0x39).contains(self) }
+
+    /// Of a letter
+    fileprivate var asWordOctet: UInt8 { self | 0x20 }
 }

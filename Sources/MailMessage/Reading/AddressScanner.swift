@@ -19,7 +19,8 @@ package enum AddressScanner {
             let local = localPart(text, before: at, from: start)
             let domain = self.domain(text, after: at, to: range.upperBound)
             start = max(domain.upperBound, at + 1)
-            guard !local.isEmpty, !domain.isEmpty, !isInURL(text, local.lowerBound, range.lowerBound) else { continue }
+            // Three dots stand for what somebody has cut away.
+            guard !local.isEmpty, !domain.isEmpty, !text[local].suffix(3).elementsEqual("...".utf8), !isInURL(text, local.lowerBound, range.lowerBound) else { continue }
             let place = local.lowerBound..<domain.upperBound
             found.append(Found(text: String(decoding: text[place], as: UTF8.self), range: place))
         }

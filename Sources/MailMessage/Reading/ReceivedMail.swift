@@ -48,9 +48,9 @@ private struct PartReader {
         return children
     }
 
-    /// A multipart whose mail has lost its Content-Type: a delimiter stands before the header of a part.
+    /// A multipart whose mail has lost its Content-Type: a delimiter stands near the top, before the header of a part.
     private func lacksType(_ body: Range<Int>, _ depth: Int, _ isTyped: Bool) -> Bool {
-        guard depth == 0, !isTyped, let boundary = firstDelimiter(in: body) else { return false }
+        guard depth == 0, !isTyped, let boundary = firstDelimiter(in: body.prefix(200)) else { return false }
         return split(body, at: boundary).contains { range in
             octets.holds("content-", at: range.lowerBound, before: range.upperBound)
         }

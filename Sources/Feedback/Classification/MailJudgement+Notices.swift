@@ -1,0 +1,162 @@
+import MailMessage
+import MailTypes
+
+extension MailJudgement {
+    /// A mail that is no report by its format: a notice in words, an answer of a program, or ordinary mail.
+    mutating func judged(_ notice: NoticeReader) -> MailClassification {
+        let subject = words(of: "subject")
+        let subjectMarks = NoticeTable.notices.marks(in: subject.words, subject.words.indices)
+        let failed = (header.text("x-failed-recipients").map { AddressScanner.all(in: $0, $0.indices) }) ?? []
+        if !failed.isEmpty { steps.append("X-Failed-Recipients names \(failed.count)") }
+        guard !failed.isEmpty || isNotice(subjectMarks, notice) else { return answered(subject, subjectMarks, notice) }
+        let isDelay =
+            notice.marks.contains(.textDelayed) && !notice.marks.contains(.textFinal)
+            || subjectMarks.contains(.subjectDelayed) && notice.marks.isDisjoint(with: [.textFailed, .textFinal])
+        if failed.isEmpty, let wrapped = wrappedReport(notice) { return wrapped }
+        steps.append(isDelay ? "its words say that somebody goes on trying" : "its words say that nobody goes on trying")
+        return classification(isDelay ? .delayed : .bounce, recipients(failed, notice, isPermanent: !isDelay))
+    }
+
+    /// Two of three: a machine sent it, its subject is that of a notice, its text speaks of a failure or a delay.
+    private mutating func isNotice(_ subject: NoticeMarks, _ notice: NoticeReader) -> Bool {
+        let isMachine = isFromMachine()
+        let saysSubject = !subject.isDisjoint(with: [.subjectFailed, .subjectDelayed])
+        var saysText = !notice.marks.isDisjoint(with: [.textFailed, .textFinal, .textDelayed])
+        if isMachine { steps.append("a mail server sent it") }
+        if isMachine, !saysText, isFromServer() { saysText = saysRefusal(notice) }
+        if saysSubject { steps.append("its subject is a notice's") }
+        if saysText { steps.append("its text is a notice's") }
+        let isAnswer = subject.contains(.subjectOrdinary) && (header.has("in-reply-to") || header.has("references"))
+        guard !isAnswer || isMachine else { return false }
+        if subject.contains(.subjectAuto), !saysText { return false }
+        return isMachine && (saysSubject || saysText) || saysSubject && saysText
+    }
+
+    /// Whether the text refuses a recipient in the words of a reply.
+    private func saysRefusal(_ notice: NoticeReader) -> Bool {
+        var reader = RefusalReader(isPermanent: true)
+        reader.read(notice.text, notice.octetRange(notice.lines.indices))
+        return reader.namesRecipient
+    }
+
+    private func isFromMachine() -> Bool {
+        if let path = header.first("return-path"), path.filter({ !$0.isBlank }).elementsEqual("<>".utf8) { return true }
+        return isFromServer()
+    }
+
+    /// The From field is empty, or holds a name that servers give themselves.
+    private func isFromServer() -> Bool {
+        guard let from = header.text("from") else { return true }
+        if !from.contains(UInt8(ascii: "@")) { return true }
+        var words = ReplyText()
+        words.append(from.map { $0 == UInt8(ascii: "@") ? 0x20 : $0 == UInt8(ascii: ".") ? 0x20 : $0 }, from.indices)
+        return NoticeTable.notices.marks(in: words.words, words.words.indices).contains(.sender)
+    }
+
+    private mutating func answered(
+        _ subject: ReplyText, _ marks: NoticeMarks, _ notice: NoticeReader
+    ) -> MailClassification {
+        let isChallenge = !marks.union(notice.marks).isDisjoint(with: [.subjectChallenge, .textChallenge])
+        let submitted = (header.first("auto-submitted") ?? []).map(\.inLowerCase)
+        let precedence = (header.first("precedence") ?? []).map(\.inLowerCase)
+        let isReply =
+            submitted.starts(with: "auto-replied".utf8) || header.has("x-autoreply") || header.has("x-autorespond")
+            || header.has("x-autoresponder") || precedence.starts(with: "auto".utf8) || marks.contains(.subjectAuto)
+            || (isChallenge && header.has("auto-submitted"))
+            || (notice.marks.contains(.textAuto) && notice.lines.count < 30 && !marks.contains(.subjectOrdinary))
+        guard isReply || marks.contains(.subjectChallenge) else { return nothing(nil, "nothing tells that it is a report") }
+        steps.append(isChallenge ? "it asks for a confirmation" : "a program answered (RFC 3834)")
+        return classification(.autoReply, [.other(nil, isChallenge ? .challenge : .vacation)])
+    }
+
+    /// A notice that names nobody and returns a mail that is a report: somebody passed the report on.
+    private mutating func wrappedReport(_ notice: NoticeReader) -> MailClassification? {
+        guard notice.recipients(besides: ownAddresses()).isEmpty, let inside = returnedMail(notice) else { return nil }
+        let evidence = MailEvidence(inside)
+        guard let status = evidence.status else { return nil }
+        steps.append("it passes on a report")
+        return reported(status, NoticeReader(evidence.notice))
+    }
+
+    private func returnedMail(_ notice: NoticeReader) -> ReceivedMail? {
+        if let returned = evidence.returnedMail { return returned }
+        guard let start = notice.originalStart, start < notice.text.count else { return nil }
+        return ReceivedMail(Array(notice.text[start...]))
+    }
+
+    private func recipients(
+        _ failed: [AddressScanner.Found], _ notice: NoticeReader, isPermanent: Bool
+    ) -> [RecipientClassification] {
+        var addresses = unique(failed.map(\.text))
+        if addresses.isEmpty { addresses = notice.recipients(besides: ownAddresses()) }
+        if addresses.isEmpty { addresses = [fallbackAddress(notice)].compactMap(\.self) }
+        let isOnly = addresses.count <= 1
+        let all = notice.octetRange(notice.lines.indices)
+        return (addresses.isEmpty ? [nil] : addresses.map { $0 }).map { (address: String?) in
+            var reader = RefusalReader(isPermanent: isPermanent)
+            for context in address.map({ notice.contexts(of: [$0]) }) ?? [] { reader.read(notice.text, context) }
+            if isOnly { reader.read(notice.text, all) }
+            reader.readCodes()
+            return reader.classification(of: address)
+        }
+    }
+
+    /// Where the notice names nobody: the To field of the mail that it returns.
+    func fallbackAddress(_ notice: NoticeReader) -> String? {
+        if let quoted = notice.mentions.first(where: { $0.strength == .quotedTo }) { return quoted.address }
+        return returnedMail(notice)?.header.first("to").flatMap { AddressScanner.first(in: $0) }
+    }
+
+    /// Whose mail the notice is: the sender it goes to and the server it comes from.
+    private func ownAddresses() -> [String] {
+        ["from", "to", "reply-to", "return-path"].flatMap { (name: StaticString) in
+            header.all(name).flatMap { AddressScanner.all(in: $0, $0.indices).map { $0.text.lowercased() } }
+        }
+    }
+
+    private func words(of name: StaticString) -> ReplyText {
+        var words = ReplyText()
+        if let text = header.text(name) { words.append(text, text.indices) }
+        return words
+    }
+
+    func unique(_ addresses: [String]) -> [String] {
+        var seen: Set<String> = []
+        return addresses.filter { seen.insert($0.lowercased()).inserted }
+    }
+}
+
+extension NoticeReader {
+    /// The addresses with the greatest strength that anybody has, each once.
+    func recipients(besides own: [String]) -> [String] {
+        let own = others.union(own)
+        let others = mentions.filter { !own.contains($0.address.lowercased()) && $0.strength > .quotedTo }
+        let candidates = others.isEmpty ? mentions.filter { $0.strength == .announced } : others
+        guard let best = candidates.map(\.strength).max() else { return [] }
+        var seen: Set<String> = []
+        return candidates.filter { $0.strength == best && seen.insert($0.address.lowercased()).inserted }.map(\.address)
+    }
+
+    /// The octets that speak of a recipient: from each line that names it up to the one that names another.
+    func contexts(of addresses: [String]) -> [Range<Int>] {
+        let wanted = addresses.map { $0.lowercased() }
+        let named = mentions.filter { wanted.contains($0.address.lowercased()) && $0.strength != .quotedTo }
+        var ranges: [Range<Int>] = []
+        var end = 0
+        for mention in named.prefix(20) where mention.line >= end {
+            let next = mentions.first {
+                $0.line > mention.line && $0.strength >= .mentioned && !wanted.contains($0.address.lowercased())
+                    && !others.contains($0.address.lowercased())
+            }
+            end = next?.line ?? lines.count
+            ranges.append(octetRange(mention.line..<end))
+        }
+        return ranges
+    }
+}
+
+extension ReplyText {
+    func contains(_ word: StaticString) -> Bool {
+        words.indices.contains { words.holds(word, at: $0, before: words.count) }
+    }
+}
