@@ -79,7 +79,8 @@ import Testing
         for replyClass in ReplyClass.allCases {
             for isPermanent in [false, true] {
                 let classification = ReplyClassification(
-                    replyClass: replyClass, reason: .undefined, isPermanent: isPermanent, rule: nil, phrase: nil)
+                    replyClass: replyClass, reason: .undefined, isPermanent: isPermanent,
+                    enhanced: nil, rule: nil, phrase: nil)
                 #expect(classification.suppresses == (replyClass == .hardBadMailbox && isPermanent))
             }
         }

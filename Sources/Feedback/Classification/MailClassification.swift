@@ -48,6 +48,6 @@ package struct MailClassification: Sendable {
     package let kind: FeedbackKind
     /// In the mail's order, each once
     package let recipients: [RecipientClassification]
-    /// How the verdict came about, step by step, for people.
+    /// How the verdict came about, step by step, for people; empty where nobody asked for an explanation.
     package let steps: [String]
 }

@@ -7,9 +7,11 @@ import MailTypes
 /// of these is judged by who sent it, by its subject and by its text (`notices.yaml`), and why a recipient was refused by the
 /// same rules as replies (`replies.yaml`).
 package enum MailClassifier {
-    /// - Parameter octets: the mail as it came, with or without an mbox line, with LF or CR LF
-    package static func classify(_ octets: [UInt8]) -> MailClassification {
-        var judgement = MailJudgement(MailEvidence(ReceivedMail(octets)))
+    /// - Parameters:
+    ///   - octets: the mail as it came, with or without an mbox line, with LF or CR LF
+    ///   - explaining: the steps are written down; costs time, and they may quote the mail
+    package static func classify(_ octets: [UInt8], explaining: Bool = false) -> MailClassification {
+        var judgement = MailJudgement(MailEvidence(ReceivedMail(octets)), explaining: explaining)
         return judgement.verdict()
     }
 }
@@ -17,10 +19,16 @@ package enum MailClassifier {
 /// One mail on its way to a verdict.
 struct MailJudgement {
     let evidence: MailEvidence
-    var steps: [String] = []
+    private let isExplaining: Bool
+    private var steps: [String] = []
 
-    init(_ evidence: MailEvidence) {
+    init(_ evidence: MailEvidence, explaining: Bool) {
         self.evidence = evidence
+        isExplaining = explaining
+    }
+
+    mutating func note(_ step: @autoclosure () -> String) {
+        if isExplaining { steps.append(step()) }
     }
 
     var header: ReceivedHeader { evidence.mail.header }
@@ -33,7 +41,7 @@ struct MailJudgement {
         if let report = aggregateReport() { return nothing(report, "an aggregate report") }
         if let event = ProviderNotification(notice.text) { return notified(event, notice) }
         if let start = notice.statusStart, let status = DeliveryStatus(Array(notice.text[start...])) {
-            steps.append("fields of a delivery status stand in the text")
+            note("fields of a delivery status stand in the text")
             return reported(status, notice)
         }
         if let form = ComplaintForm(evidence, notice) { return complained(form) }
@@ -45,21 +53,24 @@ struct MailJudgement {
     }
 
     mutating func nothing(_ reason: FeedbackReason?, _ step: String) -> MailClassification {
-        steps.append(step)
+        note(step)
         guard let reason else { return classification(.notABounce, []) }
         return classification(.notABounce, [.other(nil, reason)])
     }
 
     /// DMARC (RFC 7489 §7.2) or TLS (RFC 8460 §3)
     private func aggregateReport() -> FeedbackReason? {
-        if evidence.isTLSReport || evidence.mail.root.contentType.reportType == "tlsrpt" || header.has("tls-report-domain") {
+        if evidence.isTLSReport || evidence.mail.root.contentType.reportType == "tlsrpt"
+            || header.has("tls-report-domain")
+        {
             return .tlsReport
         }
         guard evidence.hasArchive, let subject = header.text("subject") else { return nil }
         var words = ReplyText()
         words.append(subject, subject.indices)
         let text = String(decoding: words.words, as: UTF8.self)
-        return text.contains("report domain ") || (text.contains("dmarc ") && text.contains("report")) ? .dmarcReport : nil
+        return text.contains("report domain ") || (text.contains("dmarc ") && text.contains("report"))
+            ? .dmarcReport : nil
     }
 }
 

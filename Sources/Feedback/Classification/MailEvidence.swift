@@ -30,12 +30,16 @@ struct MailEvidence {
         case "message/feedback-report": complaint = complaint ?? ComplaintReport(leaf.content())
         case "message/disposition-notification", "message/global-disposition-notification":
             disposition = disposition ?? ReportFields(leaf.content())
-        case "message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "message/rfc822-headers":
+        case "message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers",
+            "message/rfc822-headers":
             returned = returned ?? leaf
         case "text/html": html = html ?? leaf
         case let type where type.hasPrefix("application/"):
             isTLSReport = isTLSReport || type.hasPrefix("application/tlsrpt")
-            hasArchive = hasArchive || ["application/zip", "application/gzip", "application/x-gzip", "application/x-zip-compressed"].contains(type)
+            hasArchive =
+                hasArchive
+                || ["application/zip", "application/gzip", "application/x-gzip", "application/x-zip-compressed"]
+                    .contains(type)
         case let type where type.hasPrefix("image/") || type.hasPrefix("audio/") || type.hasPrefix("video/"): return
         default: appendNotice(leaf)
         }

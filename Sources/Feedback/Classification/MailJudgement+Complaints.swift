@@ -3,13 +3,14 @@ import MailTypes
 
 extension MailJudgement {
     mutating func complained(_ report: ComplaintReport) -> MailClassification {
-        steps.append("a feedback report (RFC 5965), type \(report.feedbackType)")
+        note("a feedback report (RFC 5965), type \(report.feedbackType)")
         let to = evidence.returnedMail?.header.first("to").flatMap { AddressScanner.first(in: $0) }
-        return complained(type: report.feedbackType, report.recipients.isEmpty ? [to].compactMap(\.self) : report.recipients)
+        return complained(
+            type: report.feedbackType, report.recipients.isEmpty ? [to].compactMap(\.self) : report.recipients)
     }
 
     mutating func complained(_ form: ComplaintForm) -> MailClassification {
-        steps.append("a provider's own complaint form")
+        note("a provider's own complaint form")
         return complained(type: "abuse", form.recipients)
     }
 

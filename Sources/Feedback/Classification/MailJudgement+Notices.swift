@@ -7,25 +7,28 @@ extension MailJudgement {
         let subject = words(of: "subject")
         let subjectMarks = NoticeTable.notices.marks(in: subject.words, subject.words.indices)
         let failed = (header.text("x-failed-recipients").map { AddressScanner.all(in: $0, $0.indices) }) ?? []
-        if !failed.isEmpty { steps.append("X-Failed-Recipients names \(failed.count)") }
-        guard !failed.isEmpty || isNotice(subjectMarks, notice) else { return answered(subject, subjectMarks, notice) }
+        if !failed.isEmpty { note("X-Failed-Recipients names \(failed.count)") }
+        guard !failed.isEmpty || isNotice(subject, subjectMarks, notice) else { return answered(subjectMarks, notice) }
         let isDelay =
             notice.marks.contains(.textDelayed) && !notice.marks.contains(.textFinal)
             || subjectMarks.contains(.subjectDelayed) && notice.marks.isDisjoint(with: [.textFailed, .textFinal])
         if failed.isEmpty, let wrapped = wrappedReport(notice) { return wrapped }
-        steps.append(isDelay ? "its words say that somebody goes on trying" : "its words say that nobody goes on trying")
+        note(
+            isDelay
+                ? "somebody goes on trying" + Self.quoted(.textDelayed, notice.words)
+                : "nobody says to go on trying")
         return classification(isDelay ? .delayed : .bounce, recipients(failed, notice, isPermanent: !isDelay))
     }
 
     /// Two of three: a machine sent it, its subject is that of a notice, its text speaks of a failure or a delay.
-    private mutating func isNotice(_ subject: NoticeMarks, _ notice: NoticeReader) -> Bool {
+    private mutating func isNotice(_ words: ReplyText, _ subject: NoticeMarks, _ notice: NoticeReader) -> Bool {
         let isMachine = isFromMachine()
-        let saysSubject = !subject.isDisjoint(with: [.subjectFailed, .subjectDelayed])
-        var saysText = !notice.marks.isDisjoint(with: [.textFailed, .textFinal, .textDelayed])
-        if isMachine { steps.append("a mail server sent it") }
+        let saysSubject = !subject.isDisjoint(with: .subjects)
+        var saysText = !notice.marks.isDisjoint(with: .texts)
+        if isMachine { note("a mail server sent it") }
         if isMachine, !saysText, isFromServer() { saysText = saysRefusal(notice) }
-        if saysSubject { steps.append("its subject is a notice's") }
-        if saysText { steps.append("its text is a notice's") }
+        if saysSubject { note("its subject is a notice's" + Self.quoted(.subjects, words)) }
+        if saysText { note("its text is a notice's" + Self.quoted(.texts, notice.words)) }
         let isAnswer = subject.contains(.subjectOrdinary) && (header.has("in-reply-to") || header.has("references"))
         guard !isAnswer || isMachine else { return false }
         if subject.contains(.subjectAuto), !saysText { return false }
@@ -37,6 +40,10 @@ extension MailJudgement {
         var reader = RefusalReader(isPermanent: true)
         reader.read(notice.text, notice.octetRange(notice.lines.indices))
         return reader.namesRecipient
+    }
+
+    private static func quoted(_ marks: NoticeMarks, _ words: ReplyText) -> String {
+        NoticeTable.notices.phrase(of: marks, in: words.words).map { ": “\($0)”" } ?? ""
     }
 
     private func isFromMachine() -> Bool {
@@ -53,9 +60,7 @@ extension MailJudgement {
         return NoticeTable.notices.marks(in: words.words, words.words.indices).contains(.sender)
     }
 
-    private mutating func answered(
-        _ subject: ReplyText, _ marks: NoticeMarks, _ notice: NoticeReader
-    ) -> MailClassification {
+    private mutating func answered(_ marks: NoticeMarks, _ notice: NoticeReader) -> MailClassification {
         let isChallenge = !marks.union(notice.marks).isDisjoint(with: [.subjectChallenge, .textChallenge])
         let submitted = (header.first("auto-submitted") ?? []).map(\.inLowerCase)
         let precedence = (header.first("precedence") ?? []).map(\.inLowerCase)
@@ -64,8 +69,10 @@ extension MailJudgement {
             || header.has("x-autoresponder") || precedence.starts(with: "auto".utf8) || marks.contains(.subjectAuto)
             || (isChallenge && header.has("auto-submitted"))
             || (notice.marks.contains(.textAuto) && notice.lines.count < 30 && !marks.contains(.subjectOrdinary))
-        guard isReply || marks.contains(.subjectChallenge) else { return nothing(nil, "nothing tells that it is a report") }
-        steps.append(isChallenge ? "it asks for a confirmation" : "a program answered (RFC 3834)")
+        guard isReply || marks.contains(.subjectChallenge) else {
+            return nothing(nil, "nothing tells that it is a report")
+        }
+        note(isChallenge ? "it asks for a confirmation" : "a program answered (RFC 3834)")
         return classification(.autoReply, [.other(nil, isChallenge ? .challenge : .vacation)])
     }
 
@@ -74,7 +81,7 @@ extension MailJudgement {
         guard notice.recipients(besides: ownAddresses()).isEmpty, let inside = returnedMail(notice) else { return nil }
         let evidence = MailEvidence(inside)
         guard let status = evidence.status else { return nil }
-        steps.append("it passes on a report")
+        note("it passes on a report")
         return reported(status, NoticeReader(evidence.notice))
     }
 
@@ -130,23 +137,23 @@ extension NoticeReader {
     /// The addresses with the greatest strength that anybody has, each once.
     func recipients(besides own: [String]) -> [String] {
         let own = others.union(own)
-        let others = mentions.filter { !own.contains($0.address.lowercased()) && $0.strength > .quotedTo }
+        let others = mentions.filter { !own.contains($0.key) && $0.strength > .quotedTo }
         let candidates = others.isEmpty ? mentions.filter { $0.strength == .announced } : others
         guard let best = candidates.map(\.strength).max() else { return [] }
         var seen: Set<String> = []
-        return candidates.filter { $0.strength == best && seen.insert($0.address.lowercased()).inserted }.map(\.address)
+        return candidates.filter { $0.strength == best && seen.insert($0.key).inserted }.map(\.address)
     }
 
     /// The octets that speak of a recipient: from each line that names it up to the one that names another.
     func contexts(of addresses: [String]) -> [Range<Int>] {
         let wanted = addresses.map { $0.lowercased() }
-        let named = mentions.filter { wanted.contains($0.address.lowercased()) && $0.strength != .quotedTo }
+        let named = mentions.filter { wanted.contains($0.key) && $0.strength != .quotedTo }
         var ranges: [Range<Int>] = []
         var end = 0
         for mention in named.prefix(20) where mention.line >= end {
             let next = mentions.first {
-                $0.line > mention.line && $0.strength >= .mentioned && !wanted.contains($0.address.lowercased())
-                    && !others.contains($0.address.lowercased())
+                $0.line > mention.line && $0.strength >= .mentioned && !wanted.contains($0.key)
+                    && !others.contains($0.key)
             }
             end = next?.line ?? lines.count
             ranges.append(octetRange(mention.line..<end))

@@ -7,7 +7,7 @@ extension MailJudgement {
         let actions = status.recipients.map { action(of: $0, notice) }
         let kind: DeliveryStatus.Action =
             actions.contains(.failed) ? .failed : actions.contains(.delayed) ? .delayed : .delivered
-        steps.append("a delivery status (RFC 3464) of \(status.recipients.count), \(kind)")
+        note("a delivery status (RFC 3464) of \(status.recipients.count), \(kind)")
         var recipients: [RecipientClassification] = []
         for (recipient, action) in zip(status.recipients, actions) {
             guard action != .delivered || kind == .delivered else { continue }
@@ -54,17 +54,17 @@ extension MailJudgement {
             AddressScanner.first(in: $0)
         }
         guard isDeleted, notice.marks.contains(.textRejected), notice.words.contains("reject") else {
-            steps.append("a read receipt (RFC 8098)")
+            note("a read receipt (RFC 8098)")
             return classification(.notABounce, [.other(address, .readReceipt)])
         }
-        steps.append("a refusal in the form of a read receipt")
+        note("a refusal in the form of a read receipt")
         var reader = RefusalReader(isPermanent: true)
         reader.read(notice.text, notice.octetRange(notice.lines.indices))
         return classification(.bounce, [reader.classification(of: address)])
     }
 
     mutating func notified(_ event: ProviderNotification, _ notice: NoticeReader) -> MailClassification {
-        steps.append("an event of Amazon SES by mail, \(event.event.rawValue)")
+        note("an event of Amazon SES by mail, \(event.event.rawValue)")
         switch event.event {
         case .complaint: return complained(type: "abuse", event.recipients.map(\.address))
         case .delivery: return classification(.notABounce, event.recipients.map { .other($0.address, .delivered) })

@@ -25,6 +25,11 @@ struct NoticeMarks: OptionSet, Sendable {
     static let header = NoticeMarks(named: "header")
     static let headerTo = NoticeMarks(named: "header-to")
 
+    /// Of a subject that a notice has
+    static let subjects: NoticeMarks = [.subjectFailed, .subjectDelayed]
+    /// Of a text that a notice has
+    static let texts: NoticeMarks = [.textFailed, .textFinal, .textDelayed]
+
     static let names = [
         "sender", "subject-failed", "subject-delayed", "subject-auto", "subject-challenge", "subject-ordinary",
         "text-failed", "text-final", "text-delayed", "text-auto", "text-before-recipient",

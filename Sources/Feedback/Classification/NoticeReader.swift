@@ -10,13 +10,7 @@ struct NoticeReader {
     /// How much is read: reports put what matters first.
     static let readOctets = 16 << 10
     static let readLines = 400
-
-    struct Line {
-        /// Of the text
-        let octets: Range<Int>
-        /// Of the words
-        let words: Range<Int>
-    }
+    static let readMentions = 500
 
     enum Strength: Int, Comparable {
         case quotedTo, alias, mentioned, announced
@@ -26,6 +20,8 @@ struct NoticeReader {
 
     struct Mention {
         let address: String
+        /// The address in small letters
+        let key: String
         let line: Int
         let strength: Strength
     }
@@ -33,7 +29,8 @@ struct NoticeReader {
     let text: [UInt8]
     /// The words of all lines before the returned mail
     private(set) var words = ReplyText()
-    private(set) var lines: [Line] = []
+    /// Of the text
+    private(set) var lines: [Range<Int>] = []
     private(set) var mentions: [Mention] = []
     private(set) var marks: NoticeMarks = []
     /// Where fields of a delivery status begin, written into the prose.
@@ -49,16 +46,10 @@ struct NoticeReader {
         marks = NoticeTable.notices.marks(in: words.words, words.words.indices)
     }
 
-    /// The words of `lines[range]`.
-    func wordRange(_ range: Range<Int>) -> Range<Int> {
-        guard !range.isEmpty else { return 0..<0 }
-        return lines[range.lowerBound].words.lowerBound..<lines[range.upperBound - 1].words.upperBound
-    }
-
     /// The octets of `lines[range]`.
     func octetRange(_ range: Range<Int>) -> Range<Int> {
         guard !range.isEmpty else { return 0..<0 }
-        return lines[range.lowerBound].octets.lowerBound..<lines[range.upperBound - 1].octets.upperBound
+        return lines[range.lowerBound].lowerBound..<lines[range.upperBound - 1].upperBound
     }
 
     private mutating func read() {
@@ -79,7 +70,7 @@ struct NoticeReader {
                 return
             }
             if statusStart == nil, beginsStatus(line) { statusStart = line.lowerBound }
-            lines.append(Line(octets: line, words: place))
+            lines.append(line)
             mention(line, place)
         }
     }
@@ -97,7 +88,9 @@ struct NoticeReader {
 
     /// A header that nobody announced: its trace fields stand at the beginning of a line.
     private func beginsOriginal(_ line: Range<Int>, isFlush: Bool) -> Bool {
-        let fields: [StaticString] = ["received: ", "return-path: ", "dkim-signature: ", "mime-version: ", "x-originating-ip: "]
+        let fields: [StaticString] = [
+            "received: ", "return-path: ", "dkim-signature: ", "mime-version: ", "x-originating-ip: ",
+        ]
         return isFlush && fields.contains { text.holds($0, at: line.lowerBound, before: line.upperBound) }
     }
 
@@ -119,12 +112,16 @@ struct NoticeReader {
     private static let rules: Set<UInt8> = Set("-=*#_+~".utf8)
 
     private mutating func mention(_ line: Range<Int>, _ place: Range<Int>) {
-        guard text.firstIndex(of: UInt8(ascii: "@"), in: line) != nil else { return }
+        guard mentions.count < Self.readMentions, text.firstIndex(of: UInt8(ascii: "@"), in: line) != nil else {
+            return
+        }
         var start = line.lowerBound
         for found in AddressScanner.all(in: text, line) {
             let before = start..<found.range.lowerBound
             if let strength = strength(of: before, in: line) {
-                mentions.append(Mention(address: found.text, line: lines.count - 1, strength: strength))
+                mentions.append(
+                    Mention(
+                        address: found.text, key: found.text.lowercased(), line: lines.count - 1, strength: strength))
             } else {
                 others.insert(found.text.lowercased())
             }

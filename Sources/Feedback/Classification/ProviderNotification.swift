@@ -23,7 +23,8 @@ struct ProviderNotification {
     init?(_ text: [UInt8]) {
         guard text.first(where: { !$0.isBlank }) == UInt8(ascii: "{") else { return nil }
         let plain = Self.unescaped(text)
-        let kind = Self.value(of: "\"notificationtype\"", in: plain, 0..<plain.count)
+        let kind =
+            Self.value(of: "\"notificationtype\"", in: plain, 0..<plain.count)
             ?? Self.value(of: "\"eventtype\"", in: plain, 0..<plain.count)
         guard let kind, let event = Event(rawValue: String(decoding: kind.text, as: UTF8.self)) else { return nil }
         self.event = event

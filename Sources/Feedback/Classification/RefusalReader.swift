@@ -33,7 +33,9 @@ struct RefusalReader {
         words.append(text, range)
         notePhase(words)
         // What the other server said means more than what stands around it.
-        if let reply, reply.start > range.lowerBound + 3 { judge(text, reply.start..<Self.end(of: reply.start, text, range)) }
+        if let reply, reply.start > range.lowerBound + 3 {
+            judge(text, reply.start..<Self.end(of: reply.start, text, range))
+        }
         if verdict?.isFromWords != true { judge(words) }
     }
 
@@ -119,12 +121,18 @@ struct RefusalReader {
     }
 
     private static func mayPrecede(_ octet: UInt8) -> Bool {
-        octet.isBlank || [UInt8(ascii: ":"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: "("), UInt8(ascii: "'"), UInt8(ascii: "["), UInt8(ascii: "#"), UInt8(ascii: ";")].contains(octet)
+        octet.isBlank
+            || [
+                UInt8(ascii: ":"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: "("), UInt8(ascii: "'"),
+                UInt8(ascii: "["), UInt8(ascii: "#"), UInt8(ascii: ";"),
+            ].contains(octet)
     }
 
     private static func mayFollow(_ text: [UInt8], _ index: Int, _ end: Int) -> Bool {
         let octet = text[index]
-        if octet.isBlank || octet == UInt8(ascii: ":") || octet == UInt8(ascii: ",") || octet == UInt8(ascii: ")") { return true }
+        if octet.isBlank || octet == UInt8(ascii: ":") || octet == UInt8(ascii: ",") || octet == UInt8(ascii: ")") {
+            return true
+        }
         guard octet == UInt8(ascii: "-") else { return false }
         // A reply's line that goes on, not a telephone number.
         return index + 1 == end || !text[index + 1].isDigit || (index + 2 < end && text[index + 2] == UInt8(ascii: "."))

@@ -1,3 +1,5 @@
+package import MailTypes
+
 /// What a receiver's refusal is about, and so what helps: nothing, waiting, another sender, or another message.
 package enum ReplyClass: String, CaseIterable, Sendable, Hashable, Decodable {
     case hardBadMailbox = "hard:bad-mailbox"
@@ -38,6 +40,7 @@ package struct ReplyClassification: Sendable, Hashable {
     package let reason: FeedbackReason
     /// A 5xx reply whose enhanced code does not say otherwise.
     package let isPermanent: Bool
+    package let enhanced: EnhancedStatusCode?
     /// The rule of `replies.yaml` that decided; nil where none held.
     package let rule: String?
     /// Which of its phrases was found; nil where a code decided.
@@ -46,4 +49,9 @@ package struct ReplyClassification: Sendable, Hashable {
     /// Whether the reply alone is reason never to mail the address again. Only "no such mailbox", said for good,
     /// is: every other refusal may be about the sender, the message or the moment.
     package var suppresses: Bool { replyClass == .hardBadMailbox && isPermanent }
+
+    /// Whether the address, or its domain, takes no mail. What is said for now is not hard.
+    package var hardness: FeedbackHardness { isPermanent ? reason.condemns : .no }
+
+    package var consequence: FeedbackConsequence { RefusalReader.consequence(replyClass, hardness) }
 }

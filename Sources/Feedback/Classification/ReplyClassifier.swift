@@ -21,6 +21,11 @@ package enum ReplyClassifier {
         let verdict = RuleTable.replies.verdict(reply, text.words, text.words.indices)
         return ReplyClassification(
             replyClass: verdict?.rule.replyClass ?? .other, reason: verdict?.rule.reason ?? .undefined,
-            isPermanent: isPermanent, rule: verdict?.rule.rule, phrase: verdict?.phrase)
+            isPermanent: isPermanent, enhanced: enhanced, rule: verdict?.rule.rule, phrase: verdict?.phrase)
+    }
+
+    /// Where a rule of `replies.yaml` comes from; nil where there is none of this name.
+    package static func provenance(ofRule name: String) -> String? {
+        ReplyRule.all.first { $0.rule == name }?.provenance
     }
 }

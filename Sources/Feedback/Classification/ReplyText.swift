@@ -117,7 +117,9 @@ struct ReplyText: Sendable {
             start = dot + 1
             let index = dot - 1
             guard octets[index] == UInt8(ascii: "4") || octets[index] == UInt8(ascii: "5") else { continue }
-            if index > range.lowerBound, octets[index - 1] == UInt8(ascii: ".") || octets[index - 1].isDigit { continue }
+            if index > range.lowerBound, octets[index - 1] == UInt8(ascii: ".") || octets[index - 1].isDigit {
+                continue
+            }
             if let code = EnhancedStatusCode(leading: octets[index..<range.upperBound]) { return code }
         }
         return nil

@@ -20,7 +20,9 @@ package enum AddressScanner {
             let domain = self.domain(text, after: at, to: range.upperBound)
             start = max(domain.upperBound, at + 1)
             // Three dots stand for what somebody has cut away.
-            guard !local.isEmpty, !domain.isEmpty, !text[local].suffix(3).elementsEqual("...".utf8), !isInURL(text, local.lowerBound, range.lowerBound) else { continue }
+            guard !local.isEmpty, !domain.isEmpty, !text[local].suffix(3).elementsEqual("...".utf8),
+                !isInURL(text, local.lowerBound, range.lowerBound)
+            else { continue }
             let place = local.lowerBound..<domain.upperBound
             found.append(Found(text: String(decoding: text[place], as: UTF8.self), range: place))
         }
@@ -80,7 +82,9 @@ package enum AddressScanner {
         var position = index
         while position > start, !text[position - 1].isBlank, text[position - 1] != UInt8(ascii: "<") {
             position -= 1
-            if text[position] == UInt8(ascii: "/"), position > start, text[position - 1] == UInt8(ascii: "/") { return true }
+            if text[position] == UInt8(ascii: "/"), position > start, text[position - 1] == UInt8(ascii: "/") {
+                return true
+            }
         }
         return false
     }

@@ -93,7 +93,9 @@ package struct DeliveryStatus: Sendable {
         var text = withoutTypeOctets(value)
         if let open = text.firstIndex(of: UInt8(ascii: "<")),
             let close = text[open...].firstIndex(of: UInt8(ascii: ">"))
-        { text = text[(open + 1)..<close] }
+        {
+            text = text[(open + 1)..<close]
+        }
         return AddressScanner.first(in: Array(text)).map { unescaped($0) }
     }
 

@@ -42,11 +42,14 @@ enum HTMLReader {
 
     /// Where a style sheet or a script that begins here has ended.
     private static func skipped(_ html: [UInt8], _ start: Int, _ tagEnd: Int) -> Int? {
-        guard html.holds("<style", at: start, before: html.count) || html.holds("<script", at: start, before: html.count)
+        guard
+            html.holds("<style", at: start, before: html.count) || html.holds("<script", at: start, before: html.count)
         else { return nil }
         var index = tagEnd + 1
         while let next = html.firstIndex(of: UInt8(ascii: "<"), in: index..<html.count) {
-            if html.holds("</style", at: next, before: html.count) || html.holds("</script", at: next, before: html.count) {
+            if html.holds("</style", at: next, before: html.count)
+                || html.holds("</script", at: next, before: html.count)
+            {
                 return next
             }
             index = next + 1

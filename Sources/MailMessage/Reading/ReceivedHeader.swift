@@ -44,7 +44,8 @@ package struct ReceivedHeader: Sendable {
 
     /// Line ends vanish; blanks at them become one space.
     private func unfolded(_ range: Range<Int>) -> [UInt8] {
-        let range = octets.trimmed(range.lowerBound..<min(range.upperBound, range.lowerBound + ReadingLimits.fieldOctets))
+        let range = octets.trimmed(
+            range.lowerBound..<min(range.upperBound, range.lowerBound + ReadingLimits.fieldOctets))
         guard octets.lineFeed(in: range) != nil else { return Array(octets[range]) }
         var value: [UInt8] = []
         value.reserveCapacity(range.count)

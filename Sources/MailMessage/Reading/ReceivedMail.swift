@@ -32,7 +32,7 @@ private struct PartReader {
         let typed = header.first("content-type").map { ReceivedContentType($0) }
         let type = typed ?? ReceivedContentType()
         return ReceivedPart(
-            header: header, contentType: type, octets: octets, body: body, 
+            header: header, contentType: type, octets: octets, body: body,
             children: children(of: type, body, depth, isTyped: typed != nil))
     }
 

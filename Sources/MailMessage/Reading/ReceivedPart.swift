@@ -32,5 +32,7 @@ package struct ReceivedPart: Sendable {
     }
 
     /// The mail inside a `message/rfc822` or `text/rfc822-headers`.
-    package var message: ReceivedMail { ReceivedMail(header.has("content-transfer-encoding") ? content() : Array(octets[body])) }
+    package var message: ReceivedMail {
+        ReceivedMail(header.has("content-transfer-encoding") ? content() : Array(octets[body]))
+    }
 }

@@ -32,7 +32,8 @@ package struct ReportFields: Sendable {
                 if value.count < ReadingLimits.fieldOctets { value += [0x20] + text[content] }
             } else if let colon = Self.colon(text, content) {
                 flush(&fields)
-                name = String(decoding: text[text.trimmed(content.lowerBound..<colon)].map(\.inLowerCase), as: UTF8.self)
+                name = String(
+                    decoding: text[text.trimmed(content.lowerBound..<colon)].map(\.inLowerCase), as: UTF8.self)
                 value = Array(text[text.trimmed((colon + 1)..<content.upperBound)])
                 begins = isBlank
                 isBlank = false

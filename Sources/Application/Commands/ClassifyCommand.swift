@@ -1,0 +1,147 @@
+import ArgumentParser
+import Feedback
+import Foundation
+import MailTypes
+
+/// `sluice classify`: what a mail that came back is, and why Sluice thinks so. Needs no server and no database.
+struct ClassifyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "classify", abstract: "Explain what a returned mail, or a reply of a server, means.",
+        discussion: """
+            Each file is one mail as it came: a bounce, a delay notice, a complaint, an automatic answer or anything else. \
+            With --replies each line of the file is one SMTP reply, \\n for a line break inside.
+            """)
+
+    @Argument(help: "The mails.") var files: [String] = []
+    @Option(help: "A file of SMTP replies, one a line.") var replies: String?
+    @Flag(help: "Print a JSON object for each mail or reply.") var json = false
+
+    /// A mail that is larger is no report.
+    static let largestOctets = 64 << 20
+
+    func validate() throws {
+        guard files.isEmpty != (replies == nil) else { throw ValidationError("Name mails, or a file with --replies.") }
+    }
+
+    func run() throws {
+        for file in files {
+            let found = ClassifiedMail(file: file, MailClassifier.classify(try Self.octets(of: file), explaining: true))
+            StandardOutput.print(json ? try Self.encoded(found) : found.text)
+        }
+        guard let replies else { return }
+        let lines = String(decoding: try Self.octets(of: replies), as: UTF8.self).split(separator: "\n")
+        for (number, line) in lines.enumerated() {
+            let found = ClassifiedReply(line: number + 1, String(line))
+            StandardOutput.print(json ? try Self.encoded(found) : found.text)
+        }
+    }
+
+    /// - Throws: `CommandFailure` that names the file and nothing of what is in it.
+    private static func octets(of path: String) throws -> [UInt8] {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandFailure("\(path) cannot be read")
+        }
+        guard data.count <= largestOctets else {
+            throw CommandFailure("\(path) is larger than \(largestOctets >> 20) MiB: no report is")
+        }
+        return Array(data)
+    }
+
+    private static func encoded(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+}
+
+/// What is printed of a mail.
+struct ClassifiedMail: Encodable {
+    struct Recipient: Encodable {
+        let address: String?
+        let enhancedStatus: String?
+        let smtpCode: Int?
+        let hard: String
+        let reason: String
+        let `class`: String
+        let consequence: String
+        let rule: String?
+        let phrase: String?
+        let provenance: String?
+    }
+
+    let file: String
+    let kind: String
+    let recipients: [Recipient]
+    let steps: [String]
+
+    init(file: String, _ found: MailClassification) {
+        self.file = file
+        kind = found.kind.rawValue
+        steps = found.steps
+        recipients = found.recipients.map { recipient in
+            Recipient(
+                address: recipient.address, enhancedStatus: recipient.enhanced?.description,
+                smtpCode: recipient.smtpCode, hard: recipient.hardness.rawValue, reason: recipient.reason,
+                class: recipient.replyClass.rawValue, consequence: recipient.consequence.rawValue,
+                rule: recipient.rule, phrase: recipient.phrase,
+                provenance: recipient.rule.flatMap { ReplyClassifier.provenance(ofRule: $0) })
+        }
+    }
+
+    var text: String {
+        var lines = ["\(file): \(kind)"] + steps.map { "  \($0)" }
+        for recipient in recipients {
+            let codes = [recipient.smtpCode.map(String.init), recipient.enhancedStatus].compactMap(\.self)
+            let told = codes.isEmpty ? "no code" : codes.joined(separator: " ")
+            lines.append("  \(recipient.address ?? "nobody named"): \(recipient.reason), \(told)")
+            lines.append(
+                "    class \(recipient.class), hard: \(recipient.hard), what follows: \(recipient.consequence)")
+            if let rule = recipient.rule {
+                lines.append("    " + ruleText(rule, recipient.phrase, recipient.provenance))
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// What is printed of a reply.
+struct ClassifiedReply: Encodable {
+    let line: Int
+    let smtpCode: Int?
+    let enhancedStatus: String?
+    let hard: String
+    let reason: String
+    let `class`: String
+    let consequence: String
+    let rule: String?
+    let phrase: String?
+    let provenance: String?
+
+    /// - Parameter reply: the code first, `\n` for line breaks
+    init(line: Int, _ reply: String) {
+        let text = reply.replacing("\\n", with: "\n")
+        let code = Int(text.prefix(3))
+        let found = ReplyClassifier.classify(code: code ?? 0, enhanced: nil, text: text)
+        self.line = line
+        smtpCode = code
+        enhancedStatus = found.enhanced?.description
+        hard = found.hardness.rawValue
+        reason = found.reason.rawValue
+        `class` = found.replyClass.rawValue
+        consequence = found.consequence.rawValue
+        rule = found.rule
+        phrase = found.phrase
+        provenance = found.rule.flatMap { ReplyClassifier.provenance(ofRule: $0) }
+    }
+
+    var text: String {
+        let why = rule.map { "\n    " + ruleText($0, phrase, provenance) } ?? ""
+        return "\(line): \(reason), class \(`class`), hard: \(hard), what follows: \(consequence)" + why
+    }
+}
+
+private func ruleText(_ rule: String, _ phrase: String?, _ provenance: String?) -> String {
+    let by = phrase.map { "by the words “\($0)”" } ?? "by its codes"
+    return "rule \(rule), \(by) (\(provenance ?? "no provenance"))"
+}
