@@ -327,7 +327,7 @@ if Context.environment["SLUICE_BENCHMARKS"] != nil {
         .executableTarget(
             name: "SluiceBenchmarks",
             dependencies: [
-                "MailMessage", "MailSigning", "SMTPProtocol", "Vault", "Campaigns", "MailTypes",
+                "Feedback", "MailMessage", "MailSigning", "SMTPProtocol", "Vault", "Campaigns", "MailTypes",
                 .product(name: "Benchmark", package: "benchmark"),
             ],
             path: "Benchmarks/SluiceBenchmarks",

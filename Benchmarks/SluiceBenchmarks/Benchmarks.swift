@@ -1,5 +1,6 @@
 import Benchmark
 import Campaigns
+import Feedback
 import Foundation
 import MailMessage
 import MailSigning
@@ -72,6 +73,27 @@ let benchmarks: @Sendable () -> Void = {
         sample.lines()
     }
 
+    Benchmark("classify a delivery status") { benchmark in
+        let mail = sample.deliveryStatus()
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations { blackHole(MailClassifier.classify(mail)) }
+    }
+
+    Benchmark("classify a notice in words") { benchmark in
+        let mail = sample.notice()
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations { blackHole(MailClassifier.classify(mail)) }
+    }
+
+    Benchmark("classify a reply") { benchmark in
+        let text =
+            "5.7.1 Service unavailable; client host [192.0.2.1] blocked using list.example; see https://list.example"
+        benchmark.startMeasurement()
+        for _ in benchmark.scaledIterations {
+            blackHole(ReplyClassifier.classify(code: 554, enhanced: nil, text: text))
+        }
+    }
+
     Benchmark("fingerprint an address") { benchmark, fingerprinter in
         for _ in benchmark.scaledIterations { blackHole(fingerprinter.fingerprint(sample.recipient.address)) }
     } setup: {
@@ -137,6 +159,53 @@ struct Sample: Sendable {
         )
         let plain = RecipientBatch(records: records).encoded()
         return Batch(key: key, context: context, plain: plain, sealed: try key.seal(plain, as: context))
+    }
+
+    /// What comes back from a large receiver, with the mail of 4 KB.
+    func deliveryStatus() -> [UInt8] {
+        report(
+            "This mail could not be delivered.",
+            status: """
+                Content-Type: message/delivery-status
+
+                Reporting-MTA: dns; mx.example.net
+
+                Final-Recipient: rfc822; reader@mail.example.org
+                Action: failed
+                Status: 5.1.1
+                Diagnostic-Code: smtp; 550 5.1.1 <reader@mail.example.org> no such user here
+
+                --b
+
+                """)
+    }
+
+    /// The same in words alone.
+    func notice() -> [UInt8] {
+        report(
+            "This mail could not be delivered:\n\n<reader@mail.example.org>:\n550 no such user here (#5.1.1)\n",
+            status: "")
+    }
+
+    private func report(_ words: String, status: String) -> [UInt8] {
+        var rendered = RenderedMessage()
+        try? message.render(recipient, fields, into: &rendered)
+        let head = """
+            Return-Path: <>
+            From: Mail Delivery System <MAILER-DAEMON@mx.example.net>
+            To: b-token@bounce.example.com
+            Subject: Undelivered Mail Returned to Sender
+            Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+            --b
+
+            \(words)
+            --b
+            \(status)Content-Type: message/rfc822
+
+
+            """
+        return Array(head.utf8) + rendered.bytes + Array("\n--b--\n".utf8)
     }
 
     func lines() -> [UInt8] {

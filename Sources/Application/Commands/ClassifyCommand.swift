@@ -37,7 +37,7 @@ struct ClassifyCommand: ParsableCommand {
     }
 
     /// - Throws: `CommandFailure` that names the file and nothing of what is in it.
-    private static func octets(of path: String) throws -> [UInt8] {
+    static func octets(of path: String) throws -> [UInt8] {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw CommandFailure("\(path) cannot be read")
         }

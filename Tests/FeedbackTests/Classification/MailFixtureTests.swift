@@ -1,5 +1,6 @@
 import Feedback
 import FoundationEssentials
+import MailTypes
 import TestSupport
 import Testing
 

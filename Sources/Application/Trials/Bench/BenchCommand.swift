@@ -10,7 +10,9 @@ struct BenchCommand: AsyncParsableCommand {
             Each starts what it needs on loopback with a private database, and leaves nothing behind. Use a release \
             build, and compare only figures of one machine and one hour.
             """,
-        subcommands: [Deliver.self, Bare.self, Import.self, Fair.self, Faults.self, RecordsOfSize.self])
+        subcommands: [
+            Deliver.self, Bare.self, Import.self, Fair.self, Faults.self, RecordsOfSize.self, FeedbackMails.self,
+        ])
 
     private static var logger: Logger {
         var logger = Logger(label: "sluice.bench")
@@ -53,6 +55,21 @@ struct BenchCommand: AsyncParsableCommand {
             scenario.connections = connections
             scenario.warmUp = warmUp
             return scenario
+        }
+    }
+
+    struct FeedbackMails: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "feedback", abstract: "Parse and classify returned mails from memory, on one core.")
+
+        @Argument(help: "The mails, one a file.") var files: [String]
+        @Option(help: "Seconds of the processor's time.") var seconds = 3
+        @OptionGroup var report: ReportOptions
+
+        func run() throws {
+            guard (1...600).contains(seconds) else { throw ValidationError("--seconds lies from 1 to 600.") }
+            let mails = try files.map { try ClassifyCommand.octets(of: $0) }
+            try report.write(FeedbackBenchmark(mails: mails, seconds: seconds).run())
         }
     }
 
