@@ -30,7 +30,8 @@ extension MailJudgement {
         if saysSubject { note("its subject is a notice's" + Self.quoted(.subjects, words)) }
         if saysText { note("its text is a notice's" + Self.quoted(.texts, notice.words)) }
         let isAnswer = subject.contains(.subjectOrdinary) && (header.has("in-reply-to") || header.has("references"))
-        guard !isAnswer || isMachine else { return false }
+        let isOfList = header.has("list-id") || header.has("list-unsubscribe") || header.has("list-post")
+        guard isMachine || !(isAnswer || isOfList) else { return false }
         if subject.contains(.subjectAuto), !saysText { return false }
         return isMachine && (saysSubject || saysText) || saysSubject && saysText
     }

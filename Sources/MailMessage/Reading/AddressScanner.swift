@@ -75,9 +75,12 @@ package enum AddressScanner {
         }
     }
 
-    /// The octets before it, up to a blank, hold `://`.
+    /// The address begins with `//`, or the octets before it, up to a blank, hold that.
+    /// - Precondition: an octet follows the one at `index`
     private static func isInURL(_ text: [UInt8], _ index: Int, _ start: Int) -> Bool {
         guard index > start else { return false }
+        // `//` is no beginning of a local part in the field.
+        if text[index] == UInt8(ascii: "/"), text[index + 1] == UInt8(ascii: "/") { return true }
         let start = max(start, index - 200)
         var position = index
         while position > start, !text[position - 1].isBlank, text[position - 1] != UInt8(ascii: "<") {

@@ -96,14 +96,14 @@ package struct DeliveryStatus: Sendable {
         {
             text = text[(open + 1)..<close]
         }
-        return AddressScanner.first(in: Array(text)).map { unescaped($0) }
+        guard text.contains(UInt8(ascii: "{")) else { return AddressScanner.first(in: Array(text)) }
+        return AddressScanner.first(in: Array(unescaped(String(decoding: text, as: UTF8.self)).utf8))
     }
 
     /// `\x{1F408}` of RFC 6533 §3.
-    private static func unescaped(_ address: String) -> String {
-        guard address.contains("\\x{") else { return address }
+    private static func unescaped(_ text: String) -> String {
         var result = ""
-        var rest = address[...]
+        var rest = text[...]
         while let start = rest.firstRange(of: "\\x{"), let end = rest[start.upperBound...].firstIndex(of: "}"),
             let value = UInt32(rest[start.upperBound..<end], radix: 16), let scalar = Unicode.Scalar(value)
         {

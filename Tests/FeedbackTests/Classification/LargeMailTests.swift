@@ -49,7 +49,7 @@ import Testing
         "Final-Recipient: rfc822; a@b.example\n\n",
         "550 ", "5.", "\"@", "a: \n b\n",
     ]) func one_thing_over_and_over_is_survived(piece: String) {
-        let flood = String(repeating: piece, count: 2_000_000 / piece.utf8.count)
+        let flood = String(repeating: piece, count: 300_000 / piece.utf8.count)
         for start in [
             "", "Subject: ", "X-Failed-Recipients: ", "\n", "From: MAILER-DAEMON\nSubject: failure notice\n\n",
             "Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\n",
