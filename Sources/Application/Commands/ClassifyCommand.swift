@@ -105,18 +105,12 @@ struct ClassifiedMail: Encodable {
     }
 }
 
-/// What is printed of a reply.
+/// What is printed of a reply: in JSON the same as of a mail, with one recipient, and its class also outside.
 struct ClassifiedReply: Encodable {
     let line: Int
-    let smtpCode: Int?
-    let enhancedStatus: String?
-    let hard: String
-    let reason: String
+    let kind: String
     let `class`: String
-    let consequence: String
-    let rule: String?
-    let phrase: String?
-    let provenance: String?
+    let recipients: [ClassifiedMail.Recipient]
 
     /// - Parameter reply: the code first, `\n` for line breaks
     init(line: Int, _ reply: String) {
@@ -124,20 +118,23 @@ struct ClassifiedReply: Encodable {
         let code = Int(text.prefix(3))
         let found = ReplyClassifier.classify(code: code ?? 0, enhanced: nil, text: text)
         self.line = line
-        smtpCode = code
-        enhancedStatus = found.enhanced?.description
-        hard = found.hardness.rawValue
-        reason = found.reason.rawValue
+        kind = (found.isPermanent ? FeedbackKind.bounce : .delayed).rawValue
         `class` = found.replyClass.rawValue
-        consequence = found.consequence.rawValue
-        rule = found.rule
-        phrase = found.phrase
-        provenance = found.rule.flatMap { ReplyClassifier.provenance(ofRule: $0) }
+        recipients = [
+            ClassifiedMail.Recipient(
+                address: nil, enhancedStatus: found.enhanced?.description, smtpCode: code,
+                hard: found.hardness.rawValue, reason: found.reason.rawValue, class: found.replyClass.rawValue,
+                consequence: found.consequence.rawValue, rule: found.rule, phrase: found.phrase,
+                provenance: found.rule.flatMap { ReplyClassifier.provenance(ofRule: $0) })
+        ]
     }
 
     var text: String {
-        let why = rule.map { "\n    " + ruleText($0, phrase, provenance) } ?? ""
-        return "\(line): \(reason), class \(`class`), hard: \(hard), what follows: \(consequence)" + why
+        recipients.map { reply in
+            let why = reply.rule.map { "\n    " + ruleText($0, reply.phrase, reply.provenance) } ?? ""
+            return "\(line): \(kind), \(reply.reason), class \(reply.class), hard: \(reply.hard), "
+                + "what follows: \(reply.consequence)" + why
+        }.joined()
     }
 }
 
