@@ -7,7 +7,7 @@ SHELL := /bin/bash
 RECIPIENTS ?= 10000
 RELEASE := .build/release/sluice
 
-.PHONY: help demo test test-fast build release check tidy format bench bench-peers micro-bench packages test-packages peers clean
+.PHONY: help demo test test-fast build release check tidy format bench bench-peers micro-bench fuzz packages test-packages peers clean
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -53,6 +53,9 @@ bench-peers: release peers ## Measure Postfix and Exim beside Sluice, into the s
 
 micro-bench: packages ## Micro-benchmarks: render, sign, seal, parse, import
 	SLUICE_BENCHMARKS=1 swift package --scratch-path .build-benchmarks --allow-writing-to-package-directory benchmark
+
+fuzz: ## Fuzz the reader of mails for a minute; SECONDS_OF=600 for longer
+	@.ci/fuzz $(or $(SECONDS_OF),60)
 
 packages: ## Install missing Debian packages for building and running (as root or through sudo)
 	@.ci/packages build run

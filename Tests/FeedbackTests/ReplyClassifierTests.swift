@@ -57,6 +57,14 @@ import Testing
         (550, "The A record of your HELO does not exist", .relayConfig, false),
         (554, "The domain of the address does not exist", .other, false),
         (554, "Infected message was deleted", .messageContent, false),
+        (502, "5.5.2 Error: command not recognized", .other, false),
+        (554, "5.5.1 Error: no valid recipients", .other, false),
+        (550, "The name of your server could not be found in the DNS", .other, false),
+        // What a server says to all whom it does not know.
+        (554, "5.7.1 <kim@example.org>: Recipient address rejected: Access denied", .blockReputation, false),
+        (550, "5.7.1 Service unavailable", .blockSpamPolicy, false),
+        (421, "4.4.2 Connection timed out", .other, false),
+        (550, "5.1.6 Kim has moved to another company", .hardBadMailbox, true),
         // The words of an address are not the server's.
         (550, "<user.unknown@example.org> refused", .other, false),
         (554, "5.0.0 <spam@example.org> no such user", .hardBadMailbox, true),
