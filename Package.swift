@@ -84,13 +84,15 @@ let package = Package(
             resources: [.embedInCode("Migrations")]),
         .target(
             name: "Vault", dependencies: ["Postgres", "MailTypes", crypto], resources: [.embedInCode("Migrations")]),
-        .target(name: "Fleet", dependencies: ["Postgres", "MailTypes", logging]),
+        .target(
+            name: "Fleet", dependencies: ["Postgres", "MailTypes", logging], resources: [.embedInCode("Migrations")]),
         .target(
             name: "TLSPolicies",
             dependencies: [
                 "CZlib", "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailSigning", "Postgres", "MailTypes", nio,
                 nioHTTP1, nioSSL, httpClient, logging,
-            ]),
+            ],
+            resources: [.embedInCode("Migrations")]),
         .target(
             name: "Identity", dependencies: ["Postgres", "MailTypes", crypto], resources: [.embedInCode("Migrations")]),
         .target(
@@ -172,9 +174,8 @@ let package = Package(
         .target(
             name: "TestStores",
             dependencies: [
-                "TestDatabases", "TestSupport", "Campaigns", "Fleet", "SendingDomains", "CreditLedger", "Feedback",
-                "Vault",
-                "Postgres", "MailTypes",
+                "TestDatabases", "TestSupport", "Campaigns", "Fleet", "TLSPolicies", "SendingDomains", "CreditLedger",
+                "Feedback", "Vault", "Postgres", "MailTypes",
             ], path: "Tests/TestSupport/Stores"),
 
         .testTarget(name: "MailTypesTests", dependencies: ["TestSupport", "MailTypes"]),

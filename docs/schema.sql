@@ -1215,6 +1215,8 @@ CREATE INDEX batches_leased ON public.batches USING btree (lease_node) WHERE (le
 
 CREATE INDEX batches_paused ON public.batches USING btree (account_id, campaign_id, batch_no) WHERE (state = 2);
 
+CREATE INDEX batches_to_join ON public.batches USING btree (account_id, campaign_id, due_at) WHERE ((state = 1) AND (attempt > 0) AND (epoch = 0));
+
 CREATE INDEX campaigns_active ON public.campaigns USING btree (account_id, campaign_id) WHERE ((purged_at IS NULL) AND (results_until IS NULL) AND (state <> 'draft'::text));
 
 CREATE INDEX campaigns_drafts ON public.campaigns USING btree (account_id, created_at) WHERE (state = 'draft'::text);

@@ -15,13 +15,7 @@ package enum CampaignSchema {
         Migration(version: 410, name: "accounts can be held", file: PackageResources._10_holds_sql),
         // What operators order, and the pace of campaigns: both decide what is claimed.
         Migration(version: 412, name: "orders of operators, pace of campaigns", file: PackageResources._12_orders_sql),
-        // What receivers are told of their TLS. Names their domains and mail hosts; no account and no recipient. Times
-        // are seconds since 1970 by the nodes' clocks.
-        Migration(version: 420, name: "reports on TLS", file: PackageResources._20_tls_reports_sql),
         Migration(version: 421, name: "campaigns may require TLS", file: PackageResources._21_requires_tls_sql),
-        // What the domains of receivers have published of their TLS, so that it outlives the nodes that fetched it. No
-        // account and no recipient. Times are the database's.
-        Migration(version: 422, name: "MTA-STS policies", file: PackageResources._22_mta_sts_policies_sql),
         Migration(version: 430, name: "lives of nodes", file: PackageResources._30_lives_sql),
         Migration(version: 440, name: "campaigns say why they are paused", file: PackageResources._40_pause_reason_sql),
         Migration(version: 450, name: "times of joined retries", file: PackageResources._50_retry_times_sql),
@@ -29,14 +23,9 @@ package enum CampaignSchema {
             version: 451, name: "batches settled in parts, claims at the expiry", file: PackageResources._51_parts_sql),
         Migration(
             version: 452, name: "variables that recipients lack", file: PackageResources._52_lacking_variables_sql),
-        // What providers want nothing from which source, and until when, so that what one node has met stops all. No
-        // account and no recipient. Times are the database's.
-        Migration(version: 460, name: "rests of providers", file: PackageResources._60_provider_rests_sql),
         Migration(version: 470, name: "source pools of campaigns", file: PackageResources._70_source_pools_sql),
         Migration(version: 480, name: "outcomes outlive the end", file: PackageResources._80_results_sql),
-        Migration(version: 481, name: "sources of nodes", file: PackageResources._81_node_sources_sql),
         Migration(version: 490, name: "blocks of campaigns", file: PackageResources._90_blocks_sql),
-        Migration(version: 491, name: "warm-up of nodes' sources", file: PackageResources._91_warm_up_sql),
         // A pause changes only the batches at work: claims pass over a paused campaign by its own state.
         Migration(
             version: 500, name: "pauses change only what is at work", file: PackageResources._00_cheap_pauses_sql),

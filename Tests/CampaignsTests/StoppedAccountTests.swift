@@ -80,9 +80,8 @@ import Vault
     }
 
     @Test func `a migration expects a key of those accounts that must have one`() async throws {
-        let all =
-            CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + Vault.recordsMigrations
-        let database = try await TestDatabase.make(migrations: all.filter { $0.version < 520 }, logger: .silent)
+        let before = Stores.migrations.filter { $0.version < 520 }
+        let database = try await TestDatabase.make(migrations: before, logger: .silent)
         try await database.owner.withConnection { connection in
             try await connection.execute(
                 script: """
@@ -93,7 +92,7 @@ import Vault
                     VALUES (2, decode(repeat('00', 16), 'hex'), 4, 'customer');
                     INSERT INTO campaigns (account_id, campaign_id, from_domain) VALUES (3, 1, 'c.example');
                     """)
-            _ = try await Migrations.apply(all, on: connection)
+            _ = try await Migrations.apply(Stores.migrations, on: connection)
         }
         let expected = try await database.owner.query(
             "SELECT account_id FROM account_key_checks WHERE check_value IS NULL ORDER BY 1"

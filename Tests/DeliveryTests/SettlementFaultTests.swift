@@ -4,6 +4,7 @@ import MailTypes
 import Postgres
 import SMTPProtocol
 import TestDatabases
+import TestPeers
 import TestSupport
 import Testing
 

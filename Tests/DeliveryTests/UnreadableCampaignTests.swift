@@ -4,6 +4,7 @@ import MailMessage
 import MailTypes
 import Postgres
 import TestDatabases
+import TestPeers
 import TestSupport
 import Testing
 import Vault

@@ -1,16 +1,11 @@
-import Campaigns
-import CreditLedger
-import Feedback
 import Identity
 import Postgres
-import SendingDomains
+import TestStores
 import Vault
 
 /// The migrations of all rooms, as the program applies them.
 enum Schemas {
-    static let records =
-        CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
-        + Vault.recordsMigrations + SendingDomainsSchema.migrations
+    static let records = Stores.migrations + IdentitySchema.migrations
     static let vault = Vault.migrations
 
     /// Whether the oldest version that may run beside this one has the migration: its schema ended with 430. What the

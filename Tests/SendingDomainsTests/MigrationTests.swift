@@ -5,14 +5,14 @@ import MailTypes
 import Postgres
 import SendingDomains
 import TestDatabases
+import TestStores
 import TestSupport
 import Testing
 import Vault
 
 @Suite struct MigrationTests {
     @Test func `domains from before the proofs go on for the grace time, one account's each`() async throws {
-        let before =
-            CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + Vault.recordsMigrations
+        let before = Stores.migrations.filter { !SendingDomainsSchema.migrations.contains($0) }
         let database = try await TestDatabase.make(migrations: before, logger: .silent)
         try await database.owner.query("INSERT INTO accounts (account_id, name) VALUES (1, 'first'), (2, 'second')")
         try await database.owner.query(

@@ -96,7 +96,8 @@ final class Records: Sendable {
     private static func migrate(_ databases: Databases, _ logger: Logger) async throws {
         let records =
             CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
-            + Vault.recordsMigrations + SendingDomainsSchema.migrations
+            + Vault.recordsMigrations + FleetSchema.migrations + TLSPolicySchema.migrations
+            + SendingDomainsSchema.migrations
         for (migrations, access) in [(records, databases.records), (Vault.migrations, databases.vault)] {
             try await Migrations.apply(migrations, as: access.owner, logger: logger)
         }

@@ -5,6 +5,7 @@ package import Fleet
 package import MailTypes
 package import Postgres
 package import SendingDomains
+import TLSPolicies
 package import TestDatabases
 import TestSupport
 package import Vault
@@ -22,8 +23,13 @@ package struct Stores: Sendable {
     package let delivery: DeliveryStore
     package let fleet: FleetStore
 
+    /// Of the records, for all services here.
+    package static let migrations =
+        CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + Vault.recordsMigrations
+        + FleetSchema.migrations + TLSPolicySchema.migrations + SendingDomainsSchema.migrations
+
     /// - Parameters:
-    ///   - migrations: of rooms above, beside those of the ledger, the suppressions and the campaigns.
+    ///   - migrations: of rooms above, beside ``migrations``.
     ///   - resultsFor: seconds for which outcomes can be read after the end of a campaign.
     ///   - trustsDomains: registered domains count as proven.
     ///   - isIncluded: which migrations the records get; the schema of an older version has not all of them.
@@ -31,10 +37,8 @@ package struct Stores: Sendable {
         adding migrations: [Migration] = [], resultsFor: Int = 0, trustsDomains: Bool = true,
         where isIncluded: (Migration) -> Bool = { _ in true }
     ) async throws -> Stores {
-        let all =
-            CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + Vault.recordsMigrations
-            + SendingDomainsSchema.migrations + migrations
-        let records = try await TestDatabase.make(migrations: all.filter(isIncluded), logger: .silent)
+        let records = try await TestDatabase.make(
+            migrations: (Self.migrations + migrations).filter(isIncluded), logger: .silent)
         let vaultDatabase = try await TestDatabase.make(migrations: Vault.migrations, logger: .silent)
         let masterKey = MasterKey()
         let vault = Vault(pool: vaultDatabase.pool, records: records.pool, masterKey: masterKey)

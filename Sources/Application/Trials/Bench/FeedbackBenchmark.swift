@@ -1,4 +1,5 @@
 import Feedback
+import OperatorAPI
 
 /// Returned mails parsed and classified on one core, from memory.
 struct FeedbackBenchmark {
@@ -28,13 +29,13 @@ struct FeedbackBenchmark {
     func run() -> Result {
         let machine = Machine()
         for mail in mails { _ = MailClassifier.classify(mail) }
-        let start = CPUTime.ofThisProcess()
+        let start = ProcessUsage.cpuSeconds()
         var count = 0
-        while CPUTime.ofThisProcess() - start < Double(seconds) {
+        while ProcessUsage.cpuSeconds() - start < Double(seconds) {
             for mail in mails { _ = MailClassifier.classify(mail) }
             count += mails.count
         }
-        let used = CPUTime.ofThisProcess() - start
+        let used = ProcessUsage.cpuSeconds() - start
         return Result(
             machine: machine.atEnd, mails: mails.count, bytes: mails.reduce(0) { $0 + $1.count }, seconds: used,
             mailsPerSecond: Double(count) / used)

@@ -1,0 +1,14 @@
+package import Postgres
+
+/// What nodes tell each other. A version that also changed what is claimed is in the schema of campaigns: 400 made `nodes`,
+/// 403 what limits and shapes, 430 the incarnations.
+package enum FleetSchema {
+    /// Versions that lie among those of the campaigns, which made the first tables.
+    package static let migrations = [
+        // What providers want nothing from which source, and until when, so that what one node has met stops all. No
+        // account and no recipient. Times are the database's.
+        Migration(version: 460, name: "rests of providers", file: PackageResources._60_provider_rests_sql),
+        Migration(version: 481, name: "sources of nodes", file: PackageResources._81_node_sources_sql),
+        Migration(version: 491, name: "warm-up of nodes' sources", file: PackageResources._91_warm_up_sql),
+    ]
+}
