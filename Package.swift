@@ -71,7 +71,7 @@ let package = Package(
         // Floor 2: one outside thing each.
         .target(name: "Postgres", dependencies: ["CPostgres", logging]),
         .target(name: "DNSResolution", dependencies: ["CUnbound", "MailTypes"]),
-        .target(name: "MailSigning", dependencies: ["COpenSSL", "COpenDKIM", "MailTypes"]),
+        .target(name: "MailSigning", dependencies: ["COpenSSL", "COpenDKIM", "MailTypes", crypto]),
         .target(
             name: "SMTPTransport",
             dependencies: [
@@ -192,23 +192,21 @@ let package = Package(
             name: "SMTPTransportTests",
             dependencies: [
                 "TestSupport", "TestPeers", "SMTPTransport", "SMTPProtocol", "MailTypes", nio, nioPosix, nioConcurrency,
-                nioSSL,
-                logging, crypto,
-                x509, asn1,
+                nioSSL, logging, x509,
             ]),
         .testTarget(
             name: "TLSPoliciesTests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "TLSPolicies", "SendingDomains",
                 "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailSigning", "Postgres", "MailTypes", nio, nioPosix,
-                nioHTTP1, nioConcurrency, nioSSL, logging, crypto, x509, asn1,
+                nioHTTP1, nioConcurrency, nioSSL, logging,
             ]),
         // The schemas of all rooms together.
         .testTarget(
             name: "SchemaTests",
             dependencies: [
-                "TestSupport", "TestDatabases", "TestStores", "Campaigns", "SendingDomains", "CreditLedger", "Feedback",
-                "Identity", "Vault", "Postgres", "MailMessage", "MailTypes", crypto, logging,
+                "TestSupport", "TestDatabases", "TestStores", "Campaigns", "CreditLedger", "Identity", "Vault",
+                "Postgres", "MailMessage", "MailTypes", crypto,
             ]),
         .testTarget(
             name: "CreditLedgerTests",
@@ -217,7 +215,9 @@ let package = Package(
             name: "VaultTests", dependencies: ["TestSupport", "TestDatabases", "Vault", "Postgres", "MailTypes"]),
         .testTarget(
             name: "IdentityTests",
-            dependencies: ["TestSupport", "TestDatabases", "Identity", "CreditLedger", "Postgres", "MailTypes"]),
+            dependencies: [
+                "TestDatabases", "Identity", "CreditLedger", "Postgres", "MailTypes",
+            ]),
         .testTarget(
             name: "FeedbackTests",
             dependencies: [
@@ -227,47 +227,42 @@ let package = Package(
         .testTarget(
             name: "FleetTests",
             dependencies: [
-                "TestSupport", "TestStores", "TestDatabases", "Fleet", "Postgres", "MailTypes", logging,
+                "TestStores", "TestDatabases", "Fleet", "Postgres", "MailTypes", logging,
             ]),
         .testTarget(
             name: "SendingDomainsTests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "SendingDomains", "Campaigns", "Vault",
-                "Postgres", "DNSResolution", "MailSigning", "MailMessage", "MailTypes", logging,
+                "Postgres", "DNSResolution", "MailSigning", "MailMessage", "MailTypes", "CreditLedger", "Feedback",
+                "Fleet",
             ]),
         .testTarget(
             name: "CampaignsTests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "Fleet", "SendingDomains", "Campaigns", "CreditLedger",
-                "Vault",
-                "Feedback",
-                "Postgres", "MailMessage",
-                "MailSigning", "MailTypes",
-                logging,
+                "Vault", "Feedback", "Postgres", "MailMessage", "MailTypes", logging,
             ]),
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "Delivery", "Campaigns", "Fleet",
-                "SendingDomains",
-                "CreditLedger", "Vault", "Feedback", "TLSPolicies",
-                "SMTPTransport",
-                "SMTPProtocol", "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "Postgres",
-                "MailTypes", nio, nioPosix, nioConcurrency, nioHTTP1, nioSSL, logging, lifecycle, crypto, x509,
-                asn1,
+                "SendingDomains", "CreditLedger", "Vault", "Feedback", "TLSPolicies", "SMTPTransport", "SMTPProtocol",
+                "DNSResolution", "MailSigning", "MailMessage", "TrafficShaping", "Postgres", "MailTypes", nioPosix,
+                logging, lifecycle, crypto, x509, asn1,
             ]),
         .testTarget(
             name: "HTTPAPITests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "HTTPAPI", "Campaigns", "Fleet",
-                "SendingDomains",
-                "DNSResolution", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres", "MailMessage",
-                "MailTypes",
-                httpTypes, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
+                "SendingDomains", "DNSResolution", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres",
+                "MailMessage", "MailTypes", "MailSigning", httpTypes, hummingbird,
+                .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(
             name: "OperatorAPITests",
-            dependencies: ["TestSupport", "OperatorAPI", "Delivery", "Campaigns", "MailTypes", logging]),
+            dependencies: [
+                "TestSupport", "OperatorAPI", "Delivery", "Campaigns", "MailTypes", "SendingDomains", logging,
+            ]),
         .testTarget(
             name: "MailSinkTests",
             dependencies: [
@@ -277,9 +272,8 @@ let package = Package(
         .testTarget(
             name: "ApplicationTests",
             dependencies: [
-                "TestSupport", "Application", "Campaigns", "Delivery", "Feedback", "MailMessage", "MailSigning",
-                "SMTPTransport", "SMTPProtocol", "MailTypes", nio,
-                logging, arguments,
+                "TestSupport", "Application", "Campaigns", "Delivery", "MailMessage", "SMTPTransport", "SMTPProtocol",
+                "MailTypes", "TLSPolicies", "TrafficShaping", arguments,
             ]),
         // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.
         .testTarget(name: "SystemTests", dependencies: ["TestSupport", "TestPeers", "sluice"]),
