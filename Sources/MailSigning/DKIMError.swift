@@ -13,7 +13,7 @@ package struct DKIMError: Error, Sendable, Hashable, CustomStringConvertible {
         case strayLineBreak = "dkim_stray_line_break"
         /// From must be signed (RFC 6376 §5.4), and there is none.
         case missingFrom = "dkim_missing_from"
-        /// libcrypto or libopendkim reported an error of its own, such as exhausted memory.
+        /// libcrypto, swift-crypto or libopendkim reported an error of its own, such as exhausted memory.
         case libraryFailure = "dkim_library_failure"
     }
 

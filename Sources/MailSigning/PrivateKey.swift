@@ -1,4 +1,5 @@
 import COpenSSL
+import Crypto
 
 /// Owns one `EVP_PKEY` of libcrypto. After its making it is only read, which libcrypto allows from any thread.
 @safe final class PrivateKey: @unchecked Sendable {
@@ -70,6 +71,17 @@ import COpenSSL
     func duplicate() throws(DKIMError) -> PrivateKey {
         guard let copy = unsafe EVP_PKEY_dup(handle) else { throw LibcryptoError.take("cannot copy a key") }
         return unsafe PrivateKey(owning: copy)
+    }
+
+    /// The same key for swift-crypto; of an Ed25519 key only.
+    func curve25519() throws(DKIMError) -> Curve25519.Signing.PrivateKey {
+        var count = 32
+        var seed = [UInt8](repeating: 0, count: count)
+        defer { unsafe OPENSSL_cleanse(&seed, seed.count) }
+        guard unsafe EVP_PKEY_get_raw_private_key(handle, &seed, &count) == 1, count == 32,
+            let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed)
+        else { throw LibcryptoError.take("cannot read a private key") }
+        return key
     }
 
     /// PKCS#8.
