@@ -85,7 +85,7 @@ struct MailAttempt {
         _ signed: SignedMail, _ token: String, _ dot: FinalDot, over connection: SMTPConnection
     ) async -> DeliveryReport {
         let envelope = SMTPEnvelope(
-            reversePath: run.runtime.reversePath(token: token), recipient: record.address,
+            reversePath: run.runtime.reversePath(token: token), recipient: run.batch.records[position].address,
             needsSMTPUTF8: signed.isInternationalised, is8Bit: signed.isInternationalised,
             size: signed.signature.count + signed.content.count, requiresTLS: run.runtime.requiresTLS)
         let message = OutgoingMessage(
