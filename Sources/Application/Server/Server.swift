@@ -112,7 +112,7 @@ final class Server: Sendable {
     ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
         let routes = OperatorRoutes(
             engine: engine, campaigns: records.operatorCampaigns, delivery: records.delivery,
-            domains: { [records] in try await records.domains.census(on: records.pools.housekeeping) })
+            domains: { [records] in try await records.domains.census(on: records.pools.settlement) })
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         if configuration.operatorSocket.prepare(logger) {
             services.append(

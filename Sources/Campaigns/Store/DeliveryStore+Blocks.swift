@@ -1,3 +1,4 @@
+import Logging
 package import MailTypes
 import Postgres
 
@@ -10,7 +11,7 @@ extension DeliveryStore {
     /// - Parameter memory: answers, 2 or more, at which the older ones begin to count less: then all counts are brought down
     ///   to half of it.
     /// - Returns: what there is of each campaign by now, without those whose data is destroyed; and what was not added,
-    ///   because somebody has locked rows of the account.
+    ///   because somebody has locked rows of the account, or the database went away in between.
     package func count(
         _ heard: [CampaignAnswers], memory: Int
     ) async throws -> (counts: [AnswerCount], held: [CampaignAnswers]) {
@@ -25,7 +26,7 @@ extension DeliveryStore {
         _ heard: [CampaignAnswers], memory: Int
     ) async throws -> (counts: [AnswerCount], held: [CampaignAnswers]) {
         var (counts, held): ([AnswerCount], [CampaignAnswers]) = ([], [])
-        for answers in heard {
+        for (index, answers) in heard.enumerated() {
             // The others of an account would only wait as well.
             guard !held.contains(where: { $0.account == answers.account }) else {
                 held.append(answers)
@@ -35,6 +36,10 @@ extension DeliveryStore {
                 counts += try await add([answers], memory: memory)
             } catch let error where Self.isLockedOut(error) {
                 held.append(answers)
+            } catch  where !counts.isEmpty {
+                // What was added must not be added again.
+                logger.warning("blocks of campaigns not counted", metadata: ["error": "\(error)"])
+                return (counts, held + heard[index...])
             }
         }
         return (counts, held)

@@ -34,6 +34,8 @@ extension DeliveryStore {
                 problems.append(
                     CampaignProblem(account: id.0, campaign: id.1, detail: "\(error)", isOfKey: false))
             } catch let error where error is VaultError || (error as? CampaignError) == .purged {
+                // It may have ended since it was listed; then its key is gone as it should be.
+                guard try await isUnderWay(id.0, id.1) else { continue }
                 let detail = "the key of campaign \(id.1) is missing, or is not the one"
                 problems.append(CampaignProblem(account: id.0, campaign: id.1, detail: detail, isOfKey: true))
             } catch let error where !(error is PostgresError) && !(error is CancellationError) {
@@ -42,5 +44,15 @@ extension DeliveryStore {
             }
         }
         return problems
+    }
+
+    private func isUnderWay(_ account: AccountID, _ campaign: CampaignID) async throws -> Bool {
+        try await !housekeeping.query(
+            """
+            SELECT FROM campaigns
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+                AND purged_at IS NULL AND results_until IS NULL AND open_batches > 0
+            """
+        ).isEmpty
     }
 }

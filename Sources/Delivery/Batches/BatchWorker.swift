@@ -103,12 +103,18 @@ struct BatchWorker: Sendable {
     /// While somebody has locked the campaign, or the database is away, the batch waits without a connection. Where the
     /// answer to a commit was lost, asking again tells what became of it.
     private func settle(_ run: BatchRun, _ settlement: BatchSettlement) async throws -> SettleResult {
+        var tries = 0
         while true {
             do {
                 return try await store.settle(run.batch.id, node: node, epoch: run.batch.epoch, settlement)
             } catch  where DeliveryStore.isPassing(error) && run.stopReason != .abandon {
-                logger.debug(
-                    "settlement tried again", metadata: ["batch": "\(run.batch.id)", "error": "\(error)"])
+                tries += 1
+                // A statement that runs out of its time may do so for ever, and a minute of the rest is no hiccup.
+                let lasts =
+                    tries.isMultiple(of: 60) || DeliveryStore.isTimeout(error) && !DeliveryStore.isLockedOut(error)
+                logger.log(
+                    level: lasts ? .warning : .debug, "settlement tried again",
+                    metadata: ["batch": "\(run.batch.id)", "tries": "\(tries)", "error": "\(error)"])
                 try await Task.sleep(for: .seconds(1))
             }
         }

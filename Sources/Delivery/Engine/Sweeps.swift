@@ -60,10 +60,17 @@ struct Sweeps: Sendable {
     func completeCampaigns() async throws {
         var held: Set<AccountID> = []
         for (account, campaign) in try await store.unfinishedCompletions() where !held.contains(account) {
-            guard try await store.canComplete(account, campaign) else {
-                logger.debug(
-                    "completions put off: somebody has locked the account", metadata: ["account": "\(account)"])
-                held.insert(account)
+            do {
+                guard try await store.canComplete(account, campaign) else {
+                    logger.debug(
+                        "completions put off: somebody has locked the account", metadata: ["account": "\(account)"])
+                    held.insert(account)
+                    continue
+                }
+            } catch let error where !(error is CancellationError || DeliveryStore.isPassing(error)) {
+                // Its own trouble: those behind it end all the same.
+                logger.warning(
+                    "campaign not completed", metadata: ["campaign": "\(campaign)", "error": "\(error)"])
                 continue
             }
             if await !completion.complete(account, campaign) { held.insert(account) }

@@ -174,8 +174,10 @@ final class BlockWatch: Sendable {
         } catch {
             let key = Key(account: answers.account, campaign: answers.campaign)
             state.withLock { $0.unpaused[key] = answers }
-            logger.warning(
-                "blocked campaign not paused", metadata: ["campaign": "\(answers.campaign)", "error": "\(error)"])
+            // While somebody has locked it, this comes several times a second.
+            logger.log(
+                level: DeliveryStore.isLockedOut(error) ? .debug : .warning, "blocked campaign not paused",
+                metadata: ["campaign": "\(answers.campaign)", "error": "\(error)"])
         }
     }
 
