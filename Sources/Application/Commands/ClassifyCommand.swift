@@ -24,15 +24,37 @@ struct ClassifyCommand: ParsableCommand {
     }
 
     func run() throws {
-        for file in files {
-            let found = ClassifiedMail(file: file, MailClassifier.classify(try Self.octets(of: file), explaining: true))
-            StandardOutput.print(json ? try Self.encoded(found) : found.text)
-        }
+        try classifyFiles { StandardOutput.print(json ? try Self.encoded($0) : $0.text) }
         guard let replies else { return }
-        let lines = String(decoding: try Self.octets(of: replies), as: UTF8.self).split(separator: "\n")
-        for (number, line) in lines.enumerated() {
-            let found = ClassifiedReply(line: number + 1, String(line))
-            StandardOutput.print(json ? try Self.encoded(found) : found.text)
+        for reply in Self.replies(in: try Self.octets(of: replies)) {
+            StandardOutput.print(json ? try Self.encoded(reply) : reply.text)
+        }
+    }
+
+    /// Hands each mail to `body`. A file that cannot be read is told at once and does not stop the others.
+    ///
+    /// - Throws: at the end, where one or more were not read; and what `body` throws
+    func classifyFiles(_ body: (ClassifiedMail) throws -> Void) throws {
+        var unread = 0
+        for file in files {
+            do {
+                let octets = try Self.octets(of: file)
+                try body(ClassifiedMail(file: file, MailClassifier.classify(octets, explaining: true)))
+            } catch let failure as CommandFailure {
+                StandardOutput.note(failure.description)
+                unread += 1
+            }
+        }
+        guard unread == 0 else { throw CommandFailure("\(unread) of \(files.count) files were not read") }
+    }
+
+    /// One reply a line, ended by LF or CR LF. Blank lines count, and are passed over.
+    static func replies(in octets: [UInt8]) -> [ClassifiedReply] {
+        octets.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated().compactMap {
+            number, line in
+            let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+            guard line.contains(where: { $0 > 0x20 }) else { return nil }
+            return ClassifiedReply(line: number + 1, String(decoding: line, as: UTF8.self))
         }
     }
 
@@ -47,7 +69,7 @@ struct ClassifyCommand: ParsableCommand {
         return Array(data)
     }
 
-    private static func encoded(_ value: some Encodable) throws -> String {
+    static func encoded(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -68,6 +90,25 @@ struct ClassifiedMail: Encodable {
         let rule: String?
         let phrase: String?
         let provenance: String?
+
+        private enum Key: String, CodingKey {
+            case address, enhancedStatus, smtpCode, hard, reason, `class`, consequence, rule, phrase, provenance
+        }
+
+        /// Every key each time, null where the mail does not say: readers need not ask whether a key is there.
+        func encode(to encoder: any Encoder) throws {
+            var values = encoder.container(keyedBy: Key.self)
+            try values.encode(address, forKey: .address)
+            try values.encode(enhancedStatus, forKey: .enhancedStatus)
+            try values.encode(smtpCode, forKey: .smtpCode)
+            try values.encode(hard, forKey: .hard)
+            try values.encode(reason, forKey: .reason)
+            try values.encode(`class`, forKey: .class)
+            try values.encode(consequence, forKey: .consequence)
+            try values.encode(rule, forKey: .rule)
+            try values.encode(phrase, forKey: .phrase)
+            try values.encode(provenance, forKey: .provenance)
+        }
     }
 
     let file: String
