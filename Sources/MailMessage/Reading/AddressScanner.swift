@@ -42,9 +42,22 @@ package enum AddressScanner {
         }
         var index = at
         while index > start, isLocal(text[index - 1]) { index -= 1 }
-        if text[index..<at].starts(with: "mailto=".utf8) { index += 7 }
-        while index < at, text[index] == UInt8(ascii: "'") || text[index] == UInt8(ascii: ".") { index += 1 }
+        index = TypographicMark.endOfLast(in: text, index..<at) ?? index
+        index = endOfLabel(text, index..<at)
+        while index < at, leftovers.contains(text[index]) { index += 1 }
         return index..<at
+    }
+
+    /// What text leaves in front of an address; no address in the field begins with these.
+    private static let leftovers: Set<UInt8> = Set("'.*|`".utf8)
+
+    /// Behind `to=` and the like. Elsewhere `=` belongs to the address, as in return paths that hold a recipient's.
+    private static func endOfLabel(_ text: [UInt8], _ range: Range<Int>) -> Int {
+        let labels: [StaticString] = [
+            "mailto=", "to=", "orig_to=", "recipient=", "rcpt=", "address=", "email=", "user=",
+        ]
+        let label = labels.first { text.holds($0, at: range.lowerBound, before: range.upperBound) }
+        return range.lowerBound + (label?.utf8CodeUnitCount ?? 0)
     }
 
     private static func isLocal(_ octet: UInt8) -> Bool {
@@ -61,9 +74,17 @@ package enum AddressScanner {
         let start = at + 1
         let limit = min(end, start + longest)
         var index = start
-        while index < limit, isDomain(text[index]) { index += 1 }
+        while index < limit, isDomain(text[index]), TypographicMark.length(in: text, at: index) == 0 { index += 1 }
+        index = endOfTopLevel(text, start..<index)
         while index > start, text[index - 1] == UInt8(ascii: ".") || text[index - 1] == UInt8(ascii: "-") { index -= 1 }
         return start..<index
+    }
+
+    /// A top level in ASCII ends where a script without spaces goes on: `bob@mail.example.jp` and the word behind it.
+    private static func endOfTopLevel(_ text: [UInt8], _ domain: Range<Int>) -> Int {
+        guard let dot = text[domain].lastIndex(of: UInt8(ascii: ".")), dot + 1 < domain.upperBound, text[dot + 1] < 0x80
+        else { return domain.upperBound }
+        return text[dot..<domain.upperBound].firstIndex { $0 >= 0xE0 } ?? domain.upperBound
     }
 
     private static func isDomain(_ octet: UInt8) -> Bool {

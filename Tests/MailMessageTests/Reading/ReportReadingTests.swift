@@ -59,6 +59,21 @@ import Testing
         ("kim...@example.org", []),
         ("kim..o@example.org", ["kim..o@example.org"]), ("[SMTP:kim@example.org]", ["kim@example.org"]),
         ("'kim@example.org'", ["kim@example.org"]),
+        // Marks and words of scripts without spaces
+        ("宛先：kim@example.jp", ["kim@example.jp"]), ("kim@example.jp宛のメール", ["kim@example.jp"]),
+        ("・kim@example.jp", ["kim@example.jp"]), ("「kim@example.jp」は", ["kim@example.jp"]),
+        ("kim@example.jp。", ["kim@example.jp"]), ("“kim@example.org”", ["kim@example.org"]),
+        ("«kim@example.org»", ["kim@example.org"]), ("\u{A0}kim@example.org\u{A0}", ["kim@example.org"]),
+        ("\u{200B}kim@example.org", ["kim@example.org"]), ("kim@example.org…", ["kim@example.org"]),
+        // What text leaves in front
+        ("*kim@example.org*", ["kim@example.org"]), ("|kim@example.org|", ["kim@example.org"]),
+        ("to=kim@example.org", ["kim@example.org"]), ("recipient=kim@example.org", ["kim@example.org"]),
+        ("kim=example.org@list.example", ["kim=example.org@list.example"]),
+        // Internationalized ones stay whole (RFC 6531)
+        ("jörg@example.org", ["jörg@example.org"]), ("O’Hara@example.org", ["O’Hara@example.org"]), ("kim@bücher.example", ["kim@bücher.example"]),
+        ("kim@mail.例え.jp", ["kim@mail.例え.jp"]), ("kim@mail.例え", ["kim@mail.例え"]),
+        ("🐈@example.org", ["🐈@example.org"]),
+        ("用户@例子.中国", ["用户@例子.中国"]),
     ])
     func `addresses are found in text`(text: String, addresses: [String]) {
         let octets = Array(text.utf8)
