@@ -2,7 +2,9 @@
 /// from its beginning.
 package enum ReadingLimits {
     /// Multiparts inside each other; what lies deeper is not taken apart.
-    static let depth = 20
+    static let depth = 8
+    /// Lines that are looked at for delimiters, over all levels together.
+    static let delimiterLines = 2_000_000
     /// Parts of a mail, multiparts among them.
     static let parts = 500
     /// Fields of one header.

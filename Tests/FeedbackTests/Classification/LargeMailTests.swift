@@ -2,7 +2,7 @@ import Feedback
 import Testing
 
 /// Mails made to cost time or memory. Without their bounds these tests would take minutes, or end the program.
-@Suite struct LargeMailTests {
+@Suite(.timeLimit(.minutes(1))) struct LargeMailTests {
     private static let refusal = """
         From: MAILER-DAEMON@mx.example
         Subject: Undelivered Mail Returned to Sender

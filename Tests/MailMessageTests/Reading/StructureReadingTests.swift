@@ -69,6 +69,24 @@ import Testing
         #expect(mail.root.message.root.leaves.map { $0.content() } == [Array("x".utf8)])
     }
 
+    /// Lines inside 8 multiparts are looked at 8 times, and no oftener however long the mail is.
+    @Test func looking_for_delimiters_costs_a_bounded_number_of_lines() {
+        func lines(depth: Int, blankLines: Int) -> Int {
+            var mail = ""
+            for level in 0..<depth {
+                mail += "Content-Type: multipart/mixed; boundary=b\(level)x\n\n--b\(level)x\n"
+            }
+            let octets = Array((mail + "\n" + String(repeating: "\n", count: blankLines)).utf8)
+            var reader = PartReader(octets)
+            _ = reader.part(in: octets.indices, depth: 0)
+            return ReadingLimits.delimiterLines - reader.linesLeft
+        }
+        let flat = lines(depth: 1, blankLines: 100_000)
+        #expect((100_000..<110_000).contains(flat))
+        #expect(lines(depth: 1_000, blankLines: 100_000) <= flat * 9)
+        #expect(lines(depth: 1_000, blankLines: 600_000) == ReadingLimits.delimiterLines)
+    }
+
     @Test func depth_and_parts_are_bounded() {
         var deep = ""
         for level in 0..<1_000 { deep += "Content-Type: multipart/mixed; boundary=b\(level)x\n\n--b\(level)x\n" }
