@@ -22,16 +22,17 @@ struct RefusalReader {
     /// A reply, or a text around one. What an earlier text has decided by its words stays.
     mutating func read(_ text: [UInt8], _ range: Range<Int>) {
         guard !range.isEmpty else { return }
+        if Self.endsBeforeRecipient(text, range) { isBeforeRecipient = true }
         let range = range.prefix(ReplyText.readOctets)
         let reply = Self.replyCode(in: text, range)
         if smtpCode == nil { smtpCode = reply?.code }
         if enhanced == nil || enhanced?.saysNothing == true, let code = ReplyText.firstEnhancedCode(in: text, range) {
             if enhanced == nil || !code.saysNothing { enhanced = code }
         }
-        guard verdict?.isFromWords != true else { return }
         var words = ReplyText()
         words.append(text, range)
         notePhase(words)
+        guard verdict?.isFromWords != true else { return }
         // What the other server said means more than what stands around it.
         if let reply, reply.start > range.lowerBound + 3 {
             judge(text, reply.start..<Self.end(of: reply.start, text, range))
@@ -50,6 +51,23 @@ struct RefusalReader {
         return text.firstIndex(of: close, in: start..<range.upperBound) ?? range.upperBound
     }
 
+    /// A transcript in which MAIL was the last command. Mail systems mark what they sent with `>`.
+    private static func endsBeforeRecipient(_ text: [UInt8], _ range: Range<Int>) -> Bool {
+        var hasSender = false
+        var start = range.lowerBound
+        while let mark = text.firstIndex(of: UInt8(ascii: ">"), in: start..<range.upperBound) {
+            start = mark + 1
+            var command = start
+            while command < range.upperBound, text[command] == 0x20 { command += 1 }
+            if text.holds("rcpt to", at: command, before: range.upperBound) { return false }
+            if text.holds("data", at: command, before: range.upperBound) { return false }
+            if text.holds("mail from", at: command, before: range.upperBound) { hasSender = true }
+        }
+        return hasSender
+    }
+
+    /// The phase counts even where the verdict stands: a server that has not heard of the recipient says "user unknown" of
+    /// the sender.
     private mutating func notePhase(_ words: ReplyText) {
         let marks = NoticeTable.notices.marks(in: words.words, words.words.indices)
         if marks.contains(.textBeforeRecipient) { isBeforeRecipient = true }
