@@ -49,7 +49,7 @@ package enum AddressScanner {
     }
 
     /// What text leaves in front of an address; no address in the field begins with these.
-    private static let leftovers: Set<UInt8> = Set("'.*|`".utf8)
+    private static let leftovers: Set<UInt8> = Set("'.*|`={".utf8)
 
     /// Behind `to=` and the like. Elsewhere `=` belongs to the address, as in return paths that hold a recipient's.
     private static func endOfLabel(_ text: [UInt8], _ range: Range<Int>) -> Int {
@@ -76,9 +76,11 @@ package enum AddressScanner {
         var index = start
         while index < limit, isDomain(text[index]), TypographicMark.length(in: text, at: index) == 0 { index += 1 }
         index = endOfTopLevel(text, start..<index)
-        while index > start, text[index - 1] == UInt8(ascii: ".") || text[index - 1] == UInt8(ascii: "-") { index -= 1 }
+        while index > start, trailing.contains(text[index - 1]) { index -= 1 }
         return start..<index
     }
+
+    private static let trailing: Set<UInt8> = Set(".-_".utf8)
 
     /// A top level in ASCII ends where a script without spaces goes on: `bob@mail.example.jp` and the word behind it.
     private static func endOfTopLevel(_ text: [UInt8], _ domain: Range<Int>) -> Int {

@@ -67,6 +67,7 @@ import Testing
         ("\u{200B}kim@example.org", ["kim@example.org"]), ("kim@example.org…", ["kim@example.org"]),
         // What text leaves in front
         ("*kim@example.org*", ["kim@example.org"]), ("|kim@example.org|", ["kim@example.org"]),
+        ("{kim@example.org}", ["kim@example.org"]), ("_to_ kim@example.org_", ["kim@example.org"]),
         ("to=kim@example.org", ["kim@example.org"]), ("recipient=kim@example.org", ["kim@example.org"]),
         ("kim=example.org@list.example", ["kim=example.org@list.example"]),
         // Internationalized ones stay whole (RFC 6531)
