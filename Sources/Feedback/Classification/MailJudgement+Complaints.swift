@@ -4,7 +4,9 @@ import MailTypes
 extension MailJudgement {
     mutating func complained(_ report: ComplaintReport) -> MailClassification {
         note("a feedback report (RFC 5965), type \(report.feedbackType)")
-        let to = evidence.returnedMail?.header.first("to").flatMap { AddressScanner.first(in: $0) }
+        let original = evidence.returnedMail?.header
+        let to = [original?.first("x-hmxmroriginalrecipient"), original?.first("to")].lazy.compactMap(\.self)
+            .compactMap { AddressScanner.first(in: $0) }.first
         return complained(
             type: report.feedbackType, report.recipients.isEmpty ? [to].compactMap(\.self) : report.recipients)
     }

@@ -6,9 +6,10 @@ extension MailJudgement {
     mutating func judged(_ notice: NoticeReader) -> MailClassification {
         let subject = words(of: "subject")
         let subjectMarks = NoticeTable.notices.marks(in: subject.words, subject.words.indices)
+        if let delivered = delivered(subjectMarks, notice) { return delivered }
         let failed = (header.text("x-failed-recipients").map { AddressScanner.all(in: $0, $0.indices) }) ?? []
         if !failed.isEmpty { note("X-Failed-Recipients names \(failed.count)") }
-        guard !failed.isEmpty || isNotice(subject, subjectMarks, notice) else { return answered(subjectMarks, notice) }
+        guard !failed.isEmpty || isNotice(subject, subjectMarks, notice) else { return answered(subject, notice) }
         let isDelay =
             notice.marks.contains(.textDelayed) && !notice.marks.contains(.textFinal)
             || subjectMarks.contains(.subjectDelayed) && notice.marks.isDisjoint(with: [.textFailed, .textFinal])
@@ -20,7 +21,20 @@ extension MailJudgement {
         return classification(isDelay ? .delayed : .bounce, recipients(failed, notice, isPermanent: !isDelay))
     }
 
-    /// Two of three: a machine sent it, its subject is that of a notice, its text speaks of a failure or a delay.
+    /// A notice of success that is no report by its format.
+    private mutating func delivered(_ subject: NoticeMarks, _ notice: NoticeReader) -> MailClassification? {
+        let isRelayed =
+            notice.marks.contains(.textDelivered)
+            && RefusalReader.replyCode(in: notice.text, notice.octetRange(notice.lines.indices)) == nil
+        guard isFromMachine(), subject.contains(.subjectDelivered) || isRelayed else { return nil }
+        note("its words say that the mail was delivered or relayed")
+        return classification(
+            .notABounce, notice.recipients(besides: ownAddresses()).map { .other($0, .delivered) })
+    }
+
+    /// Two of three: a machine sent it, its subject is that of a notice, its text speaks of a failure or a delay. Where
+    /// a person may have sent it, both others, an address that is announced as notices do it, and nothing that tells an
+    /// answer, a mail that is passed on, or a mailing list.
     private mutating func isNotice(_ words: ReplyText, _ subject: NoticeMarks, _ notice: NoticeReader) -> Bool {
         let isMachine = isFromMachine()
         let saysSubject = !subject.isDisjoint(with: .subjects)
@@ -29,12 +43,20 @@ extension MailJudgement {
         if isMachine, !saysText, isFromServer() { saysText = saysRefusal(notice) }
         if saysSubject { note("its subject is a notice's" + Self.quoted(.subjects, words)) }
         if saysText { note("its text is a notice's" + Self.quoted(.texts, notice.words)) }
-        let isAnswer = subject.contains(.subjectOrdinary) && (header.has("in-reply-to") || header.has("references"))
-        let isOfList = header.has("list-id") || header.has("list-unsubscribe") || header.has("list-post")
-        guard isMachine || !(isAnswer || isOfList) else { return false }
-        if subject.contains(.subjectAuto), !saysText { return false }
-        return isMachine && (saysSubject || saysText) || saysSubject && saysText
+        let start = NoticeTable.notices.marksAtStart(of: words.words, words.words.indices)
+        if start.contains(.subjectAuto) || subject.contains(.subjectAuto) && !saysText { return false }
+        if isMachine { return saysSubject || saysText }
+        guard saysSubject, saysText, !start.contains(.subjectForward), !(start.contains(.subjectOrdinary) && isReply)
+        else { return false }
+        // Programs of mailing lists call themselves so, and return what they refuse.
+        let isProgram = senderMarks().contains(.senderWeak)
+        let returnsMail = evidence.returnedMail != nil || notice.originalStart != nil
+        return notice.announcesRecipient && (isProgram || !isOfList) || isProgram && returnsMail
     }
+
+    private var isReply: Bool { header.has("in-reply-to") || header.has("references") }
+
+    private var isOfList: Bool { header.has("list-id") || header.has("list-unsubscribe") || header.has("list-post") }
 
     /// Whether the text refuses a recipient in the words of a reply.
     private func saysRefusal(_ notice: NoticeReader) -> Bool {
@@ -47,34 +69,51 @@ extension MailJudgement {
         NoticeTable.notices.phrase(of: marks, in: words.words).map { ": “\($0)”" } ?? ""
     }
 
-    private func isFromMachine() -> Bool {
-        if let path = header.first("return-path"), path.filter({ !$0.isBlank }).elementsEqual("<>".utf8) { return true }
-        return isFromServer()
+    private func isFromMachine() -> Bool { hasNullReturnPath || isFromServer() }
+
+    private var hasNullReturnPath: Bool {
+        header.first("return-path").map { $0.filter { !$0.isBlank }.elementsEqual("<>".utf8) } ?? false
     }
 
     /// The From field is empty, or holds a name that servers give themselves.
     private func isFromServer() -> Bool {
-        guard let from = header.text("from") else { return true }
-        if !from.contains(UInt8(ascii: "@")) { return true }
-        var words = ReplyText()
-        words.append(from.map { $0 == UInt8(ascii: "@") ? 0x20 : $0 == UInt8(ascii: ".") ? 0x20 : $0 }, from.indices)
-        return NoticeTable.notices.marks(in: words.words, words.words.indices).contains(.sender)
+        guard let from = header.text("from"), from.contains(UInt8(ascii: "@")) else { return true }
+        return senderMarks().contains(.sender)
     }
 
-    private mutating func answered(_ marks: NoticeMarks, _ notice: NoticeReader) -> MailClassification {
+    private func senderMarks() -> NoticeMarks {
+        let from = header.text("from") ?? []
+        var words = ReplyText()
+        words.append(from.map { $0 == UInt8(ascii: "@") ? 0x20 : $0 == UInt8(ascii: ".") ? 0x20 : $0 }, from.indices)
+        return NoticeTable.notices.marks(in: words.words, words.words.indices)
+    }
+
+    private mutating func answered(_ subject: ReplyText, _ notice: NoticeReader) -> MailClassification {
+        let marks = NoticeTable.notices.marks(in: subject.words, subject.words.indices)
         let isChallenge = !marks.union(notice.marks).isDisjoint(with: [.subjectChallenge, .textChallenge])
-        let submitted = (header.first("auto-submitted") ?? []).map(\.inLowerCase)
-        let precedence = (header.first("precedence") ?? []).map(\.inLowerCase)
-        let isReply =
-            submitted.starts(with: "auto-replied".utf8) || header.has("x-autoreply") || header.has("x-autorespond")
-            || header.has("x-autoresponder") || precedence.starts(with: "auto".utf8) || marks.contains(.subjectAuto)
-            || (isChallenge && header.has("auto-submitted"))
-            || (notice.marks.contains(.textAuto) && notice.lines.count < 30 && !marks.contains(.subjectOrdinary))
-        guard isReply || marks.contains(.subjectChallenge) else {
+        let isByItself =
+            marks.contains(.subjectChallenge) || isChallenge && (header.has("auto-submitted") || hasNullReturnPath)
+        guard saysAutomatic() || isByItself || soundsAutomatic(marks, notice) else {
             return nothing(nil, "nothing tells that it is a report")
         }
         note(isChallenge ? "it asks for a confirmation" : "a program answered (RFC 3834)")
         return classification(.autoReply, [.other(nil, isChallenge ? .challenge : .vacation)])
+    }
+
+    /// By its header fields
+    private func saysAutomatic() -> Bool {
+        let submitted = (header.first("auto-submitted") ?? []).map(\.inLowerCase)
+        let precedence = (header.first("precedence") ?? []).map(\.inLowerCase)
+        return submitted.starts(with: "auto-replied".utf8) || precedence.starts(with: "auto".utf8)
+            || header.has("x-autoreply") || header.has("x-autorespond") || header.has("x-autoresponder")
+            || header.has("x-apple-action")
+    }
+
+    /// By its words. People also write of their holidays: the text counts only in an answer, or without a return path.
+    private func soundsAutomatic(_ subject: NoticeMarks, _ notice: NoticeReader) -> Bool {
+        guard !isOfList else { return false }
+        return subject.contains(.subjectAuto)
+            || notice.marks.contains(.textAuto) && notice.lines.count < 30 && (hasNullReturnPath || isReply)
     }
 
     /// A notice that names nobody and returns a mail that is a report: somebody passed the report on.

@@ -9,10 +9,11 @@ extension MailJudgement {
             actions.contains(.failed) ? .failed : actions.contains(.delayed) ? .delayed : .delivered
         note("a delivery status (RFC 3464) of \(status.recipients.count), \(kind)")
         var recipients: [RecipientClassification] = []
+        var seen: Set<String> = []
         for (recipient, action) in zip(status.recipients, actions) {
             guard action != .delivered || kind == .delivered else { continue }
             let found = classification(of: recipient, action, notice, isOnly: status.recipients.count == 1)
-            guard !recipients.contains(where: { $0.address == found.address }) else { continue }
+            guard seen.insert(found.address?.lowercased() ?? "").inserted else { continue }
             recipients.append(found)
         }
         switch kind {
@@ -53,7 +54,7 @@ extension MailJudgement {
         let address = (disposition.first("original-recipient") ?? disposition.first("final-recipient")).flatMap {
             AddressScanner.first(in: $0)
         }
-        guard isDeleted, notice.marks.contains(.textRejected), notice.words.contains("reject") else {
+        guard isDeleted, notice.marks.contains(.textRejected), !notice.marks.contains(.textUnread) else {
             note("a read receipt (RFC 8098)")
             return classification(.notABounce, [.other(address, .readReceipt)])
         }

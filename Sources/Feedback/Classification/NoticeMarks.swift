@@ -5,11 +5,15 @@ struct NoticeMarks: OptionSet, Sendable {
     let rawValue: UInt32
 
     static let sender = NoticeMarks(named: "sender")
+    static let senderWeak = NoticeMarks(named: "sender-weak")
     static let subjectFailed = NoticeMarks(named: "subject-failed")
     static let subjectDelayed = NoticeMarks(named: "subject-delayed")
     static let subjectAuto = NoticeMarks(named: "subject-auto")
     static let subjectChallenge = NoticeMarks(named: "subject-challenge")
     static let subjectOrdinary = NoticeMarks(named: "subject-ordinary")
+    static let subjectForward = NoticeMarks(named: "subject-forward")
+    static let subjectDelivered = NoticeMarks(named: "subject-delivered")
+    static let textDelivered = NoticeMarks(named: "text-delivered")
     static let textFailed = NoticeMarks(named: "text-failed")
     static let textFinal = NoticeMarks(named: "text-final")
     static let textDelayed = NoticeMarks(named: "text-delayed")
@@ -18,6 +22,7 @@ struct NoticeMarks: OptionSet, Sendable {
     static let textChallenge = NoticeMarks(named: "text-challenge")
     static let textComplaint = NoticeMarks(named: "text-complaint")
     static let textRejected = NoticeMarks(named: "text-rejected")
+    static let textUnread = NoticeMarks(named: "text-unread")
     static let original = NoticeMarks(named: "original")
     static let originalRuled = NoticeMarks(named: "original-ruled")
     static let label = NoticeMarks(named: "label")
@@ -31,7 +36,8 @@ struct NoticeMarks: OptionSet, Sendable {
     static let texts: NoticeMarks = [.textFailed, .textFinal, .textDelayed]
 
     static let names = [
-        "sender", "subject-failed", "subject-delayed", "subject-auto", "subject-challenge", "subject-ordinary",
+        "sender", "sender-weak", "subject-forward", "subject-delivered", "text-delivered", "text-unread",
+        "subject-failed", "subject-delayed", "subject-auto", "subject-challenge", "subject-ordinary",
         "text-failed", "text-final", "text-delayed", "text-auto", "text-before-recipient",
         "text-challenge", "text-complaint", "text-rejected", "original",
         "original-ruled", "label", "alias", "header", "header-to",

@@ -37,6 +37,8 @@ struct NoticeReader {
     private(set) var statusStart: Int?
     /// Where the returned mail begins.
     private(set) var originalStart: Int?
+    /// An address stands at the beginning of a line, or behind a short label, as people seldom write it.
+    private(set) var announcesRecipient = false
     /// Addresses of helpers and of the mail's own people, in small letters
     private(set) var others: Set<String> = []
 
@@ -119,6 +121,7 @@ struct NoticeReader {
         for found in AddressScanner.all(in: text, line) {
             let before = start..<found.range.lowerBound
             if let strength = strength(of: before, in: line) {
+                if isHeadOfLine(before, line, strength) { announcesRecipient = true }
                 mentions.append(
                     Mention(
                         address: found.text, key: found.text.lowercased(), line: lines.count - 1, strength: strength))
@@ -127,6 +130,16 @@ struct NoticeReader {
             }
             start = found.range.upperBound
         }
+    }
+
+    /// Nothing, or a short label, stands before the address. A line that begins with `>` is quoted by somebody.
+    private func isHeadOfLine(_ before: Range<Int>, _ line: Range<Int>, _ strength: Strength) -> Bool {
+        guard before.lowerBound == line.lowerBound, before.count <= 40, text[line.lowerBound] != UInt8(ascii: ">")
+        else { return false }
+        if strength != .quotedTo { return strength == .announced }
+        var label = ReplyText()
+        label.append(text, before)
+        return NoticeTable.notices.marks(in: label.words, label.words.indices).contains(.label)
     }
 
     /// - Parameter before: the octets between the line's beginning, or the address before it, and the address

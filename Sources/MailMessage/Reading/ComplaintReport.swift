@@ -14,12 +14,8 @@ package struct ComplaintReport: Sendable {
         let word = type.prefix { !$0.isBlank && $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: "(") }
         feedbackType = String(decoding: word.map(\.inLowerCase), as: UTF8.self)
         let stated = ["original-rcpt-to", "removal-recipient", "original-recipient"].flatMap { fields.all($0) }
-        var recipients: [String] = []
-        for value in stated {
-            for found in AddressScanner.all(in: value, 0..<value.count) where !recipients.contains(found.text) {
-                recipients.append(found.text)
-            }
-        }
-        self.recipients = recipients
+        var seen: Set<String> = []
+        recipients = stated.flatMap { AddressScanner.all(in: $0, $0.indices).map(\.text) }
+            .filter { seen.insert($0.lowercased()).inserted }
     }
 }
