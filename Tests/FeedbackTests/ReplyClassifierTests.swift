@@ -76,6 +76,13 @@ import Testing
         (554, "5.7.1 <kim@example.org>: Recipient address rejected: Access denied", .blockReputation, false),
         (550, "5.7.1 Service unavailable", .blockSpamPolicy, false),
         (421, "4.4.2 Connection timed out", .other, false),
+        (550, "5.1.1 Account not available", .hardBadMailbox, true),
+        (550, "User (kim) unknown", .hardBadMailbox, true),
+        (550, "Address not present in directory", .hardBadMailbox, true),
+        (550, "Postfach existiert nicht", .hardBadMailbox, true),
+        (550, "Die Domain existiert nicht", .other, false),
+        (550, "Unknown error with user quarantine", .other, false),
+        (550, "The domain name does not exist", .hardBadDomain, false),
         (550, "5.1.6 Kim has moved to another company", .hardBadMailbox, true),
         // The words of an address are not the server's.
         (550, "<user.unknown@example.org> refused", .other, false),
