@@ -53,7 +53,7 @@ struct MailScore {
             let expected = open.remove(at: place)
             precision.count(true)
             recall.count(true)
-            if mail.kinds.contains("bounce") { addHardness(mail, expected, recipient.hardness) }
+            addHardness(mail, expected, recipient.hardness)
         }
         for missing in open {
             recall.count(false)
@@ -65,11 +65,19 @@ struct MailScore {
     private mutating func addHardness(
         _ mail: MailCorpus.Mail, _ expected: MailCorpus.Expected, _ hardness: FeedbackHardness
     ) {
+        guard mail.kinds.contains("bounce") else { return addMildness(mail, hardness) }
         if expected.hard == "yes" { hardRecognised.count(hardness == .yes) }
         if expected.hard == "no" { softCalledHard.count(hardness == .yes) }
-        if expected.hard == "yes", hardness != .yes || expected.hard == "no" && hardness == .yes {
+        if expected.hard == "yes" && hardness != .yes || expected.hard == "no" && hardness == .yes {
             faults.append("\(mail.file): hard is \(hardness.rawValue) for \(expected.hard)")
         }
+    }
+
+    /// A mail that is no bounce condemns nobody.
+    private mutating func addMildness(_ mail: MailCorpus.Mail, _ hardness: FeedbackHardness) {
+        guard hardness == .yes else { return }
+        softCalledHard.count(true)
+        faults.append("\(mail.file): hard, and no bounce")
     }
 
     var table: String {
