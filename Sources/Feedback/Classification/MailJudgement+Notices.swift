@@ -33,8 +33,8 @@ extension MailJudgement {
     }
 
     /// Two of three: a machine sent it, its subject is that of a notice, its text speaks of a failure or a delay. Where
-    /// a person may have sent it, both others, an address that is announced as notices do it, and nothing that tells an
-    /// answer, a mail that is passed on, or a mailing list.
+    /// a person may have sent it, both others, an address that is announced as notices do it or a mail that is returned,
+    /// and nothing that tells an answer, a mail that is passed on, or a mailing list.
     private mutating func isNotice(_ words: ReplyText, _ subject: NoticeMarks, _ notice: NoticeReader) -> Bool {
         let isMachine = isFromMachine()
         let saysSubject = !subject.isDisjoint(with: .subjects)
@@ -48,10 +48,10 @@ extension MailJudgement {
         if isMachine { return saysSubject || saysText }
         guard saysSubject, saysText, !start.contains(.subjectForward), !(start.contains(.subjectOrdinary) && isReply)
         else { return false }
+        let isAnnounced = notice.announcesRecipient || evidence.returnedMail != nil
         // Programs of mailing lists call themselves so, and return what they refuse.
         let isProgram = senderMarks().contains(.senderWeak)
-        let returnsMail = evidence.returnedMail != nil || notice.originalStart != nil
-        return notice.announcesRecipient && (isProgram || !isOfList) || isProgram && returnsMail
+        return isProgram ? isAnnounced || notice.originalStart != nil : isAnnounced && !isOfList
     }
 
     private var isReply: Bool { header.has("in-reply-to") || header.has("references") }

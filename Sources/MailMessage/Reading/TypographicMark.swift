@@ -24,7 +24,9 @@ enum TypographicMark {
 
     /// A dash or an apostrophe behind a letter: whoever wrote `O’Hara@` did not mean `Hara@`.
     private static func joins(_ text: [UInt8], _ index: Int) -> Bool {
-        guard text[index] == 0xE2, text[index + 1] == 0x80, (0x90...0x99).contains(text[index + 2]) else { return false }
+        guard text[index] == 0xE2, text[index + 1] == 0x80, (0x90...0x99).contains(text[index + 2]) else {
+            return false
+        }
         return (0x61...0x7A).contains(text[index - 1].inLowerCase) || (0x30...0x39).contains(text[index - 1])
     }
 

@@ -15,7 +15,8 @@ import Testing
 
     @Test(arguments: ["\n", "\r\n"])
     func `replies are parted at line ends of both kinds`(lineEnd: String) {
-        let text = ["550 No such user", "", "452 4.2.2 Mailbox full", "  ", "550 5.7.1 Refused"].joined(separator: lineEnd)
+        let lines = ["550 No such user", "", "452 4.2.2 Mailbox full", "  ", "550 5.7.1 Refused"]
+        let text = lines.joined(separator: lineEnd)
         let found = ClassifyCommand.replies(in: Array(text.utf8))
         #expect(found.map(\.line) == [1, 3, 5])
         #expect(found.map { $0.recipients[0].smtpCode } == [550, 452, 550])

@@ -71,7 +71,8 @@ import Testing
         ("to=kim@example.org", ["kim@example.org"]), ("recipient=kim@example.org", ["kim@example.org"]),
         ("kim=example.org@list.example", ["kim=example.org@list.example"]),
         // Internationalized ones stay whole (RFC 6531)
-        ("jörg@example.org", ["jörg@example.org"]), ("O’Hara@example.org", ["O’Hara@example.org"]), ("kim@bücher.example", ["kim@bücher.example"]),
+        ("jörg@example.org", ["jörg@example.org"]), ("O’Hara@example.org", ["O’Hara@example.org"]),
+        ("kim@bücher.example", ["kim@bücher.example"]),
         ("kim@mail.例え.jp", ["kim@mail.例え.jp"]), ("kim@mail.例え", ["kim@mail.例え"]),
         ("🐈@example.org", ["🐈@example.org"]),
         ("用户@例子.中国", ["用户@例子.中国"]),
