@@ -1,6 +1,7 @@
+import Feedback
 import MailMessage
 
-/// libFuzzer's entry: any octets are read as a mail, a delivery status, a feedback report and a text full of addresses.
+/// libFuzzer's entry: any octets are read as a mail, a delivery status, a feedback report and a text full of addresses, and classified.
 /// Built and run by `make fuzz`; what it finds becomes a test.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func readAnything(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
@@ -14,5 +15,6 @@ public func readAnything(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 
     _ = DeliveryStatus(octets)
     _ = ComplaintReport(octets)
     _ = AddressScanner.all(in: octets, octets.indices)
+    _ = MailClassifier.classify(octets, explaining: true)
     return 0
 }
