@@ -1,10 +1,11 @@
 package import Postgres
 
-/// The table of suppressions. It follows the ledger's, whose accounts it refers to.
+/// The tables of suppressions and of what came back. They follow the ledger's, whose accounts they refer to.
 package enum FeedbackSchema {
-    /// Versions 300–399.
+    /// Versions 300–399, and 600–629.
     package static let migrations = [
         Migration(version: 300, name: "suppressions", file: PackageResources._00_suppressions_sql),
         Migration(version: 340, name: "addresses found dead", file: PackageResources._40_dead_addresses_sql),
+        Migration(version: 600, name: "facts that came back", file: PackageResources._00_feedback_facts_sql),
     ]
 }
