@@ -1,3 +1,4 @@
+import MailTypes
 package import Postgres
 
 /// Puts the recipients of bounces, complaints and unsubscribes on their accounts' suppression lists.
