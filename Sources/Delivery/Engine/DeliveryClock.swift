@@ -23,8 +23,11 @@ package struct DeliveryClock: Sendable {
     package static let system: DeliveryClock = {
         let origin = ContinuousClock.now
         return DeliveryClock(
-            steady: { (ContinuousClock.now - origin) / .seconds(1) }, wall: { Date().timeIntervalSince1970 })
+            steady: { seconds(ContinuousClock.now - origin) }, wall: { Date().timeIntervalSince1970 })
     }()
+
+    /// Read some twenty times for each mail, so without a division of 128 bits.
+    private static func seconds(_ duration: Duration) -> Double { Double(duration.attoseconds) * 1e-18 }
 }
 
 /// From a steady clock to the database's.

@@ -101,7 +101,8 @@ struct LocalJournalTests {
         _ = try await die(fixture, campaign, answered: [Self.delivered(0), Self.delivered(1)])
         let path = directory + "/answers-1"
         let whole = try Data(contentsOf: URL(fileURLWithPath: path))
-        #expect(truncate(path, whole.count - 1) == 0)
+        let end = try #require(whole.lastIndex { $0 != 0 })
+        #expect(truncate(path, end) == 0)
         let server = MailServer()
         let status = try await runNext(fixture, campaign, server)
         #expect(server.copies == [DeliveryFixture.address(1): 1])
@@ -163,6 +164,28 @@ struct LocalJournalTests {
         let status = try await runNext(fixture, campaign, MailServer())
         #expect(status.counters.delivered == 20)
         #expect(try LocalJournal(directory: directory).records().isEmpty)
+    }
+
+    /// Also where it had grown over its kept size, and a record is longer than the room there is.
+    @Test(arguments: [40, 3_000_000]) func `a file that is used again holds the new records alone`(long: Int) throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let local = try LocalJournal(directory: directory)
+        let batch = BatchID(account: AccountID(rawValue: 1), campaign: CampaignID(rawValue: 2), number: 3)
+        func answers(_ count: Int) -> LocalJournal.Answers {
+            .init(octets: .init(repeating: 7, count: count), isSealed: true)
+        }
+        for _ in 0..<3 { local.append(batch, epoch: 1, answers(long)) }
+        #expect(try local.records().map(\.answers.octets.count) == [long, long, long])
+        let first = local.turn()
+        local.append(batch, epoch: 1, answers(5))
+        local.forget(first)
+        _ = local.turn()
+        local.append(batch, epoch: 1, answers(3))
+        #expect(try LocalJournal(directory: directory).records().map(\.answers.octets.count) == [3, 5])
+        local.begin("next")
+        #expect(try LocalJournal(directory: directory).records().isEmpty)
+        local.append(batch, epoch: 1, answers(9))
+        #expect(try local.records().map(\.answers.octets.count) == [9])
     }
 
     // MARK: Marks of final dots

@@ -29,17 +29,13 @@ final class FinalDotMarks: Sendable {
         var isSpoiled = false
     }
 
-    private let descriptor: Int32
+    private let file: MappedFile
     private let state = Mutex(State())
 
     /// Opens or makes the file `final-dots`.
     init(directory: String) throws(LocalJournalError) {
-        let path = directory + "/final-dots"
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw LocalJournalError(path: path, code: errno) }
+        file = try MappedFile(path: directory + "/final-dots")
     }
-
-    deinit { close(descriptor) }
 
     // MARK: While mail goes
 
@@ -66,14 +62,14 @@ final class FinalDotMarks: Sendable {
         writer.index(batch.number)
         writer.number(UInt64(bitPattern: epoch))
         writer.index(index)
-        return write(writer.bytes, at: place.number) || spoil()
+        return file.store(writer.bytes, at: place.number * Self.placeOctets) || spoil()
     }
 
     /// An answer could not be kept in a file, or a mark not be written: this file proves nothing any more.
     @discardableResult
     func spoil() -> Bool {
         // What cannot be emptied may still be believed, so that no mark may be missing from it.
-        guard ftruncate(descriptor, 0) == 0 else { return false }
+        guard file.empty() else { return false }
         state.withLock { $0.isSpoiled = true }
         return true
     }
@@ -85,16 +81,14 @@ final class FinalDotMarks: Sendable {
     /// - Parameter incarnation: names it, unlike any other.
     func begin(_ incarnation: String) {
         let isBegun =
-            ftruncate(descriptor, 0) == 0 && Self.boot.map { write(Self.head(incarnation, $0), at: 0) } ?? false
+            file.empty() && Self.boot.map { file.store(Self.head(incarnation, $0), at: 0) } ?? false
         // A file that names no incarnation, or an older one, proves nothing whatever is in it.
         state.withLock { $0 = State(isSpoiled: !isBegun) }
     }
 
     /// The marks of the incarnation named; nil where some may be missing.
     func marks(of incarnation: String) throws -> Set<Mark>? {
-        lseek(descriptor, 0, SEEK_SET)
-        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
-        let bytes = [UInt8](try handle.readToEnd() ?? Data())
+        let bytes = try file.contents()
         guard let boot = Self.boot, bytes.starts(with: Self.head(incarnation, boot)) else { return nil }
         var marks: Set<Mark> = []
         for start in stride(from: Self.placeOctets, to: bytes.count, by: Self.placeOctets) {
@@ -115,8 +109,7 @@ final class FinalDotMarks: Sendable {
 
     // MARK: The file
 
-    /// Of one place: more than the longest mark, and never across the edge of a page, so that a mark is there whole or not
-    /// at all.
+    /// Of one place: more than the longest mark. The head of the file has the first.
     private static let placeOctets = 64
 
     private static func head(_ incarnation: String, _ boot: String) -> [UInt8] {
@@ -128,8 +121,4 @@ final class FinalDotMarks: Sendable {
         let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .ascii)
         return text.map { $0.filter { $0.isHexDigit } }.flatMap { $0.count == 32 ? $0 : nil }
     }()
-
-    private func write(_ bytes: [UInt8], at place: Int) -> Bool {
-        bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, place * Self.placeOctets) } == bytes.count
-    }
 }

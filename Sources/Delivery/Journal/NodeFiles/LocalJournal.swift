@@ -10,7 +10,7 @@ import Vault
 ///
 /// There are two files. Records go into one while the group before is committed from the other, which is emptied then.
 /// What could not be committed with its group, because somebody had locked its campaign, moves to a third before.
-/// Nothing is forced to the disk: the kernel keeps what was written, whatever becomes of the process. A fourth file tells
+/// Nothing is forced to the disk: the kernel keeps what was stored, whatever becomes of the process (``MappedFile``). A fourth file tells
 /// which mails may have been sent at all (``FinalDotMarks``).
 package final class LocalJournal: Sendable {
     /// One node's file of answers. Records of one generation belong to one journal group.
@@ -39,7 +39,7 @@ package final class LocalJournal: Sendable {
     }
 
     let marks: FinalDotMarks
-    private let descriptors: [Int32]
+    private let files: [AnswerFile]
     private let current = Atomic(0)
     /// The file of what waits for a later group.
     private static let heldOver = 2
@@ -50,17 +50,8 @@ package final class LocalJournal: Sendable {
     package init(directory: String) throws {
         try FileManager.default.createDirectory(
             atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        descriptors = try (0...Self.heldOver).map { number in
-            let path = directory + "/answers-\(number)"
-            let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-            guard descriptor >= 0 else { throw LocalJournalError(path: path, code: errno) }
-            return descriptor
-        }
+        files = try (0...Self.heldOver).map { try AnswerFile(path: directory + "/answers-\($0)") }
         marks = try FinalDotMarks(directory: directory)
-    }
-
-    deinit {
-        for descriptor in descriptors { close(descriptor) }
     }
 
     /// Writes one record into the present generation. A full disk loses the record, and with it what the marks prove; the
@@ -77,7 +68,7 @@ package final class LocalJournal: Sendable {
     }
 
     /// All that was held over is committed.
-    func forgetHeldOver() { ftruncate(descriptors[Self.heldOver], 0) }
+    func forgetHeldOver() { files[Self.heldOver].clear() }
 
     private func append(_ batch: BatchID, epoch: Int64, _ answers: Answers?, to file: Int) {
         guard let answers else {
@@ -90,11 +81,7 @@ package final class LocalJournal: Sendable {
         writer.number(UInt64(bitPattern: batch.campaign.rawValue))
         writer.index(batch.number)
         writer.number(UInt64(bitPattern: epoch))
-        let bytes = writer.bytes + answers.octets
-        let written = bytes.withUnsafeBytes {
-            write(descriptors[file], $0.baseAddress, $0.count)
-        }
-        if written != bytes.count { marks.spoil() }
+        if !files[file].append(writer.bytes + answers.octets) { marks.spoil() }
     }
 
     /// Begins the next generation: records of the one returned are in the group that is committed now.
@@ -106,23 +93,19 @@ package final class LocalJournal: Sendable {
 
     /// The group is committed.
     func forget(_ generation: Generation) {
-        ftruncate(descriptors[generation.number], 0)
+        files[generation.number].clear()
     }
 
     /// What an earlier incarnation left, oldest first in each file; a torn end is left out.
     func records() throws -> [Record] {
-        try descriptors.flatMap { descriptor in
-            lseek(descriptor, 0, SEEK_SET)
-            let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
-            return Self.records(of: [UInt8](try handle.readToEnd() ?? Data()))
-        }
+        try files.flatMap { Self.records(of: try $0.contents()) }
     }
 
     /// Forgets what earlier incarnations left.
     ///
     /// - Parameter incarnation: names the one that begins, unlike any other.
     func begin(_ incarnation: String) {
-        for descriptor in descriptors { ftruncate(descriptor, 0) }
+        for file in files { file.empty() }
         marks.begin(incarnation)
     }
 
@@ -132,6 +115,8 @@ package final class LocalJournal: Sendable {
         while !reader.isAtEnd {
             do throws(CampaignError) {
                 let head = try reader.number(Int.self)
+                // Here the next record would have been stored.
+                guard head != 0 else { return records }
                 let account = Int64(bitPattern: try reader.number(UInt64.self))
                 let campaign = Int64(bitPattern: try reader.number(UInt64.self))
                 let number = try reader.index()
@@ -148,6 +133,40 @@ package final class LocalJournal: Sendable {
         }
         return records
     }
+}
+
+/// Records behind each other, and a 0 behind the last.
+private final class AnswerFile: Sendable {
+    private let file: MappedFile
+    private let end = Mutex(0)
+
+    init(path: String) throws { file = try MappedFile(path: path) }
+
+    /// - Parameter record: begins with its length, which is not 0.
+    /// - Returns: false where the disk is full
+    func append(_ record: [UInt8]) -> Bool {
+        end.withLock { end in
+            guard file.store(record + [0], at: end) else { return false }
+            end += record.count
+            return true
+        }
+    }
+
+    func clear() {
+        end.withLock { end in
+            file.clear()
+            end = 0
+        }
+    }
+
+    func empty() {
+        end.withLock { end in
+            file.empty()
+            end = 0
+        }
+    }
+
+    func contents() throws -> [UInt8] { try file.contents() }
 }
 
 package struct LocalJournalError: Error, CustomStringConvertible {
