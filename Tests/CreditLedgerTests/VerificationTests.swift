@@ -1,6 +1,7 @@
 import CreditLedger
 import MailTypes
 import Postgres
+import TestDatabases
 import Testing
 
 @Suite struct VerificationTests {

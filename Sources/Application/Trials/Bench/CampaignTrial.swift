@@ -1,6 +1,7 @@
 import Campaigns
 import MailMessage
 import MailTypes
+import SendingDomains
 
 /// What campaigns of 1,000 recipients cost the database on their way from the send to the purge.
 final class CampaignTrial {
