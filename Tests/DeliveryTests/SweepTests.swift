@@ -1,4 +1,5 @@
 import Campaigns
+import Logging
 import MailTypes
 import Postgres
 import TestDatabases
