@@ -240,7 +240,7 @@ let package = Package(
             name: "CampaignsTests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "Fleet", "SendingDomains", "Campaigns", "CreditLedger",
-                "Vault", "Feedback", "Postgres", "MailMessage", "MailTypes", logging,
+                "Vault", "Feedback", "Postgres", "MailMessage", "MailTypes", logging, crypto,
             ]),
         .testTarget(
             name: "DeliveryTests",
@@ -261,7 +261,9 @@ let package = Package(
         .testTarget(
             name: "OperatorAPITests",
             dependencies: [
-                "TestSupport", "OperatorAPI", "Delivery", "Campaigns", "MailTypes", "SendingDomains", logging,
+                "TestSupport", "TestStores", "TestDatabases", "OperatorAPI", "Delivery", "Campaigns", "MailTypes",
+                "SendingDomains", hummingbird, nio,
+                .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(
             name: "MailSinkTests",

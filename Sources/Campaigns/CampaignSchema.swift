@@ -46,5 +46,10 @@ package enum CampaignSchema {
         // Sweeps look at what there is to do, and not at all that is kept.
         Migration(
             version: 570, name: "retries are found among all batches", file: PackageResources._70_retries_to_join_sql),
+        // What a claim costs does not depend on how many plans its session has made, nor on accounts with nothing due.
+        Migration(version: 590, name: "claims keep their plans", file: PackageResources._90_planned_claims_sql),
+        Migration(version: 591, name: "accounts by what is due", file: PackageResources._91_due_accounts_sql),
+        Migration(
+            version: 592, name: "due batches have one index", file: PackageResources._92_one_index_of_due_batches_sql),
     ]
 }

@@ -57,7 +57,7 @@ extension CreditLedger {
         account: AccountID, campaign: CampaignID, digest: [UInt8], on connection: PostgresConnection
     ) async throws -> LedgerEntry {
         guard digest.count == 32 else { throw LedgerError.invalidDigest }
-        let request = try LedgerRequest(key: "purge:\(campaign)", kind: .purge) { $0.append(digest) }
+        let request = try LedgerRequest(key: Self.purgeKey(campaign), kind: .purge) { $0.append(digest) }
         var (locked, prior) = try await locked(account, request: request, on: connection)
         if let prior { return prior }
         let entry = try locked.add(

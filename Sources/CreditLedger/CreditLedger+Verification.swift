@@ -8,17 +8,21 @@ extension CreditLedger {
     /// Checked for each account: entry numbers without gaps; each entry's values before equal the values after its
     /// predecessor; the amount explains the change; the chain; posted = grants − charges; held = Σ open holds; every
     /// hold resolved to its full amount; each settlement agrees with its hold; for each campaign, what was reserved and
-    /// carried equals its holds; the account's row equals its last entry. The digests in purge entries are compared
-    /// with the certificates by their owner.
+    /// carried equals its holds; the account's row equals its last entry; each name has its account. What campaigns say of
+    /// themselves is compared with the books by their owner.
     ///
     /// Reads one snapshot, page by page, with memory independent of the number of entries.
     ///
-    /// - Parameter connection: on the primary server, and outside any transaction: the verification begins and ends a
+    /// - Parameters:
+    ///   - earlier: entries that were there before, and must be there as they were.
+    ///   - connection: on the primary server, and outside any transaction: the verification begins and ends a
     ///   REPEATABLE READ, READ ONLY one itself. It may take long; no query of others waits for it.
-    package func verify(on connection: PostgresConnection) async throws -> LedgerVerification {
+    package func verify(
+        against earlier: LedgerAnchors = LedgerAnchors(), on connection: PostgresConnection
+    ) async throws -> LedgerVerification {
         try await connection.execute(script: "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         do {
-            let result = try await verifySnapshot(on: connection)
+            let result = try await verifySnapshot(against: earlier, on: connection)
             try await connection.execute(script: "COMMIT")
             return result
         } catch {
@@ -28,14 +32,17 @@ extension CreditLedger {
         }
     }
 
-    private func verifySnapshot(on connection: PostgresConnection) async throws -> LedgerVerification {
+    private func verifySnapshot(
+        against earlier: LedgerAnchors, on connection: PostgresConnection
+    ) async throws -> LedgerVerification {
         var result = LedgerVerification()
         var anchor = SHA256()
         var last: AccountID?
         while true {
             let page = try await accounts(after: last, on: connection)
             for account in page {
-                let audit = try await verify(account, on: connection, into: &result)
+                let audit = try await verify(account, earlier.heads[account.id], on: connection, into: &result)
+                result.anchors.note(account.id, audit.entryCount, audit.chainHead)
                 var fields = FieldEncoder()
                 fields.append(account.id.rawValue)
                 fields.append(audit.entryCount)
@@ -46,20 +53,48 @@ extension CreditLedger {
             guard let next = page.last?.id, page.count == LedgerLimits.pageRows else { break }
             last = next
         }
+        for lost in earlier.heads.keys.filter({ result.anchors.heads[$0] == nil }).sorted(by: {
+            $0.rawValue < $1.rawValue
+        }) {
+            result.report("account \(lost): its books are gone, which an anchor names")
+        }
+        try await verifyNames(on: connection, into: &result)
         result.anchor = Array(anchor.finalize())
         return result
     }
 
+    /// Account and name are made in one transaction, and neither is ever deleted.
+    private func verifyNames(on connection: PostgresConnection, into result: inout LedgerVerification) async throws {
+        let orphans = try await connection.query(
+            """
+            SELECT n.account_id FROM account_names n LEFT JOIN accounts a ON a.account_id = n.account_id
+            WHERE a.account_id IS NULL ORDER BY n.account_id LIMIT \(LedgerLimits.pageRows)
+            """)
+        for row in orphans {
+            result.report("account \(try row.decode(Int64.self)): it has a name, and its books are gone")
+        }
+    }
+
     private func verify(
-        _ account: LedgerAccount, on connection: PostgresConnection, into result: inout LedgerVerification
+        _ account: LedgerAccount, _ head: LedgerAnchors.Head?, on connection: PostgresConnection,
+        into result: inout LedgerVerification
     ) async throws -> BookAudit {
         var audit = BookAudit(account: account.id, chain: chain)
         while true {
             let page = try await entries(
                 account.id, after: audit.entryCount, limit: LedgerLimits.pageRows, on: connection)
-            for entry in page { audit.read(entry, into: &result) }
+            for entry in page {
+                audit.read(entry, into: &result)
+                if let head, head.entry == entry.number, head.chain != entry.chain {
+                    result.report("account \(account.id), entry \(entry.number): it is not the one of the anchor")
+                }
+            }
             result.entries += page.count
             guard page.count == LedgerLimits.pageRows else { break }
+        }
+        if let head, head.entry > audit.entryCount {
+            result.report(
+                "account \(account.id): the books end with entry \(audit.entryCount), an anchor names \(head.entry)")
         }
         let rows = try await connection.query(
             """

@@ -23,6 +23,8 @@ package enum LedgerError: Error, Sendable, Hashable {
     case holdNotFound(batch: Int32)
     /// A hold resolves exactly once.
     case holdAlreadyResolved(batch: Int32)
+    /// A line of ``LedgerAnchors`` that is none, or names an account again.
+    case invalidAnchor(line: Int)
     /// The database did not change the rows that the ledger had locked: a bug or a hand in the tables. Roll back.
     case inconsistent
 
@@ -42,6 +44,7 @@ package enum LedgerError: Error, Sendable, Hashable {
         case .holdExists: "hold_exists"
         case .holdNotFound: "hold_not_found"
         case .holdAlreadyResolved: "hold_already_resolved"
+        case .invalidAnchor: "invalid_anchor"
         case .inconsistent: "ledger_inconsistent"
         }
     }
@@ -64,6 +67,7 @@ extension LedgerError: CustomStringConvertible {
         case .holdExists(let batch): "batch \(batch) has a hold already"
         case .holdNotFound(let batch): "batch \(batch) has no hold"
         case .holdAlreadyResolved(let batch): "the hold of batch \(batch) was resolved before"
+        case .invalidAnchor(let line): "line \(line) is no anchor: account, entry and chain value, each account once"
         case .inconsistent: "the ledger's rows did not change as they should have: run `sluice ledger verify`"
         }
     }

@@ -1,7 +1,7 @@
 package import Postgres
 
 extension CreditLedger {
-    /// Versions 100–199.
+    /// Versions 100–199, and 593.
     ///
     /// - `account_names` allots the numbers: a name is unique over all accounts, which a table distributed by account
     ///   could not promise.
@@ -10,6 +10,9 @@ extension CreditLedger {
     /// - Row triggers see each row, statement triggers also TRUNCATE and statements that hit no row. ALWAYS keeps them
     ///   on under `session_replication_role = replica`.
     package static let migrations = [
-        Migration(version: 100, name: "credit ledger", file: PackageResources._00_credit_ledger_sql)
+        Migration(version: 100, name: "credit ledger", file: PackageResources._00_credit_ledger_sql),
+        Migration(
+            version: 593, name: "guards look at no temporary tables",
+            file: PackageResources._93_guards_of_one_schema_sql),
     ]
 }

@@ -11,6 +11,8 @@ package struct LedgerVerification: Sendable, Hashable {
     /// SHA-256 over number, entry count and chain head of every account, in order of their numbers. Kept outside the
     /// database, it shows later that the end of a book was not cut off: see ``CreditLedger/verify(on:)``.
     package internal(set) var anchor: [UInt8] = []
+    /// The last entry of each book, to be noted outside the database: a later verification is given them.
+    package internal(set) var anchors = LedgerAnchors()
 
     package init() {}
 

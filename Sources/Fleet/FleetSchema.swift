@@ -10,5 +10,6 @@ package enum FleetSchema {
         Migration(version: 460, name: "rests of providers", file: PackageResources._60_provider_rests_sql),
         Migration(version: 481, name: "sources of nodes", file: PackageResources._81_node_sources_sql),
         Migration(version: 491, name: "warm-up of nodes' sources", file: PackageResources._91_warm_up_sql),
+        Migration(version: 595, name: "sources that receivers see", file: PackageResources._95_seen_sources_sql),
     ]
 }

@@ -82,6 +82,38 @@ struct BlockCountTests {
         #expect(try await fixture.status(first).blocks.map(\.count) == [2])
     }
 
+    @Test(.timeLimit(.minutes(1))) func `what was added before the database refused the rest is not added again`()
+        async throws
+    {
+        let fixture = try await CampaignFixture.make()
+        let free = try await fixture.sent(1)
+        let others = [
+            try await fixture.account("held", credits: 10), try await fixture.account("refused", credits: 10),
+        ]
+        var heard = [Self.heard(free, of: fixture, answers: 2, blocks: 1)]
+        for account in others {
+            heard.append(CampaignAnswers(account, try await fixture.sent(1, account: account)))
+            heard[heard.count - 1].add(isFirstAttempt: true, block: (Self.reply, "blocked"))
+        }
+        _ = try await fixture.store.count(heard, memory: 100)
+        try await fixture.records.owner.query(
+            """
+            ALTER TABLE campaign_answers ADD CONSTRAINT refusal
+            CHECK (account_id <> \(unescaped: "\(others[1])") OR answers < 2)
+            """)
+        let result = try await fixture.records.owner.withTransaction { connection in
+            try await connection.query(
+                "SELECT FROM campaign_answers WHERE account_id = \(others[0].rawValue) FOR UPDATE")
+            return try await fixture.store.count(heard, memory: 100)
+        }
+        #expect(result.counts.map(\.campaign) == [free] && result.counts.map(\.answers) == [4])
+        #expect(result.held.map(\.account) == others)
+        try await fixture.records.owner.query("ALTER TABLE campaign_answers DROP CONSTRAINT refusal")
+        let told = try await fixture.store.count(result.held, memory: 100)
+        #expect(told.held.isEmpty && told.counts.map(\.answers) == [2, 2])
+        #expect(try await fixture.status(free).blocks.map(\.count) == [2])
+    }
+
     @Test func `a receiver that makes up replies fills no table`() async throws {
         let fixture = try await CampaignFixture.make()
         let campaign = try await fixture.sent(1)

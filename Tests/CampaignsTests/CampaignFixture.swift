@@ -101,11 +101,7 @@ struct CampaignFixture: Sendable {
         try await records.pool.query("SELECT free_leases(\(node))")
     }
 
-    func problemsOfBooks() async throws -> [String] {
-        try await records.pool.withConnection { connection in
-            try await ledger.verify(on: connection).problems.map { "\($0)" }
-        }
-    }
+    func problemsOfBooks() async throws -> [String] { try await stores.problemsOfBooks() }
 }
 
 extension ClaimedBatch {

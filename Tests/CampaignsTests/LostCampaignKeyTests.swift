@@ -3,6 +3,7 @@ import CreditLedger
 import MailTypes
 import Postgres
 import TestDatabases
+import TestSupport
 import Testing
 import Vault
 
@@ -94,6 +95,30 @@ import Vault
         try await fault.apply(to: campaign, fixture)
         _ = try await fixture.service.cancel(fixture.account, campaign)
         try await expectEnd(of: campaign, delivered: delivered, fixture)
+    }
+
+    /// What the doctor looks at goes on.
+    @Test(.timeLimit(.minutes(1))) func `a campaign that ends while it is looked at has no problem`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(1)
+        let found = try await fixture.records.owner.withTransaction { connection in
+            try await connection.query("LOCK TABLE campaign_content IN ACCESS EXCLUSIVE MODE")
+            async let problems = fixture.store.campaignProblems(limit: 10)
+            try await eventually("the campaign was listed, and its message is asked for") {
+                try await fixture.records.pool.query(
+                    """
+                    SELECT count(*) FROM pg_locks
+                    WHERE relation = 'campaign_content'::regclass AND mode = 'AccessShareLock' AND NOT granted
+                    """
+                ).only.decode(Int64.self) > 0
+            }
+            try await fixture.vaultDatabase.owner.query("DELETE FROM campaign_keys")
+            fixture.vault.forget(fixture.account, campaign)
+            try await connection.query("UPDATE campaigns SET results_until = clock_timestamp() + interval '1 day'")
+            try await connection.execute(script: "COMMIT; BEGIN")
+            return try await problems
+        }
+        #expect(found.map(\.detail) == [])
     }
 
     private func expectEnd(of campaign: CampaignID, delivered: Int, _ fixture: CampaignFixture) async throws {

@@ -56,6 +56,22 @@ import Testing
         #expect(try await books.verify().problems == [])
     }
 
+    @Test func a_temporary_table_of_the_same_name_fools_no_guard() async throws {
+        let books = try await Self.books()
+        await Self.expectRefusal(of: "a shadowed guard", [.restrictViolation]) {
+            try await books.pool.withTransaction {
+                try await $0.execute(
+                    script: """
+                        CREATE TEMP TABLE ledger_entries ON COMMIT DROP AS
+                            SELECT account_id, entry_count AS entry_no, posted + 1000 AS posted_after, held AS held_after,
+                                chain_head AS chain FROM public.accounts;
+                        UPDATE public.accounts SET posted = posted + 1000;
+                        """)
+            }
+        }
+        #expect(try await books.verify().problems == [])
+    }
+
     @Test func the_guards_stay_on_for_a_replicating_session() async throws {
         let books = try await Self.books()
         let superuser = try await PostgresConnection.connect(books.database.configuration(role: "postgres"))

@@ -1,6 +1,7 @@
 import CreditLedger
 import MailTypes
 import Postgres
+import TestDatabases
 import Testing
 
 @Suite struct VerificationTests {
@@ -74,7 +75,7 @@ import Testing
         #expect(result.problems.contains { $0.contains(finding) }, "\(statement): \(result.problems)")
     }
 
-    @Test func a_book_that_was_cut_off_shows_in_the_anchor_alone() async throws {
+    @Test func a_book_that_was_cut_off_shows_in_the_anchors_alone() async throws {
         let books = try await Self.books()
         let before = try await books.verify()
         let last = try #require(try await books.entries().dropFirst().first)
@@ -87,6 +88,47 @@ import Testing
         let after = try await books.verify()
         #expect(after.problemCount == 0)
         #expect(after.anchor != before.anchor)
+        let compared = try await books.pool.withConnection {
+            try await books.ledger.verify(against: before.anchors, on: $0)
+        }
+        #expect(compared.problems == ["account 1: the books end with entry 5, an anchor names 6"])
+        // And not by going on as if nothing had been.
+        try await books.run { try await $0.grant(7, to: $1, key: "instead", on: $2) }
+        let later = try await books.pool.withConnection {
+            try await books.ledger.verify(against: before.anchors, on: $0)
+        }
+        #expect(later.problems == ["account 1, entry 6: it is not the one of the anchor"])
+    }
+
+    @Test func books_that_go_on_keep_to_their_anchors() async throws {
+        let books = try await Self.books()
+        let anchors = try await books.verify().anchors
+        try await books.run { try await $0.grant(7, to: $1, key: "more", on: $2) }
+        _ = try await books.pool.withTransaction { try await books.ledger.createAccount(name: "new", on: $0) }
+        let noted = try LedgerAnchors(text: anchors.text)
+        #expect(noted == anchors)
+        let result = try await books.pool.withConnection { try await books.ledger.verify(against: noted, on: $0) }
+        #expect(result.problems == [])
+        #expect(result.anchors.heads.count == 2)
+        #expect(try LedgerAnchors(text: result.anchors.text) == result.anchors)
+    }
+
+    @Test func books_that_are_gone_show() async throws {
+        let books = try await Self.books()
+        let anchors = try await books.verify().anchors
+        for table in ["ledger_entries", "holds"] { try await books.tamper("DELETE FROM \(table)", table: table) }
+        try await books.tamper("DELETE FROM accounts", table: "accounts")
+        #expect(try await books.verify().problems == ["account 1: it has a name, and its books are gone"])
+        try await books.database.owner.query("DELETE FROM account_names")
+        let result = try await books.pool.withConnection { try await books.ledger.verify(against: anchors, on: $0) }
+        #expect(result.problems == ["account 1: its books are gone, which an anchor names"])
+    }
+
+    @Test(arguments: ["7", "7 1", "x 1 aa", "7 -1", "7 1 zz", "7 0\n7 0", "7 1 " + String(repeating: "a", count: 63)])
+    func a_line_that_is_no_anchor_is_refused(_ text: String) {
+        #expect(throws: LedgerError.invalidAnchor(line: text.split(separator: "\n").count)) {
+            try LedgerAnchors(text: text)
+        }
     }
 
     @Test func verification_reads_one_snapshot_and_leaves_the_connection_clean() async throws {

@@ -1,4 +1,5 @@
 import Campaigns
+import Logging
 import MailTypes
 import Postgres
 import SMTPProtocol
@@ -102,6 +103,32 @@ struct BlockTests {
         }
         await watch.tell()
         #expect(try await state(held) == .paused)
+    }
+
+    @Test(.timeLimit(.minutes(1)), arguments: [Logger.Level.debug, .warning])
+    func `a campaign that somebody has locked is no news, one that cannot be paused is`(_ level: Logger.Level)
+        async throws
+    {
+        let fixture = try await DeliveryFixture.make()
+        let batch = BatchID(account: fixture.account, campaign: try await fixture.send(4), number: 1)
+        let log = Log()
+        let watch = BlockWatch(store: fixture.store, share: 0.3, metrics: DeliveryMetrics(), logger: log.logger)
+        Self.answer(watch, batch, blocks: 50, of: 60)
+        try await fixture.records.owner.withTransaction { connection in
+            if level == .debug {
+                try await connection.query("SELECT FROM campaigns FOR NO KEY UPDATE")
+            } else {
+                try await connection.execute(
+                    script: "REVOKE UPDATE ON campaigns FROM sluice_app; COMMIT; BEGIN")
+            }
+            await watch.tell()
+        }
+        if level == .warning {
+            try await fixture.records.owner.query("GRANT UPDATE ON campaigns TO sluice_app")
+        }
+        #expect(log.lines.filter { $0.text.hasPrefix("blocked campaign not paused") }.map(\.level) == [level])
+        await watch.tell()
+        #expect(try await fixture.service.get(fixture.account, batch.campaign).state == .paused)
     }
 
     @Test(.timeLimit(.minutes(1))) func `an account that has its share of connections keeps no blocks from being told`()

@@ -131,7 +131,7 @@ struct DeliveryFixture: Sendable {
     }
 
     func problemsOfBooks() async throws -> [String] {
-        try await records.pool.withConnection { try await ledger.verify(on: $0).problems }
+        try await records.pool.withConnection { try await ledger.verify(on: $0).problems } + store.bookProblems()
     }
 
     func suppression(of number: Int) async throws -> Suppression? {

@@ -1,5 +1,6 @@
 import Campaigns
 import CreditLedger
+import Logging
 import MailTypes
 import Postgres
 import SMTPProtocol
@@ -42,6 +43,50 @@ import Testing
         expectOneCopyEach(server, 4)
         #expect(try await fixture.balance().posted == DeliveryFixture.credits - 4)
         #expect(try await fixture.problemsOfBooks() == [])
+        await records.close()
+    }
+
+    /// Operators are told of what may last for ever, and not of what happens each day.
+    @Test(.timeLimit(.minutes(2)), arguments: [Logger.Level.warning, .debug])
+    func `a settlement that runs out of its time is told of, one that waits for somebody is not`(
+        _ level: Logger.Level
+    ) async throws {
+        let fixture = try await DeliveryFixture.make()
+        var configuration = fixture.records.configuration()
+        configuration.limits.lock = .milliseconds(200)
+        configuration.limits.statement = .milliseconds(600)
+        let records = PostgresPool(configuration: configuration, logger: .silent)
+        let log = Log()
+        let server = MailServer { _, _ in .accept }
+        let campaign = try await fixture.send(2, batchSize: 2)
+        func triedAgain() -> [Log.Line] { log.lines.filter { $0.text.hasPrefix("settlement tried again") } }
+        try await server.run { port in
+            let engine = fixture.engine(port: port, store: store(fixture, settling: records), logger: log.logger)
+            let running = try await fixture.records.owner.withTransaction { connection in
+                if level == .warning {
+                    // What every statement on the table waits for, and no lock of a row.
+                    try await connection.execute(
+                        script: """
+                            CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS
+                                'BEGIN PERFORM pg_sleep(100); RETURN NULL; END';
+                            CREATE TRIGGER linger BEFORE INSERT ON batch_results EXECUTE FUNCTION linger();
+                            COMMIT; BEGIN
+                            """)
+                } else {
+                    try await connection.query("SELECT FROM accounts FOR UPDATE")
+                }
+                let running = RunningEngine(engine)
+                try await eventually("it is tried again") { triedAgain().count >= 2 }
+                return running
+            }
+            if level == .warning {
+                try await fixture.records.owner.query("DROP TRIGGER linger ON batch_results")
+            }
+            #expect(try await fixture.end(of: campaign).counters.delivered == 2)
+            try await running.drain()
+        }
+        #expect(triedAgain().allSatisfy { $0.level == level })
+        expectOneCopyEach(server, 2)
         await records.close()
     }
 

@@ -1,4 +1,5 @@
 import Campaigns
+import Logging
 import MailTypes
 import Postgres
 import TestDatabases
@@ -56,5 +57,24 @@ import Testing
         try await sweeps.completeCampaigns()
         for campaign in held { #expect(try await ended(fixture.account, campaign)) }
         await records.close()
+    }
+
+    @Test func `a campaign that cannot be read keeps none behind it from its end`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        var campaigns: [CampaignID] = []
+        for _ in 0..<3 { campaigns.append(try await settled(fixture, of: fixture.account, from: "shop.example")) }
+        campaigns.sort { $0.rawValue < $1.rawValue }
+        // As another release might have written it.
+        try await fixture.records.owner.query(
+            "ALTER TABLE campaigns DROP CONSTRAINT campaigns_in_doubt_policy_check")
+        try await fixture.records.owner.query(
+            "UPDATE campaigns SET in_doubt_policy = 'toss' WHERE campaign_id = \(campaigns[0].rawValue)")
+        let log = Log()
+        let sweeps = fixture.engine(port: 9, logger: log.logger).sweeps
+        try await sweeps.completeCampaigns()
+        for campaign in campaigns.dropFirst() {
+            #expect(try await fixture.service.get(fixture.account, campaign).campaign.hasEnded)
+        }
+        #expect(log.lines.contains { $0.level == .warning && $0.text.contains("\(campaigns[0])") })
     }
 }

@@ -47,6 +47,22 @@ struct NodeSourceTests {
         #expect(try await sources("news", stores) == [Self.cold, NodeSource(address: "", pool: "news")])
     }
 
+    /// Decision 0079.
+    @Test func `rows say what receivers see, and those of no pool, which a later version writes, are passed over`()
+        async throws
+    {
+        let stores = try await Stores.open()
+        try await stores.begin(
+            "a", sources: [Self.known, Self.cold], addresses: [try #require(IPAddress("192.0.2.1"))])
+        let seen = try await stores.records.owner.query("SELECT source FROM node_sources WHERE is_seen")
+        #expect(try seen.map { try $0.decode(String.self) } == [Self.known.address])
+        try await stores.begin("b")
+        try await stores.records.owner.query(
+            "INSERT INTO node_sources (node, source, allowances) VALUES ('b', '192.0.2.9', '{}')")
+        #expect(try await sources("default", stores) == [Self.known, NodeSource(address: "", pool: "default")])
+        #expect(try await sources("news", stores) == [Self.cold, NodeSource(address: "", pool: "news")])
+    }
+
     @Test func `whether a node has a pool is not known before one has told`() async throws {
         let stores = try await Stores.open()
         func has(_ pool: String) async throws -> Bool? {

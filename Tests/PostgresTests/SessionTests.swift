@@ -36,7 +36,7 @@ struct SessionTests {
         let administrator = try await PostgresConnection.connect(database.configuration(role: "postgres"))
         for setting in [
             "synchronous_commit = off", "default_transaction_isolation = 'repeatable read'", "lock_timeout = 0",
-            "statement_timeout = 0", "client_connection_check_interval = 0",
+            "statement_timeout = 0", "client_connection_check_interval = 0", "jit = on",
         ] {
             try await administrator.execute(script: "ALTER DATABASE \(database.name) SET \(setting)")
         }
@@ -47,7 +47,7 @@ struct SessionTests {
         for (setting, value) in [
             ("lock_timeout", "1234ms"), ("statement_timeout", "5s"), ("idle_in_transaction_session_timeout", "6s"),
             ("synchronous_commit", "on"), ("transaction_isolation", "read committed"),
-            ("client_connection_check_interval", "2s"),
+            ("client_connection_check_interval", "2s"), ("jit", "off"),
         ] {
             let found = try await connection.query("SELECT current_setting(\(setting))").only.decode(String.self)
             #expect(found == value, "\(setting)")

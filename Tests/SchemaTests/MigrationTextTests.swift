@@ -43,6 +43,12 @@ struct MigrationTextTests {
         531: "97d0b6b93ce99b03fc7fafbe354791e8d87bfd76242224aa29efb7825115465d",
         560: "d5ea7644a94cb1a1be2370f164ecab3352cda7ee60d5363ea7b17a626ae04327",
         570: "77a2477f3dc0e12e6beedbc07e16a87ba94ef81b5d06e8b23838595a64fa0dbe",
+        590: "103a10e1ce9e08134ac71ffbfab52ca282eb2d5b6dd2615d04746602393fc5b8",
+        591: "ea580de1f48a1d8c619002f5f3c43b263ce15ea5203a0577dcf23800e7a5e7b2",
+        592: "4178e000d267b96bd134984ff9a4597190a232e0564495e12aa635de7d6ab032",
+        593: "c1145d3bd0a6c9d0d7db50248fef6555c25edd0ac96dc697e9909ea93fb56cd5",
+        594: "7641da68444b12a1e6216b0f0bc5f2a7a75b9cf09703976daa7d414ae9ce9760",
+        595: "e50f006ea8a09a0a3894cc7834e75bcb4457026f125bc89937b6353fcccacd41",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Campaigns
 import CreditLedger
 import Foundation
 import HTTPAPI
@@ -121,12 +122,20 @@ struct LedgerCommand: AsyncParsableCommand {
 
         @OptionGroup var data: DataOptions
         @Flag(help: "Print JSON.") var json = false
+        @Option(help: "File of anchors noted before: each entry that it names must be there as it was.") var anchors:
+            String?
+        @Option(help: "Where to note the last entry of each book; keep it outside the database.") var noteAnchors:
+            String?
 
         func run(_ records: Records) async throws {
+            let earlier = try anchors.map { try LedgerAnchors(text: String(contentsOfFile: $0, encoding: .utf8)) }
             let result = try await records.pool.withConnection { [ledger = records.ledger] in
-                try await ledger.verify(on: $0)
+                try await ledger.verify(against: earlier ?? LedgerAnchors(), on: $0)
             }
-            // Noted elsewhere, it shows later whether the end of a book was cut off.
+            let problems = try await result.problems + records.delivery.bookProblems()
+            if problems.isEmpty, let noteAnchors {
+                try result.anchors.text.write(toFile: noteAnchors, atomically: true, encoding: .utf8)
+            }
             let anchor = result.anchor.hexadecimal
             struct Result: Encodable {
                 let accounts, entries: Int
@@ -135,15 +144,15 @@ struct LedgerCommand: AsyncParsableCommand {
             }
             try printResult(
                 Result(
-                    accounts: result.accounts, entries: result.entries, anchor: anchor, problems: result.problems),
+                    accounts: result.accounts, entries: result.entries, anchor: anchor, problems: problems),
                 asJSON: json
             ) {
                 let summary = "\(grouped(result.entries)) entries of \(grouped(result.accounts)) accounts recomputed"
-                return result.problems.isEmpty
+                return problems.isEmpty
                     ? summary + ": no difference\nanchor \(anchor)"
-                    : summary + ":\n" + result.problems.map { "  " + $0 }.joined(separator: "\n")
+                    : summary + ":\n" + problems.map { "  " + $0 }.joined(separator: "\n")
             }
-            if !result.problems.isEmpty { throw ExitCode.failure }
+            if !problems.isEmpty { throw ExitCode.failure }
         }
     }
 }

@@ -106,15 +106,23 @@ struct CampaignPurger: Sendable {
 
     /// The stored certificate, nil before the purge.
     ///
-    /// - Throws: ``CampaignError`` `.notFound`
+    /// - Throws: ``CampaignError`` `.notFound`; `.malformedRecord` where it is not the one that the books noted
     func certificate(_ account: AccountID, _ campaign: CampaignID) async throws -> PurgeCertificate? {
-        let rows = try await records.query(
-            """
-            SELECT certificate FROM campaigns
-            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
-            """)
-        guard let row = rows.first else { throw CampaignError.notFound }
-        return try row.decode(column: 0, as: String?.self).map { try PurgeCertificate(json: $0) }
+        try await records.withConnection { connection in
+            let rows = try await connection.query(
+                """
+                SELECT certificate FROM campaigns
+                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+                """)
+            guard let row = rows.first else { throw CampaignError.notFound }
+            guard let text = try row.decode(column: 0, as: String?.self) else { return nil }
+            let certificate = try PurgeCertificate(json: text)
+            let noted = try await ledger.purgeDigests(account, [campaign], on: connection)[campaign]
+            guard certificate.digest == noted else {
+                throw CampaignError(.malformedRecord, "the stored certificate is not the one that the books noted")
+            }
+            return certificate
+        }
     }
 
     /// Nil where another call was faster.

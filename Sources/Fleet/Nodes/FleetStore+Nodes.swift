@@ -39,7 +39,7 @@ extension FleetStore {
             SET started_at = excluded.started_at, seen_at = excluded.seen_at, life = excluded.life,
                 sources = excluded.sources
             """)
-        try await replaceSources(of: node, by: sources, on: connection)
+        try await replaceSources(of: node, by: sources, seen: Set(addresses.map(\.description)), on: connection)
         return incarnation
     }
 

@@ -3,7 +3,8 @@ package import Postgres
 
 /// A node tells of its sources twice: `node_sources` has those that its operator has given, with pool and warm-up;
 /// `nodes.sources` the addresses that receivers see, which behind smarthosts are none of these, and where the system picks
-/// the address those of the machine (decision 0060).
+/// the address those of the machine (decision 0060). On the way to one list (decision 0079) rows say whether receivers see
+/// the address, and those without a pool, which a later version writes, are read as none.
 extension FleetStore {
     /// What can send the mail of a pool now: its sources, and each node without any, which sends from an address that
     /// nothing limits.
@@ -13,7 +14,7 @@ extension FleetStore {
         try await connection.query(
             """
             SELECT coalesce(s.source, ''), s.warm_up_from, coalesce(s.allowances, '{}')
-            FROM nodes n LEFT JOIN node_sources s ON s.node = n.node
+            FROM nodes n LEFT JOIN node_sources s ON s.node = n.node AND s.pool IS NOT NULL
             WHERE n.seen_at > clock_timestamp() - make_interval(secs => \(presentSeconds))
                 AND (s.source IS NULL OR s.pool = \(pool))
             """
@@ -49,16 +50,16 @@ extension FleetStore {
     }
 
     static func replaceSources(
-        of node: String, by sources: [NodeSource], on connection: PostgresConnection
+        of node: String, by sources: [NodeSource], seen: Set<String>, on connection: PostgresConnection
     ) async throws {
         try await connection.query("DELETE FROM node_sources WHERE node = \(node)")
         for source in sources {
             try await connection.query(
                 """
-                INSERT INTO node_sources (node, source, pool, warm_up_from, allowances)
+                INSERT INTO node_sources (node, source, pool, warm_up_from, allowances, is_seen)
                 VALUES (
                     \(node), \(source.address), \(source.pool), \(source.warmUpFrom.map { Int32($0) } as Int32?),
-                    \(source.allowances.map { Int64($0) }))
+                    \(source.allowances.map { Int64($0) }), \(seen.contains(source.address)))
                 """)
         }
     }

@@ -167,7 +167,7 @@ extension Problem {
         case .insufficientCredits(let missing, let available): self = Problem(missing: missing, available: available)
         case .accountNotFound: self = .notFound
         case .overflow: self = .invalid(error.code, "The credits would grow beyond what an account can have.")
-        case .invalidName, .accountNameTaken, .invalidAmount, .invalidKey, .memoTooLong, .invalidDigest,
+        case .invalidName, .accountNameTaken, .invalidAmount, .invalidKey, .memoTooLong, .invalidDigest, .invalidAnchor,
             .idempotencyConflict, .holdExists, .holdNotFound, .holdAlreadyResolved, .inconsistent:
             // The API gives the ledger no names, amounts, keys or holds of the client's: such a refusal is our bug.
             self = .internalError

@@ -85,8 +85,8 @@ package struct Stores: Sendable {
         try await records.pool.withConnection { try await ledger.balance(account, on: $0) }
     }
 
-    /// What the ledger's own examination finds; empty: the books are right.
+    /// What the ledger's own examination finds, and the comparison of campaigns with it; empty: the books are right.
     package func problemsOfBooks() async throws -> [String] {
-        try await records.pool.withConnection { try await ledger.verify(on: $0).problems.map { "\($0)" } }
+        try await records.pool.withConnection { try await ledger.verify(on: $0).problems } + delivery.bookProblems()
     }
 }

@@ -1,0 +1,136 @@
+import MailTypes
+import Postgres
+
+/// Fills the tables that can grow, as years of use and a careless customer would.
+struct TableFiller {
+    let records: Records
+    let account: AccountID
+
+    /// Numbers of campaigns in use; drafts lie below and ended campaigns above.
+    private static let first: Int64 = 1 << 50
+    private static let inUse: Int64 = 100
+    /// Holds of the first campaign in use; those of the others lie with ended campaigns.
+    private static let holds = 1_000
+
+    static func campaign(_ number: Int64) -> CampaignID { CampaignID(rawValue: first + number) }
+
+    /// In portions, each of which takes seconds: statements have their time.
+    func fill(_ range: Range<Int>) async throws {
+        let entries = try await ledgerEntries()
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.portion) {
+            let portion = start..<min(start + Self.portion, range.upperBound)
+            try await fillPortion(portion)
+            try await fillBooks(portion, after: entries - Int64(range.lowerBound))
+        }
+        try await run("SELECT enqueue_account(\(account.rawValue), clock_timestamp())")
+    }
+
+    private static let portion = 125_000
+
+    /// Entries of purges, which move no credits: the guards of the books let nothing else pass that no campaign stands behind.
+    private func fillBooks(_ range: Range<Int>, after entries: Int64) async throws {
+        let (account, first) = (account.rawValue, Self.first + Self.inUse)
+        let (low, high) = (Int64(range.lowerBound), Int64(range.upperBound - 1))
+        try await run(
+            """
+            INSERT INTO holds (account_id, campaign_id, batch_no, amount)
+            SELECT \(account), CASE WHEN n < \(Int64(Self.holds)) THEN \(Self.first) ELSE \(first) + n / 100 END, n + 1, 0
+            FROM generate_series(\(low), \(high)) n
+            """)
+        try await run(
+            """
+            WITH entries AS (
+                INSERT INTO ledger_entries (
+                    account_id, entry_no, kind, campaign_id, amount, posted_before, posted_after, held_before,
+                    held_after, digest, chain, created_at)
+                SELECT account_id, \(entries) + n + 1, 'purge', \(first) + n, 0, posted, posted, held, held,
+                    sha256(int8send(n)), sha256(int8send(n)), clock_timestamp()
+                FROM accounts, generate_series(\(low), \(high)) n WHERE account_id = \(account))
+            UPDATE accounts SET entry_count = \(entries) + \(high) + 1, chain_head = sha256(int8send(\(high)))
+            WHERE account_id = \(account)
+            """)
+    }
+
+    private func ledgerEntries() async throws -> Int64 {
+        try await records.pool.query("SELECT entry_count FROM accounts WHERE account_id = \(account.rawValue)").only
+            .decode(Int64.self)
+    }
+
+    private func fillPortion(_ range: Range<Int>) async throws {
+        let (account, first) = (account.rawValue, Self.first)
+        let (low, high) = (Int64(range.lowerBound), Int64(range.upperBound - 1))
+        // Of those in use each has its share of the batches: half are settled, the others are due tomorrow but for a few.
+        try await run(
+            """
+            INSERT INTO campaigns (account_id, campaign_id, from_domain, state, open_batches, recipients)
+            SELECT \(account), \(first) + n, 'bench.example', 'sending', 1000000, 2000000000
+            FROM generate_series(0, \(Self.inUse) - 1) n ON CONFLICT DO NOTHING
+            """)
+        try await run(
+            """
+            INSERT INTO campaigns (account_id, campaign_id, from_domain, created_at)
+            SELECT \(account), \(first) - 1 - n, 'bench.example', clock_timestamp() FROM generate_series(\(low), \(high)) n
+            """)
+        try await run(
+            """
+            INSERT INTO campaigns (account_id, campaign_id, from_domain, state, completed_at, results_until)
+            SELECT \(account), \(first) + \(Self.inUse) + n, 'bench.example', 'completed', clock_timestamp(),
+                clock_timestamp() + interval '1 day'
+            FROM generate_series(\(low), \(high)) n
+            """)
+        try await run(
+            """
+            INSERT INTO batches (account_id, campaign_id, batch_no, state, recipients, due_at)
+            SELECT \(account), \(first) + n % \(Self.inUse), n / \(Self.inUse) + 1,
+                CASE WHEN n / \(Self.inUse) % 2 = 0 THEN 1 ELSE 3 END, 1000,
+                clock_timestamp() + CASE WHEN n < 500 THEN interval '-1 hour' ELSE interval '1 day' END
+            FROM generate_series(\(low), \(high)) n
+            """)
+        try await run(
+            """
+            INSERT INTO batch_recipients (account_id, campaign_id, batch_no, sealed)
+            SELECT \(account), \(first) + n % \(Self.inUse), n / \(Self.inUse) + 1, decode(repeat('00', 100), 'hex')
+            FROM generate_series(\(low), \(high)) n
+            """)
+        try await run(
+            """
+            INSERT INTO batch_results (account_id, campaign_id, batch_no, sealed)
+            SELECT \(account), \(first) + n % \(Self.inUse), n / \(Self.inUse) + 1, decode(repeat('00', 100), 'hex')
+            FROM generate_series(\(low), \(high)) n
+            """)
+        try await run(
+            """
+            INSERT INTO journal (account_id, campaign_id, batch_no, epoch, sealed)
+            SELECT \(account), \(first) + n % \(Self.inUse), n / \(Self.inUse) + 1, 1, decode(repeat('00', 100), 'hex')
+            FROM generate_series(\(low), \(high)) n
+            """)
+        // Of other accounts, whose mail is due tomorrow.
+        try await run(
+            """
+            INSERT INTO account_queue (account_id, next_due)
+            SELECT \(first) + n, clock_timestamp() + interval '1 day' FROM generate_series(\(low), \(high)) n
+            """)
+        try await run(
+            """
+            INSERT INTO suppressions (account_id, fingerprint, reason, origin)
+            SELECT \(account), decode(md5(n::text), 'hex'), 2, 'reply' FROM generate_series(\(low), \(high)) n
+            """)
+        try await run(
+            """
+            INSERT INTO idempotency_keys (account_id, scope, key, request_hash, status, body)
+            SELECT \(account), 'POST /v1/suppressions', n::text, '', 200, '' FROM generate_series(\(low), \(high)) n
+            """)
+    }
+
+    /// Whether the campaigns in use rest: a claim passes over those that do.
+    func rest(_ rests: Bool) async throws {
+        try await run(
+            """
+            UPDATE campaigns SET state = \(rests ? "paused" : "sending")
+            WHERE account_id = \(account.rawValue) AND campaign_id >= \(Self.first)
+                AND campaign_id < \(Self.first + Self.inUse)
+            """)
+    }
+
+    private func run(_ sql: SQL) async throws { try await records.pool.query(sql) }
+}
