@@ -1,7 +1,7 @@
 package import Postgres
 
 extension CreditLedger {
-    /// Versions 100–199.
+    /// Versions 100–199, and 610–612.
     ///
     /// - `account_names` allots the numbers: a name is unique over all accounts, which a table distributed by account
     ///   could not promise.
@@ -10,6 +10,10 @@ extension CreditLedger {
     /// - Row triggers see each row, statement triggers also TRUNCATE and statements that hit no row. ALWAYS keeps them
     ///   on under `session_replication_role = replica`.
     package static let migrations = [
-        Migration(version: 100, name: "credit ledger", file: PackageResources._00_credit_ledger_sql)
+        Migration(version: 100, name: "credit ledger", file: PackageResources._00_credit_ledger_sql),
+        Migration(version: 610, name: "refunds", file: PackageResources._10_refunds_sql),
+        // Apart from the table's change, whose lock must be short: these read all entries.
+        Migration(version: 611, name: "one refund a recipient", file: PackageResources._11_one_refund_sql),
+        Migration(version: 612, name: "entries are what they were", file: PackageResources._12_entries_checked_sql),
     ]
 }
