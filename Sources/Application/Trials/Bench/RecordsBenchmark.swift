@@ -5,6 +5,7 @@ import Identity
 import Logging
 import MailTypes
 import Postgres
+import Vault
 
 /// What claims, pages, sums and sweeps cost where the tables are full, and where they are nearly empty.
 struct RecordsBenchmark {
@@ -72,6 +73,16 @@ struct RecordsBenchmark {
         try await add("claim of 64 batches") { try await Self.claim(records.pool) }
         try await add("page of campaigns") { _ = try await campaigns.list(account, before: newest) }
         try await add("page of suppressions") { _ = try await records.suppressions.list(account) }
+        try await add("page of suppressions by a rare reason") {
+            _ = try await records.suppressions.list(account, reason: .unsubscribe)
+        }
+        // As a batch is opened. Every tenth is listed.
+        let addressees = try await Self.addressees(records.pool)
+        try await add("1,000 addressees looked up") {
+            _ = try await records.pool.withConnection { connection in
+                try await records.suppressions.which(of: addressees, account: account, on: connection)
+            }
+        }
         try await add("campaign with its credits") { _ = try await campaigns.get(account, newest) }
         try await add("sweep of completions") { _ = try await delivery.unfinishedCompletions() }
         try await add("sweep of retries to be joined") { _ = try await delivery.coalesceRetries() }
@@ -79,6 +90,18 @@ struct RecordsBenchmark {
         try await add("sweep of broken uploads") { _ = try await campaigns.sweepUploads() }
         try await add("sweep of old answers") { try await records.idempotency.sweep(on: records.pool) }
         return measures
+    }
+
+    private static func addressees(_ pool: PostgresPool) async throws -> [Addressee] {
+        let address = try EmailAddress("somebody@example.org")
+        return try await pool.query(
+            """
+            SELECT decode(md5(CASE WHEN n % 10 = 0 THEN n::text ELSE 'not listed ' || n END), 'hex')
+            FROM generate_series(0, 999) n
+            """
+        ).compactMap { row in
+            Fingerprint(bytes: try row.decode([UInt8].self)).map { Addressee($0, address) }
+        }
     }
 
     /// A claim of an account that has something due, undone.
@@ -164,7 +187,8 @@ struct TableFiller {
         try await run(
             """
             INSERT INTO suppressions (account_id, fingerprint, reason, origin)
-            SELECT \(account), decode(md5(n::text), 'hex'), 2, 'reply' FROM generate_series(\(low), \(high)) n
+            SELECT \(account), decode(md5(n::text), 'hex'), CASE WHEN n % 100000 = 7 THEN 4 ELSE 2 END, 'reply'
+            FROM generate_series(\(low), \(high)) n
             """)
         try await run(
             """
