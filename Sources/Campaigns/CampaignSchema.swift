@@ -5,7 +5,7 @@ package import Postgres
 /// Locks are taken in one order everywhere: the account's row (ledger), campaigns rows, batches rows, each by key, then
 /// the rest. Whoever waits holds only locks that come before, so there is no deadlock to retry.
 package enum CampaignSchema {
-    /// Versions 400–599, beside those of the vault, of Fleet, TLSPolicies and SendingDomains. They follow the ledger's,
+    /// Versions 400–599 and 613, beside those of the vault, of Fleet, TLSPolicies and SendingDomains. They follow the ledger's,
     /// whose accounts they refer to.
     package static let migrations = [
         Migration(version: 400, name: "campaigns", file: PackageResources._00_campaigns_sql),
@@ -51,5 +51,7 @@ package enum CampaignSchema {
         Migration(version: 591, name: "accounts by what is due", file: PackageResources._91_due_accounts_sql),
         Migration(
             version: 592, name: "due batches have one index", file: PackageResources._92_one_index_of_due_batches_sql),
+        // Who may be refunded, when, and what is still to be given.
+        Migration(version: 613, name: "refunds of campaigns", file: PackageResources._13_refunds_sql),
     ]
 }

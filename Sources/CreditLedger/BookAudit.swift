@@ -12,6 +12,7 @@ struct BookAudit: Sendable {
     /// Built from amounts alone, independently of the before and after values.
     private var granted: Int64 = 0
     private var charged: Int64 = 0
+    private var refunded: Int64 = 0
     private var reserved: Int64 = 0
     private var freed: Int64 = 0
 
@@ -36,6 +37,7 @@ struct BookAudit: Sendable {
             freed &+= entry.heldBefore &- entry.heldAfter
         case .release: freed &+= entry.amount
         case .purge: break
+        case .refund: refunded &+= entry.amount
         }
         entryCount = entry.number
         chainHead = entry.chain
@@ -54,8 +56,9 @@ struct BookAudit: Sendable {
             report("the account counts \(row.entryCount) entries, there are \(entryCount)")
         }
         if head != chainHead { report("the chain head is not the last entry's chain value") }
-        if row.balance.posted != granted &- charged {
-            report("posted is \(row.balance.posted), grants less charges are \(granted &- charged)")
+        let posted = granted &- charged &+ refunded
+        if row.balance.posted != posted {
+            report("posted is \(row.balance.posted), grants and refunds less charges are \(posted)")
         }
         if row.balance.held != reserved &- freed {
             report("held is \(row.balance.held), reservations less resolutions are \(reserved &- freed)")
@@ -65,6 +68,8 @@ struct BookAudit: Sendable {
         }
         if row.balance.available < 0 { report("more is held and spent than the limit allows") }
     }
+
+    private static let recipientOctets = 16
 
     private static func adds(_ entry: LedgerEntry) -> Bool {
         let posted = entry.postedAfter &- entry.postedBefore
@@ -76,6 +81,7 @@ struct BookAudit: Sendable {
         case .settle: entry.amount >= 0 && posted == 0 &- entry.amount && held <= 0 &- entry.amount
         case .release: entry.amount >= 0 && posted == 0 && held == 0 &- entry.amount
         case .purge: entry.amount == 0 && posted == 0 && held == 0
+        case .refund: entry.amount == 1 && posted == 1 && held == 0 && entry.recipient?.count == recipientOctets
         }
     }
 }

@@ -26,12 +26,14 @@ extension CreditLedger {
         let rows = try await connection.query(
             """
             SELECT coalesce(sum(amount) FILTER (WHERE state = 'open'), 0)::bigint,
-                coalesce(sum(charged), 0)::bigint, coalesce(sum(released), 0)::bigint
+                coalesce(sum(charged), 0)::bigint, coalesce(sum(released), 0)::bigint, (
+                    SELECT coalesce(sum(amount), 0)::bigint FROM ledger_entries
+                    WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue) AND kind = 'refund')
             FROM holds WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """)
         guard let row = rows.first else { throw LedgerError.inconsistent }
-        let (held, charged, released) = try row.decode(Int64.self, Int64.self, Int64.self)
-        return CampaignCredits(held: held, charged: charged, released: released)
+        let (held, charged, released, refunded) = try row.decode(Int64.self, Int64.self, Int64.self, Int64.self)
+        return CampaignCredits(held: held, charged: charged, released: released, refunded: refunded)
     }
 
     func entry(
@@ -60,21 +62,22 @@ extension CreditLedger {
 
     private static let entryColumns = """
         entry_no, kind, campaign_id, batch_no, amount, posted_before, posted_after, held_before, held_after, \
-        idempotency_key, request_hash, digest, memo, created_at, chain
+        idempotency_key, request_hash, digest, memo, created_at, chain, recipient
         """
 
     private static func entry(_ row: PostgresRow, of account: AccountID) throws -> LedgerEntry {
         let (
             number, kindName, campaign, batch, amount, postedBefore, postedAfter, heldBefore, heldAfter, key, hash,
-            digest, memo, createdAt, chain
+            digest, memo, createdAt, chain, recipient
         ) = try row.decode(
             Int64.self, String.self, Int64?.self, Int32?.self, Int64.self, Int64.self, Int64.self, Int64.self,
-            Int64.self, String?.self, [UInt8]?.self, [UInt8]?.self, String.self, PostgresTimestamp.self, [UInt8].self)
+            Int64.self, String?.self, [UInt8]?.self, [UInt8]?.self, String.self, PostgresTimestamp.self, [UInt8].self,
+            [UInt8]?.self)
         guard let kind = LedgerEntry.Kind(rawValue: kindName) else { throw LedgerError.inconsistent }
         return LedgerEntry(
             account: account, number: number, kind: kind, campaign: campaign.map(CampaignID.init(rawValue:)),
             batch: batch, amount: amount, postedBefore: postedBefore, postedAfter: postedAfter,
             heldBefore: heldBefore, heldAfter: heldAfter, idempotencyKey: key, requestHash: hash, digest: digest,
-            memo: memo, createdAt: createdAt, chain: chain)
+            recipient: recipient, memo: memo, createdAt: createdAt, chain: chain)
     }
 }

@@ -6,10 +6,11 @@ extension CreditLedger {
     /// Recomputes every balance from the entries and compares entries, holds and accounts with each other.
     ///
     /// Checked for each account: entry numbers without gaps; each entry's values before equal the values after its
-    /// predecessor; the amount explains the change; the chain; posted = grants − charges; held = Σ open holds; every
-    /// hold resolved to its full amount; each settlement agrees with its hold; for each campaign, what was reserved and
-    /// carried equals its holds; the account's row equals its last entry; each name has its account. What campaigns say of
-    /// themselves is compared with the books by their owner.
+    /// predecessor; the amount explains the change; the chain; posted = grants + refunds − charges; held = Σ open holds;
+    /// every hold resolved to its full amount; each settlement agrees with its hold; for each campaign, what was reserved
+    /// and carried equals its holds, nobody was refunded twice, and no more was refunded than charged; the account's row
+    /// equals its last entry; each name has its account. What campaigns say of themselves is compared with the books by
+    /// their owner.
     ///
     /// Reads one snapshot, page by page, with memory independent of the number of entries.
     ///
@@ -107,6 +108,7 @@ extension CreditLedger {
         let (chainHead, openHolds) = try row.decode([UInt8].self, Int64.self)
         audit.close(against: account, chainHead: chainHead, openHolds: openHolds, into: &result)
         try await verifyHolds(of: account.id, on: connection, into: &result)
+        try await verifyRefunds(of: account.id, on: connection, into: &result)
         return audit
     }
 
@@ -155,6 +157,28 @@ extension CreditLedger {
             result.report(
                 "account \(account), campaign \(CampaignID(rawValue: try row.decode(Int64.self))): "
                     + "entries and holds do not add up")
+        }
+    }
+
+    private func verifyRefunds(
+        of account: AccountID, on connection: PostgresConnection, into result: inout LedgerVerification
+    ) async throws {
+        // Indices are not trusted here: that of refunds may be damaged, or gone.
+        let broken = try await connection.query(
+            """
+            SELECT campaign_id, count(*) <> count(DISTINCT recipient) FROM ledger_entries e
+            WHERE account_id = \(account.rawValue) AND kind = 'refund'
+            GROUP BY campaign_id
+            HAVING count(*) <> count(DISTINCT recipient) OR sum(amount) > (
+                SELECT coalesce(sum(s.amount), 0) FROM ledger_entries s
+                WHERE s.account_id = \(account.rawValue) AND s.campaign_id = e.campaign_id AND s.kind = 'settle')
+            ORDER BY campaign_id LIMIT \(LedgerLimits.pageRows)
+            """)
+        for row in broken {
+            let (campaign, isDouble) = try row.decode(Int64.self, Bool.self)
+            result.report(
+                "account \(account), campaign \(CampaignID(rawValue: campaign)): "
+                    + (isDouble ? "a recipient was refunded twice" : "more was refunded than charged"))
         }
     }
 }

@@ -31,6 +31,8 @@ struct EntryChain: Sendable {
         fields.append(entry.digest)
         fields.append(entry.memo)
         fields.append(entry.createdAt.microseconds)
+        // Entries of before refunds have no such field. The kind, above, tells which form it is.
+        if entry.kind == .refund { fields.append(entry.recipient) }
         return Array(HMAC<SHA256>.authenticationCode(for: fields.bytes, using: key))
     }
 }

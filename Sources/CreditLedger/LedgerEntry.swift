@@ -16,6 +16,8 @@ package struct LedgerEntry: Sendable, Hashable {
         case purge
         /// A correction by the operator: `posted` changes by `amount`, which may be negative.
         case adjust
+        /// A mail that was charged came back later: `posted` grows by `amount`, which is 1. Once a recipient of a campaign.
+        case refund
     }
 
     package let account: AccountID
@@ -37,17 +39,44 @@ package struct LedgerEntry: Sendable, Hashable {
     package let requestHash: [UInt8]?
     /// SHA-256 of the purge certificate.
     package let digest: [UInt8]?
+    /// Fingerprint of the recipient whose credit a refund gives back, 16 octets.
+    package let recipient: [UInt8]?
     package let memo: String
     package let createdAt: PostgresTimestamp
     /// HMAC-SHA256 over the chain value of the entry before and all fields of this one.
     package let chain: [UInt8]
+
+    init(
+        account: AccountID, number: Int64, kind: Kind, campaign: CampaignID?, batch: Int32?, amount: Int64,
+        postedBefore: Int64, postedAfter: Int64, heldBefore: Int64, heldAfter: Int64, idempotencyKey: String?,
+        requestHash: [UInt8]?, digest: [UInt8]?, recipient: [UInt8]? = nil, memo: String, createdAt: PostgresTimestamp,
+        chain: [UInt8]
+    ) {
+        self.account = account
+        self.number = number
+        self.kind = kind
+        self.campaign = campaign
+        self.batch = batch
+        self.amount = amount
+        self.postedBefore = postedBefore
+        self.postedAfter = postedAfter
+        self.heldBefore = heldBefore
+        self.heldAfter = heldAfter
+        self.idempotencyKey = idempotencyKey
+        self.requestHash = requestHash
+        self.digest = digest
+        self.recipient = recipient
+        self.memo = memo
+        self.createdAt = createdAt
+        self.chain = chain
+    }
 
     /// What a settlement gave back: the part of the decrease of `held` that was not charged.
     package var released: Int64 {
         switch kind {
         case .settle: heldBefore - heldAfter - amount
         case .release: amount
-        case .grant, .reserve, .purge, .adjust: 0
+        case .grant, .reserve, .purge, .adjust, .refund: 0
         }
     }
 }

@@ -55,7 +55,7 @@ struct LockedAccount: Sendable {
     mutating func add(
         _ kind: LedgerEntry.Kind, amount: Int64, postedBy postedChange: Int64 = 0, heldBy heldChange: Int64 = 0,
         campaign: CampaignID? = nil, batch: Int32? = nil, request: LedgerRequest? = nil, digest: [UInt8]? = nil,
-        memo: String = "", chain: EntryChain
+        recipient: [UInt8]? = nil, memo: String = "", chain: EntryChain
     ) throws(LedgerError) -> LedgerEntry {
         let bounds = -LedgerLimits.maximumCredits...LedgerLimits.maximumCredits
         guard bounds.contains(postedChange), bounds.contains(heldChange), bounds.contains(posted + postedChange),
@@ -68,8 +68,8 @@ struct LockedAccount: Sendable {
         let unchained = LedgerEntry(
             account: id, number: entryCount + 1, kind: kind, campaign: campaign, batch: batch, amount: amount,
             postedBefore: posted, postedAfter: after.posted, heldBefore: held, heldAfter: after.held,
-            idempotencyKey: request?.key, requestHash: request?.hash, digest: digest, memo: memo, createdAt: readAt,
-            chain: [])
+            idempotencyKey: request?.key, requestHash: request?.hash, digest: digest, recipient: recipient, memo: memo,
+            createdAt: readAt, chain: [])
         let entry = unchained.chained(chain.value(of: unchained, after: chainHead))
         posted = after.posted
         held = after.held
@@ -85,7 +85,7 @@ extension LedgerEntry {
         LedgerEntry(
             account: account, number: number, kind: kind, campaign: campaign, batch: batch, amount: amount,
             postedBefore: postedBefore, postedAfter: postedAfter, heldBefore: heldBefore, heldAfter: heldAfter,
-            idempotencyKey: idempotencyKey, requestHash: requestHash, digest: digest, memo: memo,
-            createdAt: createdAt, chain: chain)
+            idempotencyKey: idempotencyKey, requestHash: requestHash, digest: digest, recipient: recipient,
+            memo: memo, createdAt: createdAt, chain: chain)
     }
 }

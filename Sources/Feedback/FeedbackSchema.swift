@@ -7,5 +7,12 @@ package enum FeedbackSchema {
         Migration(version: 300, name: "suppressions", file: PackageResources._00_suppressions_sql),
         Migration(version: 340, name: "addresses found dead", file: PackageResources._40_dead_addresses_sql),
         Migration(version: 600, name: "facts that came back", file: PackageResources._00_feedback_facts_sql),
+        Migration(version: 614, name: "facts by age", file: PackageResources._14_old_facts_sql),
+        Migration(
+            version: 615, name: "addresses of suppressions, and those of all accounts",
+            file: PackageResources._15_sealed_addresses_sql),
+        // By itself: it reads the whole table.
+        Migration(
+            version: 616, name: "suppressions by reason", file: PackageResources._16_suppressions_by_reason_sql),
     ]
 }

@@ -7,11 +7,16 @@ package struct Unsubscriber: Sendable {
     private let records: PostgresPool
     private let vault: Vault
     private let suppressions: SuppressionList
+    private let feedback: FeedbackIntake
 
-    package init(records: PostgresPool, vault: Vault, suppressions: SuppressionList) {
+    /// - Parameter feedback: takes in that a recipient wants no more; if nil, one that has nothing else to do.
+    package init(
+        records: PostgresPool, vault: Vault, suppressions: SuppressionList, feedback: FeedbackIntake? = nil
+    ) {
         self.records = records
         self.vault = vault
         self.suppressions = suppressions
+        self.feedback = feedback ?? FeedbackIntake(records: records, followers: [])
     }
 
     /// Whether the token is one of ours. Changes nothing.
@@ -25,7 +30,10 @@ package struct Unsubscriber: Sendable {
         // Recipients have a share of their own: what the account itself does must not keep them.
         try await ConnectionOwner.$current.withValue(ConnectionOwner("recipients of account \(token.account)")) {
             _ = try await records.withTransaction { connection in
-                try await suppressions.add(
+                try await feedback.take(
+                    [FeedbackEvent(token, .unsubscribe, by: .link, reason: "unsubscribe")], on: connection)
+                // Also where the fact is known: the address may have been taken off the list since.
+                return try await suppressions.add(
                     [NewSuppression(token.fingerprint, .unsubscribe)], account: token.account, origin: .recipient,
                     on: connection)
             }

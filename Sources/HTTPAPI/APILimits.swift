@@ -6,6 +6,8 @@ package enum APILimits {
     package static let smallBodyBytes = 1024 * 1024
     /// The longest list of suppressions: 10,000 addresses of 254 octets, with quotes and escapes.
     package static let suppressionBodyBytes = 4 * 1024 * 1024
+    /// A list of suppressed addresses that was kept elsewhere.
+    package static let suppressionListBytes = 25 * 1024 * 1024
     /// A one-click unsubscribe has a body of 26 octets (RFC 8058 §3.2).
     package static let unsubscribeBodyBytes = 16_384
     /// Bodies read whole that are open at the same time, together: of an account, and of all on this node. What is larger

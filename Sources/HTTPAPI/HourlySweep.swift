@@ -1,4 +1,5 @@
 package import Campaigns
+package import Feedback
 package import Identity
 package import Logging
 package import Postgres
@@ -51,6 +52,16 @@ package struct HourlySweep: Service {
     ) -> HourlySweep {
         HourlySweep(interval, logger, done: "broken uploads swept", failed: "broken uploads not swept") {
             try await campaigns.sweepUploads()
+        }
+    }
+
+    /// Forgets what was said of mails so long ago that nobody asks for it.
+    package static func feedback(
+        _ intake: FeedbackIntake, _ refunds: Refunds, every interval: Duration = interval, logger: Logger
+    ) -> HourlySweep {
+        HourlySweep(interval, logger, done: "old feedback forgotten", failed: "old feedback not forgotten") {
+            let facts = try await intake.sweep()
+            return facts + (try await refunds.sweepUncharged())
         }
     }
 

@@ -21,6 +21,8 @@ package struct SealContext: Sendable, Hashable {
         case accountKey = 7
         /// The known text that tells whether the master key is the right one.
         case masterKeyCheck = 8
+        /// An address that an account has put on its suppression list.
+        case suppression = 9
     }
 
     package let account: AccountID

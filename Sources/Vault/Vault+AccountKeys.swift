@@ -150,7 +150,11 @@ extension Vault {
     }
 
     private static func missing(_ account: AccountID) -> VaultError {
-        VaultError(.accountKeyMissing, "account \(account) is stopped: the vault has no key of it")
+        account == installation
+            ? VaultError(
+                .accountKeyMissing,
+                "nothing is sent: the vault has no key of the installation, which its own suppression list needs")
+            : VaultError(.accountKeyMissing, "account \(account) is stopped: the vault has no key of it")
     }
 
     private static func another(_ account: AccountID) -> VaultError {

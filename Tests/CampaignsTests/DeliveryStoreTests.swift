@@ -431,7 +431,9 @@ struct DeliveryStoreTests {
         let fingerprint = try await fixture.vault.accountKeys(fixture.account).fingerprinter.fingerprint(address)
         try await fixture.store.note(
             [FoundAddress(fingerprint, in: CampaignID(rawValue: 1), .missing)], account: fixture.account, deadAfter: 0)
-        let suppressed = try await fixture.store.suppressed([fixture.account: [fingerprint], other: [fingerprint]])
+        let suppressed = try await fixture.store.suppressed([
+            fixture.account: [Addressee(fingerprint, address)], other: [Addressee(fingerprint, address)],
+        ])
         #expect(suppressed == [fixture.account: [fingerprint]])
         #expect(try await fixture.suppressions.find(address, account: fixture.account)?.reason == .hardBounce)
     }
@@ -440,6 +442,7 @@ struct DeliveryStoreTests {
         let fixture = try await CampaignFixture.make()
         let other = try await fixture.account("other", credits: 0)
         let fingerprinter = try await fixture.vault.accountKeys(fixture.account).fingerprinter
+        let address = try EmailAddress("a@example.org")
         let fingerprints = try ["a@example.org", "b@example.org"].map {
             fingerprinter.fingerprint(try EmailAddress($0))
         }
@@ -449,7 +452,8 @@ struct DeliveryStoreTests {
             }
             let account = account ?? fixture.account
             try await fixture.store.note(found + found, account: account, deadAfter: after)
-            return try await fixture.store.suppressed([account: fingerprints])[account]?.count ?? 0
+            return try await fixture.store.suppressed([account: fingerprints.map { Addressee($0, address) }])[
+                account]?.count ?? 0
         }
         #expect(try await note(1) == 0)
         // The same campaign again, as a takeover says it; another account's; and the setting that it counts for nothing.

@@ -27,7 +27,8 @@ import Testing
             Self.entry(account: 2), Self.entry(number: 2), Self.entry(kind: .adjust), Self.entry(campaign: 5),
             Self.entry(batch: 6), Self.entry(amount: 11), Self.entry(postedBefore: 1), Self.entry(postedAfter: 11),
             Self.entry(heldBefore: 1), Self.entry(heldAfter: 1), Self.entry(key: nil), Self.entry(hash: [9]),
-            Self.entry(digest: []), Self.entry(memo: "other"), Self.entry(at: 4),
+            Self.entry(digest: []), Self.entry(memo: "other"), Self.entry(at: 4), Self.entry(kind: .refund),
+            Self.entry(kind: .refund, recipient: [1]), Self.entry(kind: .refund, recipient: [2]),
         ]
         let values = ([base] + variants).map { chain.value(of: $0, after: []) }
         #expect(Set(values).count == variants.count + 1)
@@ -58,13 +59,14 @@ import Testing
         account: Int64 = 1, number: Int64 = 1, kind: LedgerEntry.Kind = .grant, campaign: Int64? = nil,
         batch: Int32? = nil, amount: Int64 = 10, postedBefore: Int64 = 0, postedAfter: Int64 = 10,
         heldBefore: Int64 = 0, heldAfter: Int64 = 0, key: String? = "k", hash: [UInt8]? = [1], digest: [UInt8]? = nil,
-        memo: String = "m", at: Int64 = 3
+        recipient: [UInt8]? = nil, memo: String = "m", at: Int64 = 3
     ) -> LedgerEntry {
         LedgerEntry(
             account: AccountID(rawValue: account), number: number, kind: kind,
             campaign: campaign.map(CampaignID.init(rawValue:)), batch: batch, amount: amount,
             postedBefore: postedBefore, postedAfter: postedAfter, heldBefore: heldBefore, heldAfter: heldAfter,
-            idempotencyKey: key, requestHash: hash, digest: digest, memo: memo,
+            idempotencyKey: key, requestHash: hash, digest: digest, recipient: recipient,
+            memo: memo,
             createdAt: PostgresTimestamp(microseconds: at), chain: [])
     }
 }

@@ -61,8 +61,11 @@ import Vault
             let added = try await list.add(
                 listed.map { NewSuppression($0, .hardBounce) }, account: lists.first, origin: .reply, on: connection)
             #expect(added == 15_000)
-            let asked = Self.fingerprints(14_001...26_000)
-            #expect(try await list.which(of: asked, account: lists.first, on: connection) == Set(asked.prefix(1_000)))
+            let address = try EmailAddress("somebody@example.org")
+            let asked = Self.fingerprints(14_001...26_000).map { Addressee($0, address) }
+            #expect(
+                try await list.which(of: asked, account: lists.first, on: connection)
+                    == Set(asked.prefix(1_000).map(\.fingerprint)))
             #expect(try await list.which(of: asked, account: lists.second, on: connection).isEmpty)
             #expect(try await list.which(of: [], account: lists.first, on: connection).isEmpty)
         }

@@ -77,6 +77,9 @@ import Testing
                 try await api.post("/v1/suppressions", #"{"addresses": ["a@example.org"]}"#).json,
                 is: "SuppressionReport")
             expect(try await api.get("/v1/suppressions").json["data"][0], is: "Suppression")
+            expect(
+                try await api.call(.post, "/v1/suppressions/import", body: "email\n", type: "text/csv").json,
+                is: "SuppressionImportReport")
             let domain = try await api.post("/v1/domains", #"{"domain": "doc.example"}"#)
             expect(domain.json, is: "Domain")
             expect(domain.json["records"][0], is: "DNSRecord")

@@ -1,3 +1,5 @@
+import Feedback
+import HTTPAPI
 import HTTPTypes
 import MailTypes
 import Testing
@@ -39,6 +41,20 @@ import Vault
             #expect(found[0]["reason"] == "unsubscribe")
             #expect(found[0]["origin"] == "recipient")
             #expect(try await fixture.count("suppressions", customer.account) == 1)
+        }
+    }
+
+    @Test func `a click after the operator has taken the address off suppresses it again`() async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            let token = try await token(fixture, customer, "ada@example.org")
+            let address = try EmailAddress("ada@example.org")
+            for _ in 0..<2 {
+                #expect(try await fixture.withAPI { try await $0.post("/u/\(token)") }.status == 200)
+                let removed = try await fixture.services.suppressions.remove(
+                    address, account: customer.account, isOperator: true)
+                #expect(removed)
+            }
+            #expect(try await fixture.count("feedback_facts", customer.account) == 1, "noted once")
         }
     }
 

@@ -10,7 +10,7 @@ import Vault
 struct SuppressionCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "suppression", abstract: "Add, list and remove addresses that must not be mailed.",
-        subcommands: [Add.self, List.self, Remove.self])
+        subcommands: [Add.self, Import.self, List.self, Export.self, Remove.self])
 
     struct Add: RecordsCommand {
         static let configuration = CommandConfiguration(
@@ -22,7 +22,7 @@ struct SuppressionCommand: AsyncParsableCommand {
                 """)
 
         @OptionGroup var data: DataOptions
-        @OptionGroup var account: AccountOption
+        @OptionGroup var owner: SuppressionOwner
         @Argument(help: "Addresses and lists; none reads standard input.") var addresses: [String] = []
         @Option(help: "Why: \(SuppressionReason.allCases.map(\.rawValue).joined(separator: ", ")).") var reason =
             "manual"
@@ -35,7 +35,7 @@ struct SuppressionCommand: AsyncParsableCommand {
 
         func run(_ records: Records) async throws {
             var upload = SuppressionUpload(
-                list: records.suppressions, account: account.id, reason: SuppressionReason(rawValue: reason) ?? .manual)
+                list: records.suppressions, account: owner.id, reason: SuppressionReason(rawValue: reason) ?? .manual)
             for source in addresses.isEmpty ? ["-"] : addresses {
                 if source.contains("@") {
                     try await upload.add(source)
@@ -51,17 +51,75 @@ struct SuppressionCommand: AsyncParsableCommand {
         }
     }
 
+    struct Import: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take over a list with reasons and times, all of it or nothing.",
+            discussion: """
+                Reads what suppression export writes, and the exports of Amazon SES and Postmark (JSON), and of SendGrid, \
+                Mailgun, Postmark and Mailchimp (CSV): the names of the columns tell which. Nothing that is listed is \
+                taken off or weakened.
+                """)
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var owner: SuppressionOwner
+        @Argument(help: "The list; - reads standard input.") var file = "-"
+        @Option(help: "Why, where the list does not say.") var reason: String?
+        @Flag(help: "Take what can be taken, and name the other lines.") var skipInvalid = false
+        @Flag(help: "Print JSON.") var json = false
+
+        func validate() throws {
+            guard reason == nil || reason.flatMap(SuppressionReason.init(rawValue:)) != nil else {
+                throw ValidationError("There is no such reason.")
+            }
+        }
+
+        private struct Result: Encodable {
+            let form: String
+            let added, alreadyListed, invalid: Int
+        }
+
+        func run(_ records: Records) async throws {
+            let octets = try InputFile(file).readAll(atMost: Self.octets)
+            let list: SuppressionFile
+            do {
+                list = try SuppressionListReader.read(octets, reason: reason.flatMap(SuppressionReason.init(rawValue:)))
+            } catch {
+                throw CommandFailure("\(file): \(error); nothing was added")
+            }
+            for line in list.report.errors { StandardOutput.note("line \(line.line): \(line.reason)") }
+            guard skipInvalid || list.report.invalid == 0 else {
+                throw CommandFailure(
+                    "\(grouped(list.report.invalid)) lines cannot be taken, so nothing was added; --skip-invalid takes the others"
+                )
+            }
+            let added = try await records.suppressions.add(list.entries, account: owner.id, origin: .operator)
+            let result = Result(
+                form: list.form.rawValue, added: added, alreadyListed: list.entries.count - added,
+                invalid: list.report.invalid)
+            try printResult(result, asJSON: json) {
+                "\(grouped(result.added)) added, \(grouped(result.alreadyListed)) listed already, "
+                    + "\(grouped(result.invalid)) not taken; read as a list of \(result.form)"
+            }
+            if result.invalid > 0 { throw ExitCode(1) }
+        }
+
+        /// A million addresses with all that lists say of them.
+        private static let octets = 512 * 1_024 * 1_024
+    }
+
     struct List: RecordsCommand {
         static let configuration = CommandConfiguration(
             abstract: "List suppressions, newest first.",
             discussion: """
-                The list holds fingerprints, not addresses; ask for one with --address: the exit status is 1 where it is \
-                not suppressed. Where more follow, standard error says with which --after.
+                An address is shown where the account itself has named it; others have only a fingerprint. Ask for one with \
+                --address: the exit status is 1 where it is not suppressed. Where more follow, standard error says with \
+                which --after.
                 """)
 
         @OptionGroup var data: DataOptions
-        @OptionGroup var account: AccountOption
+        @OptionGroup var owner: SuppressionOwner
         @Option(help: "Tell whether this address is suppressed.") var address: String?
+        @Option(help: "Those only that are listed for this reason.") var reason: String?
         @Option(help: "How many, 1 to 1,000,000.") var limit = 100
         @Option(help: "Where the page before ended, as it said.") var after: String?
         @Flag(help: "Print JSON.") var json = false
@@ -71,16 +129,21 @@ struct SuppressionCommand: AsyncParsableCommand {
             guard after == nil || cursor != nil else {
                 throw ValidationError("--after is what a page before has said.")
             }
+            guard reason == nil || wanted != nil else { throw ValidationError("There is no such reason.") }
         }
 
         private var cursor: SuppressionCursor? { after.flatMap { SuppressionCursor($0) } }
+        private var wanted: SuppressionReason? { reason.flatMap(SuppressionReason.init(rawValue:)) }
 
         func run(_ records: Records) async throws {
-            try await records.requireAccount(account.id)
+            try await owner.require(in: records)
             if let address {
-                let found = try await records.suppressions.find(try EmailAddress(address), account: account.id)
-                try show(found.map { [$0] } ?? [])
-                if found == nil { throw ExitCode(1) }
+                let address = try EmailAddress(address)
+                let own = try await records.suppressions.find(address, account: owner.id)
+                let ofAll = owner.forAll ? nil : try await records.suppressions.findForAll(address)
+                let found = [own, ofAll].compactMap(\.self)
+                try show(found)
+                if found.isEmpty { throw ExitCode(1) }
                 return
             }
             var found: [Suppression] = []
@@ -88,7 +151,8 @@ struct SuppressionCommand: AsyncParsableCommand {
             repeat {
                 // One more than asked for tells whether more follow.
                 let size = min(SuppressionLimits.pageRows, limit + 1 - found.count)
-                page = try await records.suppressions.list(account.id, after: found.last?.cursor ?? cursor, limit: size)
+                page = try await records.suppressions.list(
+                    owner.id, reason: wanted, after: found.last?.cursor ?? cursor, limit: size)
                 found += page
                 if page.count < size { break }
             } while found.count <= limit
@@ -99,37 +163,86 @@ struct SuppressionCommand: AsyncParsableCommand {
         }
 
         private struct Row: Encodable {
-            let fingerprint, reason, origin, createdAt: String
+            let fingerprint: String
+            let address: String?
+            let reason, origin, createdAt: String
         }
 
         private func show(_ found: [Suppression]) throws {
             let rows = found.map {
                 Row(
-                    fingerprint: $0.fingerprint.bytes.hexadecimal, reason: $0.reason.rawValue,
-                    origin: $0.origin.rawValue,
+                    fingerprint: $0.fingerprint.bytes.hexadecimal, address: $0.address?.text,
+                    reason: $0.reason.rawValue, origin: $0.origin.rawValue,
                     createdAt: Date(timeIntervalSince1970: Double($0.createdAt.seconds)).formatted(.iso8601))
             }
             try printResult(rows, asJSON: json) {
-                var table = TextTable(header: ["fingerprint", "reason", "origin", "since"])
-                for row in rows { table.add(row.fingerprint, row.reason, row.origin, row.createdAt) }
+                var table = TextTable(header: ["fingerprint", "address", "reason", "origin", "since"])
+                for row in rows { table.add(row.fingerprint, row.address ?? "", row.reason, row.origin, row.createdAt) }
                 return table.text
             }
         }
     }
 
-    struct Remove: RecordsCommand {
-        static let configuration = CommandConfiguration(abstract: "Let an address be mailed again.")
+    struct Export: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write the whole list as CSV, for suppression import.")
 
         @OptionGroup var data: DataOptions
-        @OptionGroup var account: AccountOption
+        @OptionGroup var owner: SuppressionOwner
+
+        func run(_ records: Records) async throws {
+            try await owner.require(in: records)
+            StandardOutput.write(SuppressionExport.header)
+            var cursor: SuppressionCursor?
+            while true {
+                let page = try await records.suppressions.list(
+                    owner.id, after: cursor, limit: SuppressionLimits.pageRows)
+                StandardOutput.write(page.map(SuppressionExport.row).joined())
+                guard let last = page.last, page.count == SuppressionLimits.pageRows, StandardOutput.isOpen else {
+                    return
+                }
+                cursor = last.cursor
+            }
+        }
+    }
+
+    struct Remove: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Let an address be mailed again, also where its recipient has unsubscribed or complained.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var owner: SuppressionOwner
         @Argument(help: "The address.") var address: String
 
         func run(_ records: Records) async throws {
-            guard try await records.suppressions.remove(try EmailAddress(address), account: account.id) else {
-                throw CommandFailure("the address is not on the list")
-            }
+            guard
+                try await records.suppressions.remove(
+                    try EmailAddress(address), account: owner.id, isOperator: true)
+            else { throw CommandFailure("the address is not on the list") }
             StandardOutput.print("removed")
         }
+    }
+}
+
+/// Whose list: an account's, or the operator's own, which holds for all.
+struct SuppressionOwner: ParsableArguments {
+    @Option(name: .customLong("account"), help: "The account's number.") var number: String?
+    @Flag(name: .customLong("all-accounts"), help: "The operator's own list, which holds for all accounts.")
+    var forAll = false
+
+    func validate() throws {
+        guard (number == nil) == forAll else {
+            throw ValidationError("Say --account with its number, or --all-accounts.")
+        }
+        guard number == nil || number.flatMap({ AccountID($0) }) != nil else {
+            throw ValidationError("An account is named by its number.")
+        }
+    }
+
+    var id: AccountID { number.flatMap { AccountID($0) } ?? Vault.installation }
+
+    func require(in records: Records) async throws {
+        if !forAll { try await records.requireAccount(id) }
     }
 }
 

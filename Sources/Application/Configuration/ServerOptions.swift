@@ -34,6 +34,7 @@ struct ServerOptions: ParsableArguments {
     @Option(.lease) var lease: Int?
     @Option(.draftDays) var draftDays: Int?
     @Option(.resultsFor) var resultsFor: Int?
+    @Option(.refundFor) var refundFor: Int?
     @Option(.providers) var providers: String?
     @Option(.sources) var sources: String?
     @Option(.tls) var tls: String?
@@ -72,7 +73,7 @@ struct ServerOptions: ParsableArguments {
         .init(given: [
             .accountingLog: accountingLog, .accountingPersonalData: accountingPersonalData,
             .accountingSize: accountingSize, .accountingHours: accountingHours, .accountingKept: accountingKept,
-            .draftDays: draftDays, .resultsFor: resultsFor,
+            .draftDays: draftDays, .resultsFor: resultsFor, .refundFor: refundFor,
         ])
     }
 }

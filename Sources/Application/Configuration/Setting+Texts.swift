@@ -51,6 +51,8 @@ extension Setting {
         case .resultsFor:
             "Seconds for which outcomes can be read after a campaign's end, before its data is destroyed; 0: not "
                 + "at all."
+        case .refundFor:
+            "Seconds after a campaign's end in which a bounce that comes back gives its credit back; 0: none does."
         case .smtpPort: "Port of the recipients' mail servers, for tests."
         case .allowPrivateDestinations: "Connect to loopback and private addresses as well."
         case .trustDomains: "Take every registered sending domain for proven: for sinks, demos and tests only."
@@ -85,6 +87,7 @@ extension Setting {
         case .accountingSize: .value("100")
         case .accountingHours: .value("24")
         case .resultsFor: .value("86400")
+        case .refundFor: .value("259200")
         case .smtpPort: .value("25")
         case .data, .databaseURL, .vaultDatabaseURL, .masterKeyFile, .masterKey, .tlsCertificate, .tlsKey,
             .publicURL, .route, .routes, .sources, .providers, .dns, .trustAnchor, .trustRoots:

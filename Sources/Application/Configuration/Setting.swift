@@ -58,6 +58,7 @@ enum Setting: String, CaseIterable, Sendable {
     case accountingKept = "accounting_kept"
     case draftDays = "draft_days"
     case resultsFor = "results_for"
+    case refundFor = "refund_for"
 
     // For tests and demos.
     case smtpPort = "smtp_port"

@@ -20,6 +20,9 @@ final class Records: Sendable {
     let keys: APIKeys
     let idempotency: IdempotencyStore
     let suppressions: SuppressionList
+    /// Takes in what is said of mails that were sent.
+    let feedback: FeedbackIntake
+    let refunds: Refunds
     let domains: SendingDomains
     let campaigns: CampaignService
     /// The same campaigns, for operators and sweeps.
@@ -59,12 +62,13 @@ final class Records: Sendable {
             // What DNS advice names as the bounce host.
             let bounceHost = settings.text(.helo).flatMap { try? DomainName($0) }
             let resultsFor = try settings.resultsSeconds()
+            let refundFor = try settings.refundSeconds()
             let pools =
                 role == .server ? Pools(databases, logger: logger) : Pools(ofCommand: databases, logger: logger)
             return try await Records(
                 databases, pools, masterKey: masterKey, bounceHost: bounceHost,
                 trustsDomains: settings.flag(.trustDomains), dns: ServerConfiguration.resolver(settings),
-                resultsFor: resultsFor, logger: logger)
+                resultsFor: resultsFor, refundFor: refundFor, logger: logger)
         } catch {
             await databases.close()
             throw error
@@ -105,7 +109,7 @@ final class Records: Sendable {
 
     private init(
         _ databases: Databases, _ pools: Pools, masterKey: MasterKey, bounceHost: DomainName?, trustsDomains: Bool,
-        dns: ResolverConfiguration, resultsFor: Int, logger: Logger
+        dns: ResolverConfiguration, resultsFor: Int, refundFor: Int, logger: Logger
     ) async throws {
         self.databases = databases
         self.pools = pools
@@ -122,6 +126,13 @@ final class Records: Sendable {
         idempotency = IdempotencyStore()
         let suppressions = SuppressionList(records: pools.api, vault: vault)
         self.suppressions = suppressions
+        let refunds = Refunds(records: pools.housekeeping, ledger: ledger, logger: logger)
+        self.refunds = refunds
+        // Refunds lock accounts, which come before everything else: see `RefundFollower`.
+        let feedback = FeedbackIntake(
+            records: pools.api,
+            followers: [RefundFollower(refunds), SuppressionFollower(suppressions: suppressions)])
+        self.feedback = feedback
         let domains = SendingDomains(
             records: pools.api, signing: pools.settlement, vault: vault, bounceHost: bounceHost, trusts: trustsDomains)
         self.domains = domains
@@ -129,17 +140,19 @@ final class Records: Sendable {
             CampaignService(
                 records: records, uploads: pools.uploads, housekeeping: pools.housekeeping, vault: vault,
                 ledger: ledger,
-                suppressions: suppressions, domains: domains, resultsFor: resultsFor, logger: logger)
+                suppressions: suppressions, domains: domains, resultsFor: resultsFor, refundFor: refundFor,
+                logger: logger)
         }
         self.campaigns = campaigns(pools.api)
         operatorCampaigns = campaigns(pools.housekeeping)
         delivery = DeliveryStore(
             records: pools.settlement, journal: pools.journal, housekeeping: pools.housekeeping, vault: vault,
-            ledger: ledger, suppressions: suppressions, logger: logger)
+            ledger: ledger, suppressions: suppressions, feedback: feedback, logger: logger)
         fleet = FleetStore(records: pools.settlement, urgent: pools.journal, logger: logger)
         mtaSTSPolicies = MTASTSPolicyTable(pools.settlement)
         tlsReports = TLSReportTable(pools.housekeeping)
-        unsubscriber = Unsubscriber(records: pools.api, vault: vault, suppressions: suppressions)
+        unsubscriber = Unsubscriber(
+            records: pools.api, vault: vault, suppressions: suppressions, feedback: feedback)
     }
 
     /// Records that were restored without their vault would get new keys silently, and no suppression would match.
@@ -194,6 +207,11 @@ extension Settings {
     /// For how long outcomes can be read after the end of a campaign.
     func resultsSeconds() throws -> Int {
         try number(.resultsFor, in: CampaignLimits.resultsSeconds)
+    }
+
+    /// For how long after the end of a campaign a bounce is refunded.
+    func refundSeconds() throws -> Int {
+        try number(.refundFor, in: CampaignLimits.refundSeconds)
     }
 
     /// Path of the operator's socket.

@@ -66,6 +66,8 @@ final class Server: Sendable {
                     service: HourlySweep.drafts(
                         records.operatorCampaigns, olderThanDays: configuration.draftDays, logger: logger)))
             services.append(.init(service: HourlySweep.uploads(records.operatorCampaigns, logger: logger)))
+            services.append(
+                .init(service: HourlySweep.feedback(records.feedback, records.refunds, logger: logger)))
         }
         if !configuration.trustsDomains {
             services.append(

@@ -30,4 +30,18 @@ struct InputFile: Sendable {
             throw CommandFailure("\(name) cannot be read")
         }
     }
+
+    /// All of it.
+    ///
+    /// - Throws: `CommandFailure` where it is longer.
+    func readAll(atMost limit: Int) throws -> [UInt8] {
+        var octets: [UInt8] = []
+        while let piece = try read(upTo: 1_024 * 1_024) {
+            octets += piece
+            guard octets.count <= limit else {
+                throw CommandFailure("\(name) is longer than \(limit) bytes: divide it")
+            }
+        }
+        return octets
+    }
 }

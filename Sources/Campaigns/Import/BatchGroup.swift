@@ -1,3 +1,4 @@
+import Feedback
 import MailMessage
 import Vault
 
@@ -6,7 +7,7 @@ import Vault
 struct BatchGroup {
     private struct Open {
         var encoder = RecipientBatchEncoder()
-        var fingerprints: [Fingerprint] = []
+        var addressees: [Addressee] = []
         /// Where the flags of each record stand.
         var flags: [Int] = []
     }
@@ -19,7 +20,7 @@ struct BatchGroup {
     }
 
     var isEmpty: Bool { open.isEmpty }
-    var fingerprints: [Fingerprint] { open.flatMap(\.fingerprints) }
+    var addressees: [Addressee] { open.flatMap(\.addressees) }
 
     var isFull: Bool {
         guard let last = open.last else { return false }
@@ -31,7 +32,7 @@ struct BatchGroup {
         if open.last.map({ $0.encoder.count >= batchSize }) ?? true { open.append(Open()) }
         let last = open.count - 1
         open[last].flags.append(open[last].encoder.append(record))
-        open[last].fingerprints.append(fingerprint)
+        open[last].addressees.append(Addressee(fingerprint, record.address))
     }
 
     /// The batches, sealed, with numbers from `number` on.
@@ -43,8 +44,8 @@ struct BatchGroup {
         var sealed: [SealedBatch] = []
         for (offset, var batch) in open.enumerated() {
             var deliverable: Int32 = 0
-            for (fingerprint, flags) in zip(batch.fingerprints, batch.flags) {
-                if suppressed.contains(fingerprint) {
+            for (addressee, flags) in zip(batch.addressees, batch.flags) {
+                if suppressed.contains(addressee.fingerprint) {
                     batch.encoder.markSuppressed(at: flags)
                 } else {
                     deliverable += 1

@@ -34,4 +34,6 @@ package struct ImportError: Error, Sendable, Hashable, CustomStringConvertible {
 /// have become of it. Nothing of it is kept.
 package struct InvalidLinesError: Error, Sendable, Hashable {
     package let report: ImportReport
+
+    package init(report: ImportReport) { self.report = report }
 }

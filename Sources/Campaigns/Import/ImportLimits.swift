@@ -14,6 +14,8 @@ package enum ImportLimits {
     /// Objects and lists inside each other, the line's own object included.
     package static let nestingDepth = 8
     package static let recipientsPerCampaign = 10_000_000
+    /// Addresses of one list to suppress.
+    package static let suppressions = 1_000_000
     /// Bad lines that a report names. Further ones are only counted.
     package static let reportedLines = 1_000
     /// A batch ends early where it would grow beyond this, so that memory is bounded however long the lines are.

@@ -1,3 +1,4 @@
+package import Feedback
 package import Vault
 
 /// A batch of an upload, ready to be stored.
@@ -14,8 +15,8 @@ package protocol ImportStore {
     /// Up to `limit` stored batches with numbers above `number`, by number. Empty at the end.
     func batches(after number: Int32, limit: Int) async throws -> [SealedBatch]
 
-    /// Which of these are on the account's suppression list.
-    func suppressed(among fingerprints: [Fingerprint]) async throws -> Set<Fingerprint>
+    /// Which of these are on the account's suppression list, or on that of the installation.
+    func suppressed(among addressees: [Addressee]) async throws -> Set<Fingerprint>
 
     func write(_ batches: [SealedBatch]) async throws
 }

@@ -34,6 +34,14 @@ package indirect enum LineError: Error, Sendable, Hashable {
     case csvRaggedRow(fields: Int, columns: Int)
     /// Text in a column that the header does not name.
     case csvUnnamedColumn
+    /// Of a list to suppress: a reason that is none, a time that cannot be read, a note that cannot be kept.
+    case suppressionReason
+    case suppressionTime
+    case suppressionNote
+    /// Not the 32 hexadecimal digits that an export writes.
+    case suppressionFingerprint
+    /// A bounce that was for now only.
+    case bounceNotPermanent
     /// What is wrong in one column, counted from 1.
     case cell(column: Int, LineError)
 
@@ -59,6 +67,11 @@ package indirect enum LineError: Error, Sendable, Hashable {
         case .csvQuoteInField, .csvTextAfterQuote: "csv_malformed"
         case .csvRaggedRow: "csv_ragged_row"
         case .csvUnnamedColumn: "csv_unnamed_column"
+        case .suppressionReason: "suppression_reason_unknown"
+        case .suppressionTime: "suppression_time_invalid"
+        case .suppressionNote: "invalid_suppression_note"
+        case .suppressionFingerprint: "fingerprint_invalid"
+        case .bounceNotPermanent: "bounce_not_permanent"
         case .cell(_, let error): error.code
         }
     }
@@ -97,6 +110,11 @@ package indirect enum LineError: Error, Sendable, Hashable {
         case .csvRaggedRow(let fields, let columns):
             "the row has \(fields) \(fields == 1 ? "field" : "fields"), the header \(columns)"
         case .csvUnnamedColumn: "the header gives the column no name, yet the row has text in it"
+        case .suppressionReason: "there is no such reason"
+        case .suppressionTime: "the time cannot be read"
+        case .suppressionNote: "the note is longer than 500 octets, or holds a control character"
+        case .suppressionFingerprint: "a fingerprint has 32 hexadecimal digits"
+        case .bounceNotPermanent: "the bounce was not permanent"
         case .cell(let column, let error): "column \(column): \(error.reason)"
         }
     }

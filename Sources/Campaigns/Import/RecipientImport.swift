@@ -128,7 +128,7 @@ package struct RecipientImport {
         guard !group.isEmpty else { return }
         defer { group = BatchGroup(batchSize: target.batchSize) }
         guard !isRejected else { return }
-        let suppressed = try await store.suppressed(among: group.fingerprints)
+        let suppressed = try await store.suppressed(among: group.addressees)
         let batches = try group.seal(from: target.nextBatch, suppressed: suppressed, key: key, place: place)
         try await store.write(batches)
         target.nextBatch += Int32(batches.count)

@@ -52,9 +52,9 @@ struct UploadStage: ImportStore {
         }
     }
 
-    func suppressed(among fingerprints: [Fingerprint]) async throws -> Set<Fingerprint> {
+    func suppressed(among addressees: [Addressee]) async throws -> Set<Fingerprint> {
         try await records.withConnection { connection in
-            try await suppressions.which(of: fingerprints, account: account, on: connection)
+            try await suppressions.which(of: addressees, account: account, on: connection)
         }
     }
 

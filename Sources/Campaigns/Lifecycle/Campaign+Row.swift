@@ -8,7 +8,7 @@ extension Campaign {
         campaign_id, state, from_domain, in_doubt_policy, requires_tls,
         ARRAY[expiry_seconds, batch_size, next_batch, open_batches, recipients, delivered, bounced, expired,
             suppressed, invalid, cancelled, in_doubt, deferred, in_doubt_resent, coalesce(rate_per_hour, 0),
-            results_seconds],
+            results_seconds, refund_seconds],
         ARRAY[created_at, scheduled_at, queued_at, started_at, paused_at, expires_at, completed_at, purged_at,
             failed_at, results_until],
         pause_reason, source_pool
@@ -19,7 +19,7 @@ extension Campaign {
             Int64.self, String.self, String.self, String.self, Bool.self, [Int32].self, [PostgresTimestamp?].self,
             String?.self, String?.self)
         guard let state = CampaignState(rawValue: stateText), let inDoubt = InDoubtPolicy(rawValue: policyText),
-            numbers.count == 16, times.count == 10, let createdAt = times[0]
+            numbers.count == 17, times.count == 10, let createdAt = times[0]
         else { throw OctetReader.malformed }
         var counters = CampaignCounters()
         counters.recipients = Int(numbers[4])
@@ -40,7 +40,8 @@ extension Campaign {
             pausedAt: times[4]?.seconds, pauseReason: pauseReason, expiresAt: times[5]?.seconds,
             completedAt: times[6]?.seconds,
             failedAt: times[8]?.seconds, resultsUntil: times[9]?.seconds, purgedAt: times[7]?.seconds,
-            resultsSeconds: Int(numbers[15]), batchSize: numbers[1], nextBatch: numbers[2],
+            resultsSeconds: Int(numbers[15]), refundSeconds: Int(numbers[16]), batchSize: numbers[1],
+            nextBatch: numbers[2],
             openBatches: numbers[3])
     }
 

@@ -32,6 +32,8 @@ package struct Campaign: Sendable, Hashable {
     package let purgedAt: Int64?
     /// For so many seconds after the end its outcomes can be read; 0: the end destroys them.
     let resultsSeconds: Int
+    /// For so many seconds after the end a bounce is refunded; 0: never.
+    let refundSeconds: Int
     /// What will keep it from being sent, as known when it was made; nil at any other time.
     package var warnings: [ReachWarning]?
     let batchSize: Int32

@@ -14,6 +14,8 @@ package enum CampaignLimits {
     package static let unfinished = 5_000
     /// Seconds for which outcomes can be read after the end.
     package static let resultsSeconds: ClosedRange<Int> = 0...604_800
+    /// Seconds after the end in which a bounce is refunded.
+    package static let refundSeconds: ClosedRange<Int> = 0...2_592_000
     /// How far ahead a campaign may be scheduled, in seconds.
     package static let scheduleAheadSeconds: Int64 = 31_536_000
     /// How long ago a time may be that still means now: clocks differ, and requests take their time.

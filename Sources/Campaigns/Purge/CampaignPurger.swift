@@ -32,6 +32,7 @@ struct CampaignPurger: Sendable {
         guard current.counters.finished == current.counters.recipients else {
             throw CampaignError(.settlementMismatch, "the campaign's counters do not add up; nothing was destroyed")
         }
+        if current.isFinishing, current.refundSeconds > 0 { try await noteUncharged(account, campaign) }
         if current.isFinishing, current.resultsSeconds > 0, current.queuedAt != nil {
             do {
                 try await ResultKeeper(records: records, vault: vault, ledger: ledger, logger: logger)
@@ -46,6 +47,49 @@ struct CampaignPurger: Sendable {
         }
         guard try await isDue(account, campaign) else { return nil }
         return try await purge(account, campaign)
+    }
+
+    /// Of batches that a cancellation closed unopened. Before the end, so that whoever sees it sees them.
+    private func noteUncharged(_ account: AccountID, _ campaign: CampaignID) async throws {
+        let batches = try await records.query(
+            """
+            SELECT batch_no, attempt FROM batches
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+                AND state = \(BatchState.cancelled.rawValue) AND (epoch > 0 OR attempt > 0) AND recipients > 0
+            ORDER BY batch_no
+            """
+        ).map { try $0.decode(Int32.self, Int32.self) }
+        for (number, attempt) in batches {
+            try await records.withConnection { connection in
+                try await noteUncharged(
+                    BatchID(account: account, campaign: campaign, number: number), attempt: attempt, on: connection)
+            }
+        }
+    }
+
+    private func noteUncharged(
+        _ batch: BatchID, attempt: Int32, on connection: PostgresConnection
+    ) async throws {
+        do {
+            // Destroyed by an earlier try, which has noted them.
+            guard let key = try await vault.keyOfLeased(batch) else { return }
+            let sealed = try await connection.query(
+                """
+                SELECT sealed FROM batch_recipients
+                WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)
+                    AND batch_no = \(batch.number)
+                """
+            ).only.decode([UInt8].self)
+            let tried = try key.openRecipients(sealed, of: batch).filter { !$0.isSuppressed }
+            let progress = try await JournalReplay(vault: vault).progress(of: [batch], on: connection)[batch] ?? [:]
+            let results = tried.map { progress[$0.index].result(of: $0.index) }
+            try await UnchargedMails.note(tried, results, attempt: attempt, batch, vault: vault, on: connection)
+        } catch let error where error is VaultError || error is CampaignError {
+            logger.error(
+                "a cancelled batch cannot be read: no bounce of its campaign is refunded",
+                metadata: ["batch": "\(batch)", "error": "\(error)"])
+            try await UnchargedMails.noteUnknown(batch.account, batch.campaign, on: connection)
+        }
     }
 
     /// By the database's clock.
@@ -189,5 +233,17 @@ struct CampaignPurger: Sendable {
             "campaign purged",
             metadata: ["account": "\(account)", "campaign": "\(campaign)", "state": "\(state.rawValue)"])
         return certificate
+    }
+}
+
+extension RecipientProgress? {
+    /// Of a recipient of a cancelled batch.
+    fileprivate func result(of index: Int32) -> RecipientResult {
+        switch self {
+        case .finished(let result): result
+        case .deferred(let result): RecipientResult(index: index, outcome: .cancelled, reply: result.reply)
+        case .intended: RecipientResult(index: index, outcome: .inDoubt)
+        case nil: RecipientResult(index: index, outcome: .cancelled)
+        }
     }
 }

@@ -108,7 +108,7 @@ extension CampaignService {
             UPDATE campaigns
             SET state = \(state.rawValue), queued_at = \(now), scheduled_at = \(scheduled as PostgresTimestamp?),
                 expires_at = \(due) + make_interval(secs => expiry_seconds), open_batches = \(Int32(holds.count)),
-                suppressed = \(suppressed)
+                suppressed = \(suppressed), refund_seconds = \(Int32(clamping: refundSeconds))
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """)
         try await connection.query(

@@ -27,6 +27,7 @@ package struct CampaignService: Sendable {
     let domains: SendingDomains
     let purger: CampaignPurger
     let resultsSeconds: Int
+    let refundSeconds: Int
     let logger: Logger
 
     /// - Parameters:
@@ -35,10 +36,11 @@ package struct CampaignService: Sendable {
     ///   - housekeeping: for what comes after a campaign's end; `records` if nil.
     ///   - resultsFor: seconds from the end of campaigns that are made here to their purge, in which their outcomes
     ///     can be read; 0 purges at the end.
+    ///   - refundFor: seconds from the end of campaigns that are sent here in which a bounce is refunded; 0: none is.
     package init(
         records: PostgresPool, uploads: PostgresPool? = nil, housekeeping: PostgresPool? = nil, vault: Vault,
         ledger: CreditLedger, suppressions: SuppressionList,
-        domains: SendingDomains, resultsFor: Int = 0, logger: Logger
+        domains: SendingDomains, resultsFor: Int = 0, refundFor: Int = 0, logger: Logger
     ) {
         self.records = records
         self.uploads = uploads ?? records
@@ -49,6 +51,7 @@ package struct CampaignService: Sendable {
         self.logger = logger
         importer = RecipientImporter(vault: vault, suppressions: suppressions)
         resultsSeconds = resultsFor
+        refundSeconds = refundFor
         purger = CampaignPurger(records: housekeeping ?? records, vault: vault, ledger: ledger, logger: logger)
     }
 

@@ -10,7 +10,7 @@ extension DeliveryStore {
     /// not count twice (see ``JournalGroup``). A group without entries asks for the state only.
     ///
     /// - Parameters:
-    ///   - found: what the groups' bounces tell of addresses, by batch. It is acted on in the same transaction, for those
+    ///   - found: the groups' bounces and what they tell of addresses, by batch. It is acted on in the same transaction, for those
     ///     that are committed.
     ///   - deadAfter: campaigns that must find an address dead; 0 for never.
     ///   - impatient: batches whose campaign is not waited for at all, because it was in vain before.

@@ -45,6 +45,7 @@ extension DeliveryStore {
             try await write(split, plan, as: id, of: batch, key, on: connection)
             try await count(plan, split.part, retries: Int32(retries.count), campaign, on: connection)
             try await noteAlive(recipients, plan.results, account: batch.account, on: connection)
+            try await noteUncharged(recipients, plan.results, batch, row.plan, campaign, on: connection)
             try await insert(retries, of: batch, plan, row.plan, campaign, key, on: connection)
             return .settled(campaignDone: false)
         }

@@ -44,6 +44,7 @@ extension DeliveryStore {
                 plan, of: batch, retries: Int32(retries.count), wasDeferred: row.plan.deferred,
                 unfinished: unfinished, key, on: connection)
             try await noteAlive(recipients, plan.results, account: batch.account, on: connection)
+            try await noteUncharged(recipients, plan.results, batch, row.plan, campaign, on: connection)
             try await insert(retries, of: batch, plan, row.plan, campaign, key, on: connection)
             let isLast = campaign.openBatches == 1 && retries.isEmpty
             return .settled(campaignDone: isLast && campaign.state != .paused)
@@ -157,6 +158,15 @@ extension DeliveryStore {
         try await DeadAddresses.forget(
             records.filter { delivered.contains($0.index) }.map { fingerprinter.fingerprint($0.address) },
             account: account, on: connection)
+    }
+
+    func noteUncharged(
+        _ records: [RecipientRecord], _ results: [RecipientResult], _ batch: BatchID, _ row: SettlementPlan.Row,
+        _ campaign: Campaign, on connection: PostgresConnection
+    ) async throws {
+        guard campaign.refundSeconds > 0 else { return }
+        try await UnchargedMails.note(
+            records, results, attempt: row.attempt, batch, vault: vault, on: connection)
     }
 
     /// Those to deliver to.

@@ -82,6 +82,9 @@ extension DeliveryStore {
                 WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)
                     AND batch_no = \(batch.number)
                 """)
+            if campaign.refundSeconds > 0, unknown > 0 || row.plan.finished > row.plan.delivered {
+                try await UnchargedMails.noteUnknown(campaign.account, campaign.id, on: connection)
+            }
             try await CampaignChannel.notifyProgress(campaign.account, campaign.id, on: connection)
             return unknown
         }

@@ -21,6 +21,8 @@ package struct DeliveryStore: Sendable {
     let ledger: CreditLedger
     let suppressions: SuppressionList
     let purger: CampaignPurger
+    let feedback: FeedbackIntake
+    let refunds: Refunds
     let stopped = StoppedAccounts()
     let unreadable = Tally()
     let unopened = Tally()
@@ -31,9 +33,10 @@ package struct DeliveryStore: Sendable {
     ///   - records: for work on single batches and campaigns.
     ///   - journal: for journal, claims, leases and suppressions, which all accounts' mail waits for; `records` if nil.
     ///   - housekeeping: for sweeps, purges and operators; `records` if nil.
+    ///   - feedback: takes in what replies tell of recipients; if nil, one that suppresses.
     package init(
         records: PostgresPool, journal: PostgresPool? = nil, housekeeping: PostgresPool? = nil, vault: Vault,
-        ledger: CreditLedger, suppressions: SuppressionList, logger: Logger
+        ledger: CreditLedger, suppressions: SuppressionList, feedback: FeedbackIntake? = nil, logger: Logger
     ) {
         self.records = records
         self.journal = journal ?? records
@@ -41,6 +44,10 @@ package struct DeliveryStore: Sendable {
         self.vault = vault
         self.ledger = ledger
         self.suppressions = suppressions
+        self.feedback =
+            feedback
+            ?? FeedbackIntake(records: records, followers: [SuppressionFollower(suppressions: suppressions)])
+        refunds = Refunds(records: housekeeping ?? records, ledger: ledger, logger: logger)
         self.logger = logger
         purger = CampaignPurger(records: housekeeping ?? records, vault: vault, ledger: ledger, logger: logger)
     }
@@ -85,6 +92,11 @@ package struct DeliveryStore: Sendable {
     package func canComplete(_ account: AccountID, _ campaign: CampaignID) async throws -> Bool {
         try await purger.isFree(account, campaign)
     }
+
+    /// Gives back credits of mails that came back, where their campaign has ended; see ``Refunds``.
+    ///
+    /// - Returns: how many
+    package func giveRefunds() async throws -> Int { try await refunds.sweep() }
 
     /// Yields when there may be batches to claim. Also look from time to time: what is due later gives no signal.
     package func workSignals() -> AsyncStream<Void> {

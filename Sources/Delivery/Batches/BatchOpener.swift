@@ -16,7 +16,7 @@ struct BatchOpener: Sendable {
     ///   last attempt.
     func open(_ run: BatchRun, endingFor endReason: RequeueReason? = nil) async throws {
         let account = run.batch.id.account
-        let suppressed = try await suppressions([account: run.fingerprints])[account] ?? []
+        let suppressed = try await suppressions([account: run.batch.records.indices.map(run.addressee)])[account] ?? []
         var toSend: [DomainName: [Int]] = [:]
         for (position, record) in run.batch.records.enumerated() {
             let isSuppressed = suppressed.contains(run.fingerprints[position])
@@ -42,7 +42,7 @@ struct BatchOpener: Sendable {
         switch run.batch.progress[record.index] {
         case nil: return false
         case .finished(let result):
-            if let found = run.found(result.finding, at: position) {
+            if let found = run.found(result.outcome, result.reply, result.finding, at: position) {
                 // The earlier run may have died before it could act on what it had journalled.
                 journal.record(run, [], found: found)
             }

@@ -1,4 +1,5 @@
 import Campaigns
+import Feedback
 import MailTypes
 import Synchronization
 import TrafficShaping
@@ -174,9 +175,14 @@ final class BatchRun: Sendable {
 
     func noteResend(_ position: Int) { state.withLock { $0.resends[position, default: 0] += 1 } }
 
-    /// What the batch's campaign has found of an address; nil where that is nothing.
-    func found(_ finding: AddressFinding, at position: Int) -> FoundAddress? {
-        finding == .nothing ? nil : FoundAddress(fingerprints[position], in: batch.id.campaign, finding)
+    /// As suppression lists know the recipient at `position`.
+    func addressee(_ position: Int) -> Addressee { Addressee(fingerprints[position], batch.records[position].address) }
+
+    /// What a bounce of the batch's campaign has found of an address; nil for other outcomes.
+    func found(
+        _ outcome: Outcome?, _ reply: RecipientReply, _ finding: AddressFinding, at position: Int
+    ) -> FoundAddress? {
+        outcome == .bounced ? FoundAddress(fingerprints[position], in: batch.id.campaign, finding, reply) : nil
     }
 
     /// Recipients whose mail has not started.

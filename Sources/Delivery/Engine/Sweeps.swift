@@ -39,6 +39,9 @@ struct Sweeps: Sendable {
                 await repeating.every(.seconds(15), .atOnce, orSay: "retry batches not joined", joinRetries)
             }
             group.addTask {
+                await repeating.every(.seconds(15), .atOnce, orSay: "refunds not given", giveRefunds)
+            }
+            group.addTask {
                 await repeating.every(.seconds(15), .atOnce, orSay: "MTA-STS policies not shared", sharePolicies)
             }
         }
@@ -80,6 +83,11 @@ struct Sweeps: Sendable {
     private func joinRetries() async throws {
         let joined = try await store.coalesceRetries()
         if joined > 0 { logger.debug("retry batches joined", metadata: ["count": "\(joined)"]) }
+    }
+
+    private func giveRefunds() async throws {
+        let credits = try await store.giveRefunds()
+        if credits > 0 { logger.info("credits of bounced mail given back", metadata: ["count": "\(credits)"]) }
     }
 
     /// Takes up the MTA-STS policies that other nodes have fetched. What this one fetches is shared at once; what failed

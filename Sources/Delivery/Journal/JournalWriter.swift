@@ -1,4 +1,5 @@
 import Campaigns
+import Feedback
 import Logging
 import MailTypes
 import Synchronization
@@ -32,7 +33,7 @@ final class JournalWriter: Sendable {
     private let logger: Logger
 
     /// Tells which of accounts' addresses are suppressed at this moment.
-    typealias SuppressionCheck = @Sendable ([AccountID: [Fingerprint]]) async throws -> [AccountID: Set<Fingerprint>]
+    typealias SuppressionCheck = @Sendable ([AccountID: [Addressee]]) async throws -> [AccountID: Set<Fingerprint>]
 
     /// - Parameters:
     ///   - interval: the most time between two commits while there is something to commit.
@@ -215,9 +216,9 @@ final class JournalWriter: Sendable {
     }
 
     private func answer(_ committed: [PendingEntries]) async {
-        var asked: [AccountID: [Fingerprint]] = [:]
+        var asked: [AccountID: [Addressee]] = [:]
         for entries in committed where !entries.intents.isEmpty {
-            asked[entries.batch.account, default: []] += entries.intents.map { entries.run.fingerprints[$0.position] }
+            asked[entries.batch.account, default: []] += entries.intents.map { entries.run.addressee($0.position) }
         }
         guard !asked.isEmpty else { return }
         let suppressed = await suppressedNow(asked)
@@ -237,7 +238,7 @@ final class JournalWriter: Sendable {
     }
 
     /// Nil when the task was cancelled first: what cannot be checked is not sent.
-    private func suppressedNow(_ asked: [AccountID: [Fingerprint]]) async -> [AccountID: Set<Fingerprint>]? {
+    private func suppressedNow(_ asked: [AccountID: [Addressee]]) async -> [AccountID: Set<Fingerprint>]? {
         while !Task.isCancelled {
             do {
                 return try await suppressions(asked)

@@ -79,7 +79,7 @@ struct FateRecorder: Sendable {
         metrics.concluded(outcome, of: run.batch.id.account)
         journal.record(
             run, [JournalEntry(run, position, .outcome(outcome), reply, finding)],
-            found: run.found(finding, at: position))
+            found: run.found(outcome, reply, finding, at: position))
         let index = run.batch.records[position].index
         run.finish(position, .final(RecipientResult(index: index, outcome: outcome, reply: reply)))
     }

@@ -12,7 +12,7 @@ package protocol FeedbackFollower: Sendable {
 /// Takes in what is said of mails that were sent, and sees to it that each fact has its effects once: the same bounce may
 /// come as a reply, as a mail and by a provider's webhook, several times each, in any order and at the same moment.
 package struct FeedbackIntake: Sendable {
-    private let records: PostgresPool
+    let records: PostgresPool
     private let followers: [any FeedbackFollower]
 
     /// - Parameter followers: asked in this order.

@@ -42,6 +42,10 @@ package struct SuppressionCursor: Sendable, Hashable, CustomStringConvertible {
         }.joined()
     }
 
+    /// Before the newest row.
+    static let beforeAll = SuppressionCursor(
+        createdAt: PostgresTimestamp(microseconds: year3000), fingerprint: Fingerprint(high: .max, low: .max))
+
     /// A made-up cursor must not reach beyond what the database can represent.
     private static let year3000: Int64 = 32_503_680_000_000_000
 }

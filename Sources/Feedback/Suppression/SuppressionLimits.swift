@@ -5,6 +5,11 @@ package enum SuppressionLimits {
     /// Addresses that an account, or its operator, may list. What receivers and recipients say is always taken.
     package static let rows = 50_000_000
     package static let noteOctets = 500
+
+    package static func isNote(_ note: String) -> Bool {
+        note.utf8.count <= noteOctets
+            && !note.unicodeScalars.contains { $0.properties.generalCategory == .control }
+    }
     package static let pageRows = 1_000
 }
 
@@ -15,6 +20,8 @@ package enum SuppressionError: String, Error, Sendable, Hashable {
     case accountNotFound = "account_not_found"
     /// The account has ``SuppressionLimits/rows`` already.
     case tooMany = "too_many_suppressions"
+    /// A recipient has unsubscribed or complained: only the operator takes that off.
+    case protected = "suppression_protected"
 
     /// A stable name for programs.
     package var code: String { rawValue }

@@ -47,6 +47,7 @@ extension Campaign {
             json.member("held", credits.held)
             json.member("charged", credits.charged)
             json.member("released", credits.released)
+            json.member("refunded", credits.refunded)
             json.endObject()
         }
         json.member("created_at", Timestamp.text(createdAt))
@@ -213,6 +214,7 @@ extension LedgerEntry {
         json.member("held_after", heldAfter)
         json.member("campaign", campaign?.description)
         json.member("batch", batch.map(Int64.init))
+        json.member("recipient", recipient?.hexadecimal)
         json.member("memo", memo.isEmpty ? nil : memo)
         json.member("digest", digest?.hexadecimal)
         json.member("created_at", createdAt.text)
@@ -222,13 +224,17 @@ extension LedgerEntry {
 }
 
 extension Suppression {
-    var json: String {
+    /// - Parameter scope: `account`, or `installation`, whose fingerprints and notes are not for customers.
+    func json(scope: String) -> String {
+        let isOwn = scope == "account"
         var json = JSONText()
         json.beginObject()
-        json.member("fingerprint", fingerprint.bytes.hexadecimal)
+        json.member("scope", scope)
+        json.member("fingerprint", isOwn ? fingerprint.bytes.hexadecimal : nil)
+        json.member("address", address?.text)
         json.member("reason", reason.rawValue)
         json.member("origin", origin.rawValue)
-        json.member("note", note)
+        json.member("note", isOwn ? note : nil)
         json.member("created_at", createdAt.text)
         json.endObject()
         return json.text

@@ -159,6 +159,10 @@ extension Problem {
             self = Problem(
                 .conflict, error.code,
                 "An account lists at most \(SuppressionLimits.rows) addresses; remove some of them.")
+        case .protected:
+            self = Problem(
+                .conflict, error.code,
+                "The recipient has unsubscribed or complained; only the operator takes that off the list.")
         }
     }
 

@@ -1,3 +1,4 @@
+import Feedback
 import Synchronization
 import Vault
 
@@ -32,9 +33,9 @@ final class MemoryImportStore: ImportStore, Sendable {
         state.withLock { Array($0.batches.filter { $0.number > number }.prefix(limit)) }
     }
 
-    func suppressed(among fingerprints: [Fingerprint]) async throws -> Set<Fingerprint> {
-        state.withLock { $0.asked += fingerprints.count }
-        return suppressions.intersection(fingerprints)
+    func suppressed(among addressees: [Addressee]) async throws -> Set<Fingerprint> {
+        state.withLock { $0.asked += addressees.count }
+        return suppressions.intersection(addressees.map(\.fingerprint))
     }
 
     func write(_ batches: [SealedBatch]) async throws {

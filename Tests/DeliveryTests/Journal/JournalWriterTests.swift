@@ -219,7 +219,8 @@ struct JournalWriterTests {
         try await fixture.records.owner.query("REVOKE INSERT ON suppressions FROM sluice_app")
         try await fixture.withJournal("n") { journal in
             journal.record(
-                troubled, [JournalEntry(troubled, 1, .outcome(.bounced))], found: troubled.found(.missing, at: 1))
+                troubled, [JournalEntry(troubled, 1, .outcome(.bounced))],
+                found: troubled.found(.bounced, .none, .missing, at: 1))
             #expect(await journal.intend(two.other, 0) == .send)
             let before = try await fixture.counters(two.campaign).bounced
             #expect(before == 0)
@@ -298,7 +299,7 @@ struct JournalWriterTests {
         let run = try await fixture.claimRun("n")
         try await fixture.withJournal("n") { journal in
             journal.record(
-                run, [JournalEntry(run, 1, .outcome(.bounced))], found: run.found(.missing, at: 1))
+                run, [JournalEntry(run, 1, .outcome(.bounced))], found: run.found(.bounced, .none, .missing, at: 1))
             await journal.flush()
             let missing = try await fixture.suppression(of: 1)
             #expect(missing?.reason == .hardBounce)

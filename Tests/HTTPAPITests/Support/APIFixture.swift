@@ -58,7 +58,8 @@ struct APIFixture: Sendable {
                 keys: APIKeys(pool: stores.records.pool),
                 idempotency: IdempotencyStore(),
                 unsubscriber: Unsubscriber(
-                    records: stores.records.pool, vault: stores.vault, suppressions: stores.suppressions),
+                    records: stores.records.pool, vault: stores.vault, suppressions: stores.suppressions,
+                    feedback: stores.feedback),
                 openAPI: OpenAPIDocument.text))
     }
 

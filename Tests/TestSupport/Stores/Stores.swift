@@ -18,6 +18,9 @@ package struct Stores: Sendable {
     package let vault: Vault
     package let ledger: CreditLedger
     package let suppressions: SuppressionList
+    package let refunds: Refunds
+    /// Refunds and suppresses.
+    package let feedback: FeedbackIntake
     package let domains: SendingDomains
     package let campaigns: CampaignService
     package let delivery: DeliveryStore
@@ -31,10 +34,12 @@ package struct Stores: Sendable {
     /// - Parameters:
     ///   - migrations: of rooms above, beside ``migrations``.
     ///   - resultsFor: seconds for which outcomes can be read after the end of a campaign.
+    ///   - refundFor: seconds after the end in which a bounce is refunded.
     ///   - trustsDomains: registered domains count as proven.
     ///   - isIncluded: which migrations the records get; the schema of an older version has not all of them.
     package static func open(
-        adding migrations: [Migration] = [], resultsFor: Int = 0, trustsDomains: Bool = true,
+        adding migrations: [Migration] = [], resultsFor: Int = 0, refundFor: Int = 0,
+        trustsDomains: Bool = true,
         where isIncluded: (Migration) -> Bool = { _ in true }
     ) async throws -> Stores {
         let records = try await TestDatabase.make(
@@ -44,16 +49,21 @@ package struct Stores: Sendable {
         let vault = Vault(pool: vaultDatabase.pool, records: records.pool, masterKey: masterKey)
         let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
         let suppressions = SuppressionList(records: records.pool, vault: vault)
+        let refunds = Refunds(records: records.pool, ledger: ledger, logger: .silent)
+        let feedback = FeedbackIntake(
+            records: records.pool,
+            followers: [RefundFollower(refunds), SuppressionFollower(suppressions: suppressions)])
         let domains = SendingDomains(records: records.pool, vault: vault, trusts: trustsDomains)
         return Stores(
             records: records, vaultDatabase: vaultDatabase, masterKey: masterKey, vault: vault, ledger: ledger,
-            suppressions: suppressions,
+            suppressions: suppressions, refunds: refunds, feedback: feedback,
             domains: domains,
             campaigns: CampaignService(
                 records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
-                resultsFor: resultsFor, logger: .silent),
+                resultsFor: resultsFor, refundFor: refundFor, logger: .silent),
             delivery: DeliveryStore(
-                records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, logger: .silent),
+                records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, feedback: feedback,
+                logger: .silent),
             fleet: FleetStore(records: records.pool, logger: .silent))
     }
 

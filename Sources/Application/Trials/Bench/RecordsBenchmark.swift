@@ -6,6 +6,7 @@ import Identity
 import Logging
 import MailTypes
 import Postgres
+import Vault
 
 /// What claims, pages, sums, sweeps and a campaign's way to its purge cost where the tables are full, and where they are
 /// nearly empty.
@@ -83,12 +84,34 @@ struct RecordsBenchmark {
             _ = try await records.pool.withConnection { try await records.ledger.entries(account, on: $0) }
         }
         try await add("campaign with the sum of 1,000 holds") { _ = try await campaigns.get(account, newest) }
+        try await add("page of suppressions by a rare reason") {
+            _ = try await records.suppressions.list(account, reason: .unsubscribe)
+        }
+        // As a batch is opened. Every tenth is listed.
+        let addressees = try await Self.addressees(records.pool)
+        try await add("1,000 addressees looked up") {
+            _ = try await records.pool.withConnection { connection in
+                try await records.suppressions.which(of: addressees, account: account, on: connection)
+            }
+        }
         try await add("sweep of completions") { _ = try await delivery.unfinishedCompletions() }
         try await add("sweep of retries to be joined") { _ = try await delivery.coalesceRetries() }
         try await add("sweep of old drafts") { _ = try await campaigns.deleteDrafts(olderThanDays: 30) }
         try await add("sweep of broken uploads") { _ = try await campaigns.sweepUploads() }
         try await add("sweep of old answers") { try await records.idempotency.sweep(on: records.pool) }
         return measures
+    }
+
+    private static func addressees(_ pool: PostgresPool) async throws -> [Addressee] {
+        let address = try EmailAddress("somebody@example.org")
+        return try await pool.query(
+            """
+            SELECT decode(md5(CASE WHEN n % 10 = 0 THEN n::text ELSE 'not listed ' || n END), 'hex')
+            FROM generate_series(0, 999) n
+            """
+        ).compactMap { row in
+            Fingerprint(bytes: try row.decode([UInt8].self)).map { Addressee($0, address) }
+        }
     }
 
     /// A claim of an account that has something due, undone.

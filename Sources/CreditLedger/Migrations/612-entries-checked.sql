@@ -1,0 +1,2 @@
+ALTER TABLE ledger_entries VALIDATE CONSTRAINT ledger_entries_recipient;
+ALTER TABLE ledger_entries VALIDATE CONSTRAINT ledger_entries_arithmetic;

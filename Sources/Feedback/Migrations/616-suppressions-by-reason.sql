@@ -1,0 +1,1 @@
+CREATE INDEX suppressions_by_reason ON suppressions (account_id, reason, created_at, fingerprint);
