@@ -21,6 +21,10 @@ package struct SealContext: Sendable, Hashable {
         case accountKey = 7
         /// The known text that tells whether the master key is the right one.
         case masterKeyCheck = 8
+        /// What tells a provider's reports from others'.
+        case providerSource = 20
+        /// What a provider has sent and is not worked off.
+        case providerPayload = 21
     }
 
     package let account: AccountID

@@ -10,6 +10,7 @@ import Identity
 import Logging
 import MailTypes
 import Postgres
+import ProviderWebhooks
 import SendingDomains
 import TestDatabases
 import TestStores
@@ -59,6 +60,8 @@ struct APIFixture: Sendable {
                 idempotency: IdempotencyStore(),
                 unsubscriber: Unsubscriber(
                     records: stores.records.pool, vault: stores.vault, suppressions: stores.suppressions),
+                providers: ProviderIntake(
+                    records: stores.records.pool, vault: stores.vault, logger: .silent),
                 openAPI: OpenAPIDocument.text))
     }
 
