@@ -1,4 +1,5 @@
 import Crypto
+import Feedback
 import Foundation
 import MailTypes
 import Testing
