@@ -35,10 +35,8 @@ import Testing
 
     @Test func `nesting is bounded, whatever is nested`() throws {
         let deepest = ProviderLimits.jsonDepth
-        #expect(throws: Never.self) {
-            try JSONReader.read(
-                Array((String(repeating: "[", count: deepest) + String(repeating: "]", count: deepest)).utf8))
-        }
+        let text = String(repeating: "[", count: deepest) + String(repeating: "]", count: deepest)
+        _ = try JSONReader.read(Array(text.utf8))
         for text in [String(repeating: "[", count: deepest + 1), String(repeating: "{\"a\":", count: 500_000)] {
             #expect(throws: JSONReader.Malformed.self) { try JSONReader.read(Array(text.utf8)) }
         }
