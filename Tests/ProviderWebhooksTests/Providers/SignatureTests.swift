@@ -39,7 +39,8 @@ import Testing
         #expect(try await sendgrid(vector.body.replacing("\r\n", with: "\n")) == false)
         #expect(try await sendgrid(vector.body.replacing(",", with: ", ", maxReplacements: 1)) == false)
         #expect(try await sendgrid(vector.body, time: "1600112503") == false)
-        #expect(try await sendgrid(vector.body, now: 1_600_112_502 + ProviderLimits.retriedSignatureSeconds + 1) == false)
+        #expect(
+            try await sendgrid(vector.body, now: 1_600_112_502 + ProviderLimits.retriedSignatureSeconds + 1) == false)
         #expect(try await sendgrid(vector.body, now: 1_600_112_502 - ProviderLimits.clockSkewSeconds - 1) == false)
     }
 
