@@ -1,7 +1,13 @@
+import Feedback
 import Foundation
+import MailTypes
 import NIOHTTP1
+import Postgres
+import TestDatabases
 import TestPeers
+import TestStores
 import Testing
+import Vault
 
 @testable import ProviderWebhooks
 

@@ -1,4 +1,8 @@
+import Feedback
 import MailTypes
+import Postgres
+import TestDatabases
+import TestStores
 import Testing
 import Vault
 

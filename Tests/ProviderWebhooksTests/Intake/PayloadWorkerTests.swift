@@ -4,6 +4,7 @@ import MailTypes
 import Postgres
 import Synchronization
 import TestDatabases
+import TestStores
 import Testing
 import Vault
 

@@ -1,6 +1,10 @@
 import Feedback
 import MailTypes
+import Postgres
+import TestDatabases
+import TestStores
 import Testing
+import Vault
 
 @testable import ProviderWebhooks
 

@@ -2,7 +2,11 @@ import Crypto
 import Feedback
 import Foundation
 import MailTypes
+import Postgres
+import TestDatabases
+import TestStores
 import Testing
+import Vault
 
 @testable import ProviderWebhooks
 
