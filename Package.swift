@@ -12,6 +12,7 @@ let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -102,6 +103,13 @@ let package = Package(
                 .embedInCode("Classification/notices.yaml"),
             ]),
         .target(
+            name: "ProviderWebhooks",
+            dependencies: [
+                "Feedback", "Vault", "Postgres", "MailTypes", crypto, cryptoExtras, x509, asn1, httpClient, nio,
+                nioHTTP1, nioSSL, logging,
+            ],
+            resources: [.embedInCode("Migrations")]),
+        .target(
             name: "SendingDomains",
             dependencies: ["Vault", "Fleet", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging],
             resources: [.embedInCode("Migrations")]),
@@ -126,7 +134,7 @@ let package = Package(
             dependencies: [
                 "Campaigns", "SendingDomains", "CreditLedger", "Feedback", "Identity", "MailSigning", "MailMessage",
                 "Postgres", "MailTypes", "Vault", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, crypto, nio,
-                nioSSL,
+                nioSSL, "ProviderWebhooks",
                 logging, lifecycle,
             ],
             // A link to docs/openapi.yaml, which the server gives out.
@@ -152,7 +160,7 @@ let package = Package(
             name: "Application",
             dependencies: [
                 "Delivery", "HTTPAPI", "OperatorAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains", "Feedback",
-                "Identity",
+                "Identity", "ProviderWebhooks",
                 "Vault", "CreditLedger", "SMTPTransport", "SMTPProtocol", "MailMessage", "MailSigning",
                 "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "StrictYAML", "MailTypes", arguments,
                 configuration, lifecycle, unixSignals, logging, httpClient, histogram, nio, nioPosix, nioSSL,
@@ -175,7 +183,7 @@ let package = Package(
             name: "TestStores",
             dependencies: [
                 "TestDatabases", "TestSupport", "Campaigns", "Fleet", "TLSPolicies", "SendingDomains", "CreditLedger",
-                "Feedback", "Vault", "Postgres", "MailTypes",
+                "Feedback", "ProviderWebhooks", "Vault", "Postgres", "MailTypes",
             ], path: "Tests/TestSupport/Stores"),
 
         .testTarget(name: "MailTypesTests", dependencies: ["TestSupport", "MailTypes"]),
@@ -225,6 +233,12 @@ let package = Package(
                 "MailTypes",
             ]),
         .testTarget(
+            name: "ProviderWebhooksTests",
+            dependencies: [
+                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "ProviderWebhooks", "Feedback", "Vault",
+                "Postgres", "MailTypes", crypto, nioHTTP1, logging,
+            ]),
+        .testTarget(
             name: "FleetTests",
             dependencies: [
                 "TestStores", "TestDatabases", "Fleet", "Postgres", "MailTypes", logging,
@@ -255,7 +269,7 @@ let package = Package(
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "HTTPAPI", "Campaigns", "Fleet",
                 "SendingDomains", "DNSResolution", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres",
-                "MailMessage", "MailTypes", "MailSigning", httpTypes, hummingbird,
+                "MailMessage", "MailTypes", "MailSigning", "ProviderWebhooks", httpTypes, hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(

@@ -21,6 +21,7 @@ package enum APIServer {
         PublicRoutes(
             records: services.records, unsubscriber: services.unsubscriber, openAPI: services.openAPI
         ).add(to: router)
+        FeedbackRoutes(intake: services.providers).add(to: router)
         let group = router.group("v1").add(middleware: AuthenticationMiddleware(keys: services.keys))
         let idempotency = Idempotency(store: services.idempotency, records: services.records)
         CampaignRoutes(campaigns: services.campaigns, idempotency: idempotency).add(to: group)

@@ -47,6 +47,7 @@ package struct MasterKey: Sendable, CustomStringConvertible {
         case wrapping = "sluice vault wrapping 1"
         case masterKeyCheck = "sluice vault check 1"
         case ledgerChain = "sluice ledger chain 1"
+        case providerWebhooks = "sluice provider webhooks 1"
     }
 
     /// The key as the file keeps it.

@@ -23,6 +23,10 @@ package struct SealContext: Sendable, Hashable {
         case masterKeyCheck = 8
         /// An address that an account has put on its suppression list.
         case suppression = 9
+        /// What tells a provider's reports from others'.
+        case providerSource = 20
+        /// What a provider has sent and is not worked off.
+        case providerPayload = 21
     }
 
     package let account: AccountID

@@ -130,6 +130,10 @@ package final class Vault: Sendable {
         masterKey.derive(.ledgerChain).withUnsafeBytes { Array($0) }
     }
 
+    /// Seals what tells providers' reports from others', and the reports until they are worked off. They belong to the
+    /// installation, so that no account's key fits.
+    package var providerKey: SealingKey { SealingKey(masterKey.derive(.providerWebhooks)) }
+
     private static func context(_ id: CampaignKeyID) -> SealContext {
         SealContext(account: id.account, campaign: id.campaign, purpose: .campaignKey)
     }

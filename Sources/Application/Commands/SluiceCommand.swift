@@ -12,7 +12,7 @@ package struct SluiceCommand: AsyncParsableCommand {
             DemoCommand.self, ServeCommand.self, SendCommand.self, SinkCommand.self, BenchCommand.self,
             AccountCommand.self, KeyCommand.self, CreditsCommand.self, DomainCommand.self, SuppressionCommand.self,
             CampaignCommand.self, LedgerCommand.self, TopCommand.self, LaneCommand.self, TraceCommand.self,
-            NodesCommand.self, ClassifyCommand.self, DoctorCommand.self,
+            NodesCommand.self, ClassifyCommand.self, FeedbackCommand.self, DoctorCommand.self,
         ])
 
     package init() {}

@@ -8,6 +8,7 @@ import Identity
 import Logging
 import MailTypes
 import Postgres
+import ProviderWebhooks
 import SendingDomains
 import TLSPolicies
 import Vault
@@ -32,6 +33,9 @@ final class Records: Sendable {
     let mtaSTSPolicies: MTASTSPolicyTable
     let tlsReports: TLSReportTable
     let unsubscriber: Unsubscriber
+    let providerSources: ProviderSources
+    let providerIntake: ProviderIntake
+    let providerPayloads: PayloadWorker
 
     private let databases: Databases
     private let dns: ResolverConfiguration
@@ -101,7 +105,7 @@ final class Records: Sendable {
         let records =
             CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
             + Vault.recordsMigrations + FleetSchema.migrations + TLSPolicySchema.migrations
-            + SendingDomainsSchema.migrations
+            + SendingDomainsSchema.migrations + ProviderWebhooksSchema.migrations
         for (migrations, access) in [(records, databases.records), (Vault.migrations, databases.vault)] {
             try await Migrations.apply(migrations, as: access.owner, logger: logger)
         }
@@ -153,6 +157,10 @@ final class Records: Sendable {
         tlsReports = TLSReportTable(pools.housekeeping)
         unsubscriber = Unsubscriber(
             records: pools.api, vault: vault, suppressions: suppressions, feedback: feedback)
+        providerSources = ProviderSources(records: pools.housekeeping, vault: vault)
+        providerIntake = ProviderIntake(records: pools.api, vault: vault, logger: logger)
+        providerPayloads = PayloadWorker(
+            records: pools.housekeeping, vault: vault, intake: feedback, logger: logger)
     }
 
     /// Records that were restored without their vault would get new keys silently, and no suppression would match.

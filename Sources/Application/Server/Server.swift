@@ -68,6 +68,7 @@ final class Server: Sendable {
             services.append(.init(service: HourlySweep.uploads(records.operatorCampaigns, logger: logger)))
             services.append(
                 .init(service: HourlySweep.feedback(records.feedback, records.refunds, logger: logger)))
+            services.append(.init(service: ProviderFeedback(worker: records.providerPayloads, logger: logger)))
         }
         if !configuration.trustsDomains {
             services.append(
@@ -101,7 +102,7 @@ final class Server: Sendable {
                 records: records.pools.api, campaigns: records.campaigns, ledger: records.ledger,
                 suppressions: records.suppressions, domains: records.domains, verifier: verifier,
                 keys: records.keys, idempotency: records.idempotency, unsubscriber: records.unsubscriber,
-                openAPI: OpenAPIDocument.text),
+                providers: records.providerIntake, openAPI: OpenAPIDocument.text),
             host: configuration.http.host, port: configuration.http.port, tls: configuration.tls,
             connections: min(APILimits.connections, configuration.descriptors.api), group: group, logger: logger,
             onStart: startup.listener())

@@ -10,6 +10,7 @@ import Identity
 import Logging
 import MailTypes
 import Postgres
+import ProviderWebhooks
 import SendingDomains
 import TestDatabases
 import TestStores
@@ -60,6 +61,8 @@ struct APIFixture: Sendable {
                 unsubscriber: Unsubscriber(
                     records: stores.records.pool, vault: stores.vault, suppressions: stores.suppressions,
                     feedback: stores.feedback),
+                providers: ProviderIntake(
+                    records: stores.records.pool, vault: stores.vault, logger: .silent),
                 openAPI: OpenAPIDocument.text))
     }
 

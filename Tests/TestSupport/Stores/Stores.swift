@@ -4,6 +4,7 @@ package import Feedback
 package import Fleet
 package import MailTypes
 package import Postgres
+import ProviderWebhooks
 package import SendingDomains
 import TLSPolicies
 package import TestDatabases
@@ -30,6 +31,7 @@ package struct Stores: Sendable {
     package static let migrations =
         CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + Vault.recordsMigrations
         + FleetSchema.migrations + TLSPolicySchema.migrations + SendingDomainsSchema.migrations
+        + ProviderWebhooksSchema.migrations
 
     /// - Parameters:
     ///   - migrations: of rooms above, beside ``migrations``.

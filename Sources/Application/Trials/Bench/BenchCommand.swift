@@ -12,6 +12,7 @@ struct BenchCommand: AsyncParsableCommand {
             """,
         subcommands: [
             Deliver.self, Bare.self, Import.self, Fair.self, Faults.self, RecordsOfSize.self, FeedbackMails.self,
+            FeedbackWebhooks.self,
         ])
 
     private static var logger: Logger {
@@ -197,6 +198,33 @@ struct BenchCommand: AsyncParsableCommand {
 }
 
 extension BenchCommand {
+    struct FeedbackWebhooks: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "feedback-webhooks",
+            abstract: "Take a provider's signed reports over HTTP and work them off; print rates.")
+
+        @Option(help: "Events, each about another recipient.") var events = 100_000
+        @Option(help: "Events of one body.") var perBody = 200
+        @Option(help: "Connections of the provider.") var connections = 8
+        @OptionGroup var report: ReportOptions
+
+        func validate() throws {
+            guard (100...10_000_000).contains(events) else {
+                throw ValidationError("--events lies from 100 to 10,000,000.")
+            }
+            guard (1...1_000).contains(perBody) else { throw ValidationError("--per-body lies from 1 to 1,000.") }
+            guard (1...24).contains(connections) else { throw ValidationError("--connections lies from 1 to 24.") }
+        }
+
+        func run() async throws {
+            var logger = Logger(label: "sluice.bench")
+            logger.logLevel = .error
+            let benchmark = ProviderWebhookBenchmark(
+                events: events, perBody: perBody, connections: connections, logger: logger)
+            try report.write(try await benchmark.run())
+        }
+    }
+
     struct RecordsOfSize: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "records", abstract: "Fill the tables; print what claims, pages and sweeps cost then.")
