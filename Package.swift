@@ -96,20 +96,26 @@ let package = Package(
         .target(
             name: "Identity", dependencies: ["Postgres", "MailTypes", crypto], resources: [.embedInCode("Migrations")]),
         .target(
-            name: "Feedback", dependencies: ["Postgres", "Vault", "MailMessage", "MailTypes", yams],
+            name: "Webhooks",
+            dependencies: ["Vault", "Postgres", "MailTypes", crypto, nio, nioHTTP1, nioSSL, httpClient, logging],
+            resources: [.embedInCode("Migrations")]),
+        .target(
+            name: "Feedback", dependencies: ["Postgres", "Vault", "Webhooks", "MailMessage", "MailTypes", yams],
             resources: [
                 .embedInCode("Migrations"), .embedInCode("Classification/replies.yaml"),
                 .embedInCode("Classification/notices.yaml"),
             ]),
         .target(
             name: "SendingDomains",
-            dependencies: ["Vault", "Fleet", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging],
+            dependencies: [
+                "Vault", "Webhooks", "Fleet", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging,
+            ],
             resources: [.embedInCode("Migrations")]),
         .target(
             name: "Campaigns",
             dependencies: [
-                "Fleet", "SendingDomains", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailTypes",
-                crypto, logging,
+                "Fleet", "SendingDomains", "CreditLedger", "Vault", "Webhooks", "Feedback", "Postgres", "MailMessage",
+                "MailTypes", crypto, logging,
             ],
             resources: [.embedInCode("Migrations")]),
 
@@ -125,8 +131,8 @@ let package = Package(
             name: "HTTPAPI",
             dependencies: [
                 "Campaigns", "SendingDomains", "CreditLedger", "Feedback", "Identity", "MailSigning", "MailMessage",
-                "Postgres", "MailTypes", "Vault", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, crypto, nio,
-                nioSSL,
+                "Postgres", "MailTypes", "Vault", "Webhooks", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes,
+                crypto, nio, nioSSL,
                 logging, lifecycle,
             ],
             // A link to docs/openapi.yaml, which the server gives out.
@@ -135,8 +141,8 @@ let package = Package(
         .target(
             name: "OperatorAPI",
             dependencies: [
-                "Delivery", "Campaigns", "SendingDomains", "SMTPTransport", "MailTypes", hummingbird, hummingbirdCore,
-                httpTypes,
+                "Delivery", "Campaigns", "SendingDomains", "Webhooks", "SMTPTransport", "MailTypes", hummingbird,
+                hummingbirdCore, httpTypes,
                 httpClient, nio, nioFoundation, nioHTTP1, logging, lifecycle,
             ]),
 
@@ -152,7 +158,7 @@ let package = Package(
             name: "Application",
             dependencies: [
                 "Delivery", "HTTPAPI", "OperatorAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains", "Feedback",
-                "Identity",
+                "Identity", "Webhooks",
                 "Vault", "CreditLedger", "SMTPTransport", "SMTPProtocol", "MailMessage", "MailSigning",
                 "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "StrictYAML", "MailTypes", arguments,
                 configuration, lifecycle, unixSignals, logging, httpClient, histogram, nio, nioPosix, nioSSL,
@@ -175,7 +181,7 @@ let package = Package(
             name: "TestStores",
             dependencies: [
                 "TestDatabases", "TestSupport", "Campaigns", "Fleet", "TLSPolicies", "SendingDomains", "CreditLedger",
-                "Feedback", "Vault", "Postgres", "MailTypes",
+                "Feedback", "Vault", "Webhooks", "Postgres", "MailTypes",
             ], path: "Tests/TestSupport/Stores"),
 
         .testTarget(name: "MailTypesTests", dependencies: ["TestSupport", "MailTypes"]),
@@ -225,6 +231,13 @@ let package = Package(
                 "MailTypes",
             ]),
         .testTarget(
+            name: "WebhooksTests",
+            dependencies: [
+                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "Webhooks", "Campaigns", "SendingDomains",
+                "Feedback", "CreditLedger", "Vault", "Postgres", "MailMessage", "MailTypes", nio, nioPosix, nioHTTP1,
+                nioConcurrency, nioSSL, logging, crypto,
+            ]),
+        .testTarget(
             name: "FleetTests",
             dependencies: [
                 "TestStores", "TestDatabases", "Fleet", "Postgres", "MailTypes", logging,
@@ -254,14 +267,16 @@ let package = Package(
             name: "HTTPAPITests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "HTTPAPI", "Campaigns", "Fleet",
-                "SendingDomains", "DNSResolution", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres",
+                "SendingDomains", "DNSResolution", "CreditLedger", "Feedback", "Identity", "Vault", "Webhooks",
+                "Postgres",
                 "MailMessage", "MailTypes", "MailSigning", httpTypes, hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(
             name: "OperatorAPITests",
             dependencies: [
-                "TestSupport", "OperatorAPI", "Delivery", "Campaigns", "MailTypes", "SendingDomains", logging,
+                "TestSupport", "OperatorAPI", "Delivery", "Campaigns", "MailTypes", "SendingDomains", "Webhooks",
+                logging,
             ]),
         .testTarget(
             name: "MailSinkTests",

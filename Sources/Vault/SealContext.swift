@@ -21,6 +21,10 @@ package struct SealContext: Sendable, Hashable {
         case accountKey = 7
         /// The known text that tells whether the master key is the right one.
         case masterKeyCheck = 8
+        /// The address and the secrets of a webhook.
+        case webhookEndpoint = 30
+        /// Addresses and replies that webhooks tell of.
+        case webhookEvents = 31
     }
 
     package let account: AccountID

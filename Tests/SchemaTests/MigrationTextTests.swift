@@ -43,6 +43,7 @@ struct MigrationTextTests {
         531: "97d0b6b93ce99b03fc7fafbe354791e8d87bfd76242224aa29efb7825115465d",
         560: "d5ea7644a94cb1a1be2370f164ecab3352cda7ee60d5363ea7b17a626ae04327",
         570: "77a2477f3dc0e12e6beedbc07e16a87ba94ef81b5d06e8b23838595a64fa0dbe",
+        650: "d88b1a569ca1ef61e69441795bbc5aec1dfb1dd152a793b3527e9db4957e59e0",
     ]
 
     @Test func `the text of each migration is the one that was released`() {
