@@ -4,6 +4,7 @@ package import Logging
 package import MailTypes
 package import Postgres
 package import Vault
+package import Webhooks
 
 /// The delivery engine's side of campaigns: claims, the journal, settlements, completion.
 ///
@@ -21,6 +22,8 @@ package struct DeliveryStore: Sendable {
     let ledger: CreditLedger
     let suppressions: SuppressionList
     let purger: CampaignPurger
+    /// Who is told of what becomes of recipients; nil: nobody.
+    let webhooks: WebhookInterest?
     let stopped = StoppedAccounts()
     let unreadable = Tally()
     let unopened = Tally()
@@ -31,9 +34,10 @@ package struct DeliveryStore: Sendable {
     ///   - records: for work on single batches and campaigns.
     ///   - journal: for journal, claims, leases and suppressions, which all accounts' mail waits for; `records` if nil.
     ///   - housekeeping: for sweeps, purges and operators; `records` if nil.
+    ///   - webhooks: which accounts are told what becomes of recipients; nil: none.
     package init(
         records: PostgresPool, journal: PostgresPool? = nil, housekeeping: PostgresPool? = nil, vault: Vault,
-        ledger: CreditLedger, suppressions: SuppressionList, logger: Logger
+        ledger: CreditLedger, suppressions: SuppressionList, webhooks: WebhookInterest? = nil, logger: Logger
     ) {
         self.records = records
         self.journal = journal ?? records
@@ -41,6 +45,7 @@ package struct DeliveryStore: Sendable {
         self.vault = vault
         self.ledger = ledger
         self.suppressions = suppressions
+        self.webhooks = webhooks
         self.logger = logger
         purger = CampaignPurger(records: housekeeping ?? records, vault: vault, ledger: ledger, logger: logger)
     }

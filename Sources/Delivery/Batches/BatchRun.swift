@@ -43,6 +43,7 @@ final class BatchRun: Sendable {
     }
 
     private let state: Mutex<State>
+    private let places = RecipientPlaces()
 
     init(
         _ batch: ClaimedBatch, runtime: CampaignRuntime, fingerprints: [Fingerprint], leaseEnd: SteadySeconds,
@@ -177,6 +178,13 @@ final class BatchRun: Sendable {
     /// What the batch's campaign has found of an address; nil where that is nothing.
     func found(_ finding: AddressFinding, at position: Int) -> FoundAddress? {
         finding == .nothing ? nil : FoundAddress(fingerprints[position], in: batch.id.campaign, finding)
+    }
+
+    /// Who its recipients are.
+    var lookUp: RecipientLookUp {
+        { [batch, fingerprints, places] index in
+            places.place(of: index, in: batch).map { (batch.records[$0].address, fingerprints[$0]) }
+        }
     }
 
     /// Recipients whose mail has not started.
