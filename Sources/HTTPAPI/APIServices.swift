@@ -4,6 +4,7 @@ package import Feedback
 package import Identity
 package import Postgres
 package import SendingDomains
+package import Webhooks
 
 /// What the routes need.
 package struct APIServices: Sendable {
@@ -16,12 +17,13 @@ package struct APIServices: Sendable {
     package var keys: APIKeys
     package var idempotency: IdempotencyStore
     package var unsubscriber: Unsubscriber
+    package var webhooks: WebhookEndpoints
     package var openAPI: String
 
     package init(
         records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
         domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, idempotency: IdempotencyStore,
-        unsubscriber: Unsubscriber, openAPI: String
+        unsubscriber: Unsubscriber, webhooks: WebhookEndpoints, openAPI: String
     ) {
         self.records = records
         self.campaigns = campaigns
@@ -32,6 +34,7 @@ package struct APIServices: Sendable {
         self.keys = keys
         self.idempotency = idempotency
         self.unsubscriber = unsubscriber
+        self.webhooks = webhooks
         self.openAPI = openAPI
     }
 }

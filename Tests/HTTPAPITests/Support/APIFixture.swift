@@ -15,6 +15,7 @@ import TestDatabases
 import TestStores
 import TestSupport
 import Vault
+import Webhooks
 
 /// A customer with credits, a sending domain and a key.
 struct Customer: Sendable {
@@ -59,6 +60,8 @@ struct APIFixture: Sendable {
                 idempotency: IdempotencyStore(),
                 unsubscriber: Unsubscriber(
                     records: stores.records.pool, vault: stores.vault, suppressions: stores.suppressions),
+                webhooks: WebhookEndpoints(
+                    records: stores.records.pool, vault: stores.vault, allowsPrivate: false),
                 openAPI: OpenAPIDocument.text))
     }
 
