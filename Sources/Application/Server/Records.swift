@@ -11,6 +11,7 @@ import Postgres
 import SendingDomains
 import TLSPolicies
 import Vault
+import Webhooks
 
 /// The opened databases and the services over them: what every command but `sink` works with.
 final class Records: Sendable {
@@ -29,6 +30,9 @@ final class Records: Sendable {
     let mtaSTSPolicies: MTASTSPolicyTable
     let tlsReports: TLSReportTable
     let unsubscriber: Unsubscriber
+    let webhooks: WebhookEndpoints
+    /// Which accounts want to be told of what; kept fresh by a server.
+    let webhookInterest = WebhookInterest()
 
     private let databases: Databases
     private let dns: ResolverConfiguration
@@ -64,7 +68,7 @@ final class Records: Sendable {
             return try await Records(
                 databases, pools, masterKey: masterKey, bounceHost: bounceHost,
                 trustsDomains: settings.flag(.trustDomains), dns: ServerConfiguration.resolver(settings),
-                resultsFor: resultsFor, logger: logger)
+                resultsFor: resultsFor, allowsPrivate: settings.flag(.allowPrivateDestinations), logger: logger)
         } catch {
             await databases.close()
             throw error
@@ -97,7 +101,7 @@ final class Records: Sendable {
         let records =
             CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
             + Vault.recordsMigrations + FleetSchema.migrations + TLSPolicySchema.migrations
-            + SendingDomainsSchema.migrations
+            + SendingDomainsSchema.migrations + WebhookSchema.migrations
         for (migrations, access) in [(records, databases.records), (Vault.migrations, databases.vault)] {
             try await Migrations.apply(migrations, as: access.owner, logger: logger)
         }
@@ -105,7 +109,7 @@ final class Records: Sendable {
 
     private init(
         _ databases: Databases, _ pools: Pools, masterKey: MasterKey, bounceHost: DomainName?, trustsDomains: Bool,
-        dns: ResolverConfiguration, resultsFor: Int, logger: Logger
+        dns: ResolverConfiguration, resultsFor: Int, allowsPrivate: Bool, logger: Logger
     ) async throws {
         self.databases = databases
         self.pools = pools
@@ -135,7 +139,8 @@ final class Records: Sendable {
         operatorCampaigns = campaigns(pools.housekeeping)
         delivery = DeliveryStore(
             records: pools.settlement, journal: pools.journal, housekeeping: pools.housekeeping, vault: vault,
-            ledger: ledger, suppressions: suppressions, logger: logger)
+            ledger: ledger, suppressions: suppressions, webhooks: webhookInterest, logger: logger)
+        webhooks = WebhookEndpoints(records: pools.api, vault: vault, allowsPrivate: allowsPrivate)
         fleet = FleetStore(records: pools.settlement, urgent: pools.journal, logger: logger)
         mtaSTSPolicies = MTASTSPolicyTable(pools.settlement)
         tlsReports = TLSReportTable(pools.housekeeping)
