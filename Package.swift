@@ -97,7 +97,11 @@ let package = Package(
         .target(
             name: "Identity", dependencies: ["Postgres", "MailTypes", crypto], resources: [.embedInCode("Migrations")]),
         .target(
-            name: "Feedback", dependencies: ["Postgres", "Vault", "MailMessage", "MailTypes", yams],
+            name: "Webhooks",
+            dependencies: ["Vault", "Postgres", "MailTypes", crypto, nio, nioHTTP1, nioSSL, httpClient, logging],
+            resources: [.embedInCode("Migrations")]),
+        .target(
+            name: "Feedback", dependencies: ["Postgres", "Vault", "Webhooks", "MailMessage", "MailTypes", yams],
             resources: [
                 .embedInCode("Migrations"), .embedInCode("Classification/replies.yaml"),
                 .embedInCode("Classification/notices.yaml"),
@@ -111,13 +115,15 @@ let package = Package(
             resources: [.embedInCode("Migrations")]),
         .target(
             name: "SendingDomains",
-            dependencies: ["Vault", "Fleet", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging],
+            dependencies: [
+                "Vault", "Webhooks", "Fleet", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging,
+            ],
             resources: [.embedInCode("Migrations")]),
         .target(
             name: "Campaigns",
             dependencies: [
-                "Fleet", "SendingDomains", "CreditLedger", "Vault", "Feedback", "Postgres", "MailMessage", "MailTypes",
-                crypto, logging,
+                "Fleet", "SendingDomains", "CreditLedger", "Vault", "Webhooks", "Feedback", "Postgres", "MailMessage",
+                "MailTypes", crypto, logging,
             ],
             resources: [.embedInCode("Migrations")]),
 
@@ -133,8 +139,8 @@ let package = Package(
             name: "HTTPAPI",
             dependencies: [
                 "Campaigns", "SendingDomains", "CreditLedger", "Feedback", "Identity", "MailSigning", "MailMessage",
-                "Postgres", "MailTypes", "Vault", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, crypto, nio,
-                nioSSL, "ProviderWebhooks",
+                "Postgres", "MailTypes", "Vault", "ProviderWebhooks", "Webhooks", hummingbird, hummingbirdCore,
+                hummingbirdTLS, httpTypes, crypto, nio, nioSSL,
                 logging, lifecycle,
             ],
             // A link to docs/openapi.yaml, which the server gives out.
@@ -143,8 +149,8 @@ let package = Package(
         .target(
             name: "OperatorAPI",
             dependencies: [
-                "Delivery", "Campaigns", "SendingDomains", "SMTPTransport", "MailTypes", hummingbird, hummingbirdCore,
-                httpTypes,
+                "Delivery", "Campaigns", "SendingDomains", "Webhooks", "SMTPTransport", "MailTypes", hummingbird,
+                hummingbirdCore, httpTypes,
                 httpClient, nio, nioFoundation, nioHTTP1, logging, lifecycle,
             ]),
 
@@ -160,7 +166,7 @@ let package = Package(
             name: "Application",
             dependencies: [
                 "Delivery", "HTTPAPI", "OperatorAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains", "Feedback",
-                "Identity", "ProviderWebhooks",
+                "Identity", "ProviderWebhooks", "Webhooks",
                 "Vault", "CreditLedger", "SMTPTransport", "SMTPProtocol", "MailMessage", "MailSigning",
                 "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "StrictYAML", "MailTypes", arguments,
                 configuration, lifecycle, unixSignals, logging, httpClient, histogram, nio, nioPosix, nioSSL,
@@ -183,7 +189,7 @@ let package = Package(
             name: "TestStores",
             dependencies: [
                 "TestDatabases", "TestSupport", "Campaigns", "Fleet", "TLSPolicies", "SendingDomains", "CreditLedger",
-                "Feedback", "ProviderWebhooks", "Vault", "Postgres", "MailTypes",
+                "Feedback", "ProviderWebhooks", "Vault", "Webhooks", "Postgres", "MailTypes",
             ], path: "Tests/TestSupport/Stores"),
 
         .testTarget(name: "MailTypesTests", dependencies: ["TestSupport", "MailTypes"]),
@@ -239,6 +245,13 @@ let package = Package(
                 "Postgres", "MailTypes", crypto, nioHTTP1, logging,
             ]),
         .testTarget(
+            name: "WebhooksTests",
+            dependencies: [
+                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "Webhooks", "Campaigns", "SendingDomains",
+                "Feedback", "CreditLedger", "Vault", "Postgres", "MailMessage", "MailTypes", nio, nioPosix, nioHTTP1,
+                nioConcurrency, nioSSL, logging, crypto,
+            ]),
+        .testTarget(
             name: "FleetTests",
             dependencies: [
                 "TestStores", "TestDatabases", "Fleet", "Postgres", "MailTypes", logging,
@@ -268,15 +281,15 @@ let package = Package(
             name: "HTTPAPITests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "HTTPAPI", "Campaigns", "Fleet",
-                "SendingDomains", "DNSResolution", "CreditLedger", "Feedback", "Identity", "Vault", "Postgres",
-                "MailMessage", "MailTypes", "MailSigning", "ProviderWebhooks", httpTypes, hummingbird,
+                "SendingDomains", "DNSResolution", "CreditLedger", "Feedback", "Identity", "Vault", "Webhooks",
+                "Postgres", "MailMessage", "MailTypes", "MailSigning", "ProviderWebhooks", httpTypes, hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(
             name: "OperatorAPITests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "OperatorAPI", "Delivery", "Campaigns", "MailTypes",
-                "SendingDomains", hummingbird, nio,
+                "SendingDomains", "Webhooks", hummingbird, nio,
                 .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(

@@ -32,6 +32,7 @@ package enum APIServer {
             domains: services.domains, verifier: services.verifier, campaigns: services.campaigns,
             idempotency: idempotency
         ).add(to: group)
+        WebhookRoutes(webhooks: services.webhooks, idempotency: idempotency).add(to: group)
         return router
     }
 

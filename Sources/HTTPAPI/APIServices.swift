@@ -5,6 +5,7 @@ package import Identity
 package import Postgres
 package import ProviderWebhooks
 package import SendingDomains
+package import Webhooks
 
 /// What the routes need.
 package struct APIServices: Sendable {
@@ -18,12 +19,13 @@ package struct APIServices: Sendable {
     package var idempotency: IdempotencyStore
     package var unsubscriber: Unsubscriber
     package var providers: ProviderIntake
+    package var webhooks: WebhookEndpoints
     package var openAPI: String
 
     package init(
         records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
         domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, idempotency: IdempotencyStore,
-        unsubscriber: Unsubscriber, providers: ProviderIntake, openAPI: String
+        unsubscriber: Unsubscriber, providers: ProviderIntake, webhooks: WebhookEndpoints, openAPI: String
     ) {
         self.records = records
         self.campaigns = campaigns
@@ -35,6 +37,7 @@ package struct APIServices: Sendable {
         self.idempotency = idempotency
         self.unsubscriber = unsubscriber
         self.providers = providers
+        self.webhooks = webhooks
         self.openAPI = openAPI
     }
 }

@@ -1,5 +1,6 @@
 package import MailTypes
 import Postgres
+import Webhooks
 
 extension SendingDomains {
     /// What a look into the DNS has changed.
@@ -39,6 +40,10 @@ extension SendingDomains {
             try await write(examined.findings, account, domain, on: connection)
             try await rotate(account, domain, published: examined.published, on: connection)
             if isTaken { return .taken }
+            if old.state != new.state, let type = new.state.event {
+                try await WebhookOutbox.append(
+                    [.domain(type, domain, state: new.state.rawValue)], account: account, on: connection)
+            }
             return old.state == new.state ? .none : .state(from: old.state, to: new.state)
         }
     }
@@ -146,5 +151,16 @@ extension SendingDomains {
                 \(findings.map { $0.seen ?? "" }), \(findings.map { $0.note ?? "" })
             ) AS f (purpose, name, state, seen, note)
             """)
+    }
+}
+
+extension DomainStanding.State {
+    /// What is told of a domain that comes to it.
+    fileprivate var event: WebhookEventType? {
+        switch self {
+        case .verified: .domainVerified
+        case .failing, .stopped: .domainFailing
+        case .pending: nil
+        }
     }
 }

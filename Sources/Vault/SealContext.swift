@@ -27,6 +27,10 @@ package struct SealContext: Sendable, Hashable {
         case providerSource = 20
         /// What a provider has sent and is not worked off.
         case providerPayload = 21
+        /// The address and the secrets of a webhook.
+        case webhookEndpoint = 30
+        /// Addresses and replies that webhooks tell of.
+        case webhookEvents = 31
     }
 
     package let account: AccountID

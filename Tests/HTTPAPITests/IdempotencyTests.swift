@@ -30,6 +30,9 @@ import Testing
         Call(
             name: "domains", path: "/v1/domains", body: #"{"domain": "first.example"}"#,
             other: #"{"domain": "second.example"}"#, status: 201),
+        Call(
+            name: "webhooks", path: "/v1/webhooks", body: #"{"url": "https://hooks.example.org/"}"#,
+            other: #"{"url": "https://other.example.org/"}"#, status: 201),
     ]
 
     @Test(arguments: calls) func `a repeated request takes effect once and gives the same answer`(_ call: Call)

@@ -85,6 +85,22 @@ import Testing
             expect(domain.json["records"][0], is: "DNSRecord")
             expect(domain.json["challenge"], is: "DNSRecord")
             expect(domain.json["keys"][0], is: "DomainKey")
+            let webhook = try await api.post("/v1/webhooks", #"{"url": "https://hooks.example.org/"}"#)
+            expect(webhook.json, is: "WebhookWithSecret")
+            expect(webhook.json["counters"], is: "WebhookCounters")
+            expect(try await api.get("/v1/webhooks").json["data"][0], is: "Webhook")
+            let hook = "/v1/webhooks/" + (webhook.json["id"].string ?? "")
+            expect(try await api.post(hook + "/test").json, is: "WebhookTest")
+            expect(
+                try await api.post(hook + "/replay", #"{"since": "2026-01-01T00:00:00Z"}"#).json,
+                is: "WebhookReplayed")
+            try await fixture.records.pool.query(
+                """
+                INSERT INTO webhook_attempts (
+                    account_id, endpoint_id, message, events, attempt, milliseconds, attempted_at)
+                SELECT account_id, endpoint_id, 'msg_1', 1, 1, 5, now() FROM webhook_endpoints
+                """)
+            expect(try await api.get(hook + "/attempts").json["data"][0], is: "WebhookAttempt")
             expect(try await api.get("/health").json, is: "Health")
             let optional: Set = [
                 "fields", "missing", "available", "line", "column", "invalid", "valid", "errors", "recipients",
@@ -119,6 +135,10 @@ import Testing
         #expect(document.members(of: "SuppressionRequest") == ["addresses", "reason", "note"])
         #expect(document.members(of: "DomainRequest") == ["domain", "selector", "ed25519", "private_key"])
         #expect(document.members(of: "DomainKeyRequest") == ["selector", "algorithm", "private_key"])
+        #expect(document.members(of: "WebhookRequest") == ["url", "events", "batch_size", "description"])
+        #expect(document.members(of: "WebhookChange") == ["url", "events", "batch_size", "description", "state"])
+        #expect(document.members(of: "WebhookRotation") == ["overlap_seconds"])
+        #expect(document.members(of: "WebhookReplay") == ["event", "since"])
     }
 
     private func expect(

@@ -1,6 +1,7 @@
 import SendingDomains
 import TestSupport
 import Testing
+import Webhooks
 
 @testable import Delivery
 @testable import OperatorAPI
@@ -45,6 +46,20 @@ struct MetricsPageTests {
     @Test func `a node that does not deliver tells of itself alone`() throws {
         let names = try PrometheusLines.read(MetricsPage(status: nil, stoppedAccounts: 0).text).map(\.name)
         #expect(names == ["process_cpu_seconds_total", "process_resident_memory_bytes"])
+    }
+
+    @Test func `webhooks are counted by state, and what was told of them by result`() throws {
+        var census = WebhookCensus()
+        (census.active, census.failing, census.disabled, census.pending, census.lateSeconds) = (5, 2, 1, 40, 90)
+        var counts = WebhookTally.Counts()
+        (counts.eventsDelivered, counts.eventsDropped, counts.postsTaken, counts.postsFailed) = (100, 3, 9, 4)
+        let page = MetricsPage(status: nil, stoppedAccounts: 0, webhooks: (census, counts))
+        let samples = try PrometheusLines.read(page.text)
+        func values(_ name: String) -> [Double] { samples.filter { $0.name == name }.map(\.value) }
+        #expect(values("sluice_webhooks") == [3, 2, 1])
+        #expect(values("sluice_webhook_pending") == [40] && values("sluice_webhook_late_seconds") == [90])
+        #expect(values("sluice_webhook_events_total") == [100, 3])
+        #expect(values("sluice_webhook_attempts_total") == [9, 4])
     }
 
     @Test func `domains are counted by state, and it is told how late their checks are`() throws {

@@ -58,6 +58,7 @@ struct MigrationTextTests {
         615: "95c24417cf9db3116f64d78c3ad2ca141585c0e84e39af4a2b44f36d8d00bf5a",
         616: "f379d8596e589d77f63c2d4acee1978c5b15c9c452c4a3eb8285d8e74294ad6e",
         640: "df357c565dd1eac4789503ea29a59783b39a441305d8aaa8aeda1ae95a7483a0",
+        650: "d88b1a569ca1ef61e69441795bbc5aec1dfb1dd152a793b3527e9db4957e59e0",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

@@ -11,8 +11,8 @@ package struct SluiceCommand: AsyncParsableCommand {
         subcommands: [
             DemoCommand.self, ServeCommand.self, SendCommand.self, SinkCommand.self, BenchCommand.self,
             AccountCommand.self, KeyCommand.self, CreditsCommand.self, DomainCommand.self, SuppressionCommand.self,
-            CampaignCommand.self, LedgerCommand.self, TopCommand.self, LaneCommand.self, TraceCommand.self,
-            NodesCommand.self, ClassifyCommand.self, FeedbackCommand.self, DoctorCommand.self,
+            WebhookCommand.self, CampaignCommand.self, LedgerCommand.self, TopCommand.self, LaneCommand.self,
+            TraceCommand.self, NodesCommand.self, ClassifyCommand.self, FeedbackCommand.self, DoctorCommand.self,
         ])
 
     package init() {}

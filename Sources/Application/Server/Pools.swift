@@ -16,13 +16,15 @@ struct Pools: Sendable {
     let uploads: PostgresPool
     /// Sweeps, purges, what operators order and ask.
     let housekeeping: PostgresPool
+    /// The outbox of webhooks: its rows wait for the other side, not its connections.
+    let webhooks: PostgresPool
     /// Wrapped keys, for all of these. Its statements wait for nobody.
     let vault: PostgresPool
 
     /// Connections beside the pools: one that listens for work, one that holds the node's name, two of migrations.
     static let others = 4
     /// The most that a node opens to the records, and to the vault.
-    static let ofRecords = [Bounds.journal, .settlement, .api, .uploads, .housekeeping].reduce(others) {
+    static let ofRecords = [Bounds.journal, .settlement, .api, .uploads, .housekeeping, .webhooks].reduce(others) {
         $0 + $1.connections
     }
     static let ofVault = Bounds.vault.connections
@@ -35,6 +37,7 @@ struct Pools: Sendable {
         api = Bounds.api.pool(records, logger)
         uploads = Bounds.uploads.pool(records, logger)
         housekeeping = Bounds.housekeeping.pool(records, logger)
+        webhooks = Bounds.webhooks.pool(records, logger)
         vault = Bounds.vault.pool(databases.vault.app, logger)
     }
 
@@ -42,11 +45,12 @@ struct Pools: Sendable {
     init(ofCommand databases: Databases, logger: Logger) {
         housekeeping = Bounds.housekeeping.pool(databases.records.app, logger)
         (journal, settlement, api, uploads) = (housekeeping, housekeeping, housekeeping, housekeeping)
+        webhooks = housekeeping
         vault = Bounds.vault.pool(databases.vault.app, logger)
     }
 
     func close() async {
-        for pool in [journal, settlement, api, uploads, housekeeping, vault] { await pool.close() }
+        for pool in [journal, settlement, api, uploads, housekeeping, webhooks, vault] { await pool.close() }
     }
 
     /// Number, share and time-outs of a pool's connections. See docs/architecture.md, Connections.
@@ -77,6 +81,10 @@ struct Pools: Sendable {
         static let housekeeping = Bounds(
             name: "housekeeping", connections: 4, share: PoolShare(connections: 2, waiting: 16),
             limits: SessionLimits(lock: .seconds(2), statement: .seconds(600), idleInTransaction: .seconds(30)))
+        /// Each statement is short; the sweep takes what nobody else has.
+        static let webhooks = Bounds(
+            name: "webhooks", connections: 4,
+            limits: SessionLimits(lock: .seconds(2), statement: .seconds(60), idleInTransaction: .seconds(15)))
         static let vault = Bounds(
             name: "vault", connections: 8, share: PoolShare(connections: 3),
             limits: SessionLimits(lock: .seconds(2), statement: .seconds(10), idleInTransaction: .seconds(10)))

@@ -12,6 +12,7 @@ import ProviderWebhooks
 import SendingDomains
 import TLSPolicies
 import Vault
+import Webhooks
 
 /// The opened databases and the services over them: what every command but `sink` works with.
 final class Records: Sendable {
@@ -36,6 +37,9 @@ final class Records: Sendable {
     let providerSources: ProviderSources
     let providerIntake: ProviderIntake
     let providerPayloads: PayloadWorker
+    let webhooks: WebhookEndpoints
+    /// Which accounts want to be told of what; kept fresh by a server.
+    let webhookInterest = WebhookInterest()
 
     private let databases: Databases
     private let dns: ResolverConfiguration
@@ -72,7 +76,8 @@ final class Records: Sendable {
             return try await Records(
                 databases, pools, masterKey: masterKey, bounceHost: bounceHost,
                 trustsDomains: settings.flag(.trustDomains), dns: ServerConfiguration.resolver(settings),
-                resultsFor: resultsFor, refundFor: refundFor, logger: logger)
+                resultsFor: resultsFor, refundFor: refundFor,
+                allowsPrivate: settings.flag(.allowPrivateDestinations), logger: logger)
         } catch {
             await databases.close()
             throw error
@@ -105,7 +110,7 @@ final class Records: Sendable {
         let records =
             CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
             + Vault.recordsMigrations + FleetSchema.migrations + TLSPolicySchema.migrations
-            + SendingDomainsSchema.migrations + ProviderWebhooksSchema.migrations
+            + SendingDomainsSchema.migrations + ProviderWebhooksSchema.migrations + WebhookSchema.migrations
         for (migrations, access) in [(records, databases.records), (Vault.migrations, databases.vault)] {
             try await Migrations.apply(migrations, as: access.owner, logger: logger)
         }
@@ -113,7 +118,8 @@ final class Records: Sendable {
 
     private init(
         _ databases: Databases, _ pools: Pools, masterKey: MasterKey, bounceHost: DomainName?, trustsDomains: Bool,
-        dns: ResolverConfiguration, resultsFor: Int, refundFor: Int, logger: Logger
+        dns: ResolverConfiguration, resultsFor: Int, refundFor: Int, allowsPrivate: Bool,
+        logger: Logger
     ) async throws {
         self.databases = databases
         self.pools = pools
@@ -135,7 +141,9 @@ final class Records: Sendable {
         // Refunds lock accounts, which come before everything else: see `RefundFollower`.
         let feedback = FeedbackIntake(
             records: pools.api,
-            followers: [RefundFollower(refunds), SuppressionFollower(suppressions: suppressions)])
+            followers: [
+                RefundFollower(refunds), SuppressionFollower(suppressions: suppressions), WebhookFollower(),
+            ])
         self.feedback = feedback
         let domains = SendingDomains(
             records: pools.api, signing: pools.settlement, vault: vault, bounceHost: bounceHost, trusts: trustsDomains)
@@ -151,7 +159,8 @@ final class Records: Sendable {
         operatorCampaigns = campaigns(pools.housekeeping)
         delivery = DeliveryStore(
             records: pools.settlement, journal: pools.journal, housekeeping: pools.housekeeping, vault: vault,
-            ledger: ledger, suppressions: suppressions, feedback: feedback, logger: logger)
+            ledger: ledger, suppressions: suppressions, feedback: feedback, webhooks: webhookInterest, logger: logger)
+        webhooks = WebhookEndpoints(records: pools.api, vault: vault, allowsPrivate: allowsPrivate)
         fleet = FleetStore(records: pools.settlement, urgent: pools.journal, logger: logger)
         mtaSTSPolicies = MTASTSPolicyTable(pools.settlement)
         tlsReports = TLSReportTable(pools.housekeeping)

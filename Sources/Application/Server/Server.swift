@@ -13,6 +13,7 @@ import ServiceLifecycle
 import Synchronization
 import TLSPolicies
 import UnixSignals
+import Webhooks
 
 /// A running node: HTTP API, delivery, or both, over one set of records.
 final class Server: Sendable {
@@ -70,6 +71,11 @@ final class Server: Sendable {
                 .init(service: HourlySweep.feedback(records.feedback, records.refunds, logger: logger)))
             services.append(.init(service: ProviderFeedback(worker: records.providerPayloads, logger: logger)))
         }
+        let webhooks = try webhookWorker(group)
+        services.append(
+            .init(
+                service: WebhookService(
+                    worker: webhooks, interest: records.webhookInterest, records: records.pools.webhooks)))
         if !configuration.trustsDomains {
             services.append(
                 .init(service: DomainWatch(verifier: verifier, campaigns: records.operatorCampaigns, logger: logger)))
@@ -79,7 +85,7 @@ final class Server: Sendable {
                 service: Reloader(
                     hangups: hangups, providersFile: configuration.providersFile,
                     routesFile: configuration.routesFile, engine: engine, logger: logger)))
-        services += operatorServices(engine, group, startup)
+        services += operatorServices(engine, webhooks, group, startup)
         var groupConfiguration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         groupConfiguration.maximumGracefulShutdownDuration = .seconds(60)
@@ -102,20 +108,37 @@ final class Server: Sendable {
                 records: records.pools.api, campaigns: records.campaigns, ledger: records.ledger,
                 suppressions: records.suppressions, domains: records.domains, verifier: verifier,
                 keys: records.keys, idempotency: records.idempotency, unsubscriber: records.unsubscriber,
-                providers: records.providerIntake, openAPI: OpenAPIDocument.text),
+                providers: records.providerIntake, webhooks: records.webhooks, openAPI: OpenAPIDocument.text),
             host: configuration.http.host, port: configuration.http.port, tls: configuration.tls,
             connections: min(APILimits.connections, configuration.descriptors.api), group: group, logger: logger,
             onStart: startup.listener())
     }
 
+    // MARK: Webhooks
+
+    /// Nil on a node that only delivers mail.
+    private func webhookWorker(_ group: any EventLoopGroup) throws -> WebhookWorker? {
+        guard configuration.roles != [.delivery] else { return nil }
+        var settings = WebhookSender.Configuration()
+        settings.allowsPrivateAddresses = configuration.delivery.allowsPrivateDestinations
+        let resolver = try DNSResolution.Resolver(configuration.resolver)
+        return WebhookWorker(
+            records: records.pools.webhooks, vault: records.vault,
+            sender: WebhookSender(settings, group: group) { try await resolver.addresses(of: $0) },
+            node: configuration.delivery.node, logger: logger)
+    }
+
     // MARK: Operators
 
     private func operatorServices(
-        _ engine: DeliveryEngine?, _ group: any EventLoopGroup, _ startup: Startup
+        _ engine: DeliveryEngine?, _ webhooks: WebhookWorker?, _ group: any EventLoopGroup, _ startup: Startup
     ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
         let routes = OperatorRoutes(
             engine: engine, campaigns: records.operatorCampaigns, delivery: records.delivery,
-            domains: { [records] in try await records.domains.census(on: records.pools.settlement) })
+            domains: { [records] in try await records.domains.census(on: records.pools.settlement) },
+            webhooks: { [records] in
+                (try await WebhookCensus.read(records.pools.webhooks), webhooks?.tally.counts ?? .init())
+            })
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         if configuration.operatorSocket.prepare(logger) {
             services.append(

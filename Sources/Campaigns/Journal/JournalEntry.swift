@@ -22,6 +22,8 @@ package struct JournalEntry: Sendable, Hashable {
     package let wasDeferred: Bool
     /// Of a bounce.
     package let finding: AddressFinding
+    /// False where the mail was given back without an attempt. Not stored.
+    package var wasTried = true
 
     package var replyCode: UInt16 { reply.code }
     package var enhanced: EnhancedStatusCode? { reply.enhanced }

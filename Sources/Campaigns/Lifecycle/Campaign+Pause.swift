@@ -1,5 +1,6 @@
 import MailTypes
 import Postgres
+import Webhooks
 
 extension Campaign {
     /// Lets no new mail start, in the caller's transaction.
@@ -20,6 +21,9 @@ extension Campaign {
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """)
         try await stopBatchesAtWork(of: account, campaign, on: connection)
+        try await WebhookOutbox.append(
+            [.campaign(.campaignPaused, campaign, reason: reason)], account: account, campaign: campaign,
+            on: connection)
         try await CampaignChannel.notifyProgress(account, campaign, on: connection)
     }
 

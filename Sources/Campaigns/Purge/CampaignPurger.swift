@@ -3,6 +3,7 @@ import Logging
 import MailTypes
 import Postgres
 import Vault
+import Webhooks
 
 /// Ends campaigns whose recipients all have their outcome, and purges them: destroys the key, then the rows, and certifies
 /// both.
@@ -228,6 +229,12 @@ struct CampaignPurger: Sendable {
                 pause_reason = NULL
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """)
+        if locked.queuedAt != nil {
+            let ended = WebhookEvent.campaign(.campaignCompleted, campaign, counts: locked.counters.told)
+            try await WebhookOutbox.append(
+                (locked.state.isFinal ? [] : [ended]) + [.campaign(.campaignPurged, campaign)], account: account,
+                campaign: campaign, on: connection)
+        }
         try await CampaignChannel.notifyProgress(account, campaign, on: connection)
         logger.info(
             "campaign purged",
@@ -245,5 +252,12 @@ extension RecipientProgress? {
         case .intended: RecipientResult(index: index, outcome: .inDoubt)
         case nil: RecipientResult(index: index, outcome: .cancelled)
         }
+    }
+}
+
+extension CampaignCounters {
+    /// As webhooks tell them.
+    var told: [(name: String, count: Int64)] {
+        [("recipients", Int64(recipients))] + Outcome.allCases.map { ($0.name, Int64(self[$0])) }
     }
 }

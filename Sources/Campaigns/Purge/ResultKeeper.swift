@@ -3,6 +3,7 @@ import Logging
 import MailTypes
 import Postgres
 import Vault
+import Webhooks
 
 /// Ends a campaign whose outcomes can be read for a while.
 ///
@@ -40,6 +41,11 @@ struct ResultKeeper: Sendable {
                     results_until = clock_timestamp() + make_interval(secs => \(Double(seconds)))
                 WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
                 """)
+            if !current.state.isFinal {
+                try await WebhookOutbox.append(
+                    [.campaign(.campaignCompleted, campaign, counts: current.counters.told)], account: account,
+                    campaign: campaign, on: connection)
+            }
             try await CampaignChannel.notifyProgress(account, campaign, on: connection)
             logger.info(
                 "campaign ended",

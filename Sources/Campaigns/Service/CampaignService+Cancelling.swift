@@ -3,6 +3,7 @@ import Logging
 package import MailTypes
 import Postgres
 import Vault
+import Webhooks
 
 extension CampaignService {
     /// Ends the campaign. Batches that no worker has are settled at once: delivered mail is charged, the rest of their
@@ -121,6 +122,13 @@ extension CampaignService {
                     deferred = deferred - \(free.reduce(0) { $0 + $1.deferred })
                 WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
                 """)
+            if current.state != .draft {
+                try await WebhookOutbox.append(
+                    [
+                        .campaign(
+                            .campaignCancelled, campaign, reason: isFailed ? "failed by the operator" : nil)
+                    ], account: account, campaign: campaign, on: connection)
+            }
             return try await changed(account, campaign, onCommit, on: connection)
         }
         await completeIfDone(account, status.campaign)

@@ -2,6 +2,7 @@ import CreditLedger
 package import MailMessage
 package import MailTypes
 import Postgres
+import Webhooks
 
 extension CampaignService {
     /// Reserves the credits, one hold a batch, and queues the campaign, now or for a later time. A campaign whose
@@ -41,6 +42,7 @@ extension CampaignService {
             try await open(
                 account, campaign, state: next, holds: holds, recipients: current.counters.recipients,
                 scheduled: scheduled, now: now, on: connection)
+            try await tell(campaign, of: account, recipients: current.counters.recipients, holds: holds, on: connection)
             let reach = try await CampaignReach.read(account, pool: current.sourcePool, on: connection)
             return try await changed(
                 account, campaign,
@@ -51,6 +53,21 @@ extension CampaignService {
         }
         await completeIfDone(account, status.campaign)
         return status
+    }
+
+    /// Says that the campaign is queued, and that credits are low where what is left would not pay for another like it.
+    private func tell(
+        _ campaign: CampaignID, of account: AccountID, recipients: Int, holds: [(batch: Int32, amount: Int64)],
+        on connection: PostgresConnection
+    ) async throws {
+        try await WebhookOutbox.append(
+            [.campaign(.campaignQueued, campaign, counts: [("recipients", Int64(recipients))])], account: account,
+            campaign: campaign, on: connection)
+        let reserved = holds.reduce(0) { $0 + $1.amount }
+        let available = try await ledger.balance(account, on: connection).available
+        guard available < reserved else { return }
+        try await WebhookOutbox.append(
+            [.creditsLow(available: available, threshold: reserved)], account: account, on: connection)
     }
 
     /// Each claim of the account looks at all of its campaigns that can have something to claim. The account is locked.

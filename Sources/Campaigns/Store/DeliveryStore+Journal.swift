@@ -14,24 +14,28 @@ extension DeliveryStore {
     ///     that are committed.
     ///   - deadAfter: campaigns that must find an address dead; 0 for never.
     ///   - impatient: batches whose campaign is not waited for at all, because it was in vain before.
+    ///   - people: who the recipients of batches are, for events; what is missing is read from the batches.
     /// - Returns: what became of each group.
     @concurrent
     package func append(
         node: String, _ groups: [JournalGroup], found: [BatchID: [FoundAddress]] = [:], deadAfter: Int = 0,
-        impatient: Set<BatchID> = []
+        impatient: Set<BatchID> = [], people: [BatchID: RecipientLookUp] = [:]
     ) async throws -> [BatchID: LeaseState] {
         let sealed = try await seal(groups)
-        guard !found.isEmpty else {
+        guard !found.isEmpty || tells(groups) else {
             return try await journal.withConnection {
                 try await append(node: node, groups, sealed, impatient: impatient, on: $0)
             }
         }
         return try await journal.withTransaction { connection in
             let states = try await append(node: node, groups, sealed, impatient: impatient, on: connection)
-            // A suppression of the customer's that is under way may have the rows.
-            try await connection.query("SET LOCAL lock_timeout = \(unescaped: "\(Self.patience)")")
             let noted = found.filter { states[$0.key]?.committed != nil }
-            try await note(noted.map { ($0.key.account, $0.value) }, deadAfter: deadAfter, on: connection)
+            if !noted.isEmpty {
+                // A suppression of the customer's that is under way may have the rows.
+                try await connection.query("SET LOCAL lock_timeout = \(unescaped: "\(Self.patience)")")
+                try await note(noted.map { ($0.key.account, $0.value) }, deadAfter: deadAfter, on: connection)
+            }
+            try await tell(groups, states, people, on: connection)
             return states
         }
     }
@@ -39,7 +43,9 @@ extension DeliveryStore {
     func append(
         node: String, _ groups: [JournalGroup], on connection: PostgresConnection
     ) async throws -> [BatchID: LeaseState] {
-        try await append(node: node, groups, try await seal(groups), impatient: [], on: connection)
+        let states = try await append(node: node, groups, try await seal(groups), impatient: [], on: connection)
+        if tells(groups) { try await tell(groups, states, [:], on: connection) }
+        return states
     }
 
     /// Milliseconds for which a call waits for others.

@@ -45,6 +45,7 @@ extension DeliveryStore {
                 unfinished: unfinished, key, on: connection)
             try await noteAlive(recipients, plan.results, account: batch.account, on: connection)
             try await noteUncharged(recipients, plan.results, batch, row.plan, campaign, on: connection)
+            try await tell(plan.ended, of: batch, recipients, key, on: connection)
             try await insert(retries, of: batch, plan, row.plan, campaign, key, on: connection)
             let isLast = campaign.openBatches == 1 && retries.isEmpty
             return .settled(campaignDone: isLast && campaign.state != .paused)

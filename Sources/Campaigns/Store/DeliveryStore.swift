@@ -4,6 +4,7 @@ package import Logging
 package import MailTypes
 package import Postgres
 package import Vault
+package import Webhooks
 
 /// The delivery engine's side of campaigns: claims, the journal, settlements, completion.
 ///
@@ -23,6 +24,8 @@ package struct DeliveryStore: Sendable {
     let purger: CampaignPurger
     let feedback: FeedbackIntake
     let refunds: Refunds
+    /// Who is told of what becomes of recipients; nil: nobody.
+    let webhooks: WebhookInterest?
     let stopped = StoppedAccounts()
     let unreadable = Tally()
     let unopened = Tally()
@@ -34,9 +37,11 @@ package struct DeliveryStore: Sendable {
     ///   - journal: for journal, claims, leases and suppressions, which all accounts' mail waits for; `records` if nil.
     ///   - housekeeping: for sweeps, purges and operators; `records` if nil.
     ///   - feedback: takes in what replies tell of recipients; if nil, one that suppresses.
+    ///   - webhooks: which accounts are told what becomes of recipients; nil: none.
     package init(
         records: PostgresPool, journal: PostgresPool? = nil, housekeeping: PostgresPool? = nil, vault: Vault,
-        ledger: CreditLedger, suppressions: SuppressionList, feedback: FeedbackIntake? = nil, logger: Logger
+        ledger: CreditLedger, suppressions: SuppressionList, feedback: FeedbackIntake? = nil,
+        webhooks: WebhookInterest? = nil, logger: Logger
     ) {
         self.records = records
         self.journal = journal ?? records
@@ -48,6 +53,7 @@ package struct DeliveryStore: Sendable {
             feedback
             ?? FeedbackIntake(records: records, followers: [SuppressionFollower(suppressions: suppressions)])
         refunds = Refunds(records: housekeeping ?? records, ledger: ledger, logger: logger)
+        self.webhooks = webhooks
         self.logger = logger
         purger = CampaignPurger(records: housekeeping ?? records, vault: vault, ledger: ledger, logger: logger)
     }

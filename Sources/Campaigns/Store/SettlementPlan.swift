@@ -23,6 +23,8 @@ struct SettlementPlan: Sendable, Hashable {
     /// Recipients that end unfinished: as the caller says, and those whose mail may have arrived.
     let newlyEnded: Int32
     let newlyInDoubt: Int32
+    /// Those recipients.
+    let ended: [RecipientResult]
 
     /// - Parameters:
     ///   - indices: of the batch's records.
@@ -53,6 +55,7 @@ struct SettlementPlan: Sendable, Hashable {
         if let unfinished {
             let rest = Self.ended(indices, progress, as: unfinished)
             results = marked(final + rest)
+            ended = rest
             deferredReplies = []
             newlyInDoubt = Int32(rest.count { $0.outcome == .inDoubt })
             newlyEnded = Int32(rest.count) - newlyInDoubt
@@ -66,6 +69,7 @@ struct SettlementPlan: Sendable, Hashable {
                 deferred.count == replies.count && Set(deferred) == Set(replies.map(\.index)),
                 "the deferred recipients are not those of the journal")
             results = marked(final)
+            ended = []
             deferredReplies = marked(replies)
             newlyInDoubt = 0
             newlyEnded = 0

@@ -44,6 +44,7 @@ final class BatchRun: Sendable {
     }
 
     private let state: Mutex<State>
+    private let places = RecipientPlaces()
 
     init(
         _ batch: ClaimedBatch, runtime: CampaignRuntime, fingerprints: [Fingerprint], leaseEnd: SteadySeconds,
@@ -183,6 +184,13 @@ final class BatchRun: Sendable {
         _ outcome: Outcome?, _ reply: RecipientReply, _ finding: AddressFinding, at position: Int
     ) -> FoundAddress? {
         outcome == .bounced ? FoundAddress(fingerprints[position], in: batch.id.campaign, finding, reply) : nil
+    }
+
+    /// Who its recipients are.
+    var lookUp: RecipientLookUp {
+        { [batch, fingerprints, places] index in
+            places.place(of: index, in: batch).map { (batch.records[$0].address, fingerprints[$0]) }
+        }
     }
 
     /// Recipients whose mail has not started.

@@ -59,12 +59,14 @@ struct JournalCommits: Sendable {
         }
         let found = Dictionary(
             uniqueKeysWithValues: pending.filter { !$0.found.isEmpty }.map { ($0.batch, $0.found) })
+        let people = Dictionary(
+            uniqueKeysWithValues: pending.filter { store.tells($0.batch.account) }.map { ($0.batch, $0.run.lookUp) })
         var pause = Duration.milliseconds(50)
         while !Task.isCancelled {
             do {
                 let start = clock.steady()
                 let states = try await store.append(
-                    node: node, groups, found: found, deadAfter: deadAfter, impatient: impatient)
+                    node: node, groups, found: found, deadAfter: deadAfter, impatient: impatient, people: people)
                 metrics.journalled(
                     groups.filter { states[$0.batch]?.committed != nil }, inSeconds: clock.steady() - start)
                 return Dictionary(uniqueKeysWithValues: pending.map { ($0.id, Verdict(states[$0.batch] ?? .lost)) })

@@ -98,7 +98,9 @@ struct FateRecorder: Sendable {
         guard !run.isExpired(at: clock.seconds) else {
             return end(run, position, .expired, reason.endReply)
         }
-        journal.record(run, [JournalEntry(run, position, .deferred, RecipientReply(text: reason.waitText))])
+        var entry = JournalEntry(run, position, .deferred, RecipientReply(text: reason.waitText))
+        entry.wasTried = false
+        journal.record(run, [entry])
         metrics.count(\.requeued)
         run.finish(position, .requeued(inSeconds: seconds, awaitsResume: awaitsResume))
     }

@@ -9,6 +9,7 @@ import MailTypes
 import Postgres
 import SendingDomains
 import Vault
+import Webhooks
 
 extension Problem {
     /// What the API says of an error from below. HTTP statuses live here and nowhere deeper.
@@ -23,6 +24,7 @@ extension Problem {
         case let error as AddressError: self = Problem(error, field: nil)
         case let error as IdempotencyError: self = Problem(error)
         case let error as SuppressionError: self = Problem(error)
+        case let error as WebhookError: self = Problem(error)
         case let error as LedgerError: self = Problem(error)
         case let error as IdentityError: self = Problem(error)
         case let error as PostgresError: self = Problem(error)
@@ -104,6 +106,28 @@ extension Problem {
         self = Problem(status, error.code.rawValue, error.detail.asSentence)
         if error.code == .publicSuffix { fields = ["domain"] }
         if error.code == .invalidKey { fields = ["private_key"] }
+    }
+
+    private init(_ error: WebhookError) {
+        let status: HTTPResponse.Status
+        switch error.code {
+        case .notFound, .eventNotFound: status = .notFound
+        case .tooManyWebhooks, .webhookDisabled: status = .conflict
+        case .invalidURL, .privateDestination, .invalidEvents, .invalidDescription, .invalidBatchSize, .invalidOverlap:
+            status = .unprocessableContent
+        case .malformedRecord:
+            self = .internalError
+            return
+        }
+        self = Problem(status, error.code.rawValue, error.detail.asSentence)
+        switch error.code {
+        case .invalidURL, .privateDestination: fields = ["url"]
+        case .invalidEvents: fields = ["events"]
+        case .invalidDescription: fields = ["description"]
+        case .invalidBatchSize: fields = ["batch_size"]
+        case .invalidOverlap: fields = ["overlap_seconds"]
+        default: break
+        }
     }
 
     private init(_ error: ImportError) {

@@ -9,6 +9,7 @@ import NIOCore
 import SMTPTransport
 package import SendingDomains
 import ServiceLifecycle
+package import Webhooks
 
 /// What operators ask of a node.
 ///
@@ -26,18 +27,22 @@ package struct OperatorRoutes: Sendable {
     private let campaigns: CampaignService
     private let delivery: DeliveryStore
     private let domains: @Sendable () async throws -> DomainCensus?
+    private let webhooks: @Sendable () async throws -> (WebhookCensus, WebhookTally.Counts)?
 
     /// - Parameters:
     ///   - engine: nil on a node that does not deliver.
     ///   - domains: nil where domains are not looked after.
+    ///   - webhooks: how they stand, and what this node has told.
     package init(
         engine: DeliveryEngine?, campaigns: CampaignService, delivery: DeliveryStore,
-        domains: @escaping @Sendable () async throws -> DomainCensus?
+        domains: @escaping @Sendable () async throws -> DomainCensus?,
+        webhooks: @escaping @Sendable () async throws -> (WebhookCensus, WebhookTally.Counts)? = { nil }
     ) {
         self.engine = engine
         self.campaigns = campaigns
         self.delivery = delivery
         self.domains = domains
+        self.webhooks = webhooks
     }
 
     /// - Parameter readOnly: only what a monitor needs.
@@ -67,7 +72,8 @@ package struct OperatorRoutes: Sendable {
         }
         let page = MetricsPage(
             // Without them the page is worth having all the same.
-            status: engine?.status, stoppedAccounts: stopped, domains: try? await domains())
+            status: engine?.status, stoppedAccounts: stopped, domains: try? await domains(),
+            webhooks: try? await webhooks())
         return Response(
             status: .ok, headers: [.contentType: PrometheusText.contentType],
             body: ResponseBody(byteBuffer: ByteBuffer(string: page.text)))

@@ -1,6 +1,7 @@
 import Delivery
 import Foundation
 import SendingDomains
+import Webhooks
 
 /// `/metrics`: a node's counters and gauges.
 ///
@@ -11,6 +12,8 @@ struct MetricsPage {
     let stoppedAccounts: Int
     /// Nil where domains are not looked after.
     var domains: DomainCensus?
+    /// Nil where they cannot be asked for.
+    var webhooks: (WebhookCensus, WebhookTally.Counts)?
 
     static let mostLanes = 200
 
@@ -24,6 +27,7 @@ struct MetricsPage {
             addLanes(status.lanes, &text)
         }
         if let domains { addDomains(domains, &text) }
+        if let webhooks { addWebhooks(webhooks.0, webhooks.1, &text) }
         return text.text
     }
 
@@ -153,6 +157,33 @@ struct MetricsPage {
             text.family("sluice_domain_last_check_seconds", .gauge, "Since a sending domain was checked last.") {
                 $0.add(age)
             }
+        }
+    }
+
+    private func addWebhooks(
+        _ census: WebhookCensus, _ counts: WebhookTally.Counts, _ text: inout PrometheusText
+    ) {
+        text.family("sluice_webhooks", .gauge, "Webhooks of all accounts by state.") {
+            $0.add(census.active - census.failing, ["state": "active"])
+            $0.add(census.failing, ["state": "failing"])
+            $0.add(census.disabled, ["state": "disabled"])
+        }
+        text.family("sluice_webhook_pending", .gauge, "Packs of events that wait for a webhook.") {
+            $0.add(census.pending)
+        }
+        text.family("sluice_webhook_late_seconds", .gauge, "Age of the oldest pack that waits.") {
+            $0.add(census.lateSeconds)
+        }
+        text.family("sluice_webhook_events_total", .counter, "Events told by this node, and given up.") {
+            $0.add(counts.eventsDelivered, ["result": "delivered"])
+            $0.add(counts.eventsDropped, ["result": "dropped"])
+        }
+        text.family("sluice_webhook_attempts_total", .counter, "Messages posted to webhooks, by what came of them.") {
+            $0.add(counts.postsTaken, ["result": "taken"])
+            $0.add(counts.postsFailed, ["result": "failed"])
+        }
+        text.family("sluice_webhooks_disabled_total", .counter, "Webhooks that this node has disabled.") {
+            $0.add(counts.endpointsDisabled)
         }
     }
 

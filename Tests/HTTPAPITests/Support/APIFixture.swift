@@ -16,6 +16,7 @@ import TestDatabases
 import TestStores
 import TestSupport
 import Vault
+import Webhooks
 
 /// A customer with credits, a sending domain and a key.
 struct Customer: Sendable {
@@ -63,6 +64,8 @@ struct APIFixture: Sendable {
                     feedback: stores.feedback),
                 providers: ProviderIntake(
                     records: stores.records.pool, vault: stores.vault, logger: .silent),
+                webhooks: WebhookEndpoints(
+                    records: stores.records.pool, vault: stores.vault, allowsPrivate: false),
                 openAPI: OpenAPIDocument.text))
     }
 

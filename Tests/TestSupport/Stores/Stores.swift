@@ -10,6 +10,7 @@ import TLSPolicies
 package import TestDatabases
 import TestSupport
 package import Vault
+import Webhooks
 
 /// The services that keep records, each over fresh databases of its own test.
 package struct Stores: Sendable {
@@ -31,7 +32,7 @@ package struct Stores: Sendable {
     package static let migrations =
         CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + Vault.recordsMigrations
         + FleetSchema.migrations + TLSPolicySchema.migrations + SendingDomainsSchema.migrations
-        + ProviderWebhooksSchema.migrations
+        + ProviderWebhooksSchema.migrations + WebhookSchema.migrations
 
     /// - Parameters:
     ///   - migrations: of rooms above, beside ``migrations``.

@@ -13,6 +13,7 @@ struct BenchCommand: AsyncParsableCommand {
         subcommands: [
             Deliver.self, Bare.self, Import.self, Fair.self, Faults.self, RecordsOfSize.self, FeedbackMails.self,
             FeedbackWebhooks.self,
+            WebhookEvents.self,
         ])
 
     private static var logger: Logger {
@@ -85,6 +86,7 @@ struct BenchCommand: AsyncParsableCommand {
         var providerConnections: Int?
         @Option(help: "Share of recipients that the sink puts off once, 0…1.") var deferShare = 0.0
         @Flag(help: "Measure the same mail without the engine first, and print the ratio.") var bare = false
+        @Flag(help: "Tell a webhook on this machine of every event meanwhile.") var webhook = false
         @OptionGroup var report: ReportOptions
 
         func validate() throws {
@@ -106,9 +108,33 @@ struct BenchCommand: AsyncParsableCommand {
             scenario.sites = sites
             scenario.providerConnections = providerConnections
             scenario.faults.deferShare = deferShare
+            scenario.webhook = webhook
             var result = try await DeliverBenchmark(scenario: scenario, logger: logger).run()
             result.bare = bound
             try report.write(result)
+        }
+    }
+
+    struct WebhookEvents: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "webhooks", abstract: "Write events to the outbox, and tell them to one endpoint.")
+
+        @Option(help: "Events.") var events = 100_000
+        @Option(help: "Events in one row of the outbox.") var packEvents = 20
+        @Option(help: "Campaigns that they belong to.") var campaigns = 1
+        @OptionGroup var report: ReportOptions
+
+        func validate() throws {
+            guard (1...10_000_000).contains(events) else { throw ValidationError("--events is out of range.") }
+            guard (1...100).contains(packEvents) else { throw ValidationError("--pack-events lies from 1 to 100.") }
+            guard (1...1_000).contains(campaigns) else { throw ValidationError("--campaigns lies from 1 to 1,000.") }
+        }
+
+        func run() async throws {
+            try report.write(
+                try await WebhookBenchmark(
+                    events: events, packEvents: packEvents, campaigns: campaigns, logger: logger
+                ).run())
         }
     }
 

@@ -31,6 +31,8 @@ struct DeliverBenchmark {
         /// From the call that sends to each copy: the last one's is the campaign's duration.
         let latency: LatencyHistogram.Summary
         let delivered, bounced, deferrals, copies, duplicates, inDoubt: Int
+        /// From the campaign's completion to the last event at the webhook; nil without one.
+        var eventsLateSeconds: Double?
         let rates: RateCurve
         /// The same mail over the same client without the engine, measured just before.
         var bare: BareBenchmark.Result?
@@ -68,6 +70,10 @@ struct DeliverBenchmark {
             if bounced + deferrals + inDoubt > 0 {
                 table.add("bounced, deferrals, in doubt", "\(grouped(bounced)), \(grouped(deferrals)), \(inDoubt)")
             }
+            if let eventsLateSeconds {
+                table.add(
+                    "webhook told of all, after the completion", String(format: "%.1f s", eventsLateSeconds))
+            }
             table.add("machine", machine.text)
             return table.text
         }
@@ -76,7 +82,9 @@ struct DeliverBenchmark {
             case scenario, machine, durable, messageBytes, importPerSecond, importWALBytes, deliverySeconds
             case messagesPerSecond, steadyPerSecond, cpuSecondsPerThousand, walBytesPerMessage, peakMemoryBytes,
                 mostConnections
-            case firstCopyMilliseconds, latency, delivered, bounced, deferrals, copies, duplicates, inDoubt, rates, bare
+            case firstCopyMilliseconds, latency, delivered, bounced, deferrals, copies, duplicates, inDoubt, rates,
+                bare,
+                eventsLateSeconds
         }
     }
 
@@ -91,6 +99,7 @@ struct DeliverBenchmark {
         options.sites = scenario.sites
         options.providerConnections = scenario.providerConnections
         options.settings = [.connections: String(scenario.connections)]
+        if scenario.webhook { options.settings[.allowPrivateDestinations] = "true" }
         let rig = try await Rig.start(options, logger: logger)
         do {
             return try await measure(rig, machine)
@@ -102,6 +111,7 @@ struct DeliverBenchmark {
 
     private func measure(_ rig: Rig, _ machine: Machine) async throws -> Result {
         let client = rig.client
+        let told = scenario.webhook ? try await ToldEvents(rig) : nil
         try await client.warmUp(scenario, from: rig.domain)
         let walAtImport = try await rig.walBytes()
         let (path, importSeconds) = try await client.draft(scenario, scenario.messages, from: rig.domain)
@@ -117,6 +127,7 @@ struct DeliverBenchmark {
         let spent = usage.since(rig)
         let memory = ProcessUsage.memory().peak
         let walAtEnd = try await rig.walBytes()
+        let eventsLate = try await told?.secondsUntil(scenario.messages + scenario.warmUp)
         let log = try await rig.stopAndReadLog()
         let arrivals = log.arrivals.since(sentAt)
         try check(campaign, arrivals)
@@ -134,7 +145,7 @@ struct DeliverBenchmark {
             latency: arrivals.latencies(since: sentAt).summary, delivered: campaign.counters.delivered,
             bounced: campaign.counters.bounced, deferrals: arrivals.deferrals.count, copies: arrivals.copies.count,
             duplicates: arrivals.duplicates,
-            inDoubt: campaign.counters.inDoubt + campaign.counters.inDoubtResent,
+            inDoubt: campaign.counters.inDoubt + campaign.counters.inDoubtResent, eventsLateSeconds: eventsLate,
             rates: arrivals.curve("Sluice", since: sentAt))
     }
 

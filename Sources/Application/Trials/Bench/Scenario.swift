@@ -26,6 +26,8 @@ struct Scenario: Encodable, Sendable {
     /// The sites are tenants of one provider, which takes so many connections in all; nil: each is its own.
     var providerConnections: Int?
     var faults = Faults()
+    /// A webhook on this machine is told of every event.
+    var webhook = false
     /// Messages sent before the measurement.
     var warmUp = 1_000
 

@@ -1,0 +1,80 @@
+/// Writes JSON (RFC 8259) as octets, members in the order they are given.
+struct JSONOctets: Sendable {
+    private(set) var octets: [UInt8] = []
+    private var needsComma = false
+
+    var text: String { String(decoding: octets, as: UTF8.self) }
+
+    mutating func reserve(_ count: Int) { octets.reserveCapacity(count) }
+
+    mutating func beginObject(_ name: String? = nil) { open(name, UInt8(ascii: "{")) }
+    mutating func endObject() { close(UInt8(ascii: "}")) }
+    mutating func beginArray(_ name: String? = nil) { open(name, UInt8(ascii: "[")) }
+    mutating func endArray() { close(UInt8(ascii: "]")) }
+
+    mutating func member(_ name: String, _ value: String?) {
+        key(name)
+        if let value { append(quoted: value) } else { append("null") }
+        needsComma = true
+    }
+
+    mutating func member(_ name: String, _ value: Int64?) {
+        key(name)
+        append(value.map(String.init) ?? "null")
+        needsComma = true
+    }
+
+    /// - Parameter members: complete members, at least one.
+    mutating func members(raw members: String) {
+        separate()
+        append(members)
+        needsComma = true
+    }
+
+    private mutating func key(_ name: String) {
+        separate()
+        octets.append(UInt8(ascii: "\""))
+        append(name)
+        octets.append(UInt8(ascii: "\""))
+        octets.append(UInt8(ascii: ":"))
+    }
+
+    private mutating func open(_ name: String?, _ bracket: UInt8) {
+        if let name { key(name) } else { separate() }
+        octets.append(bracket)
+        needsComma = false
+    }
+
+    private mutating func close(_ bracket: UInt8) {
+        octets.append(bracket)
+        needsComma = true
+    }
+
+    private mutating func separate() {
+        if needsComma { octets.append(UInt8(ascii: ",")) }
+        needsComma = false
+    }
+
+    private mutating func append(_ text: String) { octets.append(contentsOf: text.utf8) }
+
+    private mutating func append(quoted value: String) {
+        octets.append(UInt8(ascii: "\""))
+        for octet in value.utf8 {
+            switch octet {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                octets.append(UInt8(ascii: "\\"))
+                octets.append(octet)
+            case 0x00..<0x20:
+                append("\\u00")
+                octets.append(Self.digit(octet >> 4))
+                octets.append(Self.digit(octet & 15))
+            default: octets.append(octet)
+            }
+        }
+        octets.append(UInt8(ascii: "\""))
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+    }
+}
