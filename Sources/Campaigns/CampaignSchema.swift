@@ -5,7 +5,7 @@ package import Postgres
 /// Locks are taken in one order everywhere: the account's row (ledger), campaigns rows, batches rows, each by key, then
 /// the rest. Whoever waits holds only locks that come before, so there is no deadlock to retry.
 package enum CampaignSchema {
-    /// Versions 400–599, beside those of the vault, of Fleet, TLSPolicies and SendingDomains. They follow the ledger's,
+    /// Versions 400–599 and 660–669, beside those of the vault, of Fleet, TLSPolicies and SendingDomains. They follow the ledger's,
     /// whose accounts they refer to.
     package static let migrations = [
         Migration(version: 400, name: "campaigns", file: PackageResources._00_campaigns_sql),
@@ -46,5 +46,9 @@ package enum CampaignSchema {
         // Sweeps look at what there is to do, and not at all that is kept.
         Migration(
             version: 570, name: "retries are found among all batches", file: PackageResources._70_retries_to_join_sql),
+        Migration(
+            version: 660, name: "outcomes have an order and a time", file: PackageResources._60_order_of_outcomes_sql),
+        Migration(version: 661, name: "reasons of campaigns", file: PackageResources._61_reasons_of_campaigns_sql),
+        Migration(version: 662, name: "brakes of campaigns", file: PackageResources._62_brakes_sql),
     ]
 }
