@@ -103,7 +103,9 @@ let package = Package(
             ]),
         .target(
             name: "SendingDomains",
-            dependencies: ["Vault", "Fleet", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging],
+            dependencies: [
+                "Vault", "Fleet", "Postgres", "DNSResolution", "MailSigning", "MailMessage", "MailTypes", logging,
+            ],
             resources: [.embedInCode("Migrations")]),
         .target(
             name: "Campaigns",
@@ -135,7 +137,8 @@ let package = Package(
         .target(
             name: "OperatorAPI",
             dependencies: [
-                "Delivery", "Campaigns", "SendingDomains", "SMTPTransport", "MailTypes", hummingbird, hummingbirdCore,
+                "Delivery", "Campaigns", "Feedback", "SendingDomains", "SMTPTransport", "MailTypes", hummingbird,
+                hummingbirdCore,
                 httpTypes,
                 httpClient, nio, nioFoundation, nioHTTP1, logging, lifecycle,
             ]),
@@ -261,7 +264,8 @@ let package = Package(
         .testTarget(
             name: "OperatorAPITests",
             dependencies: [
-                "TestSupport", "OperatorAPI", "Delivery", "Campaigns", "MailTypes", "SendingDomains", logging,
+                "TestSupport", "OperatorAPI", "Delivery", "Campaigns", "Feedback", "MailTypes", "SendingDomains",
+                logging,
             ]),
         .testTarget(
             name: "MailSinkTests",

@@ -43,6 +43,11 @@ struct MigrationTextTests {
         531: "97d0b6b93ce99b03fc7fafbe354791e8d87bfd76242224aa29efb7825115465d",
         560: "d5ea7644a94cb1a1be2370f164ecab3352cda7ee60d5363ea7b17a626ae04327",
         570: "77a2477f3dc0e12e6beedbc07e16a87ba94ef81b5d06e8b23838595a64fa0dbe",
+        660: "f5d005a70b27e69429290fc58848d867cf3c1a28d761defc32100eccbd7dbc9e",
+        661: "5ddc152f5be36f592de7a71908eea321ce66fb6fa30981ca1afa69316a8b8ba4",
+        662: "d41f26280bd120f0129fba8f40fd1f149557f2be7804b6b0e783f91ccbc89184",
+        670: "44e86b7869c15d647ca23b2efb9e93159fba124f9d6b7f26f4372678816540c7",
+        675: "59d44079fcfab507516451aa8ea56e44c4626a0d691a4623dad6ec765089cb26",
     ]
 
     @Test func `the text of each migration is the one that was released`() {
