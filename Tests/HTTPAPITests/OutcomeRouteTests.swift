@@ -106,10 +106,14 @@ import Testing
                 let draft = #"{"from": "news@shop.example", "subject": "S", "text": "T", "results_for": \#(value)}"#
                 return try await api.post("/v1/campaigns", draft)
             }
-            #expect(try await draft("604800").json["results_for"].integer == 604_800)
-            #expect(try await draft("0").json["results_for"].integer == 0)
-            #expect(try await draft("null").json["results_for"].integer == 0)
-            for value in ["-1", "604801", "1.5", "\"60\""] { #expect(try await draft(value).status == 422) }
+            for (value, seconds) in [("604800", 604_800), ("0", 0), ("null", 0)] {
+                let answer = try await draft(value)
+                #expect(answer.json["results_for"].integer == seconds)
+            }
+            for value in ["-1", "604801", "1.5", "\"60\""] {
+                let answer = try await draft(value)
+                #expect(answer.status == 422)
+            }
         }
     }
 }
