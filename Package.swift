@@ -116,7 +116,8 @@ let package = Package(
         .target(
             name: "SendingDomains",
             dependencies: [
-                "Vault", "Webhooks", "Fleet", "Postgres", "DNSResolution", "MailSigning", "MailTypes", logging,
+                "Vault", "Webhooks", "Fleet", "Postgres", "DNSResolution", "MailSigning", "MailMessage", "MailTypes",
+                logging,
             ],
             resources: [.embedInCode("Migrations")]),
         .target(
@@ -149,8 +150,8 @@ let package = Package(
         .target(
             name: "OperatorAPI",
             dependencies: [
-                "Delivery", "Campaigns", "SendingDomains", "Webhooks", "SMTPTransport", "MailTypes", hummingbird,
-                hummingbirdCore, httpTypes,
+                "Delivery", "Campaigns", "Feedback", "SendingDomains", "Webhooks", "SMTPTransport", "MailTypes",
+                hummingbird, hummingbirdCore, httpTypes,
                 httpClient, nio, nioFoundation, nioHTTP1, logging, lifecycle,
             ]),
 
@@ -288,8 +289,8 @@ let package = Package(
         .testTarget(
             name: "OperatorAPITests",
             dependencies: [
-                "TestSupport", "TestStores", "TestDatabases", "OperatorAPI", "Delivery", "Campaigns", "MailTypes",
-                "SendingDomains", "Webhooks", hummingbird, nio,
+                "TestSupport", "TestStores", "TestDatabases", "OperatorAPI", "Delivery", "Campaigns", "Feedback",
+                "MailTypes", "SendingDomains", "Webhooks", hummingbird, nio,
                 .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(

@@ -6,6 +6,7 @@ package import Postgres
 /// the rest. Whoever waits holds only locks that come before, so there is no deadlock to retry.
 package enum CampaignSchema {
     /// Versions 400–599 and 613, beside those of the vault, of Fleet, TLSPolicies and SendingDomains. They follow the ledger's,
+    /// Versions 400–599 and 660–669, beside those of the vault, of Fleet, TLSPolicies and SendingDomains. They follow the ledger's,
     /// whose accounts they refer to.
     package static let migrations = [
         Migration(version: 400, name: "campaigns", file: PackageResources._00_campaigns_sql),
@@ -53,5 +54,9 @@ package enum CampaignSchema {
             version: 592, name: "due batches have one index", file: PackageResources._92_one_index_of_due_batches_sql),
         // Who may be refunded, when, and what is still to be given.
         Migration(version: 613, name: "refunds of campaigns", file: PackageResources._13_refunds_sql),
+        Migration(
+            version: 660, name: "outcomes have an order and a time", file: PackageResources._60_order_of_outcomes_sql),
+        Migration(version: 661, name: "reasons of campaigns", file: PackageResources._61_reasons_of_campaigns_sql),
+        Migration(version: 662, name: "brakes of campaigns", file: PackageResources._62_brakes_sql),
     ]
 }

@@ -24,6 +24,9 @@ package struct Unsubscriber: Sendable {
         try await verified(text) != nil
     }
 
+    /// Whom the token names; nil where it is not ours. Changes nothing.
+    package func recipient(_ text: String) async throws -> RecipientToken? { try await verified(text) }
+
     /// - Returns: false for a token that is not ours. A repeated call is as good as the first.
     package func unsubscribe(_ text: String) async throws -> Bool {
         guard let token = try await verified(text) else { return false }

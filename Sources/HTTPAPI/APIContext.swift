@@ -2,6 +2,7 @@ import Foundation
 package import Hummingbird
 import Logging
 package import MailTypes
+import NIOCore
 
 /// What a request carries through the routes.
 package struct APIContext: RequestContext {
@@ -12,9 +13,12 @@ package struct APIContext: RequestContext {
     var bodyRoom: OpenBodies.Room?
     /// What a problem tells its reader and the log repeats.
     let reference: String
+    /// The address of the connection's other end; nil where it has none.
+    let peer: String?
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
+        peer = source.channel.remoteAddress?.ipAddress
         // The identifier that all log lines of the request carry; a log handler may keep no metadata.
         reference = source.logger[metadataKey: "hb.request.id"].map { "\($0)" } ?? "\(RequestID())"
     }

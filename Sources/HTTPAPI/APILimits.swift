@@ -30,6 +30,11 @@ package enum APILimits {
     package static let reportedAddresses = 1_000
     /// The text of an unsubscribe link's token.
     package static let tokenBytes = 128
+    /// Visits and clicks behind List-Unsubscribe from one network at once, and then each second. Mailbox providers click for
+    /// many recipients from few addresses. A link that is not ours counts as so many more.
+    package static let publicBurst = 600.0
+    package static let publicPerSecond = 20.0
+    package static let brokenLinkCost = 19.0
     /// An event stream ends after so long; clients come back by themselves.
     package static let eventStreamSeconds: Int64 = 3_600
     /// Event streams that one account may have open on this node.
@@ -41,6 +46,9 @@ package enum APILimits {
     package static let uploads = 128
     /// Listings of recipients that one account may have under way on this node: each opens batches of 1,000.
     package static let listingsPerAccount = 4
+    /// Streams of outcomes that one account may have open on this node, and all together. Each keeps up to a batch's lines.
+    package static let outcomeStreamsPerAccount = 4
+    package static let outcomeStreams = 256
     /// Pauses, resumptions and cancellations that an account may ask for at once, and then each second. Each makes all
     /// nodes look at the campaign.
     package static let steeringBurst = 60.0

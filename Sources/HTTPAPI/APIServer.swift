@@ -18,14 +18,14 @@ package enum APIServer {
     package static func routes(_ services: APIServices) -> Hummingbird.Router<APIContext> {
         let router = Hummingbird.Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
-        PublicRoutes(
-            records: services.records, unsubscriber: services.unsubscriber, openAPI: services.openAPI
-        ).add(to: router)
+        PublicRoutes(records: services.records, openAPI: services.openAPI).add(to: router)
+        UnsubscribeRoutes(unsubscriber: services.unsubscriber, campaigns: services.campaigns).add(to: router)
         FeedbackRoutes(intake: services.providers).add(to: router)
         let group = router.group("v1").add(middleware: AuthenticationMiddleware(keys: services.keys))
         let idempotency = Idempotency(store: services.idempotency, records: services.records)
         CampaignRoutes(campaigns: services.campaigns, idempotency: idempotency).add(to: group)
         CampaignEventRoutes(campaigns: services.campaigns).add(to: group)
+        OutcomeRoutes(campaigns: services.campaigns).add(to: group)
         CreditRoutes(records: services.records, ledger: services.ledger).add(to: group)
         SuppressionRoutes(suppressions: services.suppressions, idempotency: idempotency).add(to: group)
         DomainRoutes(

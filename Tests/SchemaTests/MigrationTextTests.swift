@@ -59,6 +59,11 @@ struct MigrationTextTests {
         616: "f379d8596e589d77f63c2d4acee1978c5b15c9c452c4a3eb8285d8e74294ad6e",
         640: "df357c565dd1eac4789503ea29a59783b39a441305d8aaa8aeda1ae95a7483a0",
         650: "d88b1a569ca1ef61e69441795bbc5aec1dfb1dd152a793b3527e9db4957e59e0",
+        660: "f5d005a70b27e69429290fc58848d867cf3c1a28d761defc32100eccbd7dbc9e",
+        661: "5ddc152f5be36f592de7a71908eea321ce66fb6fa30981ca1afa69316a8b8ba4",
+        662: "d41f26280bd120f0129fba8f40fd1f149557f2be7804b6b0e783f91ccbc89184",
+        670: "44e86b7869c15d647ca23b2efb9e93159fba124f9d6b7f26f4372678816540c7",
+        675: "59d44079fcfab507516451aa8ea56e44c4626a0d691a4623dad6ec765089cb26",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

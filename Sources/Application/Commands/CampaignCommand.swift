@@ -13,7 +13,8 @@ struct CampaignCommand: AsyncParsableCommand {
             are the operator's: only sluice campaign resume ends the first two.
             """,
         subcommands: [
-            List.self, Show.self, Recipients.self, Suspend.self, Drain.self, Fail.self, Pause.self, Resume.self,
+            List.self, Show.self, Recipients.self, Outcomes.self, Suspend.self, Drain.self, Fail.self, Pause.self,
+            Resume.self,
             Cancel.self,
         ])
 
@@ -93,6 +94,43 @@ struct CampaignCommand: AsyncParsableCommand {
                 for recipient in page.recipients { StandardOutput.print(recipient.json) }
                 cursor = page.next
             } while cursor != nil && StandardOutput.isOpen
+        }
+    }
+
+    struct Outcomes: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List who got a campaign's mail and who did not, and why, one JSON object a line.",
+            discussion: """
+                In the order in which outcomes came, those of batches at work included. Each line has a cursor; --after it the \
+                list goes on, so nothing has to be read twice. These are personal data of the customer's recipients.
+                """)
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var target: CampaignTarget
+        @Option(help: "Only this outcome; may be given several times.", transform: Self.outcome)
+        var outcome: [Outcome] = []
+        @Option(help: "The cursor of the last line that was read.", transform: Self.cursor)
+        var after: OutcomeCursor = .start
+
+        private static func outcome(_ name: String) throws -> Outcome {
+            guard let outcome = Outcome(name: name) else { throw ValidationError("There is no outcome \(name).") }
+            return outcome
+        }
+
+        private static func cursor(_ text: String) throws -> OutcomeCursor {
+            guard let cursor = OutcomeCursor(text) else { throw ValidationError("That is no cursor of outcomes.") }
+            return cursor
+        }
+
+        func run(_ records: Records) async throws {
+            let wanted = outcome.isEmpty ? nil : Set(outcome)
+            var cursor = after
+            while StandardOutput.isOpen {
+                let page = try await records.campaigns.outcomes(target.account.id, target.id, wanted, after: cursor)
+                for outcome in page.outcomes { StandardOutput.print(outcome.json) }
+                cursor = page.next
+                if page.isAtEnd { return }
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Campaigns
 import Foundation
+import HTTPAPI
+import MailMessage
 import MailSigning
 import MailTypes
 import SendingDomains
@@ -8,7 +10,7 @@ import SendingDomains
 struct DomainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "domain", abstract: "Add, verify, list and remove sending domains, and replace their keys.",
-        subcommands: [Add.self, List.self, Verify.self, AddKey.self, RemoveKey.self, Remove.self])
+        subcommands: [Add.self, List.self, Verify.self, Reports.self, AddKey.self, RemoveKey.self, Remove.self])
 
     struct Add: RecordsCommand {
         static let configuration = CommandConfiguration(
@@ -68,6 +70,51 @@ struct DomainCommand: AsyncParsableCommand {
             let found = try await records.domainVerifier().verify(account.id, try DomainName(domain))
             try printResult(DomainRow(found), asJSON: json) { found.report }
             if !found.sends { throw ExitCode(1) }
+        }
+    }
+
+    struct Reports: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show what receivers have reported of a domain: DMARC and TLS, the newest first.",
+            discussion: "Anybody can send such reports. Only a domain that is proven gets any.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+        @Argument(help: "The domain.") var domain: String
+        @Option(help: "Only dmarc or tls.", transform: Self.kind) var kind: AggregateReport.Kind?
+        @Option(help: "How many.") var limit = 20
+        @Flag(help: "Print JSON, one report a line.") var json = false
+
+        private static func kind(_ name: String) throws -> AggregateReport.Kind {
+            guard let kind = AggregateReport.Kind(rawValue: name) else {
+                throw ValidationError("A kind is dmarc or tls.")
+            }
+            return kind
+        }
+
+        func validate() throws {
+            guard (1...DomainReportLimits.pageSize).contains(limit) else {
+                throw ValidationError("--limit is from 1 to \(DomainReportLimits.pageSize).")
+            }
+        }
+
+        func run(_ records: Records) async throws {
+            let found = try await records.domains.reports(account.id, try DomainName(domain), kind, limit: limit)
+            if json {
+                for report in found { StandardOutput.print(report.json) }
+                return
+            }
+            var table = TextTable(header: ["day", "kind", "from", "count", "", "source", "detail"], rightAligned: [3])
+            for report in found {
+                let day = Date(timeIntervalSince1970: Double(report.begin)).formatted(.iso8601.year().month().day())
+                for row in report.rows {
+                    table.add(
+                        day, report.kind.rawValue, report.organization, grouped(Int(row.count)),
+                        row.isGood ? "good" : "BAD",
+                        row.source, row.detail)
+                }
+            }
+            StandardOutput.print(found.isEmpty ? "no reports" : table.text)
         }
     }
 

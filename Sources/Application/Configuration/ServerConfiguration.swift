@@ -37,12 +37,14 @@ struct ServerConfiguration: Sendable {
     let descriptors: FileDescriptorBudget
     /// Days after which a draft that nobody has sent is given up.
     let draftDays: Int
+    let brakes: BrakeSettings
     /// Every registered sending domain counts as proven.
     let trustsDomains: Bool
 
     init(_ settings: Settings, descriptors: FileDescriptorBudget, logger: Logger) throws {
         self.descriptors = descriptors
         draftDays = try settings.number(.draftDays, in: 1...3_650)
+        brakes = try BrakeSettings(settings)
         trustsDomains = try settings.flag(.trustDomains)
         // The records read it; a wrong one is refused here, before anything is opened.
         _ = try settings.resultsSeconds()

@@ -27,6 +27,11 @@ struct ServerOptions: ParsableArguments {
     @Option(.accountingKept) var accountingKept: Int?
     @Option(.blockAttempts) var blockAttempts: Int?
     @Option(.blockShare) var blockShare: Int?
+    @Option(.complaintBrake) var complaintBrake: String?
+    @Option(.bounceBrake) var bounceBrake: String?
+    @Option(.brakeVolume) var brakeVolume: Int?
+    @Option(.brakeHours) var brakeHours: Int?
+    @Option(.brakeRate) var brakeRate: Int?
     @Option(.inDoubtResends) var inDoubtResends: Int?
     @Option(.suppressDeadAfter) var suppressDeadAfter: Int?
     @Option(.connections) var connections: Int?
@@ -62,6 +67,8 @@ struct ServerOptions: ParsableArguments {
             .providers: providers, .dns: dns, .connections: connections, .maxConnections: maxConnections,
             .retryBase: retryBase, .retryMaximum: retryMaximum, .softBounce: softBounce,
             .blockAttempts: blockAttempts, .blockShare: blockShare, .inDoubtResends: inDoubtResends,
+            .complaintBrake: complaintBrake, .bounceBrake: bounceBrake, .brakeVolume: brakeVolume,
+            .brakeHours: brakeHours, .brakeRate: brakeRate,
             .suppressDeadAfter: suppressDeadAfter, .lease: lease, .tls: tls, .trustAnchor: trustAnchor,
             .trustRoots: trustRoots, .mtaSTS: mtaSTS.map(String.init), .tlsReportFrom: tlsReportFrom,
             .smtpPort: smtpPort,

@@ -33,6 +33,13 @@ extension Setting {
         case .blockAttempts: "Attempts after which a refusal that is about the sender bounces its recipient."
         case .blockShare:
             "Percentage of a campaign's answers that are refusals about its sender and pause it; 0: never."
+        case .complaintBrake:
+            "Percentages of complaints at which a campaign is warned of, slowed and paused; off: never."
+        case .bounceBrake:
+            "Percentages of addresses that do not exist at which a campaign is warned of, slowed and paused; off: never."
+        case .brakeVolume: "Messages in the window below which nothing is braked."
+        case .brakeHours: "Hours of the window in which complaints and bounces count, 1 to 168."
+        case .brakeRate: "Messages an hour of a campaign that is slowed."
         case .inDoubtResends: "How often a mail is sent again whose answer was lost, 0 to 10, before it ends in doubt."
         case .suppressDeadAfter:
             "Campaigns that must find a mailbox disabled, or its domain dead, until it is suppressed; 0: never."
@@ -79,6 +86,11 @@ extension Setting {
         case .retryMaximum: .value("14400")
         case .blockAttempts, .accountingKept: .value("10")
         case .blockShare, .lease, .draftDays: .value("30")
+        case .complaintBrake: .value("0.1,0.2,0.3")
+        case .bounceBrake: .value("2,5,10")
+        case .brakeVolume: .value("500")
+        case .brakeHours: .value("24")
+        case .brakeRate: .value("1000")
         case .inDoubtResends: .value("1")
         case .suppressDeadAfter: .value("3")
         case .tls: .value("opportunistic")

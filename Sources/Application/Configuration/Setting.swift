@@ -39,6 +39,11 @@ enum Setting: String, CaseIterable, Sendable {
     case softBounce = "soft_bounce"
     case blockAttempts = "block_attempts"
     case blockShare = "block_share"
+    case complaintBrake = "complaint_brake"
+    case bounceBrake = "bounce_brake"
+    case brakeVolume = "brake_volume"
+    case brakeHours = "brake_hours"
+    case brakeRate = "brake_rate"
     case inDoubtResends = "in_doubt_resends"
     case suppressDeadAfter = "suppress_dead_after"
     case lease

@@ -1,6 +1,7 @@
 import Campaigns
 import DNSResolution
 import Delivery
+import Feedback
 import Foundation
 import HTTPAPI
 import Logging
@@ -79,6 +80,14 @@ final class Server: Sendable {
         if !configuration.trustsDomains {
             services.append(
                 .init(service: DomainWatch(verifier: verifier, campaigns: records.operatorCampaigns, logger: logger)))
+        }
+        let brakes = configuration.brakes
+        if !brakes.brake.isOff {
+            let keeper = BrakeKeeper(
+                records: records.pools.housekeeping, brake: brakes.brake, hours: brakes.hours,
+                slowRate: brakes.slowRate, logger: logger)
+            services.append(
+                .init(service: BrakeWatch(keeper: keeper, records: records.pools.housekeeping, logger: logger)))
         }
         services.append(
             .init(

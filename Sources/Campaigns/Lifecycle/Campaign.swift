@@ -31,7 +31,7 @@ package struct Campaign: Sendable, Hashable {
     /// When recipients and outcomes were destroyed.
     package let purgedAt: Int64?
     /// For so many seconds after the end its outcomes can be read; 0: the end destroys them.
-    let resultsSeconds: Int
+    package let resultsSeconds: Int
     /// For so many seconds after the end a bounce is refunded; 0: never.
     let refundSeconds: Int
     /// What will keep it from being sent, as known when it was made; nil at any other time.
@@ -45,6 +45,11 @@ package struct Campaign: Sendable, Hashable {
 
     /// Whether every recipient has its outcome and nothing more happens to the campaign but its purge.
     package var hasEnded: Bool { purgedAt != nil || resultsUntil != nil }
+
+    /// Whether every recipient of what was sent has its outcome.
+    package var isDone: Bool {
+        state != .draft && openBatches == 0 && counters.finished == counters.recipients
+    }
 
     /// Whether only the end is left to do.
     var isFinishing: Bool {

@@ -13,6 +13,8 @@ package struct CampaignRequest: Sendable {
     package var expirySeconds: Int
     /// Most mails in an hour, all nodes together, within ``CampaignLimits/ratePerHour``; nil without a cap.
     package var ratePerHour: Int?
+    /// Seconds from the end to the purge, within ``CampaignLimits/resultsSeconds``; nil for the operator's own time.
+    package var resultsFor: Int?
     /// Within ``CampaignLimits/batchSize``. A capped campaign has smaller ones, of a minute's mails.
     package var batchSize: Int
 
@@ -20,7 +22,7 @@ package struct CampaignRequest: Sendable {
         content: MessageContent, inDoubt: InDoubtPolicy = .resend, requiresTLS: Bool = false,
         sourcePool: String? = nil,
         expirySeconds: Int = CampaignLimits.defaultExpirySeconds, ratePerHour: Int? = nil,
-        batchSize: Int = MailLimits.batchRecipients
+        resultsFor: Int? = nil, batchSize: Int = MailLimits.batchRecipients
     ) {
         self.content = content
         self.inDoubt = inDoubt
@@ -28,6 +30,7 @@ package struct CampaignRequest: Sendable {
         self.sourcePool = sourcePool
         self.expirySeconds = expirySeconds
         self.ratePerHour = ratePerHour
+        self.resultsFor = resultsFor
         self.batchSize = ratePerHour.map { min(batchSize, max(1, $0 / 60)) } ?? batchSize
     }
 
@@ -43,6 +46,11 @@ package struct CampaignRequest: Sendable {
                 .invalidSetting,
                 "the rate is between \(CampaignLimits.ratePerHour.lowerBound) and "
                     + "\(CampaignLimits.ratePerHour.upperBound) mails an hour")
+        }
+        guard resultsFor.map({ CampaignLimits.resultsSeconds.contains($0) }) ?? true else {
+            throw CampaignError(
+                .invalidSetting,
+                "outcomes are kept for at most \(CampaignLimits.resultsSeconds.upperBound) seconds")
         }
         guard CampaignLimits.batchSize.contains(batchSize) else {
             throw CampaignError(

@@ -6,6 +6,10 @@ package struct CampaignStatus: Sendable, Hashable {
     package let credits: CampaignCredits
     /// By which replies its mail was refused for its sender, the most frequent first.
     package let blocks: [CampaignBlock]
+    /// Why recipients bounced or expired.
+    package let reasons: CampaignReasons
+    /// How far complaints and bounces have braked it; nil where they have not.
+    package let brake: CampaignBrake?
     /// What will keep some recipients from being reached, as known when the campaign was sent; nil at any other time.
     package var warnings: [ReachWarning]?
 

@@ -218,7 +218,8 @@ struct CampaignPurger: Sendable {
         let endedAt =
             locked.resultsUntil == nil ? now : locked.completedAt.map { PostgresTimestamp(seconds: $0) } ?? now
         let certificate = PurgeCertificate(
-            account: account, campaign: campaign, state: state, counters: locked.counters, rows: rows, bytes: bytes,
+            account: account, campaign: campaign, state: state, counters: locked.counters,
+            reasons: try await CampaignReasons.read(account, campaign, on: connection), rows: rows, bytes: bytes,
             keyDestroyedAt: keyDestroyedAt, completedAt: endedAt.seconds)
         try await ledger.recordPurge(
             account: account, campaign: campaign, digest: certificate.digest, on: connection)

@@ -13,6 +13,8 @@ package struct PurgeCertificate: Sendable, Hashable {
     /// `completed` or `cancelled`.
     package let state: CampaignState
     package let counters: CampaignCounters
+    /// Why recipients bounced or expired. Left out of the text where nothing was counted.
+    package var reasons = CampaignReasons()
     /// Rows destroyed, by table.
     package let rows: [String: Int64]
     /// Octets of sealed data destroyed.
@@ -34,18 +36,24 @@ package struct PurgeCertificate: Sendable, Hashable {
     /// Numbers and plain ASCII words only, so that nothing needs escaping.
     private var members: String {
         let counted = Outcome.allCases.map { (name: $0.name, count: Int64(counters[$0])) }
-        return [
-            #""account":"\#(account)""#,
-            #""bytes":\#(bytes)"#,
-            #""campaign":"\#(campaign)""#,
-            #""completed_at":"\#(Self.time(completedAt))""#,
-            #""counters":"# + Self.object(counted + [("in_doubt_resent", Int64(counters.inDoubtResent))]),
-            #""key_destroyed_at":"\#(Self.time(keyDestroyedAt))""#,
-            #""recipients":\#(counters.recipients)"#,
-            #""rows":"# + Self.object(rows.map { (name: $0.key, count: $0.value) }),
-            #""state":"\#(state.rawValue)""#,
-            #""version":1"#,
-        ].joined(separator: ",")
+        let reasons = reasons.counts.sorted { $0.key.name < $1.key.name }.map { outcome, counts in
+            #""\#(outcome.name)":"# + Self.object(counts.map { (name: $0.key, count: $0.value) })
+        }
+        let told = reasons.isEmpty ? [] : [#""reasons":{"# + reasons.joined(separator: ",") + "}"]
+        return
+            ([
+                #""account":"\#(account)""#,
+                #""bytes":\#(bytes)"#,
+                #""campaign":"\#(campaign)""#,
+                #""completed_at":"\#(Self.time(completedAt))""#,
+                #""counters":"# + Self.object(counted + [("in_doubt_resent", Int64(counters.inDoubtResent))]),
+                #""key_destroyed_at":"\#(Self.time(keyDestroyedAt))""#,
+            ] + told + [
+                #""recipients":\#(counters.recipients)"#,
+                #""rows":"# + Self.object(rows.map { (name: $0.key, count: $0.value) }),
+                #""state":"\#(state.rawValue)""#,
+                #""version":1"#,
+            ]).joined(separator: ",")
     }
 
     private static func object(_ members: [(name: String, count: Int64)]) -> String {
@@ -76,6 +84,7 @@ extension PurgeCertificate {
         let completed_at: String
         let counters: [String: Int]
         let key_destroyed_at: String
+        let reasons: [String: [String: Int64]]?
         let recipients: Int
         let rows: [String: Int64]
         let state: String
@@ -95,8 +104,14 @@ extension PurgeCertificate {
             counted.cancelled = counters[Outcome.cancelled.name] ?? 0
             counted.inDoubt = counters[Outcome.inDoubt.name] ?? 0
             counted.inDoubtResent = counters["in_doubt_resent"] ?? 0
+            var told: [Outcome: [String: Int64]] = [:]
+            for (name, counts) in reasons ?? [:] {
+                guard let outcome = Outcome(name: name) else { return nil }
+                told[outcome] = counts
+            }
             return PurgeCertificate(
-                account: account, campaign: campaign, state: state, counters: counted, rows: rows, bytes: bytes,
+                account: account, campaign: campaign, state: state, counters: counted,
+                reasons: CampaignReasons(counts: told), rows: rows, bytes: bytes,
                 keyDestroyedAt: keyDestroyedAt, completedAt: completedAt)
         }
 

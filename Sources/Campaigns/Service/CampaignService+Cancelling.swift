@@ -1,4 +1,5 @@
 import CreditLedger
+import Feedback
 import Logging
 package import MailTypes
 import Postgres
@@ -106,9 +107,13 @@ extension CampaignService {
             let batches = try await lockBatches(account, campaign, on: connection)
             let free = batches.filter { !$0.isAtWork }
             if current.state != .draft { try await settle(free, account, campaign, on: connection) }
-            let inDoubt = try await countInDoubt(free, account, campaign, on: connection)
+            let known = try await countJournalled(free, account, campaign, on: connection)
+            let inDoubt = known.inDoubt
+            var reasons = known.reasons
             try await close(free, account, campaign, on: connection)
             let unfinished = free.reduce(0) { $0 + $1.recipients - $1.finished }
+            if isFailed { reasons.add(Int64(unfinished - inDoubt), bouncedFor: .undefined) }
+            try await reasons.add(to: campaign, of: account, on: connection)
             let suppressed =
                 current.state == .draft ? Int32(current.counters.recipients) - free.reduce(0) { $0 + $1.recipients } : 0
             try await connection.query(
@@ -183,30 +188,52 @@ extension CampaignService {
     }
 
     /// Recipients whose mail was about to be sent when their worker died: it may have arrived. Of a batch whose journal
-    /// cannot be read those are all without an outcome: the campaign has to end all the same.
-    private func countInDoubt(
+    /// cannot be read those are all without an outcome: the campaign has to end all the same. And why those bounced of whom
+    /// the journal says that they did.
+    private func countJournalled(
         _ batches: [LockedBatch], _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
-    ) async throws -> Int32 {
+    ) async throws -> (inDoubt: Int32, reasons: CampaignReasons) {
         let claimed = batches.filter(\.wasClaimed)
-        guard !claimed.isEmpty else { return 0 }
+        guard !claimed.isEmpty else { return (0, CampaignReasons()) }
         func id(_ batch: LockedBatch) -> BatchID { BatchID(account: account, campaign: campaign, number: batch.number) }
         if let progress = try? await JournalReplay(vault: vault).progress(of: claimed.map(id), on: connection) {
-            return Int32(progress.values.reduce(0) { $0 + $1.values.count { $0 == .intended } })
+            return try await counted(progress, on: connection)
         }
-        var count: Int32 = 0
+        var inDoubt: Int32 = 0
+        var reasons = CampaignReasons()
         for batch in claimed {
             do {
                 let progress = try await JournalReplay(vault: vault).progress(of: [id(batch)], on: connection)
-                count += Int32(progress.values.reduce(0) { $0 + $1.values.count { $0 == .intended } })
+                let found = try await counted(progress, on: connection)
+                inDoubt += found.inDoubt
+                reasons.add(found.reasons)
             } catch let error where error is VaultError || error is CampaignError {
                 let unknown = batch.recipients - batch.finished
                 logger.error(
                     "journal cannot be read: the recipients without an outcome end in doubt",
                     metadata: ["batch": "\(id(batch))", "recipients": "\(unknown)", "error": "\(error)"])
-                count += unknown
+                inDoubt += unknown
             }
         }
-        return count
+        return (inDoubt, reasons)
+    }
+
+    /// The journal of a batch still names recipients that were settled as parts of it, and have been counted.
+    private func counted(
+        _ progress: [BatchID: [Int32: RecipientProgress]], on connection: PostgresConnection
+    ) async throws -> (inDoubt: Int32, reasons: CampaignReasons) {
+        let inDoubt = progress.values.reduce(0) { $0 + $1.values.count { $0 == .intended } }
+        var reasons = CampaignReasons()
+        for (batch, recipients) in progress {
+            let finished = recipients.values.compactMap { state in
+                if case .finished(let result) = state { result } else { nil }
+            }
+            guard finished.contains(where: { $0.reply.reason(of: $0.outcome ?? .delivered) != nil }) else { continue }
+            let key = try await vault.openingKey(batch.account, batch.campaign)
+            let here = Set(try await StoredBatch.indices(of: batch, key, on: connection))
+            reasons.add(CampaignReasons(finished.filter { here.contains($0.index) }))
+        }
+        return (Int32(inDoubt), reasons)
     }
 
     private func close(

@@ -181,7 +181,7 @@ extension CampaignService {
                 \(account.rawValue), \(id.rawValue), \(request.content.from.address.domain.text),
                 \(request.inDoubt.rawValue), \(request.requiresTLS), \(request.sourcePool as String?),
                 \(Int32(request.expirySeconds)),
-                \(request.ratePerHour.map { Int32($0) } as Int32?), \(Int32(resultsSeconds)),
+                \(request.ratePerHour.map { Int32($0) } as Int32?), \(Int32(request.resultsFor ?? resultsSeconds)),
                 \(Int32(request.batchSize)))
             """)
         try await connection.query(

@@ -63,22 +63,39 @@ extension CampaignService {
 }
 
 /// All that is stored of one batch, read at one moment.
-private struct StoredBatch {
+struct StoredBatch {
     typealias State = (fate: RecipientFate, reply: RecipientReply, wasInDoubt: Bool)
 
     let id: BatchID
     let state: BatchState
     let recipients: [UInt8]
     let results: [UInt8]?
-    let journal: [(epoch: Int64, sealed: [UInt8])]
+    /// ``OutcomeMark``s of a settled batch, sealed; nil where an earlier release settled it.
+    let sealedMarks: [UInt8]?
+    let endedAt: PostgresTimestamp?
+    let journal: [(epoch: Int64, number: Int64, notedAt: PostgresTimestamp?, sealed: [UInt8])]
 
     /// The batch with the least number that is not below `number`.
     static func first(
         from number: Int32, _ account: AccountID, _ campaign: CampaignID, in records: PostgresPool
     ) async throws -> StoredBatch? {
-        let rows = try await records.query(
+        try await records.withConnection { try await first(from: number, account, campaign, on: $0) }
+    }
+
+    static func first(
+        from number: Int32, _ account: AccountID, _ campaign: CampaignID, on connection: PostgresConnection
+    ) async throws -> StoredBatch? {
+        let rows = try await connection.query(
             """
-            SELECT b.batch_no, b.state, r.sealed, s.sealed,
+            SELECT b.batch_no, b.state, b.ended_at, r.sealed, s.sealed, s.marks,
+                ARRAY(
+                    SELECT j.seq FROM journal j
+                    WHERE j.account_id = b.account_id AND j.campaign_id = b.campaign_id AND j.batch_no = b.batch_no
+                    ORDER BY j.seq),
+                ARRAY(
+                    SELECT j.noted_at FROM journal j
+                    WHERE j.account_id = b.account_id AND j.campaign_id = b.campaign_id AND j.batch_no = b.batch_no
+                    ORDER BY j.seq),
                 ARRAY(
                     SELECT j.epoch FROM journal j
                     WHERE j.account_id = b.account_id AND j.campaign_id = b.campaign_id AND j.batch_no = b.batch_no
@@ -95,12 +112,50 @@ private struct StoredBatch {
             ORDER BY b.batch_no LIMIT 1
             """)
         guard let row = rows.first else { return nil }
-        let (found, stateNumber, recipients, results, epochs, sealed) = try row.decode(
-            Int32.self, Int16.self, [UInt8].self, [UInt8]?.self, [Int64].self, [[UInt8]].self)
+        let (found, stateNumber, endedAt, recipients, results, marks, numbers, times, epochs, sealed) = try row.decode(
+            Int32.self, Int16.self, PostgresTimestamp?.self, [UInt8].self, [UInt8]?.self, [UInt8]?.self, [Int64].self,
+            [PostgresTimestamp?].self, [Int64].self, [[UInt8]].self)
         guard let state = BatchState(rawValue: stateNumber) else { throw OctetReader.malformed }
         return StoredBatch(
             id: BatchID(account: account, campaign: campaign, number: found), state: state, recipients: recipients,
-            results: results, journal: Array(zip(epochs, sealed)).map { (epoch: $0.0, sealed: $0.1) })
+            results: results, sealedMarks: marks, endedAt: endedAt,
+            journal: epochs.indices.map {
+                (epoch: epochs[$0], number: numbers[$0], notedAt: times[$0], sealed: sealed[$0])
+            })
+    }
+
+    /// Where its outcomes stand among those of the campaign, as far as that was noted.
+    func marks(_ key: SealingKey) throws -> [Int32: OutcomeMark] {
+        if let sealedMarks { return try key.openMarks(sealedMarks, of: id) }
+        return OutcomeMark.marks(
+            try journal.map { group in
+                StoredJournalGroup(
+                    epoch: group.epoch, number: group.number, microseconds: group.notedAt?.microseconds,
+                    entries: try key.openJournal(group.sealed, epoch: group.epoch, of: id))
+            })
+    }
+
+    /// Which recipients a batch has; none where they cannot be read.
+    static func indices(
+        of batch: BatchID, _ key: SealingKey, on connection: PostgresConnection
+    ) async throws -> [Int32] {
+        let sealed = try await connection.query(
+            """
+            SELECT sealed FROM batch_recipients
+            WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)
+                AND batch_no = \(batch.number)
+            """
+        ).first.map { try $0.decode([UInt8].self) }
+        guard let sealed, let records = try? key.openRecipients(sealed, of: batch) else { return [] }
+        return records.map(\.index)
+    }
+
+    /// Those with a mail that was sent again after an answer was lost.
+    func doubted(_ key: SealingKey) throws -> Set<Int32> {
+        let stored = try results.map { try key.openResults($0, of: id) } ?? []
+        let entries = try journal.flatMap { try key.openJournal($0.sealed, epoch: $0.epoch, of: id) }
+        return Set(
+            stored.filter(\.wasInDoubt).map(\.index) + entries.filter { $0.kind == .inDoubtResend }.map(\.index))
     }
 
     /// Where each record stands; nil for one that a retry batch has taken over.

@@ -109,6 +109,16 @@ package struct CampaignService: Sendable {
         }
     }
 
+    /// The domain that a campaign's mail comes from, also after the purge; nil where there is no such campaign.
+    package func senderDomain(of account: AccountID, _ campaign: CampaignID) async throws -> String? {
+        try await records.query(
+            """
+            SELECT from_domain FROM campaigns
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+            """
+        ).first.map { try $0.decode(String.self) }
+    }
+
     /// The proof of the purge; nil while the data lives.
     ///
     /// - Throws: ``CampaignError`` `.notFound`
@@ -122,7 +132,9 @@ package struct CampaignService: Sendable {
         CampaignStatus(
             campaign: try await Campaign.read(account, campaign, on: connection),
             credits: try await ledger.campaignCredits(account: account, campaign: campaign, on: connection),
-            blocks: try await CampaignBlock.read(account, campaign, on: connection))
+            blocks: try await CampaignBlock.read(account, campaign, on: connection),
+            reasons: try await CampaignReasons.read(account, campaign, on: connection),
+            brake: try await CampaignBrake.read(account, campaign, on: connection))
     }
 
     /// Ends the transaction of a change: whoever follows the campaign is told, and the caller's own writing goes with it.

@@ -26,7 +26,7 @@ extension DeliveryStore {
                 row.plan.state != .settled
             else { return .lost }
             let recipients = try await recipients(of: batch, key, on: connection)
-            let progress = try await JournalReplay(vault: vault).progress(of: [batch], on: connection)[batch] ?? [:]
+            let (progress, marks) = try await JournalReplay(vault: vault).progressAndMarks(of: batch, on: connection)
             let here = part.of(Set(recipients.map(\.index)))
             var done = Set(here.results.map(\.index) + here.deferredIndices)
             if row.plan.state == .cancelling { done.formUnion(untouched.filter { progress[$0] != .intended }) }
@@ -42,7 +42,8 @@ extension DeliveryStore {
             try await ledger.settle(
                 row.hold(of: batch), charged: Int64(plan.charged),
                 carried: [(id.number, Int64(split.rest.recipients))] + retries.map(\.hold), on: connection)
-            try await write(split, plan, as: id, of: batch, key, on: connection)
+            try await write(split, plan, marks, as: id, of: batch, key, on: connection)
+            try await count(plan.results, of: batch, on: connection)
             try await count(plan, split.part, retries: Int32(retries.count), campaign, on: connection)
             try await noteAlive(recipients, plan.results, account: batch.account, on: connection)
             try await noteUncharged(recipients, plan.results, batch, row.plan, campaign, on: connection)
@@ -53,8 +54,8 @@ extension DeliveryStore {
 
     /// Moves the part's records out of the batch into a settled one.
     private func write(
-        _ split: BatchPart, _ plan: SettlementPlan, as id: BatchID, of batch: BatchID, _ key: SealingKey,
-        on connection: PostgresConnection
+        _ split: BatchPart, _ plan: SettlementPlan, _ marks: [Int32: OutcomeMark], as id: BatchID, of batch: BatchID,
+        _ key: SealingKey, on connection: PostgresConnection
     ) async throws {
         let sealed = try await connection.query(
             """
@@ -68,14 +69,15 @@ extension DeliveryStore {
         let moved = try key.sealRecipients(all.filter { moving.contains($0.index) }, of: id)
         let left = try key.sealRecipients(all.filter { !moving.contains($0.index) }, of: batch)
         let results = try key.sealResults(plan.results, of: id)
+        let marks = try key.sealMarks(marks.filter { moving.contains($0.key) }, of: id)
         try await connection.query(
             """
             WITH recipients AS (
                 INSERT INTO batch_recipients (account_id, campaign_id, batch_no, sealed)
                 VALUES (\(id.account.rawValue), \(id.campaign.rawValue), \(id.number), \(moved))),
             results AS (
-                INSERT INTO batch_results (account_id, campaign_id, batch_no, sealed)
-                VALUES (\(id.account.rawValue), \(id.campaign.rawValue), \(id.number), \(results))),
+                INSERT INTO batch_results (account_id, campaign_id, batch_no, sealed, marks)
+                VALUES (\(id.account.rawValue), \(id.campaign.rawValue), \(id.number), \(results), \(marks))),
             settled AS (
                 INSERT INTO batches (
                     account_id, campaign_id, batch_no, state, recipients, finished, delivered, attempt)

@@ -27,13 +27,13 @@ extension DeliveryStore {
             if row.plan.state == .settled { return .settled(campaignDone: campaign.isFinishing) }
             guard row.leaseNode == node else { return .lost }
             let recipients = try await recipients(of: batch, key, on: connection)
-            let progress = try await JournalReplay(vault: vault).progress(of: [batch], on: connection)
+            let known = try await JournalReplay(vault: vault).progressAndMarks(of: batch, on: connection)
             // A part that was settled, and whose answer was lost, is told of again.
             let settlement =
                 row.holdNumber == nil ? settlement : settlement.of(Set(recipients.map(\.index)))
             let unfinished = row.plan.state == .cancelling ? campaign.unfinishedOutcome : rest
             let plan = try SettlementPlan(
-                row: row.plan, indices: recipients.map(\.index), progress: progress[batch] ?? [:],
+                row: row.plan, indices: recipients.map(\.index), progress: known.progress,
                 claimed: settlement.results,
                 deferred: settlement.deferredIndices, doubted: try await doubted(batch, row.plan, key, on: connection),
                 unfinished: unfinished)
@@ -41,8 +41,9 @@ extension DeliveryStore {
             try await ledger.settle(
                 row.hold(of: batch), charged: Int64(plan.charged), carried: retries.map(\.hold), on: connection)
             try await write(
-                plan, of: batch, retries: Int32(retries.count), wasDeferred: row.plan.deferred,
+                plan, known.marks, of: batch, retries: Int32(retries.count), wasDeferred: row.plan.deferred,
                 unfinished: unfinished, key, on: connection)
+            try await count(plan.results, of: batch, on: connection)
             try await noteAlive(recipients, plan.results, account: batch.account, on: connection)
             try await noteUncharged(recipients, plan.results, batch, row.plan, campaign, on: connection)
             try await tell(plan.ended, of: batch, recipients, key, on: connection)
@@ -186,10 +187,12 @@ extension DeliveryStore {
 
     /// The batch's own rows and its campaign's counters, in one statement.
     private func write(
-        _ plan: SettlementPlan, of batch: BatchID, retries: Int32, wasDeferred: Int32, unfinished: Outcome?,
-        _ key: SealingKey, on connection: PostgresConnection
+        _ plan: SettlementPlan, _ marks: [Int32: OutcomeMark], of batch: BatchID, retries: Int32, wasDeferred: Int32,
+        unfinished: Outcome?, _ key: SealingKey, on connection: PostgresConnection
     ) async throws {
         let results = try key.sealResults(plan.results, of: batch)
+        let indices = Set(plan.results.map(\.index))
+        let marks = try key.sealMarks(marks.filter { indices.contains($0.key) }, of: batch)
         // Deferred recipients go on being counted where there is a retry batch.
         let noLongerDeferred = retries == 0 ? wasDeferred : 0
         func ended(_ outcome: Outcome) -> Int32 { outcome == unfinished ? plan.newlyEnded : 0 }
@@ -212,9 +215,10 @@ extension DeliveryStore {
                 DELETE FROM journal
                 WHERE account_id = \(batch.account.rawValue) AND campaign_id = \(batch.campaign.rawValue)
                     AND batch_no = \(batch.number))
-            INSERT INTO batch_results (account_id, campaign_id, batch_no, sealed)
-            VALUES (\(batch.account.rawValue), \(batch.campaign.rawValue), \(batch.number), \(results))
-            ON CONFLICT (account_id, campaign_id, batch_no) DO UPDATE SET sealed = excluded.sealed
+            INSERT INTO batch_results (account_id, campaign_id, batch_no, sealed, marks)
+            VALUES (\(batch.account.rawValue), \(batch.campaign.rawValue), \(batch.number), \(results), \(marks))
+            ON CONFLICT (account_id, campaign_id, batch_no)
+            DO UPDATE SET sealed = excluded.sealed, marks = excluded.marks
             """)
     }
 

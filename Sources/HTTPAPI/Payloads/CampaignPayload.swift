@@ -21,6 +21,7 @@ struct CampaignPayload: StrictPayload {
     let missingVariables: String?
     let expirySeconds: WholeNumber?
     let ratePerHour: WholeNumber?
+    let resultsFor: WholeNumber?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case from, subject, html, text
@@ -34,6 +35,7 @@ struct CampaignPayload: StrictPayload {
         case missingVariables = "missing_variables"
         case expirySeconds = "expiry_seconds"
         case ratePerHour = "rate_per_hour"
+        case resultsFor = "results_for"
     }
 
     /// - Throws: ``Problem``, which names the field where that is known.
@@ -49,7 +51,8 @@ struct CampaignPayload: StrictPayload {
             textPart: try textPartPolicy())
         return CampaignRequest(
             content: content, inDoubt: try inDoubtPolicy(), requiresTLS: requireTLS ?? false,
-            sourcePool: sourcePool, expirySeconds: try expiry(), ratePerHour: try rate())
+            sourcePool: sourcePool, expirySeconds: try expiry(), ratePerHour: try rate(),
+            resultsFor: try keepingTime())
     }
 
     private func mailbox(_ text: String, field: String) throws -> Mailbox {
@@ -80,6 +83,17 @@ struct CampaignPayload: StrictPayload {
                 fields: ["rate_per_hour"])
         }
         return rate
+    }
+
+    private func keepingTime() throws -> Int? {
+        guard let seconds = resultsFor?.value else { return nil }
+        let range = CampaignLimits.resultsSeconds
+        guard range.contains(seconds) else {
+            throw Problem.invalid(
+                "invalid_field", "results_for lies between \(range.lowerBound) and \(range.upperBound).",
+                fields: ["results_for"])
+        }
+        return seconds
     }
 
     private func inDoubtPolicy() throws -> InDoubtPolicy {

@@ -10,18 +10,23 @@ import Vault
 
 extension CampaignStatus {
     /// As `GET /v1/campaigns/{id}` tells it.
-    package var json: String { campaign.json(credits: credits, blocks: blocks, warnings: warnings) }
+    package var json: String {
+        campaign.json(
+            credits: credits, blocks: blocks, reasons: reasons, brake: .some(brake), warnings: warnings)
+    }
 }
 
 extension Campaign {
     /// - Parameters:
     ///   - credits: nil leaves them out, as lists do.
     ///   - blocks: nil leaves them out, as lists do.
+    ///   - reasons: nil leaves them out, as lists do.
+    ///   - brake: nil leaves it out, as lists do.
     ///   - warnings: nil leaves them out, as all answers do but that to the sending.
     ///   - order: the operator's order, as JSON, for the operator's own lists; nil leaves it out.
     package func json(
-        credits: CampaignCredits?, blocks: [CampaignBlock]? = nil, warnings: [ReachWarning]? = nil,
-        order: String? = nil
+        credits: CampaignCredits?, blocks: [CampaignBlock]? = nil, reasons: CampaignReasons? = nil,
+        brake: CampaignBrake?? = nil, warnings: [ReachWarning]? = nil, order: String? = nil
     ) -> String {
         var json = JSONText()
         json.beginObject()
@@ -33,6 +38,7 @@ extension Campaign {
         json.member("source_pool", sourcePool)
         json.member("expiry_seconds", Int64(expirySeconds))
         json.member("rate_per_hour", ratePerHour.map { Int64($0) })
+        json.member("results_for", Int64(resultsSeconds))
         json.key("counters")
         json.beginObject()
         json.member("recipients", Int64(counters.recipients))
@@ -41,6 +47,7 @@ extension Campaign {
         for outcome in Outcome.allCases { json.member(outcome.name, Int64(counters[outcome])) }
         json.member("in_doubt_resent", Int64(counters.inDoubtResent))
         json.endObject()
+        if let reasons { json.member("reasons", reasons) }
         if let credits {
             json.key("credits")
             json.beginObject()
@@ -57,6 +64,7 @@ extension Campaign {
         json.member("paused_at", pausedAt.map(Timestamp.text))
         json.member("pause_reason", pauseReason)
         if let blocks { json.member("blocks", blocks) }
+        if let brake { json.member("brake", brake) }
         json.member("failed_at", failedAt.map(Timestamp.text))
         json.member("completed_at", completedAt.map(Timestamp.text))
         json.member("results_until", resultsUntil.map(Timestamp.text))
@@ -72,6 +80,13 @@ extension Campaign {
 enum Timestamp {
     static func text(_ secondsSince1970: Int64) -> String {
         Date(timeIntervalSince1970: Double(secondsSince1970)).formatted(.iso8601)
+    }
+
+    /// To the millisecond.
+    static func milliseconds(_ microsecondsSince1970: Int64) -> String {
+        let seconds = microsecondsSince1970 / 1_000_000
+        let milliseconds = String(1_000 + microsecondsSince1970 % 1_000_000 / 1_000).dropFirst()
+        return "\(text(seconds).dropLast()).\(milliseconds)Z"
     }
 }
 
@@ -130,6 +145,33 @@ extension JSONText {
 }
 
 extension JSONText {
+    mutating func member(_ name: String, _ brake: CampaignBrake?) {
+        key(name)
+        guard let brake else { return null() }
+        beginObject()
+        member("level", brake.level.name)
+        member("cause", brake.cause.rawValue)
+        member("of", brake.isOfAccount ? "account" : "campaign")
+        member("delivered", brake.counts.delivered)
+        member("hard_bounces", brake.counts.hardBounces)
+        member("complaints", brake.counts.complaints)
+        member("since", Timestamp.text(brake.setAt))
+        endObject()
+    }
+
+    /// By outcome, then by reason.
+    mutating func member(_ name: String, _ reasons: CampaignReasons) {
+        key(name)
+        beginObject()
+        for (outcome, counts) in reasons.counts.sorted(by: { $0.key.name < $1.key.name }) {
+            key(outcome.name)
+            beginObject()
+            for (reason, count) in counts.sorted(by: { $0.key < $1.key }) { member(reason, count) }
+            endObject()
+        }
+        endObject()
+    }
+
     /// Names of variables with the recipients who lack them.
     mutating func member(_ name: String, _ lacking: LackingVariables) {
         key(name)
@@ -183,6 +225,26 @@ extension RecipientStatus {
         json.member("code", code == 0 ? nil : Int64(code))
         json.member("enhanced", enhanced?.description)
         json.member("text", text.isEmpty ? nil : text)
+        json.endObject()
+        return json.text
+    }
+}
+
+extension CampaignOutcome {
+    /// A line of the stream.
+    package var json: String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("cursor", cursor.description)
+        json.member("recipient", Int64(index))
+        json.member("email", email)
+        json.member("outcome", outcome.name)
+        json.member("reason", reason?.rawValue)
+        json.member("code", reply.code == 0 ? nil : Int64(reply.code))
+        json.member("enhanced", reply.enhanced?.description)
+        json.member("text", reply.text.isEmpty ? nil : reply.text)
+        json.member("in_doubt_resent", wasInDoubt)
+        json.member("at", microseconds.map(Timestamp.milliseconds))
         json.endObject()
         return json.text
     }

@@ -58,7 +58,8 @@ struct CampaignRoutes: Sendable {
         Idempotency.Answer(
             status: .created,
             body: draft.json(
-                credits: CampaignCredits(held: 0, charged: 0, released: 0), blocks: [], warnings: draft.warnings))
+                credits: CampaignCredits(held: 0, charged: 0, released: 0), blocks: [],
+                reasons: CampaignReasons(), brake: .some(nil), warnings: draft.warnings))
     }
 
     /// Read from the answer, so that a replayed one has it as well.

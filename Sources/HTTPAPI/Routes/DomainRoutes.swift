@@ -2,6 +2,7 @@ import Campaigns
 import Foundation
 import HTTPTypes
 import Hummingbird
+import MailMessage
 import MailTypes
 import SendingDomains
 
@@ -17,6 +18,7 @@ struct DomainRoutes: Sendable {
         group.post("domains", use: add)
         group.get("domains/:domain", use: get)
         group.delete("domains/:domain", use: remove)
+        group.get("domains/:domain/reports", use: reports)
         group.post("domains/:domain/verify", use: verify)
         group.post("domains/:domain/keys", use: addKey)
         group.delete("domains/:domain/keys/:selector", use: removeKey)
@@ -51,6 +53,21 @@ struct DomainRoutes: Sendable {
     private func get(_ request: Request, _ context: APIContext) async throws -> Response {
         let found = try await domains.get(context.authenticated(), try domain(context))
         return Idempotency.Answer(status: .ok, body: found.json).response()
+    }
+
+    private func reports(_ request: Request, _ context: APIContext) async throws -> Response {
+        let page = try PageRequest(request)
+        let kind = try request.uri.queryParameters.get("kind").map { name in
+            guard let kind = AggregateReport.Kind(rawValue: name) else {
+                throw Problem.invalid("invalid_field", "kind is dmarc or tls.", fields: ["kind"])
+            }
+            return kind
+        }
+        let limit = min(page.limit, DomainReportLimits.pageSize)
+        let found = try await domains.reports(
+            context.authenticated(), try domain(context), kind, before: page.cursor { Int64($0) }, limit: limit)
+        return PageRequest.response(
+            found.map(\.json), next: found.count == limit ? found.last.map { "\($0.number)" } : nil)
     }
 
     private func remove(_ request: Request, _ context: APIContext) async throws -> Response {

@@ -73,7 +73,7 @@ package struct OperatorRoutes: Sendable {
         let page = MetricsPage(
             // Without them the page is worth having all the same.
             status: engine?.status, stoppedAccounts: stopped, domains: try? await domains(),
-            webhooks: try? await webhooks())
+            webhooks: try? await webhooks(), brakes: try? await delivery.brakes())
         return Response(
             status: .ok, headers: [.contentType: PrometheusText.contentType],
             body: ResponseBody(byteBuffer: ByteBuffer(string: page.text)))

@@ -1,4 +1,5 @@
 import Delivery
+import Feedback
 import Foundation
 import SendingDomains
 import Webhooks
@@ -14,6 +15,8 @@ struct MetricsPage {
     var domains: DomainCensus?
     /// Nil where they cannot be asked for.
     var webhooks: (WebhookCensus, WebhookTally.Counts)?
+    /// Campaigns that complaints and bounces brake, by level; nil where they cannot be counted.
+    var brakes: [ComplaintBrake.Level: Int]?
 
     static let mostLanes = 200
 
@@ -28,6 +31,7 @@ struct MetricsPage {
         }
         if let domains { addDomains(domains, &text) }
         if let webhooks { addWebhooks(webhooks.0, webhooks.1, &text) }
+        if let brakes { addBrakes(brakes, &text) }
         return text.text
     }
 
@@ -139,6 +143,14 @@ struct MetricsPage {
         }
         text.family("sluice_draining", .gauge, "1 while the node ends.") { $0.add(status.isDraining ? 1 : 0) }
         text.family("sluice_uptime_seconds", .gauge, "Since the start of delivery.") { $0.add(status.uptimeSeconds) }
+    }
+
+    private func addBrakes(_ brakes: [ComplaintBrake.Level: Int], _ text: inout PrometheusText) {
+        text.family("sluice_campaigns_braked", .gauge, "Campaigns that complaints and bounces brake, by level.") {
+            for level in ComplaintBrake.Level.allCases where level > .none {
+                $0.add(brakes[level] ?? 0, ["level": level.name])
+            }
+        }
     }
 
     private func addDomains(_ domains: DomainCensus, _ text: inout PrometheusText) {

@@ -1,0 +1,155 @@
+package import MailTypes
+package import Postgres
+import Vault
+
+/// Counts by hour of what became of mail, for each campaign and for each account: what ``ComplaintBrake`` decides on.
+package enum FeedbackHours {
+    /// Kept so long; a window is at most as long.
+    package static let keptHours = 168
+
+    /// Adds to the present hour, in the caller's transaction. Rows are changed in order of key; who comes here has
+    /// nothing to lock after it.
+    package static func add(
+        _ counts: [(account: AccountID, campaign: CampaignID, counts: ComplaintBrake.Counts)],
+        on connection: PostgresConnection
+    ) async throws {
+        var sums: [Key: ComplaintBrake.Counts] = [:]
+        for (account, campaign, counts) in counts where counts != .init() {
+            for key in [Key(account.rawValue, campaign.rawValue), Key(account.rawValue, 0)] {
+                sums[key, default: .init()].add(counts)
+            }
+        }
+        guard !sums.isEmpty else { return }
+        let rows = sums.sorted { $0.key < $1.key }
+        try await connection.query(
+            """
+            INSERT INTO feedback_hours AS h (account_id, campaign_id, hour, delivered, hard_bounces, complaints)
+            SELECT n.account_id, n.campaign_id, date_trunc('hour', now(), 'UTC'), n.delivered, n.hard_bounces, n.complaints
+            FROM unnest(
+                \(rows.map(\.key.account)), \(rows.map(\.key.campaign)), \(rows.map(\.value.delivered)),
+                \(rows.map(\.value.hardBounces)), \(rows.map(\.value.complaints))
+            ) AS n (account_id, campaign_id, delivered, hard_bounces, complaints)
+            ORDER BY 1, 2
+            ON CONFLICT (account_id, campaign_id, hour) DO UPDATE
+            SET delivered = h.delivered + excluded.delivered, hard_bounces = h.hard_bounces + excluded.hard_bounces,
+                complaints = h.complaints + excluded.complaints
+            """)
+    }
+
+    /// The accounts of which something was told in the last hours that may brake them, and all their counts.
+    package static func accounts(
+        hours: Int, on connection: PostgresConnection
+    ) async throws -> [AccountID: ComplaintBrake.Counts] {
+        let rows = try await connection.query(
+            """
+            SELECT account_id, sum(delivered)::bigint, sum(hard_bounces)::bigint, sum(complaints)::bigint
+            FROM feedback_hours
+            WHERE campaign_id = 0 AND hour > clock_timestamp() - make_interval(hours => \(Int32(hours)))
+            GROUP BY account_id
+            HAVING greatest(sum(hard_bounces), sum(complaints)) >= \(ComplaintBrake.leastEvents)
+            """)
+        var found: [AccountID: ComplaintBrake.Counts] = [:]
+        for row in rows {
+            let (account, delivered, bounces, complaints) = try row.decode(
+                Int64.self, Int64.self, Int64.self, Int64.self)
+            found[AccountID(rawValue: account)] = ComplaintBrake.Counts(
+                delivered: delivered, hardBounces: bounces, complaints: complaints)
+        }
+        return found
+    }
+
+    /// Those of some campaigns of one account.
+    package static func campaigns(
+        _ campaigns: [CampaignID], of account: AccountID, hours: Int, on connection: PostgresConnection
+    ) async throws -> [CampaignID: ComplaintBrake.Counts] {
+        let rows = try await connection.query(
+            """
+            SELECT campaign_id, sum(delivered)::bigint, sum(hard_bounces)::bigint, sum(complaints)::bigint
+            FROM feedback_hours
+            WHERE account_id = \(account.rawValue) AND campaign_id = ANY (\(campaigns.map(\.rawValue)))
+                AND hour > clock_timestamp() - make_interval(hours => \(Int32(hours)))
+            GROUP BY campaign_id
+            """)
+        var found: [CampaignID: ComplaintBrake.Counts] = [:]
+        for row in rows {
+            let (campaign, delivered, bounces, complaints) = try row.decode(
+                Int64.self, Int64.self, Int64.self, Int64.self)
+            found[CampaignID(rawValue: campaign)] = ComplaintBrake.Counts(
+                delivered: delivered, hardBounces: bounces, complaints: complaints)
+        }
+        return found
+    }
+
+    /// Begins to count anew: what has paused a campaign once does not pause it again when somebody resumes it.
+    ///
+    /// - Parameter campaign: nil for the counts of the account as a whole
+    package static func restart(
+        _ account: AccountID, _ campaign: CampaignID?, on connection: PostgresConnection
+    ) async throws {
+        try await connection.query(
+            """
+            DELETE FROM feedback_hours
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign?.rawValue ?? 0)
+            """)
+    }
+
+    /// Does away with what is older than a window can be.
+    ///
+    /// - Returns: how many rows
+    package static func sweep(on pool: PostgresPool) async throws -> Int {
+        try await pool.query(
+            """
+            DELETE FROM feedback_hours
+            WHERE hour < clock_timestamp() - make_interval(hours => \(Int32(keptHours + 1)))
+            """
+        ).affected
+    }
+
+    private struct Key: Hashable, Comparable {
+        let account: Int64
+        let campaign: Int64
+
+        init(_ account: Int64, _ campaign: Int64) {
+            self.account = account
+            self.campaign = campaign
+        }
+
+        static func < (one: Key, other: Key) -> Bool {
+            (one.account, one.campaign) < (other.account, other.campaign)
+        }
+    }
+}
+
+extension ComplaintBrake.Counts {
+    package mutating func add(_ others: ComplaintBrake.Counts) {
+        delivered += others.delivered
+        hardBounces += others.hardBounces
+        complaints += others.complaints
+    }
+}
+
+/// Counts complaints, and addresses that were found not to exist after their mail was taken.
+///
+/// To be the last of the followers: settlements lock the account's row before they count here.
+package struct BrakeFollower: FeedbackFollower {
+    package init() {}
+
+    package func follow(_ new: [FeedbackEvent], on connection: PostgresConnection) async throws {
+        try await FeedbackHours.add(
+            new.compactMap { event in
+                guard let counts = event.counts else { return nil }
+                return (account: event.recipient.account, campaign: event.recipient.campaign, counts: counts)
+            }, on: connection)
+    }
+}
+
+extension FeedbackEvent {
+    /// A refusal during delivery is counted when its batch is settled.
+    fileprivate var counts: ComplaintBrake.Counts? {
+        switch fact {
+        case .complaint: ComplaintBrake.Counts(complaints: 1)
+        case .hardBounce where channel != .reply: ComplaintBrake.Counts(hardBounces: 1)
+        case .hardBounce, .softBounce, .unsubscribe, .delay: nil
+        }
+    }
+}

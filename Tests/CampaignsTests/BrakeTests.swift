@@ -1,0 +1,187 @@
+import Feedback
+import Logging
+import MailTypes
+import Postgres
+import TestDatabases
+import TestSupport
+import Testing
+import Vault
+
+@testable import Campaigns
+
+/// Complaints and bounces brake campaigns, over real counts.
+struct BrakeTests {
+    private static func keeper(_ fixture: CampaignFixture, hours: Int = 24) -> BrakeKeeper {
+        BrakeKeeper(
+            records: fixture.records.pool,
+            brake: ComplaintBrake(
+                complaints: ComplaintBrake.standard.complaints, hardBounces: ComplaintBrake.standard.hardBounces,
+                leastVolume: 100),
+            hours: hours, slowRate: 60, logger: .silent)
+    }
+
+    /// As if so many mails of a campaign had been delivered within this hour.
+    private static func delivered(_ count: Int64, _ campaign: CampaignID, _ fixture: CampaignFixture) async throws {
+        try await fixture.records.pool.withConnection { connection in
+            try await FeedbackHours.add(
+                [(fixture.account, campaign, ComplaintBrake.Counts(delivered: count))], on: connection)
+        }
+    }
+
+    /// Complaints of different recipients come in, each several times.
+    private static func complain(
+        _ persons: Range<Int>, _ campaign: CampaignID, _ fixture: CampaignFixture, _ fact: FeedbackFact = .complaint
+    ) async throws {
+        let intake = FeedbackIntake(records: fixture.records.pool, followers: [BrakeFollower()])
+        let keys = try await fixture.vault.accountKeys(fixture.account)
+        let events = try persons.map { person in
+            let address = try EmailAddress("person\(person)@example.org")
+            return FeedbackEvent(
+                RecipientToken(
+                    account: fixture.account, campaign: campaign,
+                    fingerprint: keys.fingerprinter.fingerprint(address)), fact, by: .report, reason: "abuse")
+        }
+        for _ in 0..<3 { try await intake.take(events) }
+    }
+
+    private static func sending(_ fixture: CampaignFixture, rate: Int? = nil) async throws -> CampaignID {
+        let campaign = try await fixture.sent(6, batchSize: 3)
+        if let rate {
+            try await fixture.records.owner.query("UPDATE campaigns SET rate_per_hour = \(Int32(rate))")
+        }
+        return campaign
+    }
+
+    @Test func `a campaign is warned of, slowed and paused, and counts anew when it is resumed`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let keeper = Self.keeper(fixture)
+        let campaign = try await Self.sending(fixture, rate: 5_000)
+        try await Self.delivered(3_000, campaign, fixture)
+        #expect(try await keeper.look() == [])
+        try await Self.complain(0..<3, campaign, fixture)
+        #expect(try await keeper.look().map(\.level) == [.warn])
+        #expect(try await keeper.look() == [])
+        var status = try await fixture.status(campaign)
+        #expect(
+            status.brake?.level == .warn && status.brake?.cause == .complaints && status.brake?.isOfAccount == false)
+        #expect(status.brake?.counts == .init(delivered: 3_000, complaints: 3))
+        #expect(status.campaign.ratePerHour == 5_000)
+
+        try await Self.complain(0..<6, campaign, fixture)
+        #expect(try await keeper.look().map(\.level) == [.slow])
+        #expect(try await fixture.status(campaign).campaign.ratePerHour == 60)
+        #expect(try await fixture.store.brakes() == [.slow: 1])
+
+        try await Self.complain(0..<9, campaign, fixture)
+        #expect(try await keeper.look().map(\.level) == [.pause])
+        status = try await fixture.status(campaign)
+        #expect(status.state == .paused && status.brake?.level == .pause)
+        #expect(
+            status.campaign.pauseReason?.hasPrefix("9 of its 3000 delivered messages in 24 hours were called spam")
+                == true)
+        #expect(status.campaign.ratePerHour == 5_000)
+        #expect(try await keeper.look() == [])
+
+        _ = try await fixture.service.resume(fixture.account, campaign)
+        #expect(try await keeper.look() == [])
+        #expect(try await fixture.status(campaign).state == .queued)
+    }
+
+    @Test func `a slowed campaign gets its rate back when the share falls`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let keeper = Self.keeper(fixture)
+        let campaign = try await Self.sending(fixture)
+        try await Self.delivered(2_000, campaign, fixture)
+        try await Self.complain(0..<4, campaign, fixture)
+        #expect(try await keeper.look().map(\.level) == [.slow])
+        #expect(try await fixture.status(campaign).campaign.ratePerHour == 60)
+        try await Self.delivered(100_000, campaign, fixture)
+        #expect(try await keeper.look().map(\.level) == [.none])
+        let status = try await fixture.status(campaign)
+        #expect(status.campaign.ratePerHour == nil && status.brake == nil)
+        #expect(try await keeper.look() == [])
+    }
+
+    @Test func `what lies before the window does not count`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await Self.sending(fixture)
+        try await Self.delivered(1_000, campaign, fixture)
+        try await Self.complain(0..<3, campaign, fixture)
+        try await fixture.records.owner.query("UPDATE feedback_hours SET hour = hour - interval '5 hours'")
+        #expect(try await Self.keeper(fixture, hours: 4).look() == [])
+        #expect(try await Self.keeper(fixture, hours: 6).look().map(\.level) == [.pause])
+        try await fixture.records.owner.query("UPDATE feedback_hours SET hour = hour - interval '200 hours'")
+        #expect(try await FeedbackHours.sweep(on: fixture.records.pool) > 0)
+        #expect(try await FeedbackHours.sweep(on: fixture.records.pool) == 0)
+    }
+
+    @Test func `an account's campaigns together brake each of them, and no other account's`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let keeper = Self.keeper(fixture)
+        var campaigns: [CampaignID] = []
+        for place in 0..<3 {
+            let campaign = try await Self.sending(fixture)
+            try await Self.delivered(90, campaign, fixture)
+            try await Self.complain(place..<(place + 1), campaign, fixture)
+            campaigns.append(campaign)
+        }
+        let other = try await fixture.account("second", credits: 10)
+        let foreign = try await fixture.sent(2, account: other)
+        let braked = try await keeper.look().map(\.campaign)
+        #expect(Set(braked) == Set(campaigns))
+        for campaign in campaigns { #expect(try await fixture.status(campaign).state == .paused) }
+        #expect(try await fixture.service.get(other, foreign).state == .queued)
+    }
+
+    @Test func `settled batches count what was delivered and what does not exist`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(120, batchSize: 120)
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        // Thirteen do not exist, and one is only full.
+        let outcomes: [Int32: Outcome] = .init(
+            uniqueKeysWithValues: batch.records.map { ($0.index, $0.index < 14 ? .bounced : .delivered) })
+        let entries = outcomes.sorted { $0.key < $1.key }.flatMap { index, outcome in
+            [
+                JournalEntry(index: index, kind: .intent),
+                JournalEntry(
+                    index: index, kind: .outcome(outcome), replyCode: outcome == .bounced ? 550 : 250,
+                    enhanced: outcome == .bounced ? EnhancedStatusCode(index == 13 ? "5.2.2" : "5.1.1") : nil,
+                    text: outcome == .bounced ? (index == 13 ? "mailbox full" : "no such user") : "ok"),
+            ]
+        }
+        _ = try await fixture.store.append(
+            node: "n", [JournalGroup(batch: batch.id, epoch: batch.epoch, entries: entries)])
+        let running = try await fixture.sent(3, batchSize: 3)
+        _ = try await fixture.store.settle(
+            batch.id, node: "n", epoch: batch.epoch,
+            BatchSettlement(results: outcomes.map { RecipientResult(index: $0.key, outcome: $0.value) }))
+        let counts = try await fixture.records.pool.withConnection { connection in
+            try await FeedbackHours.campaigns([campaign], of: fixture.account, hours: 1, on: connection)
+        }
+        #expect(counts == [campaign: .init(delivered: 106, hardBounces: 13)])
+        // The campaign is over; the account's other one is braked by the account's counts.
+        let keeper = Self.keeper(fixture)
+        let braked = try await keeper.look().map(\.campaign)
+        #expect(braked.contains(running))
+        let reason = try await fixture.status(running).campaign.pauseReason
+        #expect(
+            reason?.hasPrefix("13 of the account's 119 messages in 24 hours went to addresses that do not exist")
+                == true)
+    }
+
+    @Test func `several nodes that look at once pause once`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await Self.sending(fixture)
+        try await Self.delivered(1_000, campaign, fixture)
+        try await Self.complain(0..<5, campaign, fixture)
+        let keeper = Self.keeper(fixture)
+        let actions = try await withThrowingTaskGroup(of: [BrakeKeeper.Action].self) { group in
+            for _ in 0..<4 { group.addTask { try await keeper.look() } }
+            var all: [BrakeKeeper.Action] = []
+            for try await found in group { all += found }
+            return all
+        }
+        #expect(actions.map(\.level) == [.pause])
+        #expect(try await fixture.status(campaign).state == .paused)
+    }
+}
