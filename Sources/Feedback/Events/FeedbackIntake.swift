@@ -1,3 +1,4 @@
+import MailTypes
 package import Postgres
 import Vault
 

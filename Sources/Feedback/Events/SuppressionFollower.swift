@@ -1,4 +1,6 @@
+import MailTypes
 package import Postgres
+import Vault
 
 /// Puts the recipients of bounces, complaints and unsubscribes on their accounts' suppression lists.
 package struct SuppressionFollower: FeedbackFollower {
