@@ -133,10 +133,17 @@ let package = Package(
             resources: [.embedInCode("openapi.yaml")]),
 
         .target(
+            name: "InboundMail",
+            dependencies: [
+                "Feedback", "SendingDomains", "Vault", "SMTPTransport", "SMTPProtocol", "MailMessage", "Postgres",
+                "MailTypes", nio, logging, lifecycle,
+            ]),
+
+        .target(
             name: "OperatorAPI",
             dependencies: [
-                "Delivery", "Campaigns", "SendingDomains", "SMTPTransport", "MailTypes", hummingbird, hummingbirdCore,
-                httpTypes,
+                "Delivery", "InboundMail", "Feedback", "Campaigns", "SendingDomains", "SMTPTransport", "MailTypes",
+                hummingbird, hummingbirdCore, httpTypes,
                 httpClient, nio, nioFoundation, nioHTTP1, logging, lifecycle,
             ]),
 
@@ -151,7 +158,8 @@ let package = Package(
         .target(
             name: "Application",
             dependencies: [
-                "Delivery", "HTTPAPI", "OperatorAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains", "Feedback",
+                "Delivery", "HTTPAPI", "InboundMail", "OperatorAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains",
+                "Feedback",
                 "Identity",
                 "Vault", "CreditLedger", "SMTPTransport", "SMTPProtocol", "MailMessage", "MailSigning",
                 "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "StrictYAML", "MailTypes", arguments,
@@ -251,6 +259,13 @@ let package = Package(
                 logging, lifecycle, crypto, x509, asn1,
             ]),
         .testTarget(
+            name: "InboundMailTests",
+            dependencies: [
+                "TestSupport", "TestStores", "TestDatabases", "InboundMail", "MailSink", "Feedback",
+                "SendingDomains", "SMTPTransport", "SMTPProtocol", "Vault", "Postgres", "MailMessage", "MailTypes", nio,
+                nioPosix, logging,
+            ]),
+        .testTarget(
             name: "HTTPAPITests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "HTTPAPI", "Campaigns", "Fleet",
@@ -261,7 +276,8 @@ let package = Package(
         .testTarget(
             name: "OperatorAPITests",
             dependencies: [
-                "TestSupport", "OperatorAPI", "Delivery", "Campaigns", "MailTypes", "SendingDomains", logging,
+                "TestSupport", "OperatorAPI", "Delivery", "InboundMail", "Feedback", "Campaigns", "MailTypes", "SendingDomains",
+                logging,
             ]),
         .testTarget(
             name: "MailSinkTests",

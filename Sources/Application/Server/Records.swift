@@ -29,6 +29,7 @@ final class Records: Sendable {
     let mtaSTSPolicies: MTASTSPolicyTable
     let tlsReports: TLSReportTable
     let unsubscriber: Unsubscriber
+    let intake: FeedbackIntake
 
     private let databases: Databases
     private let dns: ResolverConfiguration
@@ -140,6 +141,8 @@ final class Records: Sendable {
         mtaSTSPolicies = MTASTSPolicyTable(pools.settlement)
         tlsReports = TLSReportTable(pools.housekeeping)
         unsubscriber = Unsubscriber(records: pools.api, vault: vault, suppressions: suppressions)
+        intake = FeedbackIntake(
+            records: pools.api, followers: [SuppressionFollower(suppressions: suppressions)])
     }
 
     /// Records that were restored without their vault would get new keys silently, and no suppression would match.

@@ -1,20 +1,24 @@
 import Campaigns
 import DNSResolution
 import Delivery
+import Feedback
 import Foundation
 import HTTPAPI
+import InboundMail
 import Logging
+import MailSink
 import MailTypes
 import NIOCore
 import NIOPosix
 import OperatorAPI
+import SMTPTransport
 import SendingDomains
 import ServiceLifecycle
 import Synchronization
 import TLSPolicies
 import UnixSignals
 
-/// A running node: HTTP API, delivery, or both, over one set of records.
+/// A running node: HTTP API, delivery, mail that comes back, or several of them, over one set of records.
 final class Server: Sendable {
     private let configuration: ServerConfiguration
     private let records: Records
@@ -76,7 +80,14 @@ final class Server: Sendable {
                 service: Reloader(
                     hangups: hangups, providersFile: configuration.providersFile,
                     routesFile: configuration.routesFile, engine: engine, logger: logger)))
-        services += operatorServices(engine, group, startup)
+        let inbound = roles.contains(.feedback) ? inboundMail(group, startup) : nil
+        if let inbound {
+            services.append(
+                .init(
+                    service: inbound, successTerminationBehavior: .gracefullyShutdownGroup,
+                    failureTerminationBehavior: .gracefullyShutdownGroup))
+        }
+        services += operatorServices(engine, inbound, group, startup)
         var groupConfiguration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         groupConfiguration.maximumGracefulShutdownDuration = .seconds(60)
@@ -105,14 +116,33 @@ final class Server: Sendable {
             onStart: startup.listener())
     }
 
+    // MARK: Mail that comes back
+
+    private func inboundMail(_ group: any EventLoopGroup, _ startup: Startup) -> InboundMailServer {
+        var inbound = configuration.inbound
+        inbound.limits.connections = min(inbound.limits.connections, configuration.descriptors.api / 2)
+        if inbound.identity == nil {
+            do {
+                inbound.identity = try SelfSignedCertificate.make(hostname: inbound.hostname)
+            } catch {
+                logger.warning("mail comes back without TLS: no certificate is set, and openssl has made none")
+            }
+        }
+        let started = startup.listener()
+        return InboundMailServer(
+            inbound, attributor: Attributor(vault: records.vault), domains: records.domains, intake: records.intake,
+            group: group, logger: logger, onStart: { _ in started(nil) })
+    }
+
     // MARK: Operators
 
     private func operatorServices(
-        _ engine: DeliveryEngine?, _ group: any EventLoopGroup, _ startup: Startup
+        _ engine: DeliveryEngine?, _ inbound: InboundMailServer?, _ group: any EventLoopGroup, _ startup: Startup
     ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
         let routes = OperatorRoutes(
             engine: engine, campaigns: records.operatorCampaigns, delivery: records.delivery,
-            domains: { [records] in try await records.domains.census(on: records.pools.settlement) })
+            domains: { [records] in try await records.domains.census(on: records.pools.settlement) },
+            inbound: inbound)
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         if configuration.operatorSocket.prepare(logger) {
             services.append(

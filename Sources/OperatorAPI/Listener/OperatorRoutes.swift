@@ -4,6 +4,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+package import InboundMail
 import MailTypes
 import NIOCore
 import SMTPTransport
@@ -26,18 +27,21 @@ package struct OperatorRoutes: Sendable {
     private let campaigns: CampaignService
     private let delivery: DeliveryStore
     private let domains: @Sendable () async throws -> DomainCensus?
+    private let inbound: InboundMailServer?
 
     /// - Parameters:
     ///   - engine: nil on a node that does not deliver.
     ///   - domains: nil where domains are not looked after.
+    ///   - inbound: nil on a node that takes in no mail.
     package init(
         engine: DeliveryEngine?, campaigns: CampaignService, delivery: DeliveryStore,
-        domains: @escaping @Sendable () async throws -> DomainCensus?
+        domains: @escaping @Sendable () async throws -> DomainCensus?, inbound: InboundMailServer? = nil
     ) {
         self.engine = engine
         self.campaigns = campaigns
         self.delivery = delivery
         self.domains = domains
+        self.inbound = inbound
     }
 
     /// - Parameter readOnly: only what a monitor needs.
@@ -67,7 +71,8 @@ package struct OperatorRoutes: Sendable {
         }
         let page = MetricsPage(
             // Without them the page is worth having all the same.
-            status: engine?.status, stoppedAccounts: stopped, domains: try? await domains())
+            status: engine?.status, stoppedAccounts: stopped, domains: try? await domains(),
+            inbound: inbound?.counts)
         return Response(
             status: .ok, headers: [.contentType: PrometheusText.contentType],
             body: ResponseBody(byteBuffer: ByteBuffer(string: page.text)))

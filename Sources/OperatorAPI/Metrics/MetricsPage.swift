@@ -1,5 +1,7 @@
 import Delivery
+import Feedback
 import Foundation
+import InboundMail
 import SendingDomains
 
 /// `/metrics`: a node's counters and gauges.
@@ -11,6 +13,8 @@ struct MetricsPage {
     let stoppedAccounts: Int
     /// Nil where domains are not looked after.
     var domains: DomainCensus?
+    /// Nil on a node that takes in no mail.
+    var inbound: InboundCounts?
 
     static let mostLanes = 200
 
@@ -24,6 +28,7 @@ struct MetricsPage {
             addLanes(status.lanes, &text)
         }
         if let domains { addDomains(domains, &text) }
+        if let inbound { addInbound(inbound, &text) }
         return text.text
     }
 
@@ -153,6 +158,45 @@ struct MetricsPage {
             text.family("sluice_domain_last_check_seconds", .gauge, "Since a sending domain was checked last.") {
                 $0.add(age)
             }
+        }
+    }
+
+    private func addInbound(_ counts: InboundCounts, _ text: inout PrometheusText) {
+        text.family("sluice_inbound_connections_total", .counter, "Connections to the return paths' mail server.") {
+            $0.add(counts.connections - counts.refusedConnections, ["result": "taken"])
+            $0.add(counts.refusedConnections, ["result": "refused"])
+        }
+        text.family("sluice_inbound_mails_total", .counter, "Mails taken in, by what they are.") {
+            for kind in FeedbackKind.allCases.map(\.rawValue) + ["unsubscribe"] {
+                $0.add(counts.kinds[kind] ?? 0, ["kind": kind])
+            }
+        }
+        text.family("sluice_inbound_mails_put_off_total", .counter, "Mails that are to come again.") {
+            $0.add(counts.failures, ["reason": "database"])
+            $0.add(counts.refusedMails, ["reason": "rate"])
+            $0.add(counts.noRoom, ["reason": "memory"])
+        }
+        text.family("sluice_inbound_mails_malformed_total", .counter, "Contents refused for their form or size.") {
+            $0.add(counts.malformed)
+        }
+        text.family("sluice_inbound_unknown_recipients_total", .counter, "Recipients refused, by what was wrong.") {
+            for miss in ["mailbox", "domain", "token", "expired"] {
+                $0.add(counts.misses[miss] ?? 0, ["reason": miss])
+            }
+        }
+        text.family("sluice_inbound_facts_total", .counter, "Facts told by mails, old ones too.") {
+            for (fact, name) in [
+                (FeedbackFact.hardBounce, "hard_bounce"), (.softBounce, "soft_bounce"), (.complaint, "complaint"),
+                (.unsubscribe, "unsubscribe"), (.delay, "delay"),
+            ] {
+                $0.add(counts.facts[fact] ?? 0, ["fact": name])
+            }
+        }
+        text.family("sluice_inbound_facts_new_total", .counter, "Facts that were not known.") {
+            $0.add(counts.newFacts)
+        }
+        text.family("sluice_inbound_complaints_unattributed_total", .counter, "Complaints without a valid token.") {
+            $0.add(counts.unattributed)
         }
     }
 
