@@ -148,10 +148,17 @@ let package = Package(
             resources: [.embedInCode("openapi.yaml")]),
 
         .target(
+            name: "InboundMail",
+            dependencies: [
+                "Feedback", "SendingDomains", "Vault", "SMTPTransport", "SMTPProtocol", "MailMessage", "Postgres",
+                "MailTypes", nio, logging, lifecycle,
+            ]),
+
+        .target(
             name: "OperatorAPI",
             dependencies: [
-                "Delivery", "Campaigns", "Feedback", "SendingDomains", "Webhooks", "SMTPTransport", "MailTypes",
-                hummingbird, hummingbirdCore, httpTypes,
+                "Delivery", "InboundMail", "Campaigns", "Feedback", "SendingDomains", "Webhooks", "SMTPTransport",
+                "MailTypes", hummingbird, hummingbirdCore, httpTypes,
                 httpClient, nio, nioFoundation, nioHTTP1, logging, lifecycle,
             ]),
 
@@ -166,8 +173,8 @@ let package = Package(
         .target(
             name: "Application",
             dependencies: [
-                "Delivery", "HTTPAPI", "OperatorAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains", "Feedback",
-                "Identity", "ProviderWebhooks", "Webhooks",
+                "Delivery", "HTTPAPI", "InboundMail", "OperatorAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains",
+                "Feedback", "Identity", "ProviderWebhooks", "Webhooks",
                 "Vault", "CreditLedger", "SMTPTransport", "SMTPProtocol", "MailMessage", "MailSigning",
                 "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "StrictYAML", "MailTypes", arguments,
                 configuration, lifecycle, unixSignals, logging, httpClient, histogram, nio, nioPosix, nioSSL,
@@ -279,6 +286,13 @@ let package = Package(
                 logging, lifecycle, crypto, x509, asn1,
             ]),
         .testTarget(
+            name: "InboundMailTests",
+            dependencies: [
+                "TestSupport", "TestStores", "TestDatabases", "InboundMail", "MailSink", "Feedback",
+                "SendingDomains", "SMTPTransport", "SMTPProtocol", "Vault", "Postgres", "MailMessage", "MailTypes", nio,
+                nioPosix, logging,
+            ]),
+        .testTarget(
             name: "HTTPAPITests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "HTTPAPI", "Campaigns", "Fleet",
@@ -289,8 +303,8 @@ let package = Package(
         .testTarget(
             name: "OperatorAPITests",
             dependencies: [
-                "TestSupport", "TestStores", "TestDatabases", "OperatorAPI", "Delivery", "Campaigns", "Feedback",
-                "MailTypes", "SendingDomains", "Webhooks", hummingbird, nio,
+                "TestSupport", "TestStores", "TestDatabases", "OperatorAPI", "Delivery", "InboundMail", "Campaigns",
+                "Feedback", "MailTypes", "SendingDomains", "Webhooks", hummingbird, nio,
                 .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(

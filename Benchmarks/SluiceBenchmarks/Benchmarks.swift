@@ -106,9 +106,13 @@ struct Sample: Sendable {
     let message: CompiledMessage
     let recipient: MergeRecipient
     let fields = MessageEnvelopeFields(
-        messageID: "cmp_0000000000000.1@news.example.com", date: 1_800_000_000,
-        listUnsubscribe: ["https://mail.example.com/u/abcdefghijklmnopqrstuvwxyz"], oneClick: true,
-        feedbackID: "cmp_0000000000000:1:sluice")
+        messageID: "\(Self.token)@news.example.com", date: 1_800_000_000,
+        listUnsubscribe: [
+            "https://mail.example.com/u/\(Self.token)",
+            "mailto:u-\(Self.token)@bounce.news.example.com?subject=unsubscribe",
+        ], oneClick: true, feedbackID: "cmp_0000000000000:1:\(Self.token):sluice",
+        complaintAddress: "fbl@bounce.news.example.com; report=arf", complaintID: Self.token)
+    private static let token = String(repeating: "a", count: 61)
 
     init() {
         var html = "<html><body><h1>Hello {{name}}</h1>"

@@ -142,6 +142,7 @@ package struct CompiledMessage: Sendable {
         try EnvelopeHeader.appendListUnsubscribe(
             envelope, unsubscribing, into: &message, missingVariables: missingVariables, limits: limits)
         try EnvelopeHeader.appendFeedbackID(envelope.feedbackID, to: &message.bytes)
+        try EnvelopeHeader.appendComplaintFields(envelope, to: &message.bytes)
         for header in headers {
             try header.render(into: &message, missingVariables: missingVariables, limits: limits)
         }

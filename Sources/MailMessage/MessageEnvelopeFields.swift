@@ -11,16 +11,22 @@ package struct MessageEnvelopeFields: Sendable, Hashable {
     package var oneClick: Bool
     /// The value of Feedback-ID, `a:b:c:sender`; printable ASCII.
     package var feedbackID: String?
+    /// Where complaints are to go, the value of CFBL-Address (RFC 9477 §3.1); printable ASCII.
+    package var complaintAddress: String?
+    /// What a complaint is to name the mail by, the value of CFBL-Feedback-ID (RFC 9477 §3.2); goes with an address only.
+    package var complaintID: String?
 
     package init(
         messageID: String, date: Int64, listUnsubscribe: [String] = [], oneClick: Bool = false,
-        feedbackID: String? = nil
+        feedbackID: String? = nil, complaintAddress: String? = nil, complaintID: String? = nil
     ) {
         self.messageID = messageID
         self.date = date
         self.listUnsubscribe = listUnsubscribe
         self.oneClick = oneClick
         self.feedbackID = feedbackID
+        self.complaintAddress = complaintAddress
+        self.complaintID = complaintID
     }
 
     /// The first https URI: where the recipient's browser can go. Schemes ignore case (RFC 3986 §3.1).

@@ -45,6 +45,8 @@ package struct MessageLimits: Sendable, Hashable {
     package static let contentTypeOctets = 255
     /// An identifier between angle brackets: Message-ID, Content-ID.
     package static let identifierOctets = 250
+    /// The Message-ID without its brackets: a token and the longest domain.
+    package static let messageIDOctets = 320
     /// A List-Unsubscribe URI, and the Feedback-ID: neither can be folded, so each must fit in one line.
     package static let unfoldableOctets = 900
 

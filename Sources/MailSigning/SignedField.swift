@@ -5,7 +5,7 @@
 /// Subject fields they show.
 enum SignedField: Int, CaseIterable {
     case from, subject, to, date, messageID, replyTo, mimeVersion, contentType, contentTransferEncoding
-    case listUnsubscribe, listUnsubscribePost, feedbackID, cc
+    case listUnsubscribe, listUnsubscribePost, feedbackID, complaintAddress, complaintID, cc
 
     var name: String {
         switch self {
@@ -21,12 +21,20 @@ enum SignedField: Int, CaseIterable {
         case .listUnsubscribe: "List-Unsubscribe"
         case .listUnsubscribePost: "List-Unsubscribe-Post"
         case .feedbackID: "Feedback-ID"
+        case .complaintAddress: "CFBL-Address"
+        case .complaintID: "CFBL-Feedback-ID"
         case .cc: "Cc"
         }
     }
 
-    /// Cc is left open: some providers add it when they expand a list. Feedback-ID is: relays for reporting add their own.
-    var isOversigned: Bool { self != .feedbackID && self != .cc }
+    /// Cc is left open: some providers add it when they expand a list. The fields of feedback loops are: relays that
+    /// report, or want reports themselves, add their own (RFC 9477 §3.1.3).
+    var isOversigned: Bool {
+        switch self {
+        case .feedbackID, .complaintAddress, .complaintID, .cc: false
+        default: true
+        }
+    }
 
     /// Names in lower case, by raw value.
     static let lowerCaseNames = allCases.map { Array($0.name.lowercased().utf8) }

@@ -49,6 +49,9 @@ package struct CampaignID: RawRepresentable, Hashable, Comparable, Sendable, Cus
         self.init(rawValue: Int64(value))
     }
 
+    /// When it was made, as it tells itself.
+    package var millisecondsSince1970: Int64 { (rawValue >> 21) + Self.millisecondsOf2020 }
+
     package var description: String {
         var text = [UInt8](repeating: 0, count: Self.digitCount)
         var rest = UInt64(bitPattern: rawValue)

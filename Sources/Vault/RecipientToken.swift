@@ -1,12 +1,16 @@
 import Crypto
 package import MailTypes
 
-/// Names one recipient of one campaign to somebody outside, and proves that we did: the local part of a return path and
-/// the end of an unsubscribe link. It needs no look-up but the account's keys, so it works after the purge.
+/// Names one recipient of one campaign to somebody outside, and proves that we did: in the return path, the Message-ID,
+/// the identifiers for feedback loops and the unsubscribe link. It needs no look-up but the account's keys, so it works
+/// after the purge.
 ///
 /// 38 octets in lower-case base 32 (RFC 4648 §6, no padding): 5 of the account, 8 of the campaign, the fingerprint's 16,
 /// and 9 of an HMAC-SHA256 over them. With `b-` in front it fits the 64 octets of a local part (RFC 5321 §4.5.3.1.1),
 /// and it survives systems that change the case of local parts.
+///
+/// It expires by itself: the campaign's number, which the MAC covers, tells when the campaign was made
+/// (decision 0080).
 package struct RecipientToken: Sendable, Hashable {
     package let account: AccountID
     package let campaign: CampaignID
@@ -16,6 +20,18 @@ package struct RecipientToken: Sendable, Hashable {
         self.account = account
         self.campaign = campaign
         self.fingerprint = fingerprint
+    }
+
+    /// Letters and digits of a token's text.
+    package static let textCount = 61
+
+    /// For how long after its campaign was made a token is believed: a campaign may wait for a year, and mailboxes
+    /// report for another.
+    package static let lifetimeMilliseconds: Int64 = 800 * 86_400_000
+
+    /// Whether it is too old for bounces and complaints. Who unsubscribes is never too late.
+    package func isExpired(atMilliseconds now: Int64) -> Bool {
+        now - campaign.millisecondsSince1970 > Self.lifetimeMilliseconds
     }
 
     /// - Precondition: the account's number is below 2^40.

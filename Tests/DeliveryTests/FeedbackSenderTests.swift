@@ -9,8 +9,8 @@ struct FeedbackSenderTests {
     @Test(arguments: ["sluice", "acme-1", "A.b_C", "exactly15chars_"])
     func `a token of the sender's is the last part of Feedback-ID`(token: String) throws {
         let sender = try #require(FeedbackSender(token))
-        let id = sender.feedbackID(CampaignID(rawValue: 7), AccountID(rawValue: 3))
-        #expect(id == "\(CampaignID(rawValue: 7)):3:\(token)")
+        let id = sender.frame(CampaignID(rawValue: 7), AccountID(rawValue: 3)).around("abc")
+        #expect(id == "\(CampaignID(rawValue: 7)):3:abc:\(token)")
     }
 
     @Test(arguments: ["", "four", "sixteen-letters_", "a b c", "a:b:c", "acmé1", "acme\r\n", "<acme>"])
@@ -27,6 +27,7 @@ struct FeedbackSenderTests {
             try await eventually("the mail arrives") { !server.mails.isEmpty }
         }
         let field = server.mails[0].content.split(separator: "\r\n").first { $0.hasPrefix("Feedback-ID: ") }
-        #expect(field?.hasSuffix(":\(fixture.account):acme-news") == true)
+        #expect(field?.hasSuffix(":acme-news") == true)
+        #expect(field?.dropFirst("Feedback-ID: ".count).split(separator: ":").dropFirst().first == "\(fixture.account)")
     }
 }

@@ -63,6 +63,11 @@ struct HeaderInjectionTests {
                 MessageEnvelopeFields(messageID: "a@b.c", date: 0, listUnsubscribe: ["https://a/\(attack)"])
             ),
             ("Feedback-ID", MessageEnvelopeFields(messageID: "a@b.c", date: 0, feedbackID: attack)),
+            ("CFBL-Address", MessageEnvelopeFields(messageID: "a@b.c", date: 0, complaintAddress: attack)),
+            (
+                "CFBL-Feedback-ID",
+                MessageEnvelopeFields(messageID: "a@b.c", date: 0, complaintAddress: "a@b.c", complaintID: attack)
+            ),
         ] {
             #expect(throws: RenderError.headerInjection(field: field)) {
                 try Samples.render(Samples.content(), nil, envelope)
@@ -72,7 +77,7 @@ struct HeaderInjectionTests {
 
     @Test func `envelope fields of another syntax are refused`() throws {
         let long = String(repeating: "a", count: 900)
-        for id in ["", "a", "a@", "@b", "a@b@c", "a@b>", "<a@b", "a b@c", "ä@b", long.prefix(250) + "@b"] {
+        for id in ["", "a", "a@", "@b", "a@b@c", "a@b>", "<a@b", "a b@c", "ä@b", long.prefix(320) + "@b"] {
             #expect(throws: RenderError.invalidField(field: "Message-ID"), "\(id)") {
                 try Samples.render(Samples.content(), nil, MessageEnvelopeFields(messageID: id, date: 0))
             }

@@ -9,12 +9,12 @@ struct HeaderTests {
         content.replyTo = [try Mailbox.parse("Help <help@acme.example>")]
         let envelope = MessageEnvelopeFields(
             messageID: "1.2@acme.example", date: 0, listUnsubscribe: ["https://acme.example/u"], oneClick: true,
-            feedbackID: "c:a:sluice")
+            feedbackID: "c:a:sluice", complaintAddress: "fbl@acme.example; report=arf", complaintID: "abc")
         let message = try Samples.render(content, Samples.recipient(name: "Jane"), envelope)
         #expect(
             message.fieldNames == [
                 "From", "To", "Reply-To", "Subject", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post",
-                "Feedback-ID", "X-One", "List-Id", "MIME-Version", "Content-Type",
+                "Feedback-ID", "CFBL-Address", "CFBL-Feedback-ID", "X-One", "List-Id", "MIME-Version", "Content-Type",
             ])
         #expect(
             message.rawHeader.hasPrefix(
@@ -28,6 +28,8 @@ struct HeaderTests {
                 List-Unsubscribe: <https://acme.example/u>\r
                 List-Unsubscribe-Post: List-Unsubscribe=One-Click\r
                 Feedback-ID: c:a:sluice\r
+                CFBL-Address: fbl@acme.example; report=arf\r
+                CFBL-Feedback-ID: abc\r
                 X-One: 1\r
                 List-Id: <news.acme.example>\r
                 MIME-Version: 1.0\r
@@ -131,7 +133,7 @@ struct HeaderTests {
         "From", "to", "CC", "Bcc", "Subject", "Date", "Message-ID", "Sender", "Reply-To", "Return-Path", "Received",
         "DKIM-Signature", "MIME-Version", "Content-Type", "content-anything", "List-Unsubscribe",
         "List-Unsubscribe-Post", "Feedback-ID", "TLS-Required", "ARC-Seal", "Authentication-Results", "Resent-From",
-        "Delivered-To", "Received-SPF",
+        "Delivered-To", "Received-SPF", "CFBL-Address", "cfbl-feedback-id",
     ])
     func `reserved fields are refused`(_ name: String) throws {
         let error = #expect(throws: MessageError.self) {

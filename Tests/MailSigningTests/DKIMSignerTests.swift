@@ -60,7 +60,8 @@ import Testing
         #expect(
             tags["h"] == "From:From:Subject:Subject:To:To:Date:Date:Message-ID:Message-ID:Reply-To:Reply-To:"
                 + "MIME-Version:MIME-Version:Content-Type:Content-Type:Content-Transfer-Encoding:Content-Transfer-Encoding:"
-                + "List-Unsubscribe:List-Unsubscribe:List-Unsubscribe-Post:List-Unsubscribe-Post:Feedback-ID:Cc")
+                + "List-Unsubscribe:List-Unsubscribe:List-Unsubscribe-Post:List-Unsubscribe-Post:Feedback-ID:"
+                + "CFBL-Address:CFBL-Feedback-ID:Cc")
         #expect(tags["b"]?.utf8.count == 344)
     }
 

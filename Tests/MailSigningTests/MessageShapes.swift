@@ -15,6 +15,8 @@ enum MessageShapes {
         List-Unsubscribe: <https://example.org/u/1>, <mailto:u@example.org>
         List-Unsubscribe-Post: List-Unsubscribe=One-Click
         Feedback-ID: 1:2:3:shop
+        CFBL-Address: fbl@example.org; report=arf
+        CFBL-Feedback-ID: 4711
         X-Unsigned: whatever
         MIME-Version: 1.0
         Content-Type: text/plain; charset=utf-8

@@ -1,3 +1,5 @@
+import Feedback
+import InboundMail
 import SendingDomains
 import TestSupport
 import Testing
@@ -73,6 +75,24 @@ struct MetricsPageTests {
         #expect(states.compactMap { $0.labels["state"] } == ["pending", "verified", "failing", "stopped"])
         func value(_ name: String) -> Double? { samples.first { $0.name == name }?.value }
         #expect(value("sluice_domain_checks_late_seconds") == 90 && value("sluice_domain_last_check_seconds") == 12)
+    }
+
+    @Test func `mail that comes back is counted, and nobody is named`() throws {
+        var inbound = InboundCounts()
+        (inbound.connections, inbound.refusedConnections, inbound.failures) = (7, 2, 1)
+        inbound.kinds = ["bounce": 3, "unsubscribe": 4]
+        inbound.misses = ["expired": 5]
+        (inbound.facts, inbound.newFacts) = ([.hardBounce: 3, .unsubscribe: 4], 6)
+        let text = MetricsPage(status: nil, stoppedAccounts: 0, inbound: inbound).text
+        let samples = try PrometheusLines.read(text)
+        func value(_ name: String, _ labels: [String: String] = [:]) -> Double? {
+            samples.first { $0.name == "sluice_inbound_" + name && $0.labels == labels }?.value
+        }
+        #expect(value("connections_total", ["result": "taken"]) == 5)
+        #expect(value("mails_total", ["kind": "bounce"]) == 3 && value("mails_total", ["kind": "unsubscribe"]) == 4)
+        #expect(value("mails_put_off_total", ["reason": "database"]) == 1)
+        #expect(value("unknown_recipients_total", ["reason": "expired"]) == 5)
+        #expect(value("facts_total", ["fact": "hard_bounce"]) == 3 && value("facts_new_total") == 6)
     }
 
     @Test func `lanes beyond the busiest are summed in one`() throws {

@@ -7,8 +7,19 @@ final class PostfixServer: MailServer {
     private let log: String
     private let script: HeldScript
 
+    /// Mail to this domain is taken, and refused by the host behind it: then Postfix writes a report.
+    static let deadDomain = "dead.example"
+
+    /// Where reports go.
+    struct ReturnPath {
+        let domain: String
+        let port: Int
+    }
+
     /// Nil, after printing why the test is skipped, where Postfix is missing or cannot run.
-    init?(_ directory: TemporaryDirectory) throws {
+    ///
+    /// - Parameter returnPath: the only place to which mail leaves; nil: none does.
+    init?(_ directory: TemporaryDirectory, returnPath: ReturnPath? = nil) throws {
         guard let postfix = Programs.find("/usr/sbin/postfix") else {
             print("skipped: Postfix is not installed")
             return nil
@@ -27,9 +38,15 @@ final class PostfixServer: MailServer {
         try Programs.run("/bin/chown", ["postfix", folder + "/data"])
         try Programs.run("/bin/chown", ["mail:mail", folder + "/mail"])
         let certificate = try ServerCertificate(in: folder + "/conf")
-        try Self.settings(folder, certificate).write(
-            toFile: folder + "/conf/main.cf", atomically: false, encoding: .utf8)
-        try Self.services(port: port).write(toFile: folder + "/conf/master.cf", atomically: false, encoding: .utf8)
+        var settings = Self.settings(folder, certificate)
+        var services = Self.services(port: port)
+        if let returnPath {
+            let next = try LoopbackPort.free()
+            settings += Self.settings(returnPath, next: next)
+            services += Self.services(next: next)
+        }
+        try settings.write(toFile: folder + "/conf/main.cf", atomically: false, encoding: .utf8)
+        try services.write(toFile: folder + "/conf/master.cf", atomically: false, encoding: .utf8)
         script = try HeldScript(
             #""$1" -c "$2" start && cat "$3"; "$1" -c "$2" stop"#, [postfix, folder + "/conf"],
             log: folder + "/script.log")
@@ -97,6 +114,27 @@ final class PostfixServer: MailServer {
         virtual unix - n n - - virtual
         anvil unix - - n - 1 anvil
         postlog unix-dgram n - n - 1 postlogd
+
+        """
+    }
+
+    private static func settings(_ returnPath: ReturnPath, next: Int) -> String {
+        """
+        relay_domains = \(deadDomain)
+        transport_maps = inline:{{\(deadDomain) = smtp:[127.0.0.1]:\(next)}, {\(returnPath.domain) = smtp:[127.0.0.1]:\(returnPath.port)}}
+        smtp_tls_security_level = encrypt
+        smtp_tls_loglevel = 1
+
+        """
+    }
+
+    /// The host behind knows one recipient, and refuses all others.
+    private static func services(next: Int) -> String {
+        """
+        smtp unix - - n - - smtp
+        127.0.0.1:\(next) inet n - n - - smtpd
+          -o myhostname=next.example.net
+          -o relay_recipient_maps=inline:{nobody@\(deadDomain)=x}
 
         """
     }

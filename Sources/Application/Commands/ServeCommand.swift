@@ -3,11 +3,12 @@ import Foundation
 import Logging
 import NIOCore
 import Postgres
+import SMTPTransport
 
 /// Runs a node until it is told to stop.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "serve", abstract: "Run the server: HTTP API and delivery.",
+        commandName: "serve", abstract: "Run the server: HTTP API, delivery, mail that comes back.",
         discussion: """
             SIGTERM or SIGINT drains: mails under way are finished, everything else stays in the database. SIGHUP reads \
             the provider rules and the smarthosts anew.
@@ -47,6 +48,8 @@ struct ServeFailure: Error, CustomStringConvertible {
             let flags = monitor.isEmpty ? "--http" : "--http or --operator"
             description =
                 "\(configuration.http)\(monitor) is in use: another program listens there; choose another with \(flags)"
+        } else if let error = error as? SMTPListenerError {
+            description = "mail cannot be taken in: \(error); choose another place with --feedback-listen"
         } else {
             description = "\(error)"
         }

@@ -1,6 +1,7 @@
 import DNSResolution
 import Delivery
 import Foundation
+import InboundMail
 import Logging
 import MailTypes
 import NIOSSL
@@ -15,13 +16,15 @@ import TrafficShaping
 struct ServerConfiguration: Sendable {
     /// What a node does.
     enum Role: String, CaseIterable {
-        case api, delivery
+        case api, delivery, feedback
     }
 
     let roles: Set<Role>
     let http: Endpoint
     let tls: TLSConfiguration?
     let delivery: DeliveryConfiguration
+    /// Where mail of the return paths is taken in, on a node with that role.
+    let inbound: InboundMailConfiguration
     /// The operator's file of provider rules; nil for the built-in rules alone.
     let providersFile: String?
     /// The operator's file of smarthosts, if there is one.
@@ -57,6 +60,7 @@ struct ServerConfiguration: Sendable {
         }
         tls = try Self.tls(settings)
         (delivery, routesFile) = try Self.delivery(settings, http: http, descriptors: descriptors, logger: logger)
+        inbound = try Self.inbound(settings, hostname: delivery.heloName)
         providersFile = settings.text(.providers)
         resolver = try Self.resolver(settings)
         let folder = delivery.node.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? String($0) : "_" }.joined()
@@ -94,12 +98,28 @@ struct ServerConfiguration: Sendable {
         let text = settings.value(.roles)
         let roles = try text.split(separator: ",").map { name in
             guard let role = Role(rawValue: name.trimmingCharacters(in: .whitespaces)) else {
-                throw SettingError(setting: .roles, problem: "there is no role \(name); roles are api and delivery")
+                throw SettingError(
+                    setting: .roles, problem: "there is no role \(name); roles are api, delivery and feedback")
             }
             return role
         }
         guard !roles.isEmpty else { throw SettingError(setting: .roles, problem: "a node needs a role") }
         return Set(roles)
+    }
+
+    /// With the certificate of the API, where there is one.
+    private static func inbound(_ settings: Settings, hostname: String) throws -> InboundMailConfiguration {
+        let endpoint = try settings.endpoint(.feedbackListen)
+        var configuration = InboundMailConfiguration(host: endpoint.host, port: endpoint.port, hostname: hostname)
+        guard let certificate = settings.text(.tlsCertificate), let key = settings.text(.tlsKey) else {
+            return configuration
+        }
+        do throws(TLSIdentityError) {
+            configuration.identity = try TLSIdentity(certificateFile: certificate, privateKeyFile: key)
+        } catch {
+            throw SettingError(setting: .tlsCertificate, problem: error.description)
+        }
+        return configuration
     }
 
     private static func tls(_ settings: Settings) throws -> TLSConfiguration? {
@@ -143,9 +163,10 @@ struct ServerConfiguration: Sendable {
             }
             configuration.publicURL = publicURL
         } else {
-            logger.notice("no public URL is set: messages carry no List-Unsubscribe")
+            logger.notice("no public URL is set: messages carry no unsubscribe link")
         }
         configuration.feedbackSender = try feedbackSender(settings)
+        configuration.namesFeedbackAddresses = try settings.flag(.feedbackAddresses)
         let base = try settings.number(.retryBase, in: 1...86_400)
         let longest = try settings.number(.retryMaximum, in: base...86_400)
         configuration.retry = RetrySchedule(baseSeconds: Double(base), maximumSeconds: Double(longest))

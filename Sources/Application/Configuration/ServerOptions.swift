@@ -3,6 +3,7 @@ import ArgumentParser
 /// Flags of a running server.
 struct ServerOptions: ParsableArguments {
     @Option(.http) var http: String?
+    @Option(.feedbackListen) var feedbackListen: String?
     @Option(.operatorEndpoint) var operatorEndpoint: String?
     @Option(.operatorSocket) var operatorSocket: String?
     @Option(.roles) var roles: String?
@@ -17,6 +18,7 @@ struct ServerOptions: ParsableArguments {
     @Flag(.trustDomains) var trustDomains = false
     @Option(.publicURL) var publicURL: String?
     @Option(.feedbackIDSender) var feedbackIDSender: String?
+    @Option(.feedbackAddresses) var feedbackAddresses: Bool?
     @Option(.retryBase) var retryBase: Int?
     @Option(.retryMaximum) var retryMaximum: Int?
     @Flag(.softBounce) var softBounce = false
@@ -56,14 +58,16 @@ struct ServerOptions: ParsableArguments {
 
     private var listening: [Setting: String] {
         .init(given: [
-            .http: http, .operatorEndpoint: operatorEndpoint, .operatorSocket: operatorSocket, .roles: roles,
+            .http: http, .feedbackListen: feedbackListen, .operatorEndpoint: operatorEndpoint,
+            .operatorSocket: operatorSocket, .roles: roles,
             .node: node, .publicURL: publicURL, .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
         ])
     }
 
     private var sending: [Setting: String] {
         .init(given: [
-            .helo: helo, .feedbackIDSender: feedbackIDSender, .route: route, .routes: routes, .sources: sources,
+            .helo: helo, .feedbackIDSender: feedbackIDSender,
+            .feedbackAddresses: feedbackAddresses.map(String.init), .route: route, .routes: routes, .sources: sources,
             .providers: providers, .dns: dns, .connections: connections, .maxConnections: maxConnections,
             .retryBase: retryBase, .retryMaximum: retryMaximum, .softBounce: softBounce,
             .blockAttempts: blockAttempts, .blockShare: blockShare, .inDoubtResends: inDoubtResends,

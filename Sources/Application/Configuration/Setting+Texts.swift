@@ -11,15 +11,18 @@ extension Setting {
         case .masterKey: "The master key itself."
         case .logLevel: "trace, debug, info, notice, warning, error or critical."
         case .http: "Address and port of the HTTP API."
-        case .tlsCertificate: "Certificate chain of the HTTP API, PEM."
-        case .tlsKey: "Private key of the HTTP API, PEM."
+        case .tlsCertificate: "Certificate chain of the HTTP API and of the return paths' mail server, PEM."
+        case .tlsKey: "Private key of both, PEM."
         case .publicURL: "https address under which recipients reach this server, for unsubscribe links."
+        case .feedbackListen: "Address and port on which a node with the role feedback takes in mail."
         case .operatorSocket: "Unix socket of sluice top, lane and trace."
         case .operatorEndpoint: "Loopback address and port on which monitors may read /metrics and /status."
-        case .roles: "What this node does: api, delivery or both."
+        case .roles: "What this node does, one or several of api, delivery and feedback."
         case .node: "Name of this node; leases are held under it."
         case .helo: "Name given in EHLO; should resolve to the sending address and back."
         case .feedbackIDSender: "Who sends, the last part of Feedback-ID: 5 to 15 letters and digits."
+        case .feedbackAddresses:
+            "Whether messages name addresses at the return path for complaints and unsubscribing: true or false."
         case .route: "Send all mail to one host: smtp[s]://[user:password@]host:port."
         case .routes: "YAML file of smarthosts that stand in for each other, and of rules for domains."
         case .sources: "YAML file of this machine's source addresses, by pool."
@@ -75,6 +78,7 @@ extension Setting {
             .value("false")
         case .logLevel: .value("notice")
         case .http: .value("127.0.0.1:8025")
+        case .feedbackListen: .value("0.0.0.0:25")
         case .operatorSocket: .words("operator.sock in the data directory")
         case .operatorEndpoint, .accountingLog: .words("none")
         case .roles: .value("api,delivery")
@@ -94,7 +98,7 @@ extension Setting {
         case .inDoubtResends: .value("1")
         case .suppressDeadAfter: .value("3")
         case .tls: .value("opportunistic")
-        case .mtaSTS: .value("true")
+        case .feedbackAddresses, .mtaSTS: .value("true")
         case .tlsReportFrom: .words("none: no reports")
         case .accountingSize: .value("100")
         case .accountingHours: .value("24")

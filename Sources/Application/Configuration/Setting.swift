@@ -19,6 +19,7 @@ enum Setting: String, CaseIterable, Sendable {
     case tlsCertificate = "tls_certificate"
     case tlsKey = "tls_key"
     case publicURL = "public_url"
+    case feedbackListen = "feedback_listen"
     case operatorSocket = "operator_socket"
     case operatorEndpoint = "operator"
     case roles
@@ -27,6 +28,7 @@ enum Setting: String, CaseIterable, Sendable {
     // How it sends.
     case helo
     case feedbackIDSender = "feedback_id_sender"
+    case feedbackAddresses = "feedback_addresses"
     case route
     case routes
     case sources

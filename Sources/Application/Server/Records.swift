@@ -143,6 +143,7 @@ final class Records: Sendable {
             records: pools.api,
             followers: [
                 RefundFollower(refunds), SuppressionFollower(suppressions: suppressions), WebhookFollower(),
+                BrakeFollower(),
             ])
         self.feedback = feedback
         let domains = SendingDomains(

@@ -4,11 +4,14 @@ import Delivery
 import Feedback
 import Foundation
 import HTTPAPI
+import InboundMail
 import Logging
+import MailSink
 import MailTypes
 import NIOCore
 import NIOPosix
 import OperatorAPI
+import SMTPTransport
 import SendingDomains
 import ServiceLifecycle
 import Synchronization
@@ -16,7 +19,7 @@ import TLSPolicies
 import UnixSignals
 import Webhooks
 
-/// A running node: HTTP API, delivery, or both, over one set of records.
+/// A running node: HTTP API, delivery, mail that comes back, or several of them, over one set of records.
 final class Server: Sendable {
     private let configuration: ServerConfiguration
     private let records: Records
@@ -94,7 +97,14 @@ final class Server: Sendable {
                 service: Reloader(
                     hangups: hangups, providersFile: configuration.providersFile,
                     routesFile: configuration.routesFile, engine: engine, logger: logger)))
-        services += operatorServices(engine, webhooks, group, startup)
+        let inbound = roles.contains(.feedback) ? inboundMail(group, startup) : nil
+        if let inbound {
+            services.append(
+                .init(
+                    service: inbound, successTerminationBehavior: .gracefullyShutdownGroup,
+                    failureTerminationBehavior: .gracefullyShutdownGroup))
+        }
+        services += operatorServices(engine, inbound, webhooks, group, startup)
         var groupConfiguration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         groupConfiguration.maximumGracefulShutdownDuration = .seconds(60)
@@ -137,17 +147,36 @@ final class Server: Sendable {
             node: configuration.delivery.node, logger: logger)
     }
 
+    // MARK: Mail that comes back
+
+    private func inboundMail(_ group: any EventLoopGroup, _ startup: Startup) -> InboundMailServer {
+        var inbound = configuration.inbound
+        inbound.limits.connections = min(inbound.limits.connections, configuration.descriptors.api / 2)
+        if inbound.identity == nil {
+            do {
+                inbound.identity = try SelfSignedCertificate.make(hostname: inbound.hostname)
+            } catch {
+                logger.warning("mail comes back without TLS: no certificate is set, and openssl has made none")
+            }
+        }
+        let started = startup.listener()
+        return InboundMailServer(
+            inbound, attributor: Attributor(vault: records.vault), domains: records.domains, intake: records.feedback,
+            group: group, logger: logger, onStart: { _ in started(nil) })
+    }
+
     // MARK: Operators
 
     private func operatorServices(
-        _ engine: DeliveryEngine?, _ webhooks: WebhookWorker?, _ group: any EventLoopGroup, _ startup: Startup
+        _ engine: DeliveryEngine?, _ inbound: InboundMailServer?, _ webhooks: WebhookWorker?,
+        _ group: any EventLoopGroup, _ startup: Startup
     ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
         let routes = OperatorRoutes(
             engine: engine, campaigns: records.operatorCampaigns, delivery: records.delivery,
             domains: { [records] in try await records.domains.census(on: records.pools.settlement) },
             webhooks: { [records] in
                 (try await WebhookCensus.read(records.pools.webhooks), webhooks?.tally.counts ?? .init())
-            })
+            }, inbound: inbound)
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         if configuration.operatorSocket.prepare(logger) {
             services.append(

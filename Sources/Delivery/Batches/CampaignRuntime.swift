@@ -22,13 +22,16 @@ final class CampaignRuntime: Sendable {
     let keys: AccountKeys
     /// Seals what goes into the node's own journal.
     let sealer: JournalSealer?
-    let feedbackID: String
+    private let feedbackID: FeedbackIDFrame
+    /// The value of CFBL-Address (RFC 9477 §3.1): complaints go to the return path's domain, where the token says the rest.
+    /// Nil where nobody takes them in.
+    private let complaintAddress: String?
     private let publicURL: String?
 
     init(
         account: AccountID, campaign: CampaignID, sendable: SendableCampaign, signer: DKIMSigner, keys: AccountKeys,
         sealer: JournalSealer? = nil, inDoubtResends: Int = 1, publicURL: String?,
-        feedbackSender: FeedbackSender = .standard
+        feedbackSender: FeedbackSender = .standard, namesFeedbackAddresses: Bool = true
     ) throws {
         self.account = account
         self.campaign = campaign
@@ -41,17 +44,16 @@ final class CampaignRuntime: Sendable {
         sourcePool = sendable.sourcePool
         self.keys = keys
         self.sealer = sealer
-        feedbackID = feedbackSender.feedbackID(campaign, account)
+        feedbackID = feedbackSender.frame(campaign, account)
+        complaintAddress = namesFeedbackAddresses ? "fbl@\(returnPathDomain); report=arf" : nil
         self.publicURL = publicURL
     }
 
     /// The same for each attempt at a recipient, so that a receiver can tell a second copy (RFC 5322 §3.6.4).
-    func messageID(of record: RecipientRecord) -> String {
-        "\(campaign).\(record.index)@\(fromDomain)"
-    }
+    func messageID(token: String) -> String { "\(token)@\(fromDomain.text)" }
 
-    /// What return path and unsubscribe link of a recipient have in common; readable without a look-up, also after the
-    /// purge.
+    /// What names a recipient in all places that may come back: any one of them is enough to tell whom a report is about,
+    /// without a look-up, also after the purge.
     func token(of fingerprint: Fingerprint) -> String {
         RecipientToken(account: account, campaign: campaign, fingerprint: fingerprint).text(signedWith: keys)
     }
@@ -59,12 +61,21 @@ final class CampaignRuntime: Sendable {
     /// Where bounces of this recipient come back to.
     func reversePath(token: String) -> String { "b-\(token)@\(returnPathDomain)" }
 
+    /// The link, and the address for clients that only send mail (RFC 2369 §3.2).
+    private func unsubscribing(token: String) -> [String] {
+        var uris: [String] = []
+        if let publicURL { uris.append("\(publicURL)/u/\(token)") }
+        if complaintAddress != nil { uris.append("mailto:u-\(token)@\(returnPathDomain)?subject=unsubscribe") }
+        return uris
+    }
+
     /// A signed mail.
     func mail(for record: RecipientRecord, token: String, at seconds: Int64) throws -> SignedMail {
         var rendered = RenderedMessage()
         let fields = MessageEnvelopeFields(
-            messageID: messageID(of: record), date: seconds,
-            listUnsubscribe: publicURL.map { ["\($0)/u/\(token)"] } ?? [], oneClick: true, feedbackID: feedbackID)
+            messageID: messageID(token: token), date: seconds, listUnsubscribe: unsubscribing(token: token),
+            oneClick: true, feedbackID: feedbackID.around(token), complaintAddress: complaintAddress,
+            complaintID: token)
         let recipient = MergeRecipient(address: record.address, name: record.name, variables: record.variables)
         try message.render(recipient, fields, into: &rendered)
         let signature = try signer.sign(rendered.bytes, bodyOffset: rendered.bodyOffset, at: seconds)

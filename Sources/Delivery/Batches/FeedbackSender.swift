@@ -15,7 +15,9 @@ package struct FeedbackSender: Sendable, Hashable {
 
     private init(unchecked token: String) { self.token = token }
 
-    func feedbackID(_ campaign: CampaignID, _ account: AccountID) -> String { "\(campaign):\(account):\(token)" }
+    func frame(_ campaign: CampaignID, _ account: AccountID) -> FeedbackIDFrame {
+        FeedbackIDFrame(start: "\(campaign):\(account):", end: ":" + token)
+    }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {
         switch byte {
@@ -23,4 +25,13 @@ package struct FeedbackSender: Sendable, Hashable {
         default: false
         }
     }
+}
+
+/// Feedback-ID of a campaign's mails but for what each has of its own: `campaign:account:recipient's token:sender`. Large
+/// receivers count by the first two and the last, report what is frequent, and hand all four back with a complaint.
+struct FeedbackIDFrame: Sendable {
+    fileprivate let start: String
+    fileprivate let end: String
+
+    func around(_ token: String) -> String { start + token + end }
 }

@@ -57,10 +57,13 @@ package struct DeliveryConfiguration: Sendable {
     /// The most that an intent waits for company in its journal commit. Longer groups cost the database less and each
     /// mail a little latency.
     package var journalInterval: Duration = .milliseconds(15)
-    /// `https://…` under which recipients reach the unsubscribe page; without it no List-Unsubscribe is written.
+    /// `https://…` under which recipients reach the unsubscribe page; without it List-Unsubscribe has no link.
     package var publicURL: String?
     /// Who sends, the last part of Feedback-ID: receivers count complaints by it. See ``FeedbackSender``.
     package var feedbackSender = FeedbackSender.standard
+    /// Whether mails name addresses at the return path, which some node then has to answer, for complaints and for
+    /// unsubscribing.
+    package var namesFeedbackAddresses = true
     /// Seconds that mails under way may take to finish when the node stops.
     package var drainSeconds = 30
     /// The protection of the way to smarthosts that say nothing else, and of every way where receivers publish nothing.

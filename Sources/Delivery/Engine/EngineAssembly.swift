@@ -134,7 +134,8 @@ extension EngineAssembly.Materials {
                 keys: try await vault.accountKeys(account),
                 sealer: local == nil ? nil : JournalSealer(key: try await vault.campaignKey(account, campaign)),
                 inDoubtResends: configuration.inDoubtResends, publicURL: configuration.publicURL,
-                feedbackSender: configuration.feedbackSender)
+                feedbackSender: configuration.feedbackSender,
+                namesFeedbackAddresses: configuration.namesFeedbackAddresses)
         }
     }
 

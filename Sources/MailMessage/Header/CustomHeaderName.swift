@@ -8,7 +8,7 @@ enum CustomHeaderName {
         "mime-version", "feedback-id", "tls-required", "authentication-results", "original-recipient", "bimi-location",
         "bimi-indicator", "bimi-selector",
     ]
-    private static let reservedPrefixes = ["content-", "list-unsubscribe", "arc-", "resent-", "downgraded-"]
+    private static let reservedPrefixes = ["content-", "list-unsubscribe", "cfbl-", "arc-", "resent-", "downgraded-"]
 
     static func check(_ name: String) throws(MessageError) {
         guard !name.withBytes(HeaderText.containsControl) else {

@@ -1,6 +1,6 @@
 import MailTypes
 
-/// The header fields that each copy has of its own: To, Date, Message-ID, the unsubscribing ones, Feedback-ID.
+/// The header fields that each copy has of its own: To, Date, Message-ID, the unsubscribing ones, those of feedback loops.
 ///
 /// The values come from the delivery engine. They are checked here all the same: this is the last place before the
 /// octets leave, and each copy is signed as it is.
@@ -25,7 +25,7 @@ enum EnvelopeHeader {
     }
 
     static func appendMessageID(_ messageID: String, to output: inout [UInt8]) throws(RenderError) {
-        try check(messageID, "Message-ID", upTo: MessageLimits.identifierOctets, allowsBlanks: false)
+        try check(messageID, "Message-ID", upTo: MessageLimits.messageIDOctets, allowsBlanks: false)
         let ats = messageID.utf8.count { $0 == UInt8(ascii: "@") }
         guard ats == 1, messageID.utf8.first != UInt8(ascii: "@"), messageID.utf8.last != UInt8(ascii: "@") else {
             throw .invalidField(field: "Message-ID")
@@ -68,6 +68,22 @@ enum EnvelopeHeader {
         try check(feedbackID, "Feedback-ID", upTo: MessageLimits.unfoldableOctets, allowsBlanks: true)
         append("Feedback-ID: ", to: &output)
         output.append(contentsOf: feedbackID.utf8)
+        append("\r\n", to: &output)
+    }
+
+    /// RFC 9477 §3
+    static func appendComplaintFields(
+        _ envelope: MessageEnvelopeFields, to output: inout [UInt8]
+    ) throws(RenderError) {
+        guard let address = envelope.complaintAddress else { return }
+        try check(address, "CFBL-Address", upTo: MessageLimits.unfoldableOctets, allowsBlanks: true)
+        append("CFBL-Address: ", to: &output)
+        output.append(contentsOf: address.utf8)
+        append("\r\n", to: &output)
+        guard let identifier = envelope.complaintID else { return }
+        try check(identifier, "CFBL-Feedback-ID", upTo: MessageLimits.unfoldableOctets, allowsBlanks: false)
+        append("CFBL-Feedback-ID: ", to: &output)
+        output.append(contentsOf: identifier.utf8)
         append("\r\n", to: &output)
     }
 

@@ -1,6 +1,7 @@
 import Delivery
 import Feedback
 import Foundation
+import InboundMail
 import SendingDomains
 import Webhooks
 
@@ -17,6 +18,8 @@ struct MetricsPage {
     var webhooks: (WebhookCensus, WebhookTally.Counts)?
     /// Campaigns that complaints and bounces brake, by level; nil where they cannot be counted.
     var brakes: [ComplaintBrake.Level: Int]?
+    /// Nil on a node that takes in no mail.
+    var inbound: InboundCounts?
 
     static let mostLanes = 200
 
@@ -32,6 +35,7 @@ struct MetricsPage {
         if let domains { addDomains(domains, &text) }
         if let webhooks { addWebhooks(webhooks.0, webhooks.1, &text) }
         if let brakes { addBrakes(brakes, &text) }
+        if let inbound { addInbound(inbound, &text) }
         return text.text
     }
 
@@ -196,6 +200,45 @@ struct MetricsPage {
         }
         text.family("sluice_webhooks_disabled_total", .counter, "Webhooks that this node has disabled.") {
             $0.add(counts.endpointsDisabled)
+        }
+    }
+
+    private func addInbound(_ counts: InboundCounts, _ text: inout PrometheusText) {
+        text.family("sluice_inbound_connections_total", .counter, "Connections to the return paths' mail server.") {
+            $0.add(counts.connections - counts.refusedConnections, ["result": "taken"])
+            $0.add(counts.refusedConnections, ["result": "refused"])
+        }
+        text.family("sluice_inbound_mails_total", .counter, "Mails taken in, by what they are.") {
+            for kind in FeedbackKind.allCases.map(\.rawValue) + ["unsubscribe"] {
+                $0.add(counts.kinds[kind] ?? 0, ["kind": kind])
+            }
+        }
+        text.family("sluice_inbound_mails_put_off_total", .counter, "Mails that are to come again.") {
+            $0.add(counts.failures, ["reason": "database"])
+            $0.add(counts.refusedMails, ["reason": "rate"])
+            $0.add(counts.noRoom, ["reason": "memory"])
+        }
+        text.family("sluice_inbound_mails_malformed_total", .counter, "Contents refused for their form or size.") {
+            $0.add(counts.malformed)
+        }
+        text.family("sluice_inbound_unknown_recipients_total", .counter, "Recipients refused, by what was wrong.") {
+            for miss in ["mailbox", "domain", "token", "expired"] {
+                $0.add(counts.misses[miss] ?? 0, ["reason": miss])
+            }
+        }
+        text.family("sluice_inbound_facts_total", .counter, "Facts told by mails, old ones too.") {
+            for (fact, name) in [
+                (FeedbackFact.hardBounce, "hard_bounce"), (.softBounce, "soft_bounce"), (.complaint, "complaint"),
+                (.unsubscribe, "unsubscribe"), (.delay, "delay"),
+            ] {
+                $0.add(counts.facts[fact] ?? 0, ["fact": name])
+            }
+        }
+        text.family("sluice_inbound_facts_new_total", .counter, "Facts that were not known.") {
+            $0.add(counts.newFacts)
+        }
+        text.family("sluice_inbound_complaints_unattributed_total", .counter, "Complaints without a valid token.") {
+            $0.add(counts.unattributed)
         }
     }
 

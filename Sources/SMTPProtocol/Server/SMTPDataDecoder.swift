@@ -51,7 +51,12 @@ package struct SMTPDataDecoder: Sendable {
         self.maximumOctets = maximumOctets
         // The bound counts the line end (RFC 5321 §4.5.3.1.6).
         maximumLineOctets = limits.textLineOctets - 2
-        maximumRetainedOctets = retention == .header ? Self.retainedHeaderOctets : maximumOctets
+        maximumRetainedOctets =
+            switch retention {
+            case .header: Self.retainedHeaderOctets
+            case .beginning(let octets): min(octets, maximumOctets)
+            case .nothing, .whole: maximumOctets
+            }
         retains = retention != .nothing
         if retention == .whole, let expectedOctets {
             // The announcement is the client's word: believe it only so far.
@@ -163,8 +168,12 @@ package struct SMTPDataDecoder: Sendable {
         octets += range.count
         if octets > maximumOctets { note(.messageTooLarge) }
         guard retains else { return }
-        guard content.readableBytes + range.count <= maximumRetainedOctets else {
+        let room = maximumRetainedOctets - content.readableBytes
+        guard range.count <= room else {
             retains = false
+            // A header is kept as far as whole pieces go.
+            guard case .beginning = retention else { return }
+            content.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[range.prefix(room)]))
             return
         }
         content.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[range]))

@@ -6,6 +6,8 @@ package enum SMTPContentRetention: Sendable, Hashable {
     case nothing
     /// The header, bounded by ``SMTPDataDecoder/retainedHeaderOctets``.
     case header
+    /// So many octets from its beginning; the rest is only counted.
+    case beginning(Int)
     case whole
 }
 

@@ -102,6 +102,15 @@ import Testing
         }
     }
 
+    @Test(arguments: [0, 1, 5, 14, 15, 16, 1_000], [1, 3, 7, 1_000])
+    func `of a long mail its beginning is kept, and all of it is counted`(kept: Int, piece: Int) {
+        let wire = Array("A: b\r\n\r\n..1\r\n2\r\n.\r\nQUIT\r\n".utf8)
+        let content = "A: b\r\n\r\n.1\r\n2\r\n"
+        let result = decode(wire, pieces: [piece], retaining: .beginning(kept))
+        #expect(result?.content.map { Array($0.utf8) } == Array(content.utf8.prefix(kept)))
+        #expect(result?.octets == content.utf8.count && result?.rest == 6)
+    }
+
     private struct Decoded {
         /// Nil: refused.
         var content: String?

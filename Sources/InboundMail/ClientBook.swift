@@ -1,0 +1,112 @@
+import MailTypes
+import NIOCore
+import Synchronization
+
+/// Who connects: an IPv4 address, or the 64 bits of an IPv6 network, of which one client may have all addresses.
+struct ClientKey: Hashable, Sendable {
+    private let network: UInt64
+    private let isIPv6: Bool
+
+    init(_ address: SocketAddress?) {
+        // A zone may stand behind an address of the link.
+        let text = address?.ipAddress?.prefix { $0 != "%" } ?? ""
+        switch IPAddress(text) {
+        case .v4(let bits): (network, isIPv6) = (UInt64(bits), false)
+        // An IPv4 client at a socket for both (RFC 4291 §2.5.5.2).
+        case .v6(high: 0, let low) where low >> 32 == 0xFFFF: (network, isIPv6) = (low & 0xFFFF_FFFF, false)
+        case .v6(let high, _): (network, isIPv6) = (high, true)
+        case nil: (network, isIPv6) = (0, false)
+        }
+    }
+}
+
+/// What each client has open and how much it has sent, so that none takes what others need.
+final class ClientBook: Sendable {
+    private struct Client {
+        var connections = 0
+        var mails: Double
+        var misses: Double
+        var counted: ContinuousClock.Instant
+    }
+
+    private let limits: InboundMailLimits
+    private let clients = Mutex<[ClientKey: Client]>([:])
+    private let now: @Sendable () -> ContinuousClock.Instant
+
+    init(_ limits: InboundMailLimits, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
+        self.limits = limits
+        self.now = now
+    }
+
+    /// Counts a connection in, to be counted out by ``leave(_:)`` where this is true.
+    func admit(_ key: ClientKey) -> Bool {
+        clients.withLock { clients in
+            if clients[key] == nil, clients.count >= limits.clients { forget(&clients) }
+            guard clients[key] != nil || clients.count < limits.clients else { return false }
+            return change(key, &clients) { client in
+                guard client.connections < limits.connectionsOfClient else { return false }
+                client.connections += 1
+                return true
+            }
+        }
+    }
+
+    func leave(_ key: ClientKey) {
+        clients.withLock { $0[key]?.connections -= 1 }
+    }
+
+    /// Whether the client may send one mail more now.
+    func mayMail(_ key: ClientKey) -> Bool {
+        change(key) { Self.take(&$0.mails) }
+    }
+
+    /// Whether the client may name one more recipient that does not exist.
+    func mayMiss(_ key: ClientKey) -> Bool {
+        change(key) { Self.take(&$0.misses) }
+    }
+
+    var count: Int { clients.withLock(\.count) }
+
+    private static func take(_ stock: inout Double) -> Bool {
+        guard stock >= 1 else { return false }
+        stock -= 1
+        return true
+    }
+
+    private func change(_ key: ClientKey, _ body: (inout Client) -> Bool) -> Bool {
+        clients.withLock { change(key, &$0, body) }
+    }
+
+    private func change(
+        _ key: ClientKey, _ clients: inout [ClientKey: Client], _ body: (inout Client) -> Bool
+    ) -> Bool {
+        var client = refilled(
+            clients[key]
+                ?? Client(mails: limits.mailsOfClient.burst, misses: limits.missesOfClient.burst, counted: now()))
+        defer { clients[key] = client }
+        return body(&client)
+    }
+
+    private func refilled(_ client: Client) -> Client {
+        var client = client
+        let now = now()
+        let passed = client.counted.duration(to: now)
+        let seconds = Double(passed.components.seconds) + Double(passed.components.attoseconds) / 1e18
+        func filled(_ stock: Double, _ rate: InboundMailLimits.Rate) -> Double {
+            min(rate.burst, stock + seconds * rate.perSecond)
+        }
+        client.mails = filled(client.mails, limits.mailsOfClient)
+        client.misses = filled(client.misses, limits.missesOfClient)
+        client.counted = now
+        return client
+    }
+
+    /// Drops those of whom nothing is worth knowing.
+    private func forget(_ clients: inout [ClientKey: Client]) {
+        clients = clients.filter { _, client in
+            let client = refilled(client)
+            return client.connections > 0 || client.mails < limits.mailsOfClient.burst
+                || client.misses < limits.missesOfClient.burst
+        }
+    }
+}

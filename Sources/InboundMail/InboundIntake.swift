@@ -1,0 +1,91 @@
+import Feedback
+import Logging
+import MailMessage
+import Postgres
+import SMTPProtocol
+import Vault
+
+/// Reads a mail, tells whom it is about, and commits what it says. Sends nothing.
+struct InboundIntake: Sendable {
+    let attributor: Attributor
+    let facts: FeedbackIntake
+    let tally: InboundTally
+    let logger: Logger
+
+    /// A share of its own of the connections to the database: strangers' mail keeps no customer waiting.
+    private static let owner = ConnectionOwner("inbound mail")
+
+    /// Once this returns, all that follows from the mail is committed.
+    ///
+    /// - Parameters:
+    ///   - sender: the reverse path; reports come with an empty one.
+    ///   - recipients: at least one
+    /// - Throws: where a database does not answer. The sender comes again.
+    @concurrent
+    func take(_ content: [UInt8], from sender: SMTPPath, to recipients: [InboundRecipient]) async throws {
+        try await ConnectionOwner.$current.withValue(Self.owner) {
+            let reading = try await read(content, sender, recipients)
+            let new = try await facts.take(reading.events)
+            tally.count { counts in
+                counts.kinds[reading.kind, default: 0] += 1
+                for event in reading.events { counts.facts[event.fact, default: 0] += 1 }
+                counts.newFacts += new
+                if reading.isUnattributed { counts.unattributed += 1 }
+            }
+            logger.info(
+                "mail taken in",
+                metadata: [
+                    "kind": "\(reading.kind)", "octets": "\(content.count)", "facts": "\(reading.events.count)",
+                    "new": "\(new)",
+                ])
+        }
+    }
+
+    private struct Reading {
+        var kind = "unsubscribe"
+        var events: [FeedbackEvent] = []
+        var isUnattributed = false
+    }
+
+    private func read(
+        _ content: [UInt8], _ sender: SMTPPath, _ recipients: [InboundRecipient]
+    ) async throws -> Reading {
+        var reading = Reading()
+        var returned: [RecipientToken] = []
+        var isForLoop = false
+        for recipient in recipients {
+            switch recipient {
+            case .returnPath(let token): returned.append(token)
+            case .feedbackLoop: isForLoop = true
+            case .unsubscribe(let token):
+                reading.events.append(FeedbackEvent(token, .unsubscribe, by: .mailto, reason: "unsubscribe"))
+            }
+        }
+        guard !returned.isEmpty || isForLoop else { return reading }
+        let mail = Self.delivered(content, from: sender)
+        let classification = MailClassifier.classify(mail)
+        reading.kind = classification.kind.rawValue
+        for token in returned {
+            guard let event = try await attributor.event(of: classification, about: token) else { continue }
+            reading.events.append(event)
+        }
+        // To the loop anybody may write. Only complaints are believed there, and only for the tokens that they hold.
+        guard isForLoop, returned.isEmpty, classification.kind == .complaint else { return reading }
+        guard let found = try await attributor.attribute(ReceivedMail(mail)) else {
+            reading.isUnattributed = true
+            return reading
+        }
+        if let event = try await attributor.event(of: classification, about: found.recipient) {
+            reading.events.append(event)
+        }
+        return reading
+    }
+
+    /// With the envelope's sender in front, as a server delivers it (RFC 5321 §4.4): that it is empty tells reports from
+    /// letters. What the mail itself claims comes second.
+    static func delivered(_ content: [UInt8], from sender: SMTPPath) -> [UInt8] {
+        var mail = Array("Return-Path: <\(sender.text)>\r\n".utf8)
+        mail += content
+        return mail
+    }
+}
