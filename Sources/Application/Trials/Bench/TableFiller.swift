@@ -113,7 +113,8 @@ struct TableFiller {
         try await run(
             """
             INSERT INTO suppressions (account_id, fingerprint, reason, origin)
-            SELECT \(account), decode(md5(n::text), 'hex'), 2, 'reply' FROM generate_series(\(low), \(high)) n
+            SELECT \(account), decode(md5(n::text), 'hex'), CASE WHEN n % 100000 = 7 THEN 4 ELSE 2 END, 'reply'
+            FROM generate_series(\(low), \(high)) n
             """)
         try await run(
             """
