@@ -3,12 +3,15 @@ import Logging
 import MailMessage
 import Postgres
 import SMTPProtocol
+import SendingDomains
 import Vault
 
 /// Reads a mail, tells whom it is about, and commits what it says. Sends nothing.
 struct InboundIntake: Sendable {
     let attributor: Attributor
     let facts: FeedbackIntake
+    /// Keeps what receivers report of domains.
+    let domains: SendingDomains
     let tally: InboundTally
     let logger: Logger
 
@@ -69,8 +72,13 @@ struct InboundIntake: Sendable {
             guard let event = try await attributor.event(of: classification, about: token) else { continue }
             reading.events.append(event)
         }
-        // To the loop anybody may write. Only complaints are believed there, and only for the tokens that they hold.
-        guard isForLoop, returned.isEmpty, classification.kind == .complaint else { return reading }
+        // To the loop anybody may write. Complaints are believed there for the tokens that they hold, and receivers' reports
+        // on DMARC and TLS change nothing: they are shown.
+        guard isForLoop, returned.isEmpty else { return reading }
+        guard classification.kind == .complaint else {
+            if let report = AggregateReport(mail: ReceivedMail(mail)) { _ = try await domains.take(report) }
+            return reading
+        }
         guard let found = try await attributor.attribute(ReceivedMail(mail)) else {
             reading.isUnattributed = true
             return reading

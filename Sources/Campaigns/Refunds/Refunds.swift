@@ -4,6 +4,7 @@ package import Logging
 import MailTypes
 package import Postgres
 import Vault
+import Webhooks
 
 /// Gives back the credits of mails that a server took and that came back later: a hard bounce told by a mail to the return
 /// path or by a provider.
@@ -149,6 +150,11 @@ package struct Refunds: Sendable {
         ).map { try $0.decode([UInt8].self, Bool.self) }
         let charged = due.filter { !$0.1 }.map(\.0).sorted { $0.lexicographicallyPrecedes($1) }
         let entries = try await ledger.refund(charged, account: account, campaign: campaign, on: connection)
+        if !entries.isEmpty {
+            try await WebhookOutbox.append(
+                [.creditsRefunded(Int64(entries.count), campaign: campaign, reason: "hard_bounce")], account: account,
+                on: connection)
+        }
         return (due.count, entries.count)
     }
 

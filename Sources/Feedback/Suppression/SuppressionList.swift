@@ -1,6 +1,7 @@
 package import MailTypes
 package import Postgres
 package import Vault
+import Webhooks
 
 /// The addresses that an account must not mail, and those that nobody on this installation mails.
 ///
@@ -120,10 +121,10 @@ package struct SuppressionList: Sendable {
     package func remove(
         _ address: EmailAddress, account: AccountID, isOperator: Bool = false
     ) async throws -> Bool {
-        try await records.withConnection { connection in
+        try await records.withTransaction { connection in
             let fingerprint = try await self.keys(account, on: connection).fingerprinter.fingerprint(address)
             // The row is read as it was when it was deleted or left.
-            let (isListed, isRemoved) = try await connection.query(
+            let (isListed, removed) = try await connection.query(
                 """
                 WITH listed AS (
                     SELECT reason FROM \(identifier: Self.table(account))
@@ -133,11 +134,18 @@ package struct SuppressionList: Sendable {
                     WHERE account_id = \(account.rawValue) AND fingerprint = \(fingerprint.bytes)
                         AND (\(isOperator) OR reason < \(SuppressionReason.unsubscribe.rank))
                     RETURNING reason)
-                SELECT EXISTS (SELECT FROM listed), EXISTS (SELECT FROM removed)
+                SELECT EXISTS (SELECT FROM listed), (SELECT reason FROM removed)
                 """
-            ).only.decode(Bool.self, Bool.self)
-            guard isRemoved || !isListed else { throw SuppressionError.protected }
-            return isRemoved
+            ).only.decode(Bool.self, Int16?.self)
+            guard removed != nil || !isListed else { throw SuppressionError.protected }
+            guard let removed else { return false }
+            if account != Vault.installation {
+                let event = WebhookEvent.suppression(
+                    .suppressionRemoved, fingerprint: fingerprint, reason: SuppressionReason(rank: removed)?.rawValue,
+                    origin: isOperator ? "operator" : "customer")
+                try await WebhookOutbox.append([event], account: account, on: connection)
+            }
+            return true
         }
     }
 
@@ -202,7 +210,7 @@ package struct SuppressionList: Sendable {
     ) async throws -> Int {
         do {
             // A row that this statement inserted has no deleting transaction (xmax = 0), an updated one has.
-            let counted = try await connection.query(
+            let inserted = try await connection.query(
                 """
                 WITH written AS (
                     INSERT INTO \(identifier: table) AS s
@@ -221,14 +229,31 @@ package struct SuppressionList: Sendable {
                             note = CASE WHEN s.reason < excluded.reason THEN excluded.note ELSE s.note END,
                             sealed = coalesce(s.sealed, excluded.sealed)
                         WHERE s.reason < excluded.reason OR (s.sealed IS NULL AND excluded.sealed IS NOT NULL)
-                    RETURNING xmax = 0 AS inserted
+                    RETURNING account_id, fingerprint, reason, origin, xmax = 0 AS inserted
                 )
-                SELECT count(*) FILTER (WHERE inserted) FROM written
+                SELECT account_id, fingerprint, reason, origin FROM written WHERE inserted
                 """)
-            return try counted.first?.decode(Int.self) ?? 0
+            if table == "suppressions" { try await tell(inserted, on: connection) }
+            return inserted.count
         } catch let error as PostgresError where error.sqlState == .foreignKeyViolation {
             throw SuppressionError.accountNotFound
         }
+    }
+
+    /// Webhooks are told who has come onto the lists of accounts; of addresses only the fingerprints.
+    private func tell(_ rows: PostgresRows, on connection: PostgresConnection) async throws {
+        var events: [Int64: [WebhookEvent]] = [:]
+        for row in rows {
+            let (account, bytes, rank, origin) = try row.decode(Int64.self, [UInt8].self, Int16.self, String?.self)
+            guard let fingerprint = Fingerprint(bytes: bytes) else { continue }
+            events[account, default: []].append(
+                .suppression(
+                    .suppressionAdded, fingerprint: fingerprint, reason: SuppressionReason(rank: rank)?.rawValue, origin: origin))
+        }
+        guard !events.isEmpty else { return }
+        try await WebhookOutbox.append(
+            events.sorted { $0.key < $1.key }.map { WebhookOutbox.Group($0.value, account: AccountID(rawValue: $0.key)) },
+            on: connection)
     }
 
     /// Suppresses what servers have said does not exist, of any number of accounts. An address that is suppressed for a
