@@ -1,5 +1,3 @@
-import Campaigns
-import Feedback
 import Foundation
 import MailMessage
 import MailSigning
@@ -10,7 +8,9 @@ import TestSupport
 import Testing
 import Vault
 
+@testable import Campaigns
 @testable import Delivery
+@testable import Feedback
 
 /// What reporters take out of a complaint before they send it. Microsoft sends the header alone since June 2026, without
 /// the recipient; others hash the addresses or drop the text.
