@@ -3,6 +3,7 @@ package import Feedback
 package import Identity
 package import Logging
 package import Postgres
+package import SendingDomains
 import ServiceLifecycle
 
 /// Does away with what is old, at the start and every hour, until it is cancelled or the service group shuts down.
@@ -62,6 +63,15 @@ package struct HourlySweep: Service {
         HourlySweep(interval, logger, done: "old feedback forgotten", failed: "old feedback not forgotten") {
             let facts = try await intake.sweep()
             return facts + (try await refunds.sweepUncharged())
+        }
+    }
+
+    /// Forgets receivers' reports on domains that are older than ``DomainReportLimits/days``.
+    package static func reports(
+        _ domains: SendingDomains, every interval: Duration = interval, logger: Logger
+    ) -> HourlySweep {
+        HourlySweep(interval, logger, done: "old reports forgotten", failed: "old reports not forgotten") {
+            try await domains.sweepReports()
         }
     }
 

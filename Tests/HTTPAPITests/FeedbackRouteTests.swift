@@ -1,7 +1,9 @@
 import Foundation
 import HTTPTypes
 import MailTypes
+import Postgres
 import ProviderWebhooks
+import TestDatabases
 import Testing
 import Vault
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import MailTypes
+import Postgres
 import ProviderWebhooks
 import Vault
 

@@ -4,6 +4,7 @@ import MailTypes
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import Postgres
 import ProviderWebhooks
 import Vault
 

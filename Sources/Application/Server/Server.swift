@@ -73,6 +73,7 @@ final class Server: Sendable {
             services.append(.init(service: HourlySweep.uploads(records.operatorCampaigns, logger: logger)))
             services.append(
                 .init(service: HourlySweep.feedback(records.feedback, records.refunds, logger: logger)))
+            services.append(.init(service: HourlySweep.reports(records.domains, logger: logger)))
             services.append(.init(service: ProviderFeedback(worker: records.providerPayloads, logger: logger)))
         }
         let webhooks = try webhookWorker(group)

@@ -25,6 +25,11 @@ package struct ProviderSpecimen: Sendable {
     package struct Request: Sendable {
         package var headers: [(name: String, value: String)]
         package var body: [UInt8]
+
+        package init(headers: [(name: String, value: String)], body: [UInt8]) {
+            self.headers = headers
+            self.body = body
+        }
     }
 
     package init(_ kind: ProviderKind) throws {

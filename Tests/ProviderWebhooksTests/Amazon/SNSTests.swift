@@ -91,7 +91,7 @@ import Vault
             let secret = try await desk.sources.add(
                 .ses, name: "ses", material: SourceMaterial(topic: Self.topic)
             ).secret.text.exposed
-            #expect(try await desk.status(Self.request(signed.messages[0]), .ses, secret) == 200)
+            try await desk.expect(Self.request(signed.messages[0]), .ses, secret, answers: 200)
             try await desk.workOff()
             #expect(try await desk.facts() == ["hardBounce provider:ses userunknown"])
             #expect(try await desk.suppression(of: "jane@example.org") == .hardBounce)
@@ -120,7 +120,7 @@ import Vault
             Self.message("SubscriptionConfirmation", version: "2", foreign),
         ]
         try await with(messages) { desk, secret, signed, amazon in
-            for message in signed { #expect(try await desk.status(Self.request(message), .ses, secret) == 403) }
+            for message in signed { try await desk.expect(Self.request(message), .ses, secret, answers: 403) }
             #expect(amazon.requests.isEmpty)
             #expect(try await desk.payloads(waiting: true) == 0)
         }
@@ -133,16 +133,16 @@ import Vault
                 var altered = signed[0]
                 altered[field] = (altered[field] ?? "") + (field == "Timestamp" ? "" : "x")
                 if field == "Timestamp" { altered[field] = "2026-11-30T00:00:01Z" }
-                #expect(try await desk.status(Self.request(altered), .ses, secret) == 403, "\(field)")
+                try await desk.expect(Self.request(altered), .ses, secret, answers: 403)
             }
             var without = signed[0]
             without["Subject"] = nil
-            #expect(try await desk.status(Self.request(without), .ses, secret) == 403)
+            try await desk.expect(Self.request(without), .ses, secret, answers: 403)
             // Version 2's signature is none of version 1.
             var weaker = signed[0]
             weaker["SignatureVersion"] = "1"
-            #expect(try await desk.status(Self.request(weaker), .ses, secret) == 403)
-            #expect(try await desk.status(Self.request(signed[0]), .ses, secret) == 200)
+            try await desk.expect(Self.request(weaker), .ses, secret, answers: 403)
+            try await desk.expect(Self.request(signed[0]), .ses, secret, answers: 200)
         }
     }
 
@@ -154,7 +154,7 @@ import Vault
     func `a certificate from elsewhere is not asked for`(_ address: String) async throws {
         let message = Self.message("Notification", version: "2", ["SigningCertURL": address])
         try await with([message]) { desk, secret, signed, amazon in
-            #expect(try await desk.status(Self.request(signed[0]), .ses, secret) == 403)
+            try await desk.expect(Self.request(signed[0]), .ses, secret, answers: 403)
             #expect(amazon.requests.isEmpty)
         }
     }
@@ -163,12 +163,11 @@ import Vault
         try await with([Self.message("Notification", version: "2")]) { desk, secret, signed, _ in
             let raw = ProviderSpecimen.Request(
                 headers: [("x-amz-sns-rawdelivery", "true")], body: Array(Self.bounce("x").utf8))
-            #expect(try await desk.status(raw, .ses, secret) == 403)
+            try await desk.expect(raw, .ses, secret, answers: 403)
             let disguised = ProviderSpecimen.Request(headers: [], body: raw.body)
-            #expect(try await desk.status(disguised, .ses, secret) == 403)
-            #expect(
-                try await desk.status(
-                    Self.request(signed[0], headers: [("X-Amz-SNS-RawDelivery", "true")]), .ses, secret) == 403)
+            try await desk.expect(disguised, .ses, secret, answers: 403)
+            try await desk.expect(
+                Self.request(signed[0], headers: [("X-Amz-SNS-RawDelivery", "true")]), .ses, secret, answers: 403)
         }
     }
 
@@ -187,12 +186,12 @@ import Vault
                 ]),
         ]
         try await with(messages) { desk, secret, signed, amazon in
-            #expect(try await desk.status(Self.request(signed[0]), .ses, secret) == 200)
+            try await desk.expect(Self.request(signed[0]), .ses, secret, answers: 200)
             let confirmation =
                 "\(Self.host)/?Action=ConfirmSubscription&TopicArn=\(Self.topic)&Token=2336412f37fb687f5d51e6e2425e9c"
             #expect(amazon.requests == [Self.host + Self.certificatePath, confirmation])
-            #expect(try await desk.status(Self.request(signed[1]), .ses, secret) == 200)
-            for message in signed[2...] { #expect(try await desk.status(Self.request(message), .ses, secret) == 403) }
+            try await desk.expect(Self.request(signed[1]), .ses, secret, answers: 200)
+            for message in signed[2...] { try await desk.expect(Self.request(message), .ses, secret, answers: 403) }
             #expect(amazon.requests.count == 2)
             #expect(try await desk.payloads(waiting: true) == 0)
         }
@@ -201,7 +200,7 @@ import Vault
     @Test func `a host that is not who it says is not believed`() async throws {
         let message = Self.message("Notification", version: "2")
         try await with([message], certificateNames: ["sns.example.com"]) { desk, secret, signed, _ in
-            #expect(try await desk.status(Self.request(signed[0]), .ses, secret) == 503)
+            try await desk.expect(Self.request(signed[0]), .ses, secret, answers: 503)
         }
     }
 
@@ -215,7 +214,7 @@ import Vault
             let secret = try await desk.sources.add(
                 .ses, name: "ses", material: SourceMaterial(topic: Self.topic)
             ).secret.text.exposed
-            for _ in 0..<3 { #expect(try await desk.status(Self.request(signed.messages[0]), .ses, secret) == 503) }
+            for _ in 0..<3 { try await desk.expect(Self.request(signed.messages[0]), .ses, secret, answers: 503) }
             // What failed is left alone for a while.
             #expect(amazon.requests == [Self.host + Self.certificatePath])
         }
@@ -224,19 +223,19 @@ import Vault
 
     @Test func `a certificate that has run out, or has a short key, has signed nothing`() async throws {
         try await with([Self.message("Notification", version: "2")], days: -1) { desk, secret, signed, _ in
-            #expect(try await desk.status(Self.request(signed[0]), .ses, secret) == 403)
+            try await desk.expect(Self.request(signed[0]), .ses, secret, answers: 403)
         }
         try await with([Self.message("Notification", version: "2")], bits: 1_024) { desk, secret, signed, _ in
-            #expect(try await desk.status(Self.request(signed[0]), .ses, secret) == 503)
+            try await desk.expect(Self.request(signed[0]), .ses, secret, answers: 503)
         }
     }
 
     @Test func `an old message is refused`() async throws {
         try await with([Self.message("Notification", version: "2")]) { desk, secret, signed, _ in
             desk.clock.set(Desk.now + ProviderLimits.retriedSignatureSeconds + 10)
-            #expect(try await desk.status(Self.request(signed[0]), .ses, secret) == 403)
+            try await desk.expect(Self.request(signed[0]), .ses, secret, answers: 403)
             desk.clock.set(Desk.now + ProviderLimits.retriedSignatureSeconds - 10)
-            #expect(try await desk.status(Self.request(signed[0]), .ses, secret) == 200)
+            try await desk.expect(Self.request(signed[0]), .ses, secret, answers: 200)
         }
     }
 
@@ -255,7 +254,7 @@ import Vault
                 .ses, name: "ses", material: SourceMaterial(topic: posted.topic)
             ).secret.text.exposed
             let request = ProviderSpecimen.Request(headers: [], body: Array(posted.body.utf8))
-            #expect(try await desk.status(request, .ses, secret) == 200)
+            try await desk.expect(request, .ses, secret, answers: 200)
             try await desk.workOff()
             #expect(try await desk.facts() == ["hardBounce provider:ses userunknown"])
             try await amazon.server.close()

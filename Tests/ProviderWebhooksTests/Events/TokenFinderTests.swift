@@ -28,11 +28,12 @@ import Vault
                 { $0.uppercased() }, { "42:\($0):news" }, { #"{"sluice":"\#($0)"}"# },
             ]
             for text in texts {
-                #expect(try await finds(desk) { .string(text($0)) }, "\(text("TOKEN"))")
-                #expect(
-                    try await finds(desk) {
-                        .object(["a": .array([.null, .object(["name": .string("x"), "value": .string(text($0))])])])
-                    })
+                let isFound = try await finds(desk) { .string(text($0)) }
+                #expect(isFound, "\(text("TOKEN"))")
+                let isFoundDeep = try await finds(desk) {
+                    .object(["a": .array([.null, .object(["name": .string("x"), "value": .string(text($0))])])])
+                }
+                #expect(isFoundDeep)
             }
         }
     }

@@ -5,6 +5,7 @@ import Postgres
 import Synchronization
 import TestDatabases
 import TestStores
+import TestSupport
 import Testing
 import Vault
 
@@ -31,7 +32,7 @@ import Vault
                         // In another order each time, and each time signed anew.
                         let shuffled = tokens.shuffled()
                         let request = try specimen.hardBounces(shuffled, now: Desk.now + Int64(round))
-                        group.addTask { #expect(try await desk.status(request, specimen.kind, secret) == 200) }
+                        group.addTask { try await desk.expect(request, specimen.kind, secret, answers: 200) }
                     }
                 }
                 for _ in 0..<4 {
@@ -69,7 +70,7 @@ import Vault
             let specimen = try ProviderSpecimen(.generic)
             let (id, secret) = try await desk.source(specimen)
             let body = #"{"events":[{"type":"complaint","email":"jane@example.org","token":"nothing"}]}"#
-            #expect(try await desk.status(specimen.sign(Array(body.utf8), now: Desk.now), .generic, secret) == 200)
+            try await desk.expect(specimen.sign(Array(body.utf8), now: Desk.now), .generic, secret, answers: 200)
             try await desk.workOff()
             #expect(try await desk.facts().isEmpty)
             #expect(try await desk.suppression(of: "jane@example.org") == nil)
@@ -84,7 +85,7 @@ import Vault
             let specimen = try ProviderSpecimen(.sendgrid)
             let (_, secret) = try await desk.source(specimen)
             let theirs = try await desk.token("jane@example.org", of: other)
-            #expect(try await desk.status(specimen.hardBounces([theirs], now: Desk.now), .sendgrid, secret) == 200)
+            try await desk.expect(specimen.hardBounces([theirs], now: Desk.now), .sendgrid, secret, answers: 200)
             try await desk.workOff()
             #expect(try await desk.suppression(of: "jane@example.org") == nil)
             let found = try await desk.stores.suppressions.find(try EmailAddress("jane@example.org"), account: other)
@@ -111,7 +112,7 @@ import Vault
                 intake: FeedbackIntake(
                     records: pool, followers: [SuppressionFollower(suppressions: desk.stores.suppressions)]),
                 logger: .silent)
-            #expect(try await desk.status(specimen.hardBounces(tokens, now: Desk.now), .sendgrid, secret) == 200)
+            try await desk.expect(specimen.hardBounces(tokens, now: Desk.now), .sendgrid, secret, answers: 200)
             #expect(try await worker.round() == 1)
             #expect(try await worker.round() == 0)
             #expect(try await desk.suppression(of: "john@example.org") == .hardBounce)
@@ -141,7 +142,7 @@ import Vault
             let (_, secret) = try await desk.source(specimen)
             for campaign in 11...15 {
                 let token = try await desk.token("jane@example.org", campaign: Int64(campaign))
-                #expect(try await desk.status(specimen.hardBounces([token], now: Desk.now), .sendgrid, secret) == 200)
+                try await desk.expect(specimen.hardBounces([token], now: Desk.now), .sendgrid, secret, answers: 200)
             }
             try await desk.workOff()
             #expect(try await desk.facts().count == 4)
@@ -160,7 +161,7 @@ import Vault
             for (specimen, id, secret) in senders {
                 let request = try specimen.hardBounces([try await desk.token("jane@example.org")], now: Desk.now)
                 #expect(try await desk.sources.testResult(id) == nil)
-                #expect(try await desk.status(request, specimen.kind, secret) == 200)
+                try await desk.expect(request, specimen.kind, secret, answers: 200)
                 try await desk.workOff()
                 let result = try await desk.sources.testResult(id)
                 #expect(result == .init(events: 1, recognised: 1, noted: 1, problem: nil), "\(specimen.kind)")
@@ -177,7 +178,7 @@ import Vault
             let (_, secret) = try await desk.source(specimen)
             for name in ["jane", "john"] {
                 let token = try await desk.token("\(name)@example.org")
-                #expect(try await desk.status(specimen.hardBounces([token], now: Desk.now), .sendgrid, secret) == 200)
+                try await desk.expect(specimen.hardBounces([token], now: Desk.now), .sendgrid, secret, answers: 200)
             }
             try await desk.stores.records.owner.query(
                 "UPDATE provider_payloads SET sealed = (SELECT sealed FROM provider_payloads ORDER BY receipt LIMIT 1)")
@@ -195,7 +196,7 @@ import Vault
             let specimen = try ProviderSpecimen(.sendgrid)
             let (_, secret) = try await desk.source(specimen)
             let token = try await desk.token("jane@example.org")
-            #expect(try await desk.status(specimen.hardBounces([token], now: Desk.now), .sendgrid, secret) == 200)
+            try await desk.expect(specimen.hardBounces([token], now: Desk.now), .sendgrid, secret, answers: 200)
             #expect(try await desk.worker.sweep() == 0)
             try await desk.workOff()
             #expect(try await desk.worker.sweep() == 0)

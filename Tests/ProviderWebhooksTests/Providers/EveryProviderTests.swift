@@ -45,9 +45,9 @@ import Vault
             let (_, secret) = try await desk.source(specimen)
             let token = try await desk.token("jane@example.org")
             let others = try ProviderSpecimen(kind).hardBounces([token], now: Desk.now)
-            #expect(try await desk.status(others, kind, secret) == 403)
+            try await desk.expect(others, kind, secret, answers: 403)
             let unsigned = ProviderSpecimen.Request(headers: [], body: Array(#"{"event-data":{}}"#.utf8))
-            #expect(try await desk.status(unsigned, kind, secret) == 403)
+            try await desk.expect(unsigned, kind, secret, answers: 403)
             #expect(try await desk.payloads(waiting: true) == 0)
         }
     }

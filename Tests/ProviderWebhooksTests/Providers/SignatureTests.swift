@@ -59,8 +59,8 @@ import Vault
             #expect(text.contains("},\r\n{") && text.hasSuffix("]\r\n"))
             var trimmed = request
             trimmed.body = Array(text.replacing("\r\n", with: "").utf8)
-            #expect(try await desk.status(trimmed, .sendgrid, secret) == 403)
-            #expect(try await desk.status(request, .sendgrid, secret) == 200)
+            try await desk.expect(trimmed, .sendgrid, secret, answers: 403)
+            try await desk.expect(request, .sendgrid, secret, answers: 200)
             try await desk.workOff()
             #expect(try await desk.facts().count == 50)
         }
@@ -76,20 +76,20 @@ import Vault
             var forged = request
             forged.body = Array(String(decoding: request.body, as: UTF8.self).replacing(jane, with: john).utf8)
             #expect(forged.body != request.body)
-            #expect(try await desk.status(request, .mailgun, secret) == 200)
+            try await desk.expect(request, .mailgun, secret, answers: 200)
             for _ in 0..<2 {
                 let answer = try #require(try await desk.post(forged, to: .mailgun, secret))
                 #expect(answer.status == 406 && answer.code == "feedback_replayed")
             }
             try await desk.workOff()
-            #expect(try await desk.status(forged, .mailgun, secret) == 406)
-            #expect(try await desk.status(request, .mailgun, secret) == 200)
+            try await desk.expect(forged, .mailgun, secret, answers: 406)
+            try await desk.expect(request, .mailgun, secret, answers: 200)
             #expect(try await desk.suppression(of: "jane@example.org") == .hardBounce)
             #expect(try await desk.suppression(of: "john@example.org") == nil)
             // Once the token is forgotten, its time is over.
             #expect(ProviderLimits.retriedSignatureSeconds < Int64(ProviderLimits.receiptHours) * 3_600)
             desk.clock.set(Desk.now + ProviderLimits.retriedSignatureSeconds + 1)
-            #expect(try await desk.status(forged, .mailgun, secret) == 406)
+            try await desk.expect(forged, .mailgun, secret, answers: 406)
         }
     }
 
@@ -171,14 +171,14 @@ import Vault
             let (id, made) = try await desk.sources.add(.sendgrid, name: "x", material: SourceMaterial())
             let secret = made.text.exposed
             let request = try specimen.hardBounces([try await desk.token("jane@example.org")], now: Desk.now)
-            #expect(try await desk.status(request, .sendgrid, secret) == 403)
+            try await desk.expect(request, .sendgrid, secret, answers: 403)
             await #expect(throws: ProviderSourceError.invalidKey) {
                 try await desk.sources.setKeys(["MFkw"], parentKeys: [], of: id)
             }
             #expect(try await desk.sources.setKeys(specimen.material.keys, parentKeys: [], of: id))
             #expect(try await desk.sources.setKeys(specimen.material.keys, parentKeys: [], of: id + 1) == false)
             try await Task.sleep(for: .seconds(ProviderLimits.bookSeconds) + .milliseconds(200))
-            #expect(try await desk.status(request, .sendgrid, secret) == 200)
+            try await desk.expect(request, .sendgrid, secret, answers: 200)
         }
     }
 
@@ -188,7 +188,7 @@ import Vault
             let (_, secret) = try await desk.source(specimen)
             let address = "jane@example.org"
             let request = try specimen.hardBounces([try await desk.token(address)], now: Desk.now)
-            #expect(try await desk.status(request, .mailgun, secret) == 200)
+            try await desk.expect(request, .mailgun, secret, answers: 200)
             let rows = try await desk.stores.records.owner.query(
                 "SELECT (SELECT string_agg(s::text, ' ') FROM provider_sources s) || (SELECT string_agg(encode(sealed, 'escape'), ' ') FROM provider_payloads)"
             ).only.decode(String.self)

@@ -8,6 +8,7 @@ import Synchronization
 import TestDatabases
 import TestStores
 import TestSupport
+import Testing
 import Vault
 
 /// Where reports come in and are worked off, over a fresh database, with an account.
@@ -83,6 +84,14 @@ struct Desk {
         _ request: ProviderSpecimen.Request, _ kind: ProviderKind, _ secret: String
     ) async throws -> Int? {
         try await post(request, to: kind, secret)?.status
+    }
+
+    func expect(
+        _ request: ProviderSpecimen.Request, _ kind: ProviderKind, _ secret: String, answers wanted: Int,
+        at place: SourceLocation = #_sourceLocation
+    ) async throws {
+        let status = try await status(request, kind, secret)
+        #expect(status == wanted, sourceLocation: place)
     }
 
     /// Works everything off.
