@@ -93,6 +93,30 @@ BEGIN
     END LOOP;
 END $$;
 
+CREATE FUNCTION public.append_webhook_events(accounts bigint[], campaigns bigint[], masks bigint[], counts smallint[], facts bytea[], privates bytea[]) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    WITH packs AS (
+        SELECT p.*, (
+            SELECT count(*) FROM webhook_endpoints e
+            WHERE e.account_id = p.account_id AND e.disabled_reason IS NULL AND e.types & p.types <> 0) AS waiting
+        FROM unnest(accounts, campaigns, masks, counts, facts, privates) WITH ORDINALITY
+            AS p (account_id, campaign_id, types, events, facts, private, place)),
+    stored AS (
+        INSERT INTO webhook_events (account_id, campaign_id, types, events, octets, facts, private, waiting)
+        SELECT account_id, campaign_id, types, events, octet_length(facts) + coalesce(octet_length(private), 0), facts,
+            private, waiting
+        FROM packs WHERE waiting > 0 ORDER BY place
+        RETURNING account_id, campaign_id, event_no, types, events),
+    queued AS (
+        INSERT INTO webhook_deliveries (account_id, endpoint_id, campaign_id, event_no, end_event)
+        SELECT s.account_id, e.endpoint_id, s.campaign_id, s.event_no, s.events
+        FROM stored s JOIN webhook_endpoints e
+            ON e.account_id = s.account_id AND e.disabled_reason IS NULL AND e.types & s.types <> 0
+        RETURNING 1)
+    SELECT count(*) FROM queued
+$$;
+
 CREATE FUNCTION public.begin_campaigns(p_account bigint[], p_campaign bigint[]) RETURNS TABLE(place integer)
     LANGUAGE plpgsql
     AS $$
@@ -119,22 +143,26 @@ END $$;
 CREATE FUNCTION public.claim_batches(p_node text, p_seconds double precision, p_limit integer, p_waiting bigint[]) RETURNS TABLE(account_id bigint, campaign_id bigint, batch_no integer, epoch bigint, state smallint, attempt integer)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
 DECLARE
     v_accounts bigint[];
+    v_account bigint;
     v_filled bigint[];
     v_left integer := p_limit;
     v_share integer;
     v_count integer;
+    v_batch record;
+    v_mails integer;
     v_next timestamptz;
     -- Once for each look: no index is searched by a function that has another value for each row.
-    v_now timestamptz;
+    v_now timestamptz := clock_timestamp();
 BEGIN
     SELECT array_agg(q.account_id) INTO v_accounts
     FROM (
         SELECT a.account_id FROM account_queue a
-        WHERE a.next_due <= clock_timestamp() AND a.account_id <> ALL (p_waiting)
+        WHERE a.next_due <= v_now AND a.account_id <> ALL (p_waiting)
         ORDER BY a.served_at, a.account_id LIMIT p_limit FOR UPDATE SKIP LOCKED) q;
 
     WHILE v_left > 0 AND cardinality(v_accounts) > 0 LOOP
@@ -142,22 +170,22 @@ BEGIN
         FOR place IN 1 .. cardinality(v_accounts) LOOP
             EXIT WHEN v_left = 0;
             v_now := clock_timestamp();
+            v_account := v_accounts[place];
             v_share := ceil(v_left::numeric / (cardinality(v_accounts) - place + 1));
-            RETURN QUERY
-                WITH active AS (
+            v_count := 0;
+            FOR v_batch IN
+                WITH active AS MATERIALIZED (
                     SELECT b.campaign_id, count(*) AS batches FROM batches b
-                    WHERE b.account_id = v_accounts[place] AND b.lease_node IS NOT NULL
-                        AND b.lease_until > v_now
-                    GROUP BY b.campaign_id),
-                ranked AS (
-                    SELECT f.campaign_id, f.batch_no, f.due_at,
-                        coalesce(active.batches, 0)
-                            + row_number() OVER (PARTITION BY f.campaign_id ORDER BY f.due_at, f.batch_no)
-                            AS turn
+                    WHERE b.account_id = v_account AND b.lease_node IS NOT NULL AND b.lease_until > v_now
+                    GROUP BY b.campaign_id)
+                SELECT unlocked.campaign_id, unlocked.batch_no, ranked.rate_per_hour
+                FROM (
+                    SELECT f.campaign_id, f.batch_no,
+                        CASE WHEN c.expires_at > v_now THEN c.rate_per_hour END AS rate_per_hour
                     FROM campaigns c
                     CROSS JOIN LATERAL (
                         SELECT b.campaign_id, b.batch_no, b.due_at FROM batches b
-                        WHERE b.account_id = v_accounts[place] AND b.campaign_id = c.campaign_id
+                        WHERE b.account_id = v_account AND b.campaign_id = c.campaign_id
                             AND b.state IN (1, 4) AND b.due_at <= v_now
                             AND (b.lease_until IS NULL OR b.lease_until <= v_now)
                         ORDER BY b.due_at, b.batch_no
@@ -166,71 +194,70 @@ BEGIN
                                 OR c.expires_at <= v_now THEN v_share
                             ELSE 1 END) f
                     LEFT JOIN active ON active.campaign_id = f.campaign_id
-                    WHERE c.account_id = v_accounts[place] AND c.purged_at IS NULL
+                    WHERE c.account_id = v_account AND c.purged_at IS NULL
                         AND c.results_until IS NULL AND c.state <> 'draft'
                         AND (c.state = 'cancelled' OR c.state IN ('scheduled', 'queued', 'sending')
-                            AND claimable_at(c.account_id, c.campaign_id, c.expires_at)
-                                <= v_now)),
-                picked AS (
-                    SELECT b.campaign_id, b.batch_no
-                    FROM ranked r
-                    JOIN batches b ON b.account_id = v_accounts[place] AND b.campaign_id = r.campaign_id
-                        AND b.batch_no = r.batch_no
-                    WHERE b.state IN (1, 4) AND b.due_at <= v_now
+                            AND claimable_at(c.account_id, c.campaign_id, c.expires_at) <= v_now)
+                    ORDER BY coalesce(active.batches, 0)
+                        + row_number() OVER (PARTITION BY f.campaign_id ORDER BY f.due_at, f.batch_no),
+                        f.due_at, f.campaign_id, f.batch_no) ranked
+                CROSS JOIN LATERAL (
+                    SELECT b.campaign_id, b.batch_no FROM batches b
+                    WHERE b.account_id = v_account AND b.campaign_id = ranked.campaign_id
+                        AND b.batch_no = ranked.batch_no AND b.state IN (1, 4) AND b.due_at <= v_now
                         AND (b.lease_until IS NULL OR b.lease_until <= v_now)
-                    ORDER BY r.turn, r.due_at, r.campaign_id, r.batch_no
-                    LIMIT v_share
-                    FOR NO KEY UPDATE OF b SKIP LOCKED),
-                leased AS (
-                    UPDATE batches b
-                    SET lease_node = p_node,
-                        lease_until = clock_timestamp() + make_interval(secs => p_seconds),
-                        epoch = b.epoch + 1, last_group = 0
-                    FROM picked
-                    WHERE b.account_id = v_accounts[place] AND b.campaign_id = picked.campaign_id
-                        AND b.batch_no = picked.batch_no
-                    RETURNING b.account_id, b.campaign_id, b.batch_no, b.epoch, b.state, b.attempt,
-                        b.recipients - b.finished AS mails),
-                paced AS (
+                    FOR NO KEY UPDATE SKIP LOCKED) unlocked
+                LIMIT v_share
+            LOOP
+                UPDATE batches b
+                SET lease_node = p_node, lease_until = clock_timestamp() + make_interval(secs => p_seconds),
+                    epoch = b.epoch + 1, last_group = 0
+                WHERE b.account_id = v_account AND b.campaign_id = v_batch.campaign_id
+                    AND b.batch_no = v_batch.batch_no
+                RETURNING b.account_id, b.campaign_id, b.batch_no, b.epoch, b.state, b.attempt,
+                    b.recipients - b.finished
+                INTO account_id, campaign_id, batch_no, epoch, state, attempt, v_mails;
+                RETURN NEXT;
+                v_count := v_count + 1;
+                IF v_batch.rate_per_hour IS NOT NULL AND state = 1 THEN
                     INSERT INTO campaign_paces (account_id, campaign_id, free_at)
-                    SELECT l.account_id, l.campaign_id,
-                        clock_timestamp() + make_interval(secs => l.mails * 3600.0 / c.rate_per_hour)
-                    FROM leased l
-                    JOIN campaigns c ON c.account_id = l.account_id AND c.campaign_id = l.campaign_id
-                    WHERE c.rate_per_hour IS NOT NULL AND l.state = 1 AND c.expires_at > clock_timestamp()
-                    ON CONFLICT ON CONSTRAINT campaign_paces_pkey DO UPDATE SET free_at = excluded.free_at)
-                SELECT l.account_id, l.campaign_id, l.batch_no, l.epoch, l.state, l.attempt FROM leased l;
-            GET DIAGNOSTICS v_count = ROW_COUNT;
+                    VALUES (v_account, v_batch.campaign_id,
+                        clock_timestamp() + make_interval(secs => v_mails * 3600.0 / v_batch.rate_per_hour))
+                    ON CONFLICT ON CONSTRAINT campaign_paces_pkey DO UPDATE SET free_at = excluded.free_at;
+                END IF;
+            END LOOP;
             v_left := v_left - v_count;
             IF v_count = v_share THEN
-                v_filled := v_filled || v_accounts[place];
+                v_filled := v_filled || v_account;
                 UPDATE account_queue q SET served_at = clock_timestamp()
-                WHERE q.account_id = v_accounts[place];
+                WHERE q.account_id = v_account;
             ELSE
                 -- Nothing more is due now: when is something again, counting leases that may run out, orders
                 -- that may end, and paces?
-                WITH leased AS MATERIALIZED (
-                    SELECT b.campaign_id, min(greatest(b.due_at, b.lease_until)) AS ends_at FROM batches b
-                    WHERE b.account_id = v_accounts[place] AND b.lease_node IS NOT NULL AND b.state IN (1, 4)
-                    GROUP BY b.campaign_id)
-                SELECT min(CASE WHEN c.state = 'cancelled' THEN n.due_at
-                    ELSE greatest(n.due_at, claimable_at(c.account_id, c.campaign_id, c.expires_at)) END)
+                SELECT min(CASE WHEN c.state = 'cancelled' THEN least(l.ends_at, w.due_at)
+                    ELSE greatest(
+                        least(l.ends_at, w.due_at), claimable_at(c.account_id, c.campaign_id, c.expires_at)) END)
                 INTO v_next
                 FROM campaigns c
-                LEFT JOIN leased l ON l.campaign_id = c.campaign_id
-                CROSS JOIN LATERAL (
-                    SELECT least(l.ends_at, (
-                        SELECT b.due_at FROM batches b
-                        WHERE b.account_id = v_accounts[place] AND b.campaign_id = c.campaign_id
-                            AND b.state IN (1, 4) AND b.lease_node IS NULL
-                        ORDER BY b.due_at LIMIT 1)) AS due_at) n
-                WHERE c.account_id = v_accounts[place] AND c.purged_at IS NULL AND c.results_until IS NULL
-                    AND c.state <> 'draft' AND c.state <> 'paused' AND n.due_at IS NOT NULL;
+                LEFT JOIN (
+                    SELECT b.campaign_id,
+                        min(CASE WHEN b.state IN (1, 4) THEN greatest(b.due_at, b.lease_until) END) AS ends_at
+                    FROM batches b
+                    WHERE b.account_id = v_account AND b.lease_node IS NOT NULL
+                    GROUP BY b.campaign_id) l ON l.campaign_id = c.campaign_id
+                LEFT JOIN LATERAL (
+                    SELECT b.due_at FROM batches b
+                    WHERE b.account_id = v_account AND b.campaign_id = c.campaign_id
+                        AND b.state IN (1, 4) AND b.lease_node IS NULL
+                    ORDER BY b.due_at LIMIT 1) w ON true
+                WHERE c.account_id = v_account AND c.purged_at IS NULL AND c.results_until IS NULL
+                    AND c.state <> 'draft' AND c.state <> 'paused'
+                    AND (l.ends_at IS NOT NULL OR w.due_at IS NOT NULL);
                 IF v_next IS NULL THEN
-                    DELETE FROM account_queue q WHERE q.account_id = v_accounts[place];
+                    DELETE FROM account_queue q WHERE q.account_id = v_account;
                 ELSE
                     UPDATE account_queue q SET next_due = v_next, served_at = clock_timestamp()
-                    WHERE q.account_id = v_accounts[place];
+                    WHERE q.account_id = v_account;
                 END IF;
             END IF;
         END LOOP;
@@ -263,15 +290,16 @@ CREATE FUNCTION public.claim_expired(p_node text, p_seconds double precision, p_
 $$;
 
 CREATE FUNCTION public.claimable_at(p_account bigint, p_campaign bigint, p_expires timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    SELECT least(p_expires, greatest(
+BEGIN
+    RETURN least(p_expires, greatest(
         (SELECT p.free_at FROM campaign_paces p
             WHERE p.account_id = p_account AND p.campaign_id = p_campaign),
         (SELECT max(coalesce(o.ends_at, 'infinity')) FROM operator_orders o
             WHERE o.account_id = p_account AND o.campaign_id IN (0, p_campaign)),
-        '-infinity'))
-$$;
+        '-infinity'));
+END $$;
 
 CREATE FUNCTION public.commit_journal(p_node text, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[], p_group bigint[], p_begins boolean[], p_moves boolean[], p_waits boolean[], p_patience integer, p_sealed bytea[], p_delivered integer[], p_bounced integer[], p_expired integer[], p_suppressed integer[], p_invalid integer[], p_cancelled integer[], p_in_doubt integer[], p_deferred integer[], p_resent integer[]) RETURNS TABLE(place integer, answer text, standing smallint)
     LANGUAGE plpgsql
@@ -477,6 +505,7 @@ END $$;
 
 CREATE FUNCTION public.ledger_check_account() RETURNS trigger
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 BEGIN
     IF NEW.entry_count < OLD.entry_count OR NOT EXISTS (
@@ -490,6 +519,7 @@ END $$;
 
 CREATE FUNCTION public.ledger_check_entry() RETURNS trigger
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 DECLARE
     posted bigint := 0;
@@ -509,6 +539,7 @@ END $$;
 
 CREATE FUNCTION public.ledger_check_hold() RETURNS trigger
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
@@ -553,6 +584,15 @@ CREATE FUNCTION public.ledger_refuse_change() RETURNS trigger
 BEGIN
     RAISE EXCEPTION '% on % is refused: the ledger is append-only', TG_OP, TG_TABLE_NAME
         USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE FUNCTION public.number_ended_batch() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    NEW.ended_no := nextval(pg_get_serial_sequence('journal', 'seq'));
+    NEW.ended_at := clock_timestamp();
+    RETURN NEW;
 END $$;
 
 CREATE FUNCTION public.purge_newer_data() RETURNS trigger
@@ -719,9 +759,11 @@ CREATE TABLE public.batch_results (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
     batch_no integer NOT NULL,
-    sealed bytea NOT NULL
+    sealed bytea NOT NULL,
+    marks bytea
 );
 ALTER TABLE ONLY public.batch_results ALTER COLUMN sealed SET STORAGE EXTERNAL;
+ALTER TABLE ONLY public.batch_results ALTER COLUMN marks SET STORAGE EXTERNAL;
 
 CREATE TABLE public.batches (
     account_id bigint NOT NULL,
@@ -741,6 +783,8 @@ CREATE TABLE public.batches (
     awaits_resume boolean DEFAULT false NOT NULL,
     latest_due_at timestamp with time zone,
     hold_no integer,
+    ended_no bigint,
+    ended_at timestamp with time zone,
     CONSTRAINT batches_batch_no_check CHECK ((batch_no >= 1)),
     CONSTRAINT batches_check CHECK (((delivered >= 0) AND (delivered <= finished) AND (deferred >= 0) AND ((finished + deferred) <= recipients))),
     CONSTRAINT batches_recipients_check CHECK ((recipients >= 0)),
@@ -767,6 +811,21 @@ CREATE TABLE public.campaign_blocks (
     last_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE public.campaign_brakes (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    level smallint NOT NULL,
+    cause text NOT NULL,
+    is_of_account boolean NOT NULL,
+    delivered bigint NOT NULL,
+    hard_bounces bigint NOT NULL,
+    complaints bigint NOT NULL,
+    set_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    is_slowed boolean DEFAULT false NOT NULL,
+    rate_before integer,
+    CONSTRAINT campaign_brakes_level_check CHECK (((level >= 0) AND (level <= 3)))
+);
+
 CREATE TABLE public.campaign_content (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -779,6 +838,18 @@ CREATE TABLE public.campaign_paces (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
     free_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.campaign_reasons (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    outcome smallint NOT NULL,
+    reason text NOT NULL,
+    count bigint NOT NULL,
+    CONSTRAINT campaign_reasons_count_check CHECK ((count >= 0)),
+    CONSTRAINT campaign_reasons_outcome_check CHECK ((outcome = ANY (ARRAY[2, 3]))),
+    CONSTRAINT campaign_reasons_reason_check CHECK (((octet_length(reason) >= 1) AND (octet_length(reason) <= 40)))
 )
 WITH (fillfactor='50');
 
@@ -818,6 +889,7 @@ CREATE TABLE public.campaigns (
     source_pool text,
     results_until timestamp with time zone,
     results_seconds integer DEFAULT 0 NOT NULL,
+    refund_seconds integer DEFAULT 0 NOT NULL,
     CONSTRAINT campaigns_batch_size_check CHECK (((batch_size >= 1) AND (batch_size <= 1000))),
     CONSTRAINT campaigns_bounced_check CHECK ((bounced >= 0)),
     CONSTRAINT campaigns_cancelled_check CHECK ((cancelled >= 0)),
@@ -879,6 +951,34 @@ CREATE TABLE public.domain_owners (
     account_id bigint NOT NULL
 );
 
+CREATE TABLE public.domain_reports (
+    account_id bigint NOT NULL,
+    domain text NOT NULL,
+    report_no bigint NOT NULL,
+    kind text NOT NULL,
+    organization text NOT NULL,
+    report_id text NOT NULL,
+    begins_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    good bigint NOT NULL,
+    bad bigint NOT NULL,
+    sources text[] NOT NULL,
+    counts bigint[] NOT NULL,
+    goods boolean[] NOT NULL,
+    details text[] NOT NULL,
+    received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT domain_reports_kind_check CHECK ((kind = ANY (ARRAY['dmarc'::text, 'tls'::text])))
+);
+
+ALTER TABLE public.domain_reports ALTER COLUMN report_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.domain_reports_report_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.domains (
     account_id bigint NOT NULL,
     domain text NOT NULL,
@@ -892,6 +992,31 @@ CREATE TABLE public.domains (
     pausing boolean DEFAULT false NOT NULL,
     CONSTRAINT domains_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'verified'::text, 'failing'::text, 'stopped'::text])))
 );
+
+CREATE TABLE public.feedback_facts (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    fingerprint bytea NOT NULL,
+    fact smallint NOT NULL,
+    channel text NOT NULL,
+    reason text NOT NULL,
+    occurred_at timestamp with time zone,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT feedback_facts_channel_check CHECK (((octet_length(channel) >= 1) AND (octet_length(channel) <= 40))),
+    CONSTRAINT feedback_facts_fact_check CHECK (((fact >= 1) AND (fact <= 5))),
+    CONSTRAINT feedback_facts_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
+    CONSTRAINT feedback_facts_reason_check CHECK ((octet_length(reason) <= 60))
+);
+
+CREATE TABLE public.feedback_hours (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    delivered bigint DEFAULT 0 NOT NULL,
+    hard_bounces bigint DEFAULT 0 NOT NULL,
+    complaints bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
 
 CREATE TABLE public.holds (
     account_id bigint NOT NULL,
@@ -926,13 +1051,29 @@ CREATE TABLE public.idempotency_keys (
     CONSTRAINT idempotency_keys_answer CHECK (((status IS NULL) = (body IS NULL)))
 );
 
+CREATE TABLE public.installation_suppressions (
+    account_id bigint DEFAULT 0 NOT NULL,
+    fingerprint bytea NOT NULL,
+    reason smallint NOT NULL,
+    origin text NOT NULL,
+    note text,
+    sealed bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT installation_suppressions_account_id_check CHECK ((account_id = 0)),
+    CONSTRAINT installation_suppressions_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
+    CONSTRAINT installation_suppressions_note_check CHECK ((octet_length(note) <= 500)),
+    CONSTRAINT installation_suppressions_origin_check CHECK ((origin = ANY (ARRAY['customer'::text, 'reply'::text, 'feedback'::text, 'recipient'::text, 'operator'::text]))),
+    CONSTRAINT installation_suppressions_reason_check CHECK (((reason >= 1) AND (reason <= 5)))
+);
+
 CREATE TABLE public.journal (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
     batch_no integer NOT NULL,
     seq bigint NOT NULL,
     epoch bigint NOT NULL,
-    sealed bytea NOT NULL
+    sealed bytea NOT NULL,
+    noted_at timestamp with time zone DEFAULT clock_timestamp()
 );
 ALTER TABLE ONLY public.journal ALTER COLUMN sealed SET STORAGE EXTERNAL;
 
@@ -962,6 +1103,7 @@ CREATE TABLE public.ledger_entries (
     memo text DEFAULT ''::text NOT NULL,
     chain bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    recipient bytea,
     CONSTRAINT ledger_entries_arithmetic CHECK (
 CASE kind
     WHEN 'grant'::text THEN ((amount > 0) AND (posted_after = (posted_before + amount)) AND (held_after = held_before))
@@ -970,12 +1112,18 @@ CASE kind
     WHEN 'settle'::text THEN ((amount >= 0) AND (posted_after = (posted_before - amount)) AND (held_after <= (held_before - amount)))
     WHEN 'release'::text THEN ((amount >= 0) AND (posted_after = posted_before) AND (held_after = (held_before - amount)))
     WHEN 'purge'::text THEN ((amount = 0) AND (posted_after = posted_before) AND (held_after = held_before))
+    WHEN 'refund'::text THEN ((amount = 1) AND (posted_after = (posted_before + amount)) AND (held_after = held_before))
     ELSE false
 END),
     CONSTRAINT ledger_entries_chain_check CHECK ((octet_length(chain) = 32)),
     CONSTRAINT ledger_entries_digest_check CHECK ((octet_length(digest) = 32)),
     CONSTRAINT ledger_entries_entry_no_check CHECK ((entry_no > 0)),
     CONSTRAINT ledger_entries_key CHECK (((idempotency_key IS NULL) = (request_hash IS NULL))),
+    CONSTRAINT ledger_entries_recipient CHECK (
+CASE
+    WHEN (kind = 'refund'::text) THEN COALESCE((octet_length(recipient) = 16), false)
+    ELSE (recipient IS NULL)
+END),
     CONSTRAINT ledger_entries_request_hash_check CHECK ((octet_length(request_hash) = 32)),
     CONSTRAINT ledger_entries_subject CHECK ((((campaign_id IS NULL) = (kind = ANY (ARRAY['grant'::text, 'adjust'::text]))) AND ((batch_no IS NOT NULL) = (kind = 'settle'::text)) AND ((digest IS NOT NULL) = (kind = 'purge'::text))))
 );
@@ -994,9 +1142,10 @@ CREATE TABLE public.mta_sts_policies (
 CREATE TABLE public.node_sources (
     node text NOT NULL,
     source text NOT NULL,
-    pool text NOT NULL,
+    pool text,
     warm_up_from integer,
-    allowances bigint[] NOT NULL
+    allowances bigint[] NOT NULL,
+    is_seen boolean DEFAULT true NOT NULL
 );
 
 CREATE TABLE public.nodes (
@@ -1023,12 +1172,66 @@ CASE
 END)
 );
 
+CREATE TABLE public.provider_payloads (
+    source_id bigint NOT NULL,
+    receipt bytea NOT NULL,
+    digest bytea NOT NULL,
+    octets integer NOT NULL,
+    sealed bytea,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    problem text,
+    events integer DEFAULT 0 NOT NULL,
+    recognised integer DEFAULT 0 NOT NULL,
+    noted integer DEFAULT 0 NOT NULL,
+    CONSTRAINT provider_payloads_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT provider_payloads_problem_check CHECK ((octet_length(problem) <= 60)),
+    CONSTRAINT provider_payloads_receipt_check CHECK ((octet_length(receipt) = 32))
+);
+ALTER TABLE ONLY public.provider_payloads ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
 CREATE TABLE public.provider_rests (
     provider text NOT NULL,
     source text NOT NULL,
     until timestamp with time zone NOT NULL,
     code integer NOT NULL,
     enhanced text NOT NULL
+);
+
+CREATE TABLE public.provider_sources (
+    source_id bigint NOT NULL,
+    provider text NOT NULL,
+    name text NOT NULL,
+    secret_hash bytea NOT NULL,
+    sealed bytea NOT NULL,
+    test_until timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_at timestamp with time zone,
+    payloads bigint DEFAULT 0 NOT NULL,
+    events bigint DEFAULT 0 NOT NULL,
+    recognised bigint DEFAULT 0 NOT NULL,
+    noted bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT provider_sources_name_check CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 100))),
+    CONSTRAINT provider_sources_provider_check CHECK (((octet_length(provider) >= 1) AND (octet_length(provider) <= 20))),
+    CONSTRAINT provider_sources_sealed_check CHECK ((octet_length(sealed) <= 65536)),
+    CONSTRAINT provider_sources_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
+);
+
+ALTER TABLE public.provider_sources ALTER COLUMN source_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.provider_sources_source_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.refunds_due (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    fingerprint bytea NOT NULL,
+    noted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT refunds_due_fingerprint_check CHECK ((octet_length(fingerprint) = 16))
 );
 
 CREATE TABLE public.schema_migrations (
@@ -1060,6 +1263,7 @@ CREATE TABLE public.suppressions (
     origin text NOT NULL,
     note text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    sealed bytea,
     CONSTRAINT suppressions_fingerprint_check CHECK ((octet_length(fingerprint) = 16)),
     CONSTRAINT suppressions_note_check CHECK ((octet_length(note) <= 500)),
     CONSTRAINT suppressions_origin_check CHECK ((origin = ANY (ARRAY['customer'::text, 'reply'::text, 'feedback'::text, 'recipient'::text, 'operator'::text]))),
@@ -1077,6 +1281,13 @@ CREATE TABLE public.tls_reports (
     is_finished boolean DEFAULT false NOT NULL
 );
 
+CREATE TABLE public.uncharged_mails (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    fingerprint bytea NOT NULL,
+    CONSTRAINT uncharged_mails_fingerprint_check CHECK ((octet_length(fingerprint) = ANY (ARRAY[0, 16])))
+);
+
 CREATE TABLE public.uploads (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -1086,6 +1297,88 @@ CREATE TABLE public.uploads (
 
 ALTER TABLE public.uploads ALTER COLUMN upload_no ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.uploads_upload_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.webhook_attempts (
+    account_id bigint NOT NULL,
+    endpoint_id bigint NOT NULL,
+    attempt_no bigint NOT NULL,
+    message text NOT NULL,
+    events smallint NOT NULL,
+    attempt smallint NOT NULL,
+    status smallint,
+    milliseconds integer NOT NULL,
+    error text,
+    attempted_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE public.webhook_attempts ALTER COLUMN attempt_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.webhook_attempts_attempt_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.webhook_deliveries (
+    account_id bigint NOT NULL,
+    endpoint_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    event_no bigint NOT NULL,
+    first_event smallint DEFAULT 0 NOT NULL,
+    end_event smallint NOT NULL,
+    replay integer DEFAULT 0 NOT NULL,
+    message_no bigint,
+    attempts smallint DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.webhook_endpoints (
+    account_id bigint NOT NULL,
+    endpoint_id bigint NOT NULL,
+    sealed bytea NOT NULL,
+    types bigint NOT NULL,
+    batch_size smallint NOT NULL,
+    description text NOT NULL,
+    disabled_reason text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    replays integer DEFAULT 0 NOT NULL,
+    lease_node text,
+    lease_until timestamp with time zone,
+    rest_until timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    failing_since timestamp with time zone,
+    delivered bigint DEFAULT 0 NOT NULL,
+    failed bigint DEFAULT 0 NOT NULL,
+    dropped bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT webhook_endpoints_batch_size_check CHECK (((batch_size >= 1) AND (batch_size <= 100))),
+    CONSTRAINT webhook_endpoints_description_check CHECK ((octet_length(description) <= 200)),
+    CONSTRAINT webhook_endpoints_disabled_reason_check CHECK (((octet_length(disabled_reason) >= 1) AND (octet_length(disabled_reason) <= 60))),
+    CONSTRAINT webhook_endpoints_types_check CHECK ((types > 0))
+);
+
+CREATE TABLE public.webhook_events (
+    account_id bigint NOT NULL,
+    event_no bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    types bigint NOT NULL,
+    events smallint NOT NULL,
+    octets integer NOT NULL,
+    facts bytea NOT NULL,
+    private bytea,
+    waiting smallint NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT webhook_events_events_check CHECK (((events >= 1) AND (events <= 100)))
+);
+
+ALTER TABLE public.webhook_events ALTER COLUMN event_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.webhook_events_event_no_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -1132,11 +1425,17 @@ ALTER TABLE ONLY public.campaign_answers
 ALTER TABLE ONLY public.campaign_blocks
     ADD CONSTRAINT campaign_blocks_pkey PRIMARY KEY (account_id, campaign_id, code, enhanced);
 
+ALTER TABLE ONLY public.campaign_brakes
+    ADD CONSTRAINT campaign_brakes_pkey PRIMARY KEY (account_id, campaign_id);
+
 ALTER TABLE ONLY public.campaign_content
     ADD CONSTRAINT campaign_content_pkey PRIMARY KEY (account_id, campaign_id);
 
 ALTER TABLE ONLY public.campaign_paces
     ADD CONSTRAINT campaign_paces_pkey PRIMARY KEY (account_id, campaign_id);
+
+ALTER TABLE ONLY public.campaign_reasons
+    ADD CONSTRAINT campaign_reasons_pkey PRIMARY KEY (account_id, campaign_id, outcome, reason);
 
 ALTER TABLE ONLY public.campaigns
     ADD CONSTRAINT campaigns_pkey PRIMARY KEY (account_id, campaign_id);
@@ -1153,14 +1452,29 @@ ALTER TABLE ONLY public.domain_keys
 ALTER TABLE ONLY public.domain_owners
     ADD CONSTRAINT domain_owners_pkey PRIMARY KEY (domain);
 
+ALTER TABLE ONLY public.domain_reports
+    ADD CONSTRAINT domain_reports_account_id_domain_kind_organization_report_i_key UNIQUE (account_id, domain, kind, organization, report_id);
+
+ALTER TABLE ONLY public.domain_reports
+    ADD CONSTRAINT domain_reports_pkey PRIMARY KEY (account_id, domain, report_no);
+
 ALTER TABLE ONLY public.domains
     ADD CONSTRAINT domains_pkey PRIMARY KEY (account_id, domain);
+
+ALTER TABLE ONLY public.feedback_facts
+    ADD CONSTRAINT feedback_facts_pkey PRIMARY KEY (account_id, campaign_id, fingerprint, fact);
+
+ALTER TABLE ONLY public.feedback_hours
+    ADD CONSTRAINT feedback_hours_pkey PRIMARY KEY (account_id, campaign_id, hour);
 
 ALTER TABLE ONLY public.holds
     ADD CONSTRAINT holds_pkey PRIMARY KEY (account_id, campaign_id, batch_no);
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (account_id, scope, key);
+
+ALTER TABLE ONLY public.installation_suppressions
+    ADD CONSTRAINT installation_suppressions_pkey PRIMARY KEY (account_id, fingerprint);
 
 ALTER TABLE ONLY public.journal
     ADD CONSTRAINT journal_pkey PRIMARY KEY (account_id, campaign_id, batch_no, seq);
@@ -1180,8 +1494,20 @@ ALTER TABLE ONLY public.nodes
 ALTER TABLE ONLY public.operator_orders
     ADD CONSTRAINT operator_orders_pkey PRIMARY KEY (account_id, campaign_id, lane);
 
+ALTER TABLE ONLY public.provider_payloads
+    ADD CONSTRAINT provider_payloads_pkey PRIMARY KEY (source_id, receipt);
+
 ALTER TABLE ONLY public.provider_rests
     ADD CONSTRAINT provider_rests_pkey PRIMARY KEY (provider, source);
+
+ALTER TABLE ONLY public.provider_sources
+    ADD CONSTRAINT provider_sources_pkey PRIMARY KEY (source_id);
+
+ALTER TABLE ONLY public.provider_sources
+    ADD CONSTRAINT provider_sources_secret_hash_key UNIQUE (secret_hash);
+
+ALTER TABLE ONLY public.refunds_due
+    ADD CONSTRAINT refunds_due_pkey PRIMARY KEY (account_id, campaign_id, fingerprint);
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
@@ -1198,16 +1524,31 @@ ALTER TABLE ONLY public.suppressions
 ALTER TABLE ONLY public.tls_reports
     ADD CONSTRAINT tls_reports_pkey PRIMARY KEY (day, domain);
 
+ALTER TABLE ONLY public.uncharged_mails
+    ADD CONSTRAINT uncharged_mails_pkey PRIMARY KEY (account_id, campaign_id, fingerprint);
+
 ALTER TABLE ONLY public.uploads
     ADD CONSTRAINT uploads_pkey PRIMARY KEY (account_id, campaign_id);
+
+ALTER TABLE ONLY public.webhook_attempts
+    ADD CONSTRAINT webhook_attempts_pkey PRIMARY KEY (account_id, endpoint_id, attempt_no);
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (account_id, endpoint_id, campaign_id, event_no);
+
+ALTER TABLE ONLY public.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (account_id, endpoint_id);
+
+ALTER TABLE ONLY public.webhook_events
+    ADD CONSTRAINT webhook_events_pkey PRIMARY KEY (account_id, event_no) INCLUDE (octets);
+
+CREATE INDEX account_queue_due ON public.account_queue USING btree (next_due);
 
 CREATE INDEX batch_recipients_staged ON public.batch_recipients USING btree (account_id, campaign_id) WHERE (batch_no < 0);
 
 CREATE INDEX batches_at_work ON public.batches USING btree (account_id, campaign_id, batch_no) WHERE (lease_node IS NOT NULL);
 
 CREATE INDEX batches_awaiting_resume ON public.batches USING btree (account_id, campaign_id, batch_no) WHERE awaits_resume;
-
-CREATE INDEX batches_campaign_due ON public.batches USING btree (account_id, campaign_id, due_at, batch_no) WHERE (state = ANY (ARRAY[1, 4]));
 
 CREATE INDEX batches_claimable ON public.batches USING btree (account_id, campaign_id, due_at, batch_no) WHERE (state = ANY (ARRAY[1, 4]));
 
@@ -1229,13 +1570,25 @@ CREATE INDEX campaigns_unfinished ON public.campaigns USING btree (account_id, c
 
 CREATE INDEX domain_owners_account ON public.domain_owners USING btree (account_id, domain);
 
+CREATE INDEX domain_reports_by_age ON public.domain_reports USING btree (received_at);
+
 CREATE INDEX domains_due ON public.domains USING btree (next_check_at);
 
 CREATE INDEX domains_pausing ON public.domains USING btree (account_id, domain) WHERE pausing;
 
+CREATE INDEX feedback_facts_by_age ON public.feedback_facts USING brin (noted_at);
+
+CREATE INDEX feedback_hours_by_age ON public.feedback_hours USING btree (hour);
+
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
 
+CREATE INDEX installation_suppressions_by_age ON public.installation_suppressions USING btree (account_id, created_at, fingerprint);
+
+CREATE INDEX installation_suppressions_by_reason ON public.installation_suppressions USING btree (account_id, reason, created_at, fingerprint);
+
 CREATE UNIQUE INDEX ledger_entries_idempotency ON public.ledger_entries USING btree (account_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE UNIQUE INDEX ledger_entries_one_refund ON public.ledger_entries USING btree (account_id, campaign_id, recipient) WHERE (kind = 'refund'::text);
 
 CREATE UNIQUE INDEX ledger_entries_one_settlement ON public.ledger_entries USING btree (account_id, campaign_id, batch_no) WHERE (kind = 'settle'::text);
 
@@ -1243,9 +1596,17 @@ CREATE INDEX mta_sts_policies_expiring ON public.mta_sts_policies USING btree (e
 
 CREATE INDEX mta_sts_policies_kept ON public.mta_sts_policies USING btree (kept_at);
 
+CREATE INDEX provider_payloads_done ON public.provider_payloads USING btree (received_at) WHERE (sealed IS NULL);
+
+CREATE INDEX provider_payloads_waiting ON public.provider_payloads USING btree (due_at) INCLUDE (octets) WHERE (sealed IS NOT NULL);
+
 CREATE INDEX suppressions_by_age ON public.suppressions USING btree (account_id, created_at, fingerprint);
 
+CREATE INDEX suppressions_by_reason ON public.suppressions USING btree (account_id, reason, created_at, fingerprint);
+
 CREATE INDEX tls_reports_due ON public.tls_reports USING btree (due_at) WHERE (NOT is_finished);
+
+CREATE INDEX webhook_events_by_age ON public.webhook_events USING btree (created_at);
 
 CREATE TRIGGER check_account AFTER UPDATE ON public.accounts FOR EACH ROW WHEN (((((old.posted IS DISTINCT FROM new.posted) OR (old.held IS DISTINCT FROM new.held)) OR (old.entry_count IS DISTINCT FROM new.entry_count)) OR (old.chain_head IS DISTINCT FROM new.chain_head))) EXECUTE FUNCTION public.ledger_check_account();
 
@@ -1258,6 +1619,10 @@ ALTER TABLE public.ledger_entries ENABLE ALWAYS TRIGGER check_entry;
 CREATE TRIGGER check_hold BEFORE INSERT OR UPDATE ON public.holds FOR EACH ROW EXECUTE FUNCTION public.ledger_check_hold();
 
 ALTER TABLE public.holds ENABLE ALWAYS TRIGGER check_hold;
+
+CREATE TRIGGER number_ended_batch BEFORE UPDATE OF state ON public.batches FOR EACH ROW WHEN (((new.state = ANY (ARRAY[3, 5])) AND (old.state <> ALL (ARRAY[3, 5])))) EXECUTE FUNCTION public.number_ended_batch();
+
+CREATE TRIGGER number_ended_part BEFORE INSERT ON public.batches FOR EACH ROW WHEN ((new.state = 3)) EXECUTE FUNCTION public.number_ended_batch();
 
 CREATE TRIGGER purge_newer_data BEFORE UPDATE OF purged_at ON public.campaigns FOR EACH ROW WHEN (((old.purged_at IS NULL) AND (new.purged_at IS NOT NULL))) EXECUTE FUNCTION public.purge_newer_data();
 
@@ -1312,8 +1677,17 @@ ALTER TABLE ONLY public.domain_keys
 ALTER TABLE ONLY public.domain_owners
     ADD CONSTRAINT domain_owners_account_id_domain_fkey FOREIGN KEY (account_id, domain) REFERENCES public.domains(account_id, domain) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.domain_reports
+    ADD CONSTRAINT domain_reports_account_id_domain_fkey FOREIGN KEY (account_id, domain) REFERENCES public.domains(account_id, domain) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.domains
     ADD CONSTRAINT domains_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.feedback_facts
+    ADD CONSTRAINT feedback_facts_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.feedback_hours
+    ADD CONSTRAINT feedback_hours_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
 ALTER TABLE ONLY public.holds
     ADD CONSTRAINT holds_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
@@ -1324,8 +1698,20 @@ ALTER TABLE ONLY public.idempotency_keys
 ALTER TABLE ONLY public.ledger_entries
     ADD CONSTRAINT ledger_entries_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
+ALTER TABLE ONLY public.provider_payloads
+    ADD CONSTRAINT provider_payloads_source_id_fkey FOREIGN KEY (source_id) REFERENCES public.provider_sources(source_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.refunds_due
+    ADD CONSTRAINT refunds_due_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
 ALTER TABLE ONLY public.suppressions
     ADD CONSTRAINT suppressions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.uncharged_mails
+    ADD CONSTRAINT uncharged_mails_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
 GRANT ALL ON FUNCTION public.adopt_leases(p_node text, p_seconds double precision) TO sluice_app;
 
@@ -1424,9 +1810,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_answers TO sluice_app
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_blocks TO sluice_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_brakes TO sluice_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_content TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_paces TO sluice_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.campaign_reasons TO sluice_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.campaigns TO sluice_app;
 
@@ -1442,7 +1832,13 @@ GRANT UPDATE(retired_at) ON TABLE public.domain_keys TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.domain_owners TO sluice_app;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.domain_reports TO sluice_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.domains TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feedback_facts TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feedback_hours TO sluice_app;
 
 GRANT SELECT ON TABLE public.holds TO sluice_app;
 
@@ -1472,7 +1868,19 @@ GRANT UPDATE(content_type) ON TABLE public.idempotency_keys TO sluice_app;
 
 GRANT UPDATE(body) ON TABLE public.idempotency_keys TO sluice_app;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.installation_suppressions TO sluice_app;
+
+GRANT UPDATE(reason) ON TABLE public.installation_suppressions TO sluice_app;
+
+GRANT UPDATE(origin) ON TABLE public.installation_suppressions TO sluice_app;
+
+GRANT UPDATE(note) ON TABLE public.installation_suppressions TO sluice_app;
+
+GRANT UPDATE(sealed) ON TABLE public.installation_suppressions TO sluice_app;
+
 GRANT SELECT,INSERT,DELETE ON TABLE public.journal TO sluice_app;
+
+GRANT USAGE ON SEQUENCE public.journal_seq_seq TO sluice_app;
 
 GRANT SELECT,INSERT ON TABLE public.ledger_entries TO sluice_app;
 
@@ -1484,7 +1892,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.nodes TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.operator_orders TO sluice_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_payloads TO sluice_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_rests TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_sources TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refunds_due TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.site_tokens TO sluice_app;
 
@@ -1502,9 +1916,23 @@ GRANT INSERT(origin),UPDATE(origin) ON TABLE public.suppressions TO sluice_app;
 
 GRANT INSERT(note),UPDATE(note) ON TABLE public.suppressions TO sluice_app;
 
+GRANT INSERT(created_at) ON TABLE public.suppressions TO sluice_app;
+
+GRANT INSERT(sealed),UPDATE(sealed) ON TABLE public.suppressions TO sluice_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tls_reports TO sluice_app;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.uncharged_mails TO sluice_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.uploads TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_attempts TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_deliveries TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_endpoints TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_events TO sluice_app;
 
 -- The vault
 
@@ -1529,7 +1957,7 @@ CREATE TABLE public.campaign_keys (
     destroyed_at timestamp with time zone,
     CONSTRAINT campaign_keys_check CHECK (((wrapped IS NULL) = (destroyed_at IS NOT NULL)))
 )
-WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10');
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='0');
 
 CREATE TABLE public.schema_migrations (
     version bigint NOT NULL,

@@ -5,9 +5,8 @@ package import Postgres
 /// Locks are taken in one order everywhere: the account's row (ledger), campaigns rows, batches rows, each by key, then
 /// the rest. Whoever waits holds only locks that come before, so there is no deadlock to retry.
 package enum CampaignSchema {
-    /// Versions 400–599 and 613, beside those of the vault, of Fleet, TLSPolicies and SendingDomains. They follow the ledger's,
-    /// Versions 400–599 and 660–669, beside those of the vault, of Fleet, TLSPolicies and SendingDomains. They follow the ledger's,
-    /// whose accounts they refer to.
+    /// Versions 400–599, 613 and 660–669, beside those of the vault, of Fleet, TLSPolicies and SendingDomains. They follow
+    /// the ledger's, whose accounts they refer to.
     package static let migrations = [
         Migration(version: 400, name: "campaigns", file: PackageResources._00_campaigns_sql),
         Migration(version: 401, name: "delivery of campaigns", file: PackageResources._01_delivery_sql),

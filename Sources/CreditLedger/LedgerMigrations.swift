@@ -1,8 +1,7 @@
 package import Postgres
 
 extension CreditLedger {
-    /// Versions 100–199, and 593.
-    /// Versions 100–199, and 610–612.
+    /// Versions 100–199, 593, and 610–612.
     ///
     /// - `account_names` allots the numbers: a name is unique over all accounts, which a table distributed by account
     ///   could not promise.
@@ -15,7 +14,6 @@ extension CreditLedger {
         Migration(
             version: 593, name: "guards look at no temporary tables",
             file: PackageResources._93_guards_of_one_schema_sql),
-        Migration(version: 100, name: "credit ledger", file: PackageResources._00_credit_ledger_sql),
         Migration(version: 610, name: "refunds", file: PackageResources._10_refunds_sql),
         // Apart from the table's change, whose lock must be short: these read all entries.
         Migration(version: 611, name: "one refund a recipient", file: PackageResources._11_one_refund_sql),
