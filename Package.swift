@@ -243,8 +243,8 @@ let package = Package(
         .testTarget(
             name: "FeedbackTests",
             dependencies: [
-                "TestSupport", "TestDatabases", "Feedback", "Vault", "CreditLedger", "Postgres", "MailMessage",
-                "MailTypes",
+                "TestSupport", "TestDatabases", "Feedback", "Vault", "Webhooks", "CreditLedger", "Postgres",
+                "MailMessage", "MailTypes",
             ]),
         .testTarget(
             name: "ProviderWebhooksTests",

@@ -4,6 +4,8 @@ package import Vault
 /// Acts on the tokens of List-Unsubscribe links (RFC 8058): the recipient is put on the suppression list of the account
 /// that mailed them.
 package struct Unsubscriber: Sendable {
+    private static let owner = ConnectionOwner("unsubscribe links")
+
     private let records: PostgresPool
     private let vault: Vault
     private let suppressions: SuppressionList
@@ -46,7 +48,11 @@ package struct Unsubscriber: Sendable {
 
     private func verified(_ text: String) async throws -> RecipientToken? {
         guard let unverified = RecipientToken.Unverified(text) else { return nil }
-        guard let keys = try await vault.existingAccountKeys(unverified.account) else { return nil }
+        // Anybody may make links up: what they look up takes no connections that a customer waits for.
+        let keys = try await ConnectionOwner.$current.withValue(Self.owner) {
+            try await vault.existingAccountKeys(unverified.account)
+        }
+        guard let keys else { return nil }
         return unverified.verified(with: keys)
     }
 }

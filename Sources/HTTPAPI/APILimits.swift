@@ -30,11 +30,11 @@ package enum APILimits {
     package static let reportedAddresses = 1_000
     /// The text of an unsubscribe link's token.
     package static let tokenBytes = 128
-    /// Visits and clicks behind List-Unsubscribe from one network at once, and then each second. Mailbox providers click for
-    /// many recipients from few addresses. A link that is not ours counts as so many more.
+    /// What one network has for links behind List-Unsubscribe that are not ours, at once and then each second, and what
+    /// one of them takes. Good ones take nothing: mailbox providers click for many recipients from few addresses.
     package static let publicBurst = 600.0
     package static let publicPerSecond = 20.0
-    package static let brokenLinkCost = 19.0
+    package static let brokenLinkCost = 20.0
     /// An event stream ends after so long; clients come back by themselves.
     package static let eventStreamSeconds: Int64 = 3_600
     /// Event streams that one account may have open on this node.

@@ -18,6 +18,9 @@ struct ClientKey: Hashable, Sendable {
         case nil: (network, isIPv6) = (0, false)
         }
     }
+
+    /// The /48 of an IPv6 network, which one site gets (RFC 6177); nil for IPv4.
+    var site: UInt64? { isIPv6 ? network >> 16 : nil }
 }
 
 /// What each client has open and how much it has sent, so that none takes what others need.
@@ -29,8 +32,15 @@ final class ClientBook: Sendable {
         var counted: ContinuousClock.Instant
     }
 
+    private struct Book {
+        var clients: [ClientKey: Client] = [:]
+        /// Open ones, by ``ClientKey/site``.
+        var connectionsOfSite: [UInt64: Int] = [:]
+        var prunedAt: ContinuousClock.Instant?
+    }
+
     private let limits: InboundMailLimits
-    private let clients = Mutex<[ClientKey: Client]>([:])
+    private let book = Mutex(Book())
     private let now: @Sendable () -> ContinuousClock.Instant
 
     init(_ limits: InboundMailLimits, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
@@ -40,19 +50,25 @@ final class ClientBook: Sendable {
 
     /// Counts a connection in, to be counted out by ``leave(_:)`` where this is true.
     func admit(_ key: ClientKey) -> Bool {
-        clients.withLock { clients in
-            if clients[key] == nil, clients.count >= limits.clients { forget(&clients) }
-            guard clients[key] != nil || clients.count < limits.clients else { return false }
-            return change(key, &clients) { client in
+        book.withLock { book in
+            guard mayConnect(key.site, book) else { return false }
+            if book.clients[key] == nil, book.clients.count >= limits.clients { makeRoom(&book) }
+            let isAdmitted = change(key, &book.clients) { client in
                 guard client.connections < limits.connectionsOfClient else { return false }
                 client.connections += 1
                 return true
             }
+            if isAdmitted, let site = key.site { book.connectionsOfSite[site, default: 0] += 1 }
+            return isAdmitted
         }
     }
 
     func leave(_ key: ClientKey) {
-        clients.withLock { $0[key]?.connections -= 1 }
+        book.withLock { book in
+            book.clients[key]?.connections -= 1
+            guard let site = key.site, let count = book.connectionsOfSite[site] else { return }
+            book.connectionsOfSite[site] = count > 1 ? count - 1 : nil
+        }
     }
 
     /// Whether the client may send one mail more now.
@@ -65,7 +81,7 @@ final class ClientBook: Sendable {
         change(key) { Self.take(&$0.misses) }
     }
 
-    var count: Int { clients.withLock(\.count) }
+    var count: Int { book.withLock { $0.clients.count } }
 
     private static func take(_ stock: inout Double) -> Bool {
         guard stock >= 1 else { return false }
@@ -74,7 +90,7 @@ final class ClientBook: Sendable {
     }
 
     private func change(_ key: ClientKey, _ body: (inout Client) -> Bool) -> Bool {
-        clients.withLock { change(key, &$0, body) }
+        book.withLock { change(key, &$0.clients, body) }
     }
 
     private func change(
@@ -99,6 +115,23 @@ final class ClientBook: Sendable {
         client.misses = filled(client.misses, limits.missesOfClient)
         client.counted = now
         return client
+    }
+
+    private func mayConnect(_ site: UInt64?, _ book: Book) -> Bool {
+        guard let site else { return true }
+        return (book.connectionsOfSite[site] ?? 0) < limits.connectionsOfSite
+    }
+
+    /// Nobody is refused because the book is full. First goes who is not worth knowing: that takes a look at all, so
+    /// it is done once a second at most. Then goes whoever is not connected.
+    private func makeRoom(_ book: inout Book) {
+        let now = now()
+        if book.prunedAt.map({ now - $0 >= .seconds(1) }) ?? true {
+            book.prunedAt = now
+            forget(&book.clients)
+        }
+        guard book.clients.count >= limits.clients else { return }
+        book.clients = book.clients.filter { $0.value.connections > 0 }
     }
 
     /// Drops those of whom nothing is worth knowing.

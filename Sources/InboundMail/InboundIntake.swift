@@ -16,7 +16,7 @@ struct InboundIntake: Sendable {
     let logger: Logger
 
     /// A share of its own of the connections to the database: strangers' mail keeps no customer waiting.
-    private static let owner = ConnectionOwner("inbound mail")
+    static let owner = ConnectionOwner("inbound mail")
 
     /// Once this returns, all that follows from the mail is committed.
     ///

@@ -27,6 +27,7 @@ package struct InboundMailConfiguration: Sendable {
         configuration.identity = identity
         configuration.timeouts = timeouts
         configuration.contentTimeout = limits.contentTime
+        configuration.leastContentRate = limits.contentRate
         configuration.maximumConnections = limits.connections
         configuration.profile.maximumMessageOctets = limits.messageOctets
         configuration.profile.limits.textLineOctets = limits.lineOctets
@@ -43,21 +44,27 @@ package struct InboundMailLimits: Sendable, Hashable {
     package var keptOctets = 1 << 20
     /// What is kept of all mails under way together; a mail beyond it is put off with 452.
     package var keptOctetsOfAll = 64 << 20
+    /// Of that, what one address may take: an eighth.
+    package var keptOctetsOfClient = 8 << 20
     /// Of one line. Reports quote what broken programs wrote, so it is more than the standard's thousand.
     package var lineOctets = 65_536
     /// Of one transaction (RFC 5321 §4.5.3.1.8).
     package var recipients = 100
     /// The longest time for the content of one mail.
     package var contentTime = Duration.seconds(600)
+    /// How slowly it may come; nil for any rate.
+    package var contentRate: SMTPLeastRate? = SMTPLeastRate(octetsPerSecond: 1_024)
     /// Open connections
     package var connections = 1_000
     /// Open connections of one address.
     package var connectionsOfClient = 50
+    /// Open connections of one IPv6 /48, of which one client may have all networks.
+    package var connectionsOfSite = 100
     /// Mails of one address: at once, and a second from then on.
     package var mailsOfClient = Rate(burst: 1_200, perSecond: 20)
     /// Recipients of one address that do not exist: who guesses tokens is sent away.
     package var missesOfClient = Rate(burst: 100, perSecond: 1)
-    /// Client addresses that are remembered.
+    /// Client addresses that are remembered. Where there are more, some are forgotten and none is refused.
     package var clients = 50_000
 
     package struct Rate: Sendable, Hashable {

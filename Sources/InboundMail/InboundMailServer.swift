@@ -27,7 +27,8 @@ package final class InboundMailServer: Service {
         self.logger = logger
         self.onStart = onStart
         let tally = InboundTally()
-        let budget = ContentBudget(octets: configuration.limits.keptOctetsOfAll)
+        let limits = configuration.limits
+        let budget = ContentBudget(octets: limits.keptOctetsOfAll, share: limits.keptOctetsOfClient)
         self.tally = tally
         self.budget = budget
         let desk = InboundDesk(

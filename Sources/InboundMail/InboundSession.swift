@@ -1,6 +1,7 @@
 import Logging
 import MailTypes
 import NIOCore
+import Postgres
 import SMTPProtocol
 import SMTPTransport
 
@@ -56,7 +57,10 @@ final class InboundSession: SMTPServerSession {
         guard let mailbox = InboundMailbox(path.localPart) else { return refuse(.mailbox) }
         let domain = path.domain
         let found = eventLoop.makeFutureWithTask { [desk] in
-            try await desk.mailboxes.find(mailbox, at: domain)
+            // Strangers ask: what they look up takes no connections that a customer waits for.
+            try await ConnectionOwner.$current.withValue(InboundIntake.owner) {
+                try await desk.mailboxes.find(mailbox, at: domain)
+            }
         }
         return .future(
             found.assumeIsolated().map { self.answer($0) }.recover { _ in self.putOff() }.nonisolated())
@@ -66,7 +70,7 @@ final class InboundSession: SMTPServerSession {
         // An announcement is an estimate (RFC 1870 §5). What goes beyond it is not kept.
         let announced = size.map { $0 + $0 / 8 + 4_096 } ?? desk.limits.keptOctets
         let octets = min(announced, desk.limits.keptOctets)
-        guard let room = desk.budget.reserve(octets) else {
+        guard let room = desk.budget.reserve(octets, for: client) else {
             desk.tally.count { $0.noRoom += 1 }
             return .refuse(.reply(Self.noRoom))
         }

@@ -32,10 +32,8 @@ package enum ProviderLimits {
     package static let bookSeconds = 2
     /// Texts of one event that look like tokens.
     package static let candidates = 8
-    /// Bodies that one transaction works off.
+    /// Bodies that one round works off, each in a transaction of its own.
     package static let payloadsPerRound = 16
-    /// Facts that one statement notes.
-    package static let factsPerStatement = 2_000
     /// What cannot be worked off because an account is stopped comes again after so many minutes, as long as its receipt is kept.
     package static let putOffMinutes = 10
     /// A signing certificate of Amazon: its octets, how many are kept, for how long; and how soon one that could not be

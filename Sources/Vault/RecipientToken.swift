@@ -46,7 +46,10 @@ package struct RecipientToken: Sendable, Hashable {
         private let authenticator: [UInt8]
 
         package init?(_ text: String) {
-            guard let octets = Base32.decode(text), octets.count == claimCount + authenticatorCount else { return nil }
+            // One digit more could be a zero that is padding, and the same token.
+            guard text.utf8.count == RecipientToken.textCount, let octets = Base32.decode(text),
+                octets.count == claimCount + authenticatorCount
+            else { return nil }
             claim = Array(octets[..<claimCount])
             authenticator = Array(octets[claimCount...])
             account = AccountID(rawValue: claim[..<5].reduce(0) { $0 << 8 | Int64($1) })

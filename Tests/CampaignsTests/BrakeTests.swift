@@ -44,6 +44,18 @@ struct BrakeTests {
         for _ in 0..<3 { try await intake.take(events) }
     }
 
+    /// Stands for the account as a whole.
+    private static let whole = CampaignID(rawValue: 0)
+
+    /// Of a week: those of campaigns, and of the account.
+    private static func counts(
+        _ campaigns: [CampaignID], _ fixture: CampaignFixture
+    ) async throws -> [CampaignID: ComplaintBrake.Counts] {
+        try await fixture.records.pool.withConnection { connection in
+            try await FeedbackHours.campaigns(campaigns + [whole], of: fixture.account, hours: 168, on: connection)
+        }
+    }
+
     private static func sending(_ fixture: CampaignFixture, rate: Int? = nil) async throws -> CampaignID {
         let campaign = try await fixture.sent(6, batchSize: 3)
         if let rate {
@@ -84,7 +96,7 @@ struct BrakeTests {
 
         _ = try await fixture.service.resume(fixture.account, campaign)
         #expect(try await keeper.look() == [])
-        #expect(try await fixture.status(campaign).state == .queued)
+        #expect(try await fixture.status(campaign).state == .sending)
     }
 
     @Test func `a slowed campaign gets its rate back when the share falls`() async throws {
@@ -95,11 +107,46 @@ struct BrakeTests {
         try await Self.complain(0..<4, campaign, fixture)
         #expect(try await keeper.look().map(\.level) == [.slow])
         #expect(try await fixture.status(campaign).campaign.ratePerHour == 60)
+        #expect(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 8).count == 1)
+        #expect(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 8).isEmpty)
         try await Self.delivered(100_000, campaign, fixture)
         #expect(try await keeper.look().map(\.level) == [.none])
         let status = try await fixture.status(campaign)
         #expect(status.campaign.ratePerHour == nil && status.brake == nil)
         #expect(try await keeper.look() == [])
+        #expect(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 8).count == 1)
+    }
+
+    @Test func `late complaints of an old campaign do not pause a small new one`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let keeper = Self.keeper(fixture)
+        let old = try await Self.sending(fixture)
+        try await Self.delivered(1_000_000, old, fixture)
+        try await fixture.records.owner.query("UPDATE feedback_hours SET hour = hour - interval '50 hours'")
+        let new = try await Self.sending(fixture)
+        try await Self.delivered(600, new, fixture)
+        try await Self.complain(0..<20, old, fixture)
+        try await Self.complain(20..<40, old, fixture, .hardBounce)
+        #expect(try await keeper.look() == [])
+        #expect(try await Self.keeper(fixture, hours: 168).look() == [])
+        let counted = try await Self.counts([old, new], fixture)
+        let expected: [CampaignID: ComplaintBrake.Counts] = [
+            old: .init(delivered: 1_000_000, hardBounces: 20, complaints: 20), new: .init(delivered: 600),
+            Self.whole: .init(delivered: 1_000_600, hardBounces: 20, complaints: 20),
+        ]
+        #expect(counted == expected)
+
+        // After an upgrade or a restart nothing is known of the old one.
+        try await fixture.records.owner.query("DELETE FROM feedback_hours WHERE campaign_id = \(old.rawValue)")
+        try await Self.complain(40..<60, old, fixture)
+        let left = try await Self.counts([old], fixture)
+        #expect(left[old] == nil && left[Self.whole] == expected[Self.whole])
+        #expect(try await Self.keeper(fixture, hours: 168).look() == [])
+        try await Self.complain(60..<63, new, fixture)
+        let own = try await Self.counts([new], fixture)[new]
+        #expect(own == ComplaintBrake.Counts(delivered: 600, complaints: 3))
+        let levels = Set(try await keeper.look().map(\.level))
+        #expect(levels == [.pause])
     }
 
     @Test func `what lies before the window does not count`() async throws {
@@ -110,6 +157,8 @@ struct BrakeTests {
         try await fixture.records.owner.query("UPDATE feedback_hours SET hour = hour - interval '5 hours'")
         #expect(try await Self.keeper(fixture, hours: 4).look() == [])
         #expect(try await Self.keeper(fixture, hours: 6).look().map(\.level) == [.pause])
+        // The pause has begun the counts anew.
+        try await Self.delivered(1_000, campaign, fixture)
         try await fixture.records.owner.query("UPDATE feedback_hours SET hour = hour - interval '200 hours'")
         #expect(try await FeedbackHours.sweep(on: fixture.records.pool) > 0)
         #expect(try await FeedbackHours.sweep(on: fixture.records.pool) == 0)

@@ -137,6 +137,33 @@ struct RefundTests {
         #expect(try await fixture.problemsOfBooks() == [])
     }
 
+    @Test func `a report that is also of a campaign that goes on waits for no account, and is refunded by the sweep`()
+        async throws
+    {
+        let ended = try await fixture.sent(3)
+        try await fixture.deliverAll()
+        let running = try await fixture.sent(1)
+        let tokens = try await tokens(ended, 3)
+        let others = try await self.tokens(running, 1)
+        try await fixture.records.pool.withTransaction { [fixture] connection in
+            try await fixture.ledger.lock(fixture.account, on: connection)
+            // The second time with another fact of the campaign that goes on.
+            try await fixture.stores.feedback.take([bounce(tokens[0]), bounce(others[0])])
+            try await fixture.stores.feedback.take([
+                bounce(tokens[1]), FeedbackEvent(others[0], .softBounce, by: .notice, reason: "mailboxfull"),
+            ])
+        }
+        #expect(try await refunded(ended) == 0)
+        #expect(try await fixture.store.giveRefunds() == 2)
+        #expect(try await refunded(ended) == 2)
+        try await fixture.stores.feedback.take([bounce(tokens[2])])
+        #expect(try await refunded(ended) == 3)
+        try await fixture.deliverAll()
+        #expect(try await fixture.store.giveRefunds() == 1)
+        #expect(try await refunded(running) == 1)
+        #expect(try await fixture.problemsOfBooks() == [])
+    }
+
     @Test func `who was not charged gets nothing back`() async throws {
         let outcomes: [Outcome] = [.bounced, .inDoubt, .expired, .delivered]
         let campaign = try await fixture.sent(outcomes.count)
@@ -207,6 +234,23 @@ struct RefundTests {
         try await fixture.deliverAll()
         _ = try await fixture.store.complete(fixture.account, campaign)
         try await fixture.stores.feedback.take(tokens.map { bounce($0) })
+        #expect(try await refunded(campaign) == 0)
+    }
+
+    @Test func `where the key of a cancelled campaign is missing, nobody of it is refunded`() async throws {
+        let campaign = try await fixture.sent(2)
+        let tokens = try await tokens(campaign, 2)
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        _ = try await fixture.store.append(node: "n", [batch.group([0: .delivered])])
+        try await fixture.endLeases(of: "n")
+        try await fixture.vaultDatabase.owner.query("DELETE FROM campaign_keys")
+        fixture.vault.forget(fixture.account, campaign)
+        _ = try await fixture.service.cancel(fixture.account, campaign)
+        for (account, ended) in try await fixture.store.unfinishedCompletions() {
+            _ = try await fixture.store.complete(account, ended)
+        }
+        try await fixture.stores.feedback.take(tokens.map { bounce($0) })
+        #expect(try await fixture.store.giveRefunds() == 0)
         #expect(try await refunded(campaign) == 0)
     }
 

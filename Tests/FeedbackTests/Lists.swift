@@ -4,6 +4,7 @@ import MailTypes
 import Postgres
 import TestDatabases
 import Vault
+import Webhooks
 
 /// A suppression list and two accounts. Records and keys share one database here.
 struct Lists {
@@ -16,7 +17,7 @@ struct Lists {
     init() async throws {
         database = try await TestDatabase.make(
             migrations: CreditLedger.migrations + FeedbackSchema.migrations + Vault.migrations
-                + Vault.recordsMigrations)
+                + Vault.recordsMigrations + WebhookSchema.migrations)
         vault = Vault(pool: database.pool, records: database.pool, masterKey: MasterKey())
         list = SuppressionList(records: database.pool, vault: vault)
         first = try await Self.account("first", vault, database)

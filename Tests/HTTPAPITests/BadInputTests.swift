@@ -54,6 +54,8 @@ import Testing
             ["subject"]),
         Draft("a header twice", with: #""headers": {"X-A": "1", "X-A": "2"}"#, 422, "duplicate_field", ["X-A"]),
         Draft("an unknown field", with: #""sender": "a""#, 422, "unknown_field", ["sender"]),
+        Draft("a name of 512 octets", with: "\"\(String(repeating: "a", count: 512))\": 1", 422, "unknown_field"),
+        Draft("a name of 513 octets", with: "\"\(String(repeating: "a", count: 513))\": 1", 400, "invalid_json"),
         Draft(
             "an unknown field inside", with: #""attachments": [{"filename": "a", "content": "", "size": 1}]"#, 422,
             "unknown_field", ["attachments.0.size"]),
@@ -157,6 +159,20 @@ import Testing
         try await APIFixture.withCustomer { fixture, customer, api in
             let before = try await fixture.state(customer.account)
             try await api.call(.post, "/v1/campaigns", bytes: bytes).expectProblem(400, "invalid_json")
+            #expect(try await fixture.state(customer.account) == before)
+        }
+    }
+
+    @Test func `a name that takes long to normalise is refused at once`() async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            let before = try await fixture.state(customer.account)
+            // A MiB of marks that belong in another order.
+            let marks = Array(String(repeating: "\u{301}\u{323}", count: 1 << 18).utf8)
+            let body = Array(#"{"a"#.utf8) + marks + Array(#"": 1}"#.utf8)
+            let start = ContinuousClock.now
+            try await api.call(.post, "/v1/campaigns", bytes: body).expectProblem(400, "invalid_json")
+            let taken = ContinuousClock.now - start
+            #expect(taken < .seconds(20))
             #expect(try await fixture.state(customer.account) == before)
         }
     }

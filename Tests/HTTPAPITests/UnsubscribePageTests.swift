@@ -98,16 +98,19 @@ import Vault
         let one = ClientNetwork(peer: "192.0.2.1", forwardedFor: nil)
         let two = ClientNetwork(peer: "192.0.2.2", forwardedFor: nil)
         let start = ContinuousClock.now
-        #expect((0..<10).allSatisfy { _ in pace.take(one, cost: 1, at: start) })
-        #expect(!pace.take(one, cost: 1, at: start))
-        #expect(pace.take(two, cost: 10, at: start) && pace.take(.unknown, cost: 1, at: start))
-        #expect(pace.take(one, cost: 1, at: start + .seconds(1.5)))
-        #expect(!pace.take(one, cost: 1, at: start + .seconds(1.5)))
+        #expect(pace.bears(10, from: one, at: start))
+        // The last one takes what is left, though that is less.
+        for _ in 0..<3 { pace.charge(4, to: one, at: start) }
+        #expect(!pace.bears(1, from: one, at: start))
+        #expect(pace.bears(10, from: two, at: start) && pace.bears(10, from: .unknown, at: start))
+        let later = start + .seconds(1.5)
+        #expect(pace.bears(1, from: one, at: later) && !pace.bears(2, from: one, at: later))
         // More networks than are kept: nobody is refused for that.
-        #expect(
-            (10..<20).allSatisfy {
-                pace.take(ClientNetwork(peer: "192.0.2.\($0)", forwardedFor: nil), cost: 1, at: start + .seconds(2))
-            })
+        for number in 10..<20 {
+            let network = ClientNetwork(peer: "192.0.2.\(number)", forwardedFor: nil)
+            #expect(pace.bears(10, from: network, at: later))
+            pace.charge(4, to: network, at: later)
+        }
     }
 
     @Test func `whose network it is a proxy of the operator's may say, and nobody else`() {
@@ -127,13 +130,13 @@ import Vault
         #expect(ClientNetwork(peer: nil, forwardedFor: "203.0.113.9") == .unknown)
     }
 
-    @Test func `who asks too fast gets a page that says so`() async throws {
+    @Test func `who tries too many broken links gets a page that says so`() async throws {
         try await APIFixture.withCustomer { fixture, _, _ in
             try await fixture.withAPI { visitor in
-                var statuses: [Int] = []
-                for _ in 0..<40 { statuses.append(try await visitor.get("/u/none").status) }
-                #expect(statuses.first == 404 && statuses.last == 429)
-                let page = try await visitor.get("/u/none")
+                #expect(try await visitor.get("/u/none").status == 404)
+                var page = try await visitor.get("/u/none")
+                for _ in 0..<100 where page.status == 404 { page = try await visitor.get("/u/none") }
+                #expect(page.status == 429)
                 #expect(page.headers[.retryAfter] == "60")
                 #expect(page.text.contains("<h1>Please try again in a minute</h1>"))
             }

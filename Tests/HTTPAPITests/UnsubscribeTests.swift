@@ -58,6 +58,24 @@ import Vault
         }
     }
 
+    @Test func `after many broken links from its network a click is still taken`() async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            let token = try await token(fixture, customer, "ada@example.org")
+            try await fixture.withAPI { visitor in
+                var broken = try await visitor.post("/u/none")
+                #expect(broken.status == 404)
+                for _ in 0..<100 where broken.status == 404 { broken = try await visitor.post("/u/none") }
+                #expect(broken.status == 429)
+                let done = try await visitor.call(
+                    .post, "/u/\(token)", body: "List-Unsubscribe=One-Click",
+                    type: "application/x-www-form-urlencoded")
+                #expect(done.status == 200)
+            }
+            let found = try await api.get("/v1/suppressions?address=ada@example.org").json["data"]
+            #expect(found[0]["reason"] == "unsubscribe")
+        }
+    }
+
     @Test func `a link that is not ours does nothing`() async throws {
         try await APIFixture.withCustomer { fixture, customer, _ in
             let token = try await token(fixture, customer, "ada@example.org")

@@ -4,6 +4,7 @@ import MailTypes
 import NIOCore
 import Postgres
 import SMTPProtocol
+import SMTPTransport
 import TestDatabases
 import TestStores
 import TestSupport
@@ -97,6 +98,34 @@ struct InboundProtocolTests {
             let next = try Self.begun(fixture, token)
             #expect(next.ask("DATA") == 354, "room is given back")
             #expect(fixture.server.counts.noRoom == 2)
+        }
+    }
+
+    @Test func `a client has a share of the room, and the rest stays free for others`() async throws {
+        try await InboundFixture.with({ $0.limits.keptOctetsOfClient = 2 << 20 }) { fixture in
+            let token = try await fixture.token("jane@example.org")
+            let dialogs = try (0..<3).map { _ in try Self.begun(fixture, token) }
+            #expect(dialogs.map { $0.ask("DATA") } == [354, 354, 452])
+            #expect(fixture.server.freeOctets == InboundMailLimits().keptOctetsOfAll - (2 << 20))
+            #expect(dialogs[0].ask("Subject: x\r\n\r\n.") == 250)
+            let next = try Self.begun(fixture, token)
+            #expect(next.ask("DATA") == 354, "the share is given back")
+        }
+    }
+
+    @Test func `content that drips in ends the session and gives its room back`() async throws {
+        try await InboundFixture.with({
+            $0.limits.contentRate = SMTPLeastRate(octetsPerSecond: 1_000_000, grace: .milliseconds(200))
+        }) { fixture in
+            let token = try await fixture.token("jane@example.org")
+            let dialog = try Self.begun(fixture, token)
+            #expect(dialog.ask("DATA") == 354)
+            dialog.send("Subject: x\r\n")
+            #expect(dialog.code() == 421)
+            #expect(dialog.code() == nil)
+            try await eventually("its room is given back") {
+                fixture.server.freeOctets == InboundMailLimits().keptOctetsOfAll
+            }
         }
     }
 
@@ -229,10 +258,55 @@ struct ClientBookTests {
             #expect(book.admit(ClientKey(try SocketAddress(ipAddress: "192.0.2.\(number)", port: 1))))
         }
         let fourth = ClientKey(try SocketAddress(ipAddress: "192.0.2.4", port: 1))
-        #expect(!book.admit(fourth), "all three are worth knowing")
         clock.pass(60)
         #expect(book.admit(fourth))
         #expect(book.count == 3)
+    }
+
+    @Test func `a full book admits new clients, and forgets none that is connected`() throws {
+        let clock = TestTime()
+        var limits = InboundMailLimits()
+        limits.mailsOfClient = .init(burst: 2, perSecond: 0)
+        limits.clients = 3
+        let book = ClientBook(limits) { clock.now }
+        let keys = try (1...9).map { ClientKey(try SocketAddress(ipAddress: "192.0.2.\($0)", port: 1)) }
+        #expect(book.admit(keys[0]))
+        #expect((0..<3).map { _ in book.mayMail(keys[0]) } == [true, true, false])
+        for key in keys.dropFirst() {
+            #expect(book.admit(key))
+            #expect(book.mayMail(key), "and is worth knowing from now on")
+            book.leave(key)
+            #expect(book.count <= 3)
+        }
+        #expect(!book.mayMail(keys[0]), "still known")
+    }
+
+    @Test func `the networks of one IPv6 site have a number of connections together`() throws {
+        func key(_ text: String) throws -> ClientKey { ClientKey(try SocketAddress(ipAddress: text, port: 25)) }
+        var limits = InboundMailLimits()
+        limits.connectionsOfSite = 2
+        let book = ClientBook(limits)
+        let keys = try (1...3).map { try key("2001:db8:1:\($0)::1") }
+        #expect(keys.map { book.admit($0) } == [true, true, false])
+        #expect(book.admit(try key("2001:db8:2:1::1")), "of another site")
+        #expect(book.admit(try key("192.0.2.1")))
+        book.leave(keys[0])
+        #expect(book.admit(keys[2]))
+        #expect(!book.admit(keys[0]))
+    }
+
+    @Test func `one client's slow contents leave room for another's`() throws {
+        func key(_ text: String) throws -> ClientKey { ClientKey(try SocketAddress(ipAddress: text, port: 25)) }
+        let limits = InboundMailLimits()
+        let budget = ContentBudget(octets: limits.keptOctetsOfAll, share: limits.keptOctetsOfClient)
+        let (slow, other) = (try key("192.0.2.1"), try key("192.0.2.2"))
+        var held = (0..<64).compactMap { _ in budget.reserve(limits.keptOctets, for: slow) }
+        #expect(held.count == 8)
+        #expect(budget.reserve(limits.keptOctets, for: other)?.octets == limits.keptOctets)
+        held.removeAll()
+        #expect(budget.freeOctets == limits.keptOctetsOfAll)
+        let share = limits.keptOctetsOfClient
+        #expect(budget.reserve(share, for: slow)?.octets == share, "the share is given back")
     }
 
     @Test func `an IPv6 network is one client, and a mapped address is its IPv4 client`() throws {

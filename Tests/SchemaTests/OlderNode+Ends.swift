@@ -182,13 +182,16 @@ extension OlderNode {
                     WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
                     """)
             }
+            let certificate = PurgeCertificate(
+                account: account, campaign: campaign, state: .cancelled, counters: CampaignCounters(), rows: [:],
+                bytes: 0, keyDestroyedAt: 0, completedAt: 0)
             try await stores.ledger.recordPurge(
-                account: account, campaign: campaign, digest: [UInt8](repeating: 7, count: 32), on: connection)
+                account: account, campaign: campaign, digest: certificate.digest, on: connection)
             let now = try await connection.query("SELECT clock_timestamp()").only.decode(PostgresTimestamp.self)
             try await connection.query(
                 """
                 UPDATE campaigns
-                SET state = \("cancelled"), completed_at = \(now), purged_at = \(now), certificate = \("{}")
+                SET state = \("cancelled"), completed_at = \(now), purged_at = \(now), certificate = \(certificate.json)
                 WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
                 """)
         }

@@ -52,7 +52,22 @@ import Testing
         }
     }
 
-    @Test func `old reports go, and a flood of them drives out its like`() async throws {
+    @Test func `more reports than a day has are refused, and drive out none`() async throws {
+        let fixture = try await DomainFixture.make()
+        _ = try await fixture.add("shop.example")
+        try await Self.prove("shop.example", fixture)
+        for number in 1...DomainReportLimits.reportsOfDay {
+            #expect(try await fixture.domains.take(Self.report("\(number)")) == .kept)
+        }
+        #expect(try await fixture.domains.take(Self.report("late")) == .tooMany)
+        #expect(try await fixture.domains.take(Self.report("1")) == .repeated)
+        let kept = try await fixture.domains.reports(fixture.account, DomainName("shop.example"))
+        #expect(kept.map(\.id) == (1...DomainReportLimits.reportsOfDay).reversed().map { "\($0)" })
+        try await fixture.owner.query("UPDATE domain_reports SET received_at = received_at - interval '25 hours'")
+        #expect(try await fixture.domains.take(Self.report("late")) == .kept)
+    }
+
+    @Test func `old reports go, and new ones take their room`() async throws {
         let fixture = try await DomainFixture.make()
         let domain = try DomainName("shop.example")
         _ = try await fixture.add("shop.example")
@@ -62,8 +77,9 @@ import Testing
             """
             INSERT INTO domain_reports (
                 account_id, domain, kind, organization, report_id, begins_at, ends_at, good, bad, sources, counts, goods,
-                details)
-            SELECT account_id, domain, kind, organization, 'flood ' || n, begins_at, ends_at, 0, 0, '{}', '{}', '{}', '{}'
+                details, received_at)
+            SELECT account_id, domain, kind, organization, 'flood ' || n, begins_at, ends_at, 0, 0, '{}', '{}', '{}',
+                '{}', received_at - interval '2 days'
             FROM domain_reports, generate_series(1, \(Int32(DomainReportLimits.reports - 1))) AS n
             """)
         #expect(try await fixture.domains.take(Self.report("last")) == .kept)

@@ -63,8 +63,10 @@ struct AccountEventTests {
     }
 
     @Test func `a refund is told with its credit, once`() async throws {
-        let fixture = try await WebhookFixture.make()
-        let stores = fixture.stores
+        let stores = try await Stores.open(refundFor: 3_600)
+        let fixture = WebhookFixture(
+            stores: stores,
+            endpoints: WebhookEndpoints(records: stores.records.pool, vault: stores.vault, allowsPrivate: true))
         let account = try await stores.accountWithDomain("first", credits: 10)
         _ = try await fixture.endpoints.create(account, url: "https://hooks.example.org/", types: .all)
         let content = MessageContent(

@@ -80,7 +80,7 @@ final class Server: Sendable {
         services.append(
             .init(
                 service: WebhookService(
-                    worker: webhooks, interest: records.webhookInterest, records: records.pools.webhooks)))
+                    worker: webhooks, interest: records.webhookInterest, records: records.pools.journal)))
         if !configuration.trustsDomains {
             services.append(
                 .init(service: DomainWatch(verifier: verifier, campaigns: records.operatorCampaigns, logger: logger)))

@@ -7,6 +7,7 @@ struct WebhookService: Service {
     /// Nil on a node that only delivers mail: others tell what it writes.
     let worker: WebhookWorker?
     let interest: WebhookInterest
+    /// For a small question now and then that must not wait for slow webhooks.
     let records: PostgresPool
 
     func run() async throws {

@@ -128,16 +128,20 @@ package struct BrakeKeeper: Sendable {
                 try await connection.query("SET LOCAL lock_timeout = '100ms'")
                 let current = try await Campaign.lock(account, campaign, on: connection)
                 try await note(reached, on: campaign, of: account, connection)
+                var isFreed = false
                 if level == .slow {
                     try await slow(current, on: connection)
                 } else {
-                    try await letGo(current, on: connection)
+                    isFreed = try await letGo(current, on: connection)
                 }
                 if level == .pause {
                     try await Campaign.pause(account, campaign, reason: reason(reached), on: connection)
-                    if !reached.isOfAccount { try await FeedbackHours.restart(account, campaign, on: connection) }
                 } else {
                     try await CampaignChannel.notifyProgress(account, campaign, on: connection)
+                }
+                if isFreed { try await forgetPace(of: campaign, of: account, on: connection) }
+                if level == .pause, !reached.isOfAccount {
+                    try await FeedbackHours.restart(account, campaign, on: connection)
                 }
             }
         } catch let error as CampaignError where error.code == .notFound || error.code == .illegalTransition {
@@ -203,9 +207,11 @@ package struct BrakeKeeper: Sendable {
     }
 
     /// Gives the campaign its own rate back, also where it is paused: who resumes it resumes what it was.
-    private func letGo(_ campaign: Campaign, on connection: PostgresConnection) async throws {
+    ///
+    /// - Returns: whether it was slowed
+    private func letGo(_ campaign: Campaign, on connection: PostgresConnection) async throws -> Bool {
         let (account, id) = (campaign.account.rawValue, campaign.id.rawValue)
-        try await connection.query(
+        let rows = try await connection.query(
             """
             WITH slowed AS (
                 SELECT rate_before FROM campaign_brakes
@@ -216,6 +222,21 @@ package struct BrakeKeeper: Sendable {
             UPDATE campaigns c SET rate_per_hour = slowed.rate_before FROM slowed
             WHERE c.account_id = \(account) AND c.campaign_id = \(id)
             """)
+        return rows.affected > 0
+    }
+
+    /// The next batch of a campaign that was slowed may be an hour away: now it is claimed at once. In the order of
+    /// locks this comes after its batches, and the account's place in the queue before the pace, as claims have it.
+    private func forgetPace(
+        of campaign: CampaignID, of account: AccountID, on connection: PostgresConnection
+    ) async throws {
+        try await connection.query("SELECT enqueue_account(\(account.rawValue), clock_timestamp())")
+        try await connection.query(
+            """
+            DELETE FROM campaign_paces
+            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
+            """)
+        try await CampaignChannel.notifyWork(on: connection)
     }
 }
 

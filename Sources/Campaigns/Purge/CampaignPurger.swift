@@ -72,8 +72,7 @@ struct CampaignPurger: Sendable {
         _ batch: BatchID, attempt: Int32, on connection: PostgresConnection
     ) async throws {
         do {
-            // Destroyed by an earlier try, which has noted them.
-            guard let key = try await vault.keyOfLeased(batch) else { return }
+            let key = try await vault.campaignKey(batch.account, batch.campaign)
             let sealed = try await connection.query(
                 """
                 SELECT sealed FROM batch_recipients
@@ -85,6 +84,8 @@ struct CampaignPurger: Sendable {
             let progress = try await JournalReplay(vault: vault).progress(of: [batch], on: connection)[batch] ?? [:]
             let results = tried.map { progress[$0.index].result(of: $0.index) }
             try await UnchargedMails.note(tried, results, attempt: attempt, batch, vault: vault, on: connection)
+        } catch let error as VaultError where error.code == .destroyed {
+            // By an earlier try, which has noted them. A key that is missing tells of no such try.
         } catch let error where error is VaultError || error is CampaignError {
             logger.error(
                 "a cancelled batch cannot be read: no bounce of its campaign is refunded",

@@ -10,9 +10,9 @@ import Webhooks
 /// path or by a provider.
 ///
 /// Such a report may come before its batch is charged. So it is only noted as due, and given once the campaign has ended,
-/// when no charge is to come: by the report's own transaction where it comes later, else by ``sweep()``. Whoever was tried
-/// and not charged gets nothing (``UnchargedMails``), nobody gets it twice, and all together no more than they cost
-/// (``CreditLedger/CreditLedger/refund(_:account:campaign:on:)``).
+/// when no charge is to come: by the report's own transaction where it comes later and is of nothing but campaigns that
+/// have ended, else by ``sweep()``. Whoever was tried and not charged gets nothing (``UnchargedMails``), nobody gets it
+/// twice, and all together no more than they cost (``CreditLedger/CreditLedger/refund(_:account:campaign:on:)``).
 package struct Refunds: Sendable {
     private let records: PostgresPool
     private let ledger: CreditLedger
@@ -28,11 +28,32 @@ package struct Refunds: Sendable {
         self.logger = logger
     }
 
-    /// Notes that mails have bounced, where that is in time, and gives what can be given now.
+    /// Notes that mails have bounced, where that is in time, and gives what can be given now: nothing where the same
+    /// transaction reports of a campaign that goes on as well. Its facts are locked, and to wait for an account then
+    /// could close a circle: a settlement holds the account and waits for the campaign, the journal holds the campaign
+    /// and waits for a fact. Then ``sweep()`` gives.
     ///
-    /// - Parameter bounced: each once in the life of its campaign, in order of account and campaign.
-    func bounced(_ bounced: [RecipientToken], on connection: PostgresConnection) async throws {
+    /// - Parameters:
+    ///   - bounced: each once in the life of its campaign.
+    ///   - reported: all of whom the transaction has noted something.
+    func bounced(
+        _ bounced: [RecipientToken], among reported: [RecipientToken], on connection: PostgresConnection
+    ) async throws {
         guard !bounced.isEmpty else { return }
+        let ended = try await note(bounced, among: Set(reported.map(Key.init)).sorted(), on: connection)
+        // In the order of locks.
+        for (key, fingerprints) in ended.sorted(by: { $0.key < $1.key }) {
+            for start in stride(from: 0, to: fingerprints.count, by: Int(Self.atOnce)) {
+                let part = fingerprints[start..<min(start + Int(Self.atOnce), fingerprints.count)]
+                try await give(key, of: Array(part), on: connection)
+            }
+        }
+    }
+
+    /// - Returns: the fingerprints of those that can be given now: none unless all of the named campaigns have ended.
+    private func note(
+        _ bounced: [RecipientToken], among named: [Key], on connection: PostgresConnection
+    ) async throws -> [Key: [[UInt8]]] {
         let rows = try await connection.query(
             """
             WITH noted AS (
@@ -49,26 +70,33 @@ package struct Refunds: Sendable {
                 ON CONFLICT DO NOTHING
                 RETURNING account_id, campaign_id, fingerprint)
             SELECT account_id, campaign_id, n.fingerprint
-            FROM noted n JOIN campaigns c USING (account_id, campaign_id)
-            WHERE c.purged_at IS NOT NULL OR c.results_until IS NOT NULL
+            FROM noted n
+            WHERE NOT EXISTS (
+                SELECT FROM unnest(\(named.map(\.account))::bigint[], \(named.map(\.campaign))::bigint[])
+                    AS r (account_id, campaign_id)
+                JOIN campaigns c USING (account_id, campaign_id)
+                WHERE c.purged_at IS NULL AND c.results_until IS NULL)
             """)
         var ended: [Key: [[UInt8]]] = [:]
         for row in rows {
             let (account, campaign, fingerprint) = try row.decode(Int64.self, Int64.self, [UInt8].self)
             ended[Key(account: account, campaign: campaign), default: []].append(fingerprint)
         }
-        // In the order of locks.
-        for (key, fingerprints) in ended.sorted(by: { $0.key < $1.key }) {
-            for start in stride(from: 0, to: fingerprints.count, by: Int(Self.atOnce)) {
-                let part = fingerprints[start..<min(start + Int(Self.atOnce), fingerprints.count)]
-                try await give(key, of: Array(part), on: connection)
-            }
-        }
+        return ended
     }
 
     private struct Key: Hashable, Comparable {
         let account: Int64
         let campaign: Int64
+
+        init(account: Int64, campaign: Int64) {
+            self.account = account
+            self.campaign = campaign
+        }
+
+        init(_ recipient: RecipientToken) {
+            self.init(account: recipient.account.rawValue, campaign: recipient.campaign.rawValue)
+        }
 
         static func < (one: Key, other: Key) -> Bool {
             (one.account, one.campaign) < (other.account, other.campaign)
@@ -175,6 +203,7 @@ package struct RefundFollower: FeedbackFollower {
 
     package func follow(_ new: [FeedbackEvent], on connection: PostgresConnection) async throws {
         try await refunds.bounced(
-            new.filter { $0.fact == .hardBounce && $0.channel != .reply }.map(\.recipient), on: connection)
+            new.filter { $0.fact == .hardBounce && $0.channel != .reply }.map(\.recipient),
+            among: new.map(\.recipient), on: connection)
     }
 }

@@ -43,11 +43,13 @@ extension DeliveryStore {
                 row.hold(of: batch), charged: Int64(plan.charged),
                 carried: [(id.number, Int64(split.rest.recipients))] + retries.map(\.hold), on: connection)
             try await write(split, plan, marks, as: id, of: batch, key, on: connection)
-            try await count(plan.results, of: batch, on: connection)
             try await count(plan, split.part, retries: Int32(retries.count), campaign, on: connection)
             try await noteAlive(recipients, plan.results, account: batch.account, on: connection)
             try await noteUncharged(recipients, plan.results, batch, row.plan, campaign, on: connection)
+            try await tell(plan.ended, of: batch, recipients, key, on: connection)
             try await insert(retries, of: batch, plan, row.plan, campaign, key, on: connection)
+            // Last: reports lock these counts after everything else.
+            try await count(plan.results, of: batch, on: connection)
             return .settled(campaignDone: false)
         }
     }

@@ -43,11 +43,12 @@ extension DeliveryStore {
             try await write(
                 plan, known.marks, of: batch, retries: Int32(retries.count), wasDeferred: row.plan.deferred,
                 unfinished: unfinished, key, on: connection)
-            try await count(plan.results, of: batch, on: connection)
             try await noteAlive(recipients, plan.results, account: batch.account, on: connection)
             try await noteUncharged(recipients, plan.results, batch, row.plan, campaign, on: connection)
             try await tell(plan.ended, of: batch, recipients, key, on: connection)
             try await insert(retries, of: batch, plan, row.plan, campaign, key, on: connection)
+            // Last: reports lock these counts after everything else.
+            try await count(plan.results, of: batch, on: connection)
             let isLast = campaign.openBatches == 1 && retries.isEmpty
             return .settled(campaignDone: isLast && campaign.state != .paused)
         }

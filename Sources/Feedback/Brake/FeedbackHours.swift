@@ -36,6 +36,44 @@ package enum FeedbackHours {
             """)
     }
 
+    /// Adds what is told of mails that were delivered before, in the caller's transaction: to the newest hour in which
+    /// mail of the campaign was delivered, so that late complaints of a large campaign are not held against a small one
+    /// of today. What belongs to no such hour brakes nothing: it is from before an upgrade, a restart or the longest
+    /// window. Rows are changed in order of key; who comes here has nothing to lock after it.
+    static func addReported(
+        _ counts: [(account: AccountID, campaign: CampaignID, counts: ComplaintBrake.Counts)],
+        on connection: PostgresConnection
+    ) async throws {
+        var sums: [Key: ComplaintBrake.Counts] = [:]
+        for (account, campaign, counts) in counts {
+            sums[Key(account.rawValue, campaign.rawValue), default: .init()].add(counts)
+        }
+        guard !sums.isEmpty else { return }
+        let rows = sums.sorted { $0.key < $1.key }
+        try await connection.query(
+            """
+            INSERT INTO feedback_hours AS h (account_id, campaign_id, hour, hard_bounces, complaints)
+            SELECT n.account_id, r.campaign_id, d.hour, sum(n.hard_bounces)::bigint, sum(n.complaints)::bigint
+            FROM unnest(
+                \(rows.map(\.key.account)), \(rows.map(\.key.campaign)), \(rows.map(\.value.hardBounces)),
+                \(rows.map(\.value.complaints))
+            ) AS n (account_id, campaign_id, hard_bounces, complaints)
+            CROSS JOIN LATERAL (
+                SELECT max(f.hour) AS hour FROM feedback_hours f
+                WHERE f.account_id = n.account_id AND f.campaign_id = n.campaign_id AND f.delivered > 0
+                    AND f.hour > clock_timestamp() - make_interval(hours => \(Int32(keptHours)))) d
+            CROSS JOIN LATERAL (VALUES (0::bigint), (n.campaign_id)) r (campaign_id)
+            WHERE EXISTS (
+                SELECT FROM feedback_hours e
+                WHERE e.account_id = n.account_id AND e.campaign_id = r.campaign_id AND e.hour = d.hour
+                    AND e.delivered > 0)
+            GROUP BY 1, 2, 3
+            ORDER BY 1, 2, 3
+            ON CONFLICT (account_id, campaign_id, hour) DO UPDATE
+            SET hard_bounces = h.hard_bounces + excluded.hard_bounces, complaints = h.complaints + excluded.complaints
+            """)
+    }
+
     /// The accounts of which something was told in the last hours that may brake them, and all their counts.
     package static func accounts(
         hours: Int, on connection: PostgresConnection
@@ -80,7 +118,8 @@ package enum FeedbackHours {
         return found
     }
 
-    /// Begins to count anew: what has paused a campaign once does not pause it again when somebody resumes it.
+    /// Begins to count anew: what has paused a campaign once does not pause it again when somebody resumes it. Rows are
+    /// locked in order of key: reports change several hours at once.
     ///
     /// - Parameter campaign: nil for the counts of the account as a whole
     package static func restart(
@@ -88,8 +127,12 @@ package enum FeedbackHours {
     ) async throws {
         try await connection.query(
             """
-            DELETE FROM feedback_hours
-            WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign?.rawValue ?? 0)
+            DELETE FROM feedback_hours h
+            USING (
+                SELECT hour FROM feedback_hours
+                WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign?.rawValue ?? 0)
+                ORDER BY hour FOR UPDATE) o
+            WHERE h.account_id = \(account.rawValue) AND h.campaign_id = \(campaign?.rawValue ?? 0) AND h.hour = o.hour
             """)
     }
 
@@ -128,14 +171,15 @@ extension ComplaintBrake.Counts {
     }
 }
 
-/// Counts complaints, and addresses that were found not to exist after their mail was taken.
+/// Counts complaints, and addresses that were found not to exist after their mail was taken, in the hour of that mail
+/// (``FeedbackHours``).
 ///
 /// To be the last of the followers: settlements lock the account's row before they count here.
 package struct BrakeFollower: FeedbackFollower {
     package init() {}
 
     package func follow(_ new: [FeedbackEvent], on connection: PostgresConnection) async throws {
-        try await FeedbackHours.add(
+        try await FeedbackHours.addReported(
             new.compactMap { event in
                 guard let counts = event.counts else { return nil }
                 return (account: event.recipient.account, campaign: event.recipient.campaign, counts: counts)

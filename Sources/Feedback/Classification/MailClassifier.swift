@@ -68,8 +68,7 @@ struct MailJudgement {
         guard evidence.hasArchive, let subject = header.text("subject") else { return nil }
         var words = ReplyText()
         words.append(subject, subject.indices)
-        let text = String(decoding: words.words, as: UTF8.self)
-        return text.contains("report domain ") || (text.contains("dmarc ") && text.contains("report"))
+        return words.contains("report domain ") || (words.contains("dmarc ") && words.contains("report"))
             ? .dmarcReport : nil
     }
 }

@@ -176,17 +176,17 @@ extension MailJudgement {
 extension NoticeReader {
     /// The addresses with the greatest strength that anybody has, each once.
     func recipients(besides own: [String]) -> [String] {
-        let own = others.union(own)
+        let own = others.union(own.map { Self.key($0) })
         let others = mentions.filter { !own.contains($0.key) && $0.strength > .quotedTo }
         let candidates = others.isEmpty ? mentions.filter { $0.strength == .announced } : others
         guard let best = candidates.map(\.strength).max() else { return [] }
-        var seen: Set<String> = []
+        var seen: Set<[UInt8]> = []
         return candidates.filter { $0.strength == best && seen.insert($0.key).inserted }.map(\.address)
     }
 
     /// The octets that speak of a recipient: from each line that names it up to the one that names another.
     func contexts(of addresses: [String]) -> [Range<Int>] {
-        let wanted = addresses.map { $0.lowercased() }
+        let wanted = addresses.map { Self.key($0) }
         let named = mentions.filter { wanted.contains($0.key) && $0.strength != .quotedTo }
         var ranges: [Range<Int>] = []
         var end = 0

@@ -50,7 +50,7 @@ extension MailJudgement {
     /// A read receipt (RFC 8098); where a mail server says in that form that it has refused the mail, a bounce.
     mutating func disposed(_ disposition: ReportFields, _ notice: NoticeReader) -> MailClassification {
         let value = disposition.first("disposition") ?? []
-        let isDeleted = String(decoding: value.map(\.inLowerCase), as: UTF8.self).contains("deleted")
+        let isDeleted = value.indices.contains { value.holds("deleted", at: $0, before: value.count) }
         let address = (disposition.first("original-recipient") ?? disposition.first("final-recipient")).flatMap {
             AddressScanner.first(in: $0)
         }

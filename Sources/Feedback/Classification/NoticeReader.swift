@@ -20,8 +20,8 @@ struct NoticeReader {
 
     struct Mention {
         let address: String
-        /// The address in small letters
-        let key: String
+        /// The address in small letters, in octets: those of strangers are compared much quicker than Strings.
+        let key: [UInt8]
         let line: Int
         let strength: Strength
     }
@@ -40,7 +40,7 @@ struct NoticeReader {
     /// An address stands at the beginning of a line, or behind a short label, as people seldom write it.
     private(set) var announcesRecipient = false
     /// Addresses of helpers and of the mail's own people, in small letters
-    private(set) var others: Set<String> = []
+    private(set) var others: Set<[UInt8]> = []
 
     init(_ text: [UInt8]) {
         self.text = text
@@ -124,13 +124,16 @@ struct NoticeReader {
                 if isHeadOfLine(before, line, strength) { announcesRecipient = true }
                 mentions.append(
                     Mention(
-                        address: found.text, key: found.text.lowercased(), line: lines.count - 1, strength: strength))
+                        address: found.text, key: Self.key(found.text), line: lines.count - 1, strength: strength))
             } else {
-                others.insert(found.text.lowercased())
+                others.insert(Self.key(found.text))
             }
             start = found.range.upperBound
         }
     }
+
+    /// See ``Mention/key``.
+    static func key(_ address: String) -> [UInt8] { Array(address.lowercased().utf8) }
 
     /// Nothing, or a short label, stands before the address. A line that begins with `>` is quoted by somebody.
     private func isHeadOfLine(_ before: Range<Int>, _ line: Range<Int>, _ strength: Strength) -> Bool {

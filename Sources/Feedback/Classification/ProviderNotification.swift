@@ -15,6 +15,9 @@ struct ProviderNotification {
         let diagnostic: [UInt8]
     }
 
+    /// In octets; longer ones are none.
+    private static let longestAddress = 512
+
     let event: Event
     private(set) var isPermanent = true
     private(set) var recipients: [Recipient] = []
@@ -26,7 +29,8 @@ struct ProviderNotification {
         let kind =
             Self.value(of: "\"notificationtype\"", in: plain, 0..<plain.count)
             ?? Self.value(of: "\"eventtype\"", in: plain, 0..<plain.count)
-        guard let kind, let event = Event(rawValue: String(decoding: kind.text, as: UTF8.self)) else { return nil }
+        guard let kind, let event = Event(rawValue: String(decoding: kind.text.prefix(20), as: UTF8.self))
+        else { return nil }
         self.event = event
         if let type = Self.value(of: "\"bouncetype\"", in: plain, 0..<plain.count) {
             isPermanent = !type.text.elementsEqual("Transient".utf8)
@@ -34,6 +38,7 @@ struct ProviderNotification {
         var start = 0
         while let address = Self.value(of: "\"emailaddress\"", in: plain, start..<plain.count), recipients.count < 100 {
             start = address.end
+            guard address.text.count <= Self.longestAddress else { continue }
             let next = Self.value(of: "\"emailaddress\"", in: plain, start..<plain.count)?.start ?? plain.count
             // Members may stand before the address or behind it; behind the next brace begins another recipient.
             let object = Self.object(around: address.start, in: plain, to: next)

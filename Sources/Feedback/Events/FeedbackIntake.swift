@@ -12,6 +12,8 @@ package protocol FeedbackFollower: Sendable {
 /// Takes in what is said of mails that were sent, and sees to it that each fact has its effects once: the same bounce may
 /// come as a reply, as a mail and by a provider's webhook, several times each, in any order and at the same moment.
 package struct FeedbackIntake: Sendable {
+    private static let factsPerStatement = 2_000
+
     let records: PostgresPool
     private let followers: [any FeedbackFollower]
 
@@ -30,7 +32,8 @@ package struct FeedbackIntake: Sendable {
         return try await records.withTransaction { try await self.take(events, on: $0) }
     }
 
-    /// In the caller's transaction.
+    /// In the caller's transaction. The followers are asked once, with all that is new: what they lock, they lock in
+    /// one order.
     @discardableResult
     package func take(_ events: [FeedbackEvent], on connection: PostgresConnection) async throws -> Int {
         let new = try await note(events, on: connection)
@@ -44,6 +47,17 @@ package struct FeedbackIntake: Sendable {
     private func note(_ events: [FeedbackEvent], on connection: PostgresConnection) async throws -> [FeedbackEvent] {
         let byKey = Dictionary(events.map { (FactKey($0), $0) }, uniquingKeysWith: { first, _ in first })
         let keys = byKey.keys.sorted()
+        var new: [FeedbackEvent] = []
+        for start in stride(from: 0, to: keys.count, by: Self.factsPerStatement) {
+            let portion = keys[start..<min(start + Self.factsPerStatement, keys.count)]
+            new += try await note(portion, of: byKey, on: connection)
+        }
+        return new
+    }
+
+    private func note(
+        _ keys: ArraySlice<FactKey>, of byKey: [FactKey: FeedbackEvent], on connection: PostgresConnection
+    ) async throws -> [FeedbackEvent] {
         let rows = try await connection.query(
             """
             INSERT INTO feedback_facts (account_id, campaign_id, fingerprint, fact, channel, reason, occurred_at)

@@ -3,9 +3,13 @@ import HTTPTypes
 
 /// What a JSON body must fulfil before `JSONDecoder` sees it: UTF-8 (RFC 8259 §8.1), nesting within
 /// ``APILimits/jsonDepth``, no name twice in one object (§4 leaves it open which of two values counts, and a gateway in
-/// front may have looked at the other one). It walks the octets once, without recursion, whatever they are; whether
-/// they are JSON at all is left to the decoder.
+/// front may have looked at the other one), no name longer than any that is known. It walks the octets once, without
+/// recursion, whatever they are; whether they are JSON at all is left to the decoder.
 struct JSONStructure {
+    /// Octets of a name. The decoder hashes names, and what it takes to normalise a run of combining marks grows with
+    /// the square of its length.
+    private static let nameOctets = 512
+
     private enum Container {
         case array
         /// - Parameters:
@@ -68,6 +72,7 @@ struct JSONStructure {
         // The only holder of the names may add to them without a copy.
         containers.removeLast()
         let name = Self.unescaped(literal)
+        guard name.count <= Self.nameOctets else { throw .invalidJSON("A name is too long.") }
         guard names.insert(name).inserted else {
             throw .invalid(
                 "duplicate_field", "A field stands twice in the body.",

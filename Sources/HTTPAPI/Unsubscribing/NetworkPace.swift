@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Bounds how fast one network may ask the public pages: so much at once, then so much a second (a token bucket each).
+/// Bounds how many broken links one network may try: so much at once, then so much a second (a token bucket each).
 final class NetworkPace: Sendable {
     private struct Bucket {
         var tokens: Double
@@ -18,9 +18,16 @@ final class NetworkPace: Sendable {
         self.mostNetworks = mostNetworks
     }
 
-    /// - Parameter cost: what the request counts.
-    /// - Returns: false where the network has used up what it may.
-    func take(_ network: ClientNetwork, cost: Double, at now: ContinuousClock.Instant = .now) -> Bool {
+    /// Whether the network has that much left. Takes nothing.
+    func bears(_ cost: Double, from network: ClientNetwork, at now: ContinuousClock.Instant = .now) -> Bool {
+        buckets.withLock { buckets in
+            guard let bucket = buckets[network] else { return burst >= cost }
+            return level(of: bucket, now) >= cost
+        }
+    }
+
+    /// Takes the cost, or what is left where that is less.
+    func charge(_ cost: Double, to network: ClientNetwork, at now: ContinuousClock.Instant = .now) {
         buckets.withLock { buckets in
             if buckets.count >= mostNetworks, buckets[network] == nil {
                 buckets = buckets.filter { level(of: $0.value, now) < burst }
@@ -28,9 +35,7 @@ final class NetworkPace: Sendable {
                 if buckets.count >= mostNetworks { buckets = [:] }
             }
             let tokens = buckets[network].map { level(of: $0, now) } ?? burst
-            let isGranted = tokens >= cost
-            buckets[network] = Bucket(tokens: isGranted ? tokens - cost : tokens, filledAt: now)
-            return isGranted
+            buckets[network] = Bucket(tokens: max(0, tokens - cost), filledAt: now)
         }
     }
 

@@ -39,6 +39,9 @@ struct UnsubscribeRoutes: Sendable {
         }
     }
 
+    /// Only broken links count against a network: a mailbox provider's clicks for a great many recipients. Once it has
+    /// used up its share, its visits are put off unseen, and its clicks only where the token is not ours.
+    ///
     /// - Parameter page: nil where the token is not ours.
     private func answer(
         _ request: Request, _ context: APIContext,
@@ -46,11 +49,11 @@ struct UnsubscribeRoutes: Sendable {
     ) async throws -> Response {
         let languages = AcceptLanguage(request.headers[.acceptLanguage])
         let network = ClientNetwork(peer: context.peer, forwardedFor: request.headers[.forwardedFor])
-        guard pace.take(network, cost: 1) else { return UnsubscribePage(.busy, for: languages).response() }
+        let isBusy = !pace.bears(APILimits.brokenLinkCost, from: network)
+        if isBusy, request.method != .post { return UnsubscribePage(.busy, for: languages).response() }
         if let text = token(context), let page = try await page(text, languages) { return page.response() }
-        // Who guesses has used up its share soon.
-        _ = pace.take(network, cost: APILimits.brokenLinkCost)
-        return UnsubscribePage(.broken, for: languages).response()
+        pace.charge(APILimits.brokenLinkCost, to: network)
+        return UnsubscribePage(isBusy ? .busy : .broken, for: languages).response()
     }
 
     private func token(_ context: APIContext) -> String? {

@@ -78,8 +78,11 @@ package struct DeliveryStatus: Sendable {
         if field.name != "reporting-mta" { current.isEmpty = false }
     }
 
+    /// Octets of a value of which Strings are made.
+    private static let readOctets = 1_024
+
     private static func action(_ value: [UInt8]) -> Action? {
-        let word = value.prefix { !$0.isBlank && $0 != UInt8(ascii: "(") && $0 != UInt8(ascii: ";") }
+        let word = value.prefix(20).prefix { !$0.isBlank && $0 != UInt8(ascii: "(") && $0 != UInt8(ascii: ";") }
         switch String(decoding: word.map(\.inLowerCase), as: UTF8.self) {
         case "failed", "failure", "fail", "error", "expired", "undeliverable", "bounced", "rejected": return .failed
         case "delayed", "delay", "deferred": return .delayed
@@ -97,7 +100,7 @@ package struct DeliveryStatus: Sendable {
             text = text[(open + 1)..<close]
         }
         guard text.contains(UInt8(ascii: "{")) else { return AddressScanner.first(in: Array(text)) }
-        return AddressScanner.first(in: Array(unescaped(String(decoding: text, as: UTF8.self)).utf8))
+        return AddressScanner.first(in: Array(unescaped(String(decoding: text.prefix(readOctets), as: UTF8.self)).utf8))
     }
 
     /// `\x{1F408}` of RFC 6533 §3.
@@ -115,7 +118,7 @@ package struct DeliveryStatus: Sendable {
     }
 
     private static func withoutType(_ value: [UInt8]) -> String {
-        String(decoding: withoutTypeOctets(value), as: UTF8.self)
+        String(decoding: withoutTypeOctets(value).prefix(readOctets), as: UTF8.self)
     }
 
     /// What stands behind `dns;`, `smtp;`, `rfc822;` and the like.

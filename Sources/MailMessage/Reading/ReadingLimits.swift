@@ -15,6 +15,8 @@ package enum ReadingLimits {
     package static let textOctets = 256 << 10
     /// Octets of one unfolded field.
     static let fieldOctets = 16 << 10
+    /// Octets of a media type, a charset and other names. What is longer, or not ASCII, is no name.
+    static let nameOctets = 255
     /// Recipients of one report.
     static let recipients = 1_000
 }

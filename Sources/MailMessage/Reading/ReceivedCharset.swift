@@ -8,7 +8,7 @@ enum ReceivedCharset {
     /// - Parameter label: in small letters; an unknown one, or none, means UTF-8 where the text is that, else
     ///   windows-1252.
     static func decode(_ octets: [UInt8], label: String?) -> [UInt8] {
-        let name = label.flatMap { names[$0] }
+        let name = label.flatMap { $0.utf8.count <= longestLabel ? names[$0] : nil }
         let isPlain = !octets.contains { $0 >= 0x80 || $0 == 0x1B }
         if isPlain, name.map({ !wide.contains($0) }) ?? true { return octets }
         if let name, name != "UTF-8", let converted = convert(octets, from: name) { return converted }
@@ -51,6 +51,9 @@ enum ReceivedCharset {
 
     /// Charsets in which ASCII octets may stand for something else.
     private static let wide: Set<String> = ["UTF-16", "UTF-16LE", "UTF-16BE", "UTF-7", "ISO-2022-JP", "ISO-2022-KR"]
+
+    /// Octets of a name, and more. Longer ones, from strangers, are not looked up.
+    private static let longestLabel = 40
 
     private static let names: [String: String] = {
         var names = [

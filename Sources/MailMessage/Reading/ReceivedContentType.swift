@@ -1,6 +1,6 @@
 /// The Content-Type of a part (RFC 2045 §5), as far as reading needs it.
 package struct ReceivedContentType: Sendable {
-    /// `type/subtype` in small letters; `text/plain` where nothing is said.
+    /// `type/subtype` in small letters; `text/plain` where nothing is said, empty where what is said is no name.
     package private(set) var mediaType = "text/plain"
     package private(set) var boundary: [UInt8]?
     package private(set) var charset: String?
@@ -12,14 +12,14 @@ package struct ReceivedContentType: Sendable {
     init(_ value: [UInt8]) {
         var index = 0
         let type = Self.token(value, &index)
-        if type.contains(UInt8(ascii: "/")) { mediaType = Self.lowercase(type) }
+        if type.contains(UInt8(ascii: "/")) { mediaType = Self.name(type) }
         while index < value.count {
             guard value[index] == UInt8(ascii: ";") || value[index].isBlank else {
                 index += 1
                 continue
             }
             index += 1
-            let name = Self.lowercase(Self.token(value, &index))
+            let name = Self.name(Self.token(value, &index))
             guard index < value.count, value[index] == UInt8(ascii: "=") else { continue }
             index += 1
             set(name, Self.parameterValue(value, &index))
@@ -31,8 +31,8 @@ package struct ReceivedContentType: Sendable {
         switch name {
         case "boundary", "boundary*0", "boundary*": boundary = boundary ?? value
         case _ where name.hasPrefix("boundary*"): boundary? += value
-        case "charset", "charset*0", "charset*": charset = charset ?? Self.lowercase(value)
-        case "report-type": reportType = reportType ?? Self.lowercase(value)
+        case "charset", "charset*0", "charset*": charset = charset ?? Self.name(value)
+        case "report-type": reportType = reportType ?? Self.name(value)
         default: break
         }
     }
@@ -68,7 +68,10 @@ package struct ReceivedContentType: Sendable {
         return result
     }
 
-    private static func lowercase(_ octets: [UInt8]) -> String {
-        String(decoding: octets.map(\.inLowerCase), as: UTF8.self)
+    /// In small letters; empty where it is no name: Swift compares other Strings in time that grows with the square of
+    /// their length.
+    private static func name(_ octets: [UInt8]) -> String {
+        guard octets.count <= ReadingLimits.nameOctets, octets.allSatisfy({ $0 < 0x80 }) else { return "" }
+        return String(decoding: octets.map(\.inLowerCase), as: UTF8.self)
     }
 }

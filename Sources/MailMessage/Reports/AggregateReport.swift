@@ -48,7 +48,7 @@ package enum ReportLimits {
     /// Octets of the file in the mail.
     static let packedOctets = 2 << 20
     /// Octets of what is packed in it.
-    package static let octets = 16 << 20
+    package static let octets = 4 << 20
     /// Rows that are read.
     static let rows = 20_000
     /// Elements of the XML.
@@ -58,23 +58,46 @@ package enum ReportLimits {
     /// A count of one row. Larger ones are cut, so that sums fit.
     static let count: Int64 = 1 << 40
     static let textCharacters = 200
+    static let domainOctets = 255
+    /// Octets of a string in JSON.
+    static let stringOctets = 1_024
+    /// Octets of a member's name in JSON.
+    static let nameOctets = 128
+    /// Parts of a mail that are looked at.
+    static let parts = 20
 }
 
 extension AggregateReport {
     /// The report in a mail; nil where there is none, or one that cannot be read within ``ReportLimits``.
+    ///
+    /// Only the first part that looks like a report is read: a mail of many would have us unpack all of them.
     package init?(mail: ReceivedMail) {
-        for part in mail.root.leaves.prefix(20) where part.mediaType != "text/plain" || mail.root.children.isEmpty {
-            guard let report = Self(file: part.content(limit: ReportLimits.packedOctets)) else { continue }
-            self = report
-            return
+        let isWhole = mail.root.children.isEmpty
+        let found = mail.root.leaves.prefix(ReportLimits.parts).first { part in
+            (isWhole || !Self.prose.contains(part.mediaType)) && Self.looksLikeReport(part.content(limit: 256))
         }
-        return nil
+        guard let file = found?.content(limit: ReportLimits.packedOctets) else { return nil }
+        self.init(file: file)
+    }
+
+    /// Beside a report, such parts are for people.
+    private static let prose: Set<String> = ["text/plain", "text/html"]
+
+    /// - Parameter beginning: of a file
+    private static func looksLikeReport(_ beginning: [UInt8]) -> Bool {
+        if beginning.starts(with: [0x1F, 0x8B]) || beginning.starts(with: [0x50, 0x4B, 0x03, 0x04]) { return true }
+        let first = opening(beginning)
+        return first == UInt8(ascii: "<") || first == UInt8(ascii: "{")
+    }
+
+    /// The first octet that is no blank and no byte order mark.
+    private static func opening(_ text: [UInt8]) -> UInt8? {
+        text.first { !$0.isBlank && $0 != 0xEF && $0 != 0xBB && $0 != 0xBF }
     }
 
     /// - Parameter file: XML or JSON, packed or not.
     package init?(file: [UInt8]) {
-        guard let text = PackedFile.contents(file, limit: ReportLimits.octets),
-            let first = text.first(where: { !$0.isBlank && $0 != 0xEF && $0 != 0xBB && $0 != 0xBF })
+        guard let text = PackedFile.contents(file, limit: ReportLimits.octets), let first = Self.opening(text)
         else { return nil }
         switch first {
         case UInt8(ascii: "<"): self.init(dmarc: text)
@@ -86,8 +109,8 @@ extension AggregateReport {
     fileprivate init?(
         _ kind: Kind, _ domain: String, organization: String, id: String, begin: Int64, end: Int64, _ rows: [Row]
     ) {
-        guard let domain = try? DomainName(domain), !id.isEmpty, begin >= 0, begin <= end, end < 1 << 40,
-            rows.count <= ReportLimits.rows
+        guard domain.utf8.count <= ReportLimits.domainOctets, let domain = try? DomainName(domain), !id.isEmpty,
+            begin >= 0, begin <= end, end < 1 << 40, rows.count <= ReportLimits.rows
         else { return nil }
         var counts: [Row: Int64] = [:]
         for row in rows {
@@ -214,12 +237,12 @@ extension AggregateReport {
 
     /// - Parameter tls: the JSON of RFC 8460 §4. Its policies are all of one domain; those of others are left out.
     init?(tls octets: [UInt8]) {
-        guard octets.count <= 4 << 20, let file = try? JSONDecoder().decode(TLSFile.self, from: Data(octets)),
+        guard JSONStrings.areShort(octets), let file = try? JSONDecoder().decode(TLSFile.self, from: Data(octets)),
             let domain = file.policies.first?.policy.domain.lowercased(), file.policies.count <= ReportLimits.rows,
             let begin = Self.seconds(file.range.start), let end = Self.seconds(file.range.end)
         else { return nil }
         var rows: [Row] = []
-        for entry in file.policies where entry.policy.domain.lowercased() == domain {
+        for entry in file.policies where entry.policy.domain.lowercased().utf8.elementsEqual(domain.utf8) {
             let policy = entry.policy.type.word
             rows.append(Row(source: policy, count: entry.summary.good, isGood: true, detail: ""))
             var explained: Int64 = 0
@@ -243,6 +266,43 @@ extension AggregateReport {
             (try? Date(text, strategy: .iso8601))
             ?? (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
         return date.map { Int64($0.timeIntervalSince1970) }
+    }
+}
+
+/// Looks over JSON before it is decoded: the decoder hashes the names of members, in time that grows with the square of
+/// a run of combining marks.
+private enum JSONStrings {
+    /// Whether all strings are within ``ReportLimits``, and the names of members ASCII without escapes. An octet 0 is
+    /// none of UTF-8's JSON: the decoder would take it for UTF-16 or UTF-32.
+    static func areShort(_ octets: [UInt8]) -> Bool {
+        guard !octets.contains(0) else { return false }
+        var index = 0
+        while let quote = octets.firstIndex(of: UInt8(ascii: "\""), in: index..<octets.count) {
+            guard let end = Self.end(octets, quote + 1), !isName(octets, end) || isPlain(octets[(quote + 1)..<end])
+            else { return false }
+            index = end + 1
+        }
+        return true
+    }
+
+    /// Where a string ends that begins at `start`; nil where it is too long.
+    private static func end(_ octets: [UInt8], _ start: Int) -> Int? {
+        let limit = min(octets.count, start + ReportLimits.stringOctets + 1)
+        var index = start
+        while index < limit {
+            if octets[index] == UInt8(ascii: "\"") { return index }
+            index += octets[index] == UInt8(ascii: "\\") ? 2 : 1
+        }
+        return nil
+    }
+
+    /// Whether a colon follows the string that ends at `end`.
+    private static func isName(_ octets: [UInt8], _ end: Int) -> Bool {
+        octets[(end + 1)...].first { !$0.isBlank } == UInt8(ascii: ":")
+    }
+
+    private static func isPlain(_ name: ArraySlice<UInt8>) -> Bool {
+        name.count <= ReportLimits.nameOctets && name.allSatisfy { $0 < 0x80 && $0 != UInt8(ascii: "\\") }
     }
 }
 

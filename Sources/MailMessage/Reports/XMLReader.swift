@@ -1,10 +1,13 @@
 /// Reads the small XML of reports: elements and their text. No document types, so no entities but the five of XML and
 /// numbered characters; attributes are passed over, prefixes of names dropped. Anything else is refused.
+///
+/// Works on octets: what Swift does with Strings by character takes time that grows with the square of a run of
+/// combining marks, so that nothing becomes a String before it is cut.
 struct XMLReader {
     /// An element with the text right inside it.
     final class Element {
         let name: String
-        fileprivate(set) var text = ""
+        fileprivate(set) var text: [UInt8] = []
         fileprivate(set) var children: [Element] = []
 
         fileprivate init(_ name: String) { self.name = name }
@@ -13,8 +16,10 @@ struct XMLReader {
 
         func all(_ name: String) -> [Element] { children.filter { $0.name == name } }
 
-        /// Without blanks around it, at most `limit` characters.
-        func value(_ limit: Int = 255) -> String { String(text.trimmingBlanks.prefix(limit)) }
+        /// Without blanks around it, at most `limit` octets.
+        func value(_ limit: Int = 255) -> String {
+            String(decoding: text[text.trimmed(text.indices)].prefix(limit), as: UTF8.self)
+        }
     }
 
     private let octets: [UInt8]
@@ -23,6 +28,8 @@ struct XMLReader {
 
     private static let depth = 16
     private static let longestName = 64
+    /// Of what stands between `&` and `;`.
+    private static let longestReference = 9
 
     /// - Returns: the outermost element; nil where this is no such XML.
     static func read(_ octets: [UInt8], mostElements: Int) -> Element? {
@@ -45,7 +52,7 @@ struct XMLReader {
                 guard let text = takeText() else { return nil }
                 if let element = open.last {
                     element.text += text
-                } else if !text.trimmingBlanks.isEmpty {
+                } else if !text.allSatisfy(\.isBlank) {
                     return nil
                 }
                 continue
@@ -58,7 +65,7 @@ struct XMLReader {
                 index += 9
                 let start = index
                 guard let element = open.last, skip(past: "]]>") else { return nil }
-                element.text += String(decoding: octets[start..<(index - 3)], as: UTF8.self)
+                element.text += octets[start..<(index - 3)]
             } else if starts("</") {
                 index += 2
                 guard let name = takeName(), blanksThen(">"), open.popLast()?.name == name else { return nil }
@@ -98,7 +105,7 @@ struct XMLReader {
         return false
     }
 
-    /// In small letters, without its prefix.
+    /// In small letters, without its prefix; nil for one that is long or not ASCII.
     private mutating func takeName() -> String? {
         let start = index
         while index < octets.count, octets[index].isNamePart { index += 1 }
@@ -128,34 +135,33 @@ struct XMLReader {
                 let quote = octets[index]
                 guard let end = octets[(index + 1)...].firstIndex(of: quote) else { return nil }
                 index = end + 1
-            case UInt8(ascii: "<"): return nil
-            default: index += 1
+            case UInt8(ascii: "="), 0x20, 0x09...0x0D: index += 1
+            default: guard takeName() != nil else { return nil }
             }
         }
         return nil
     }
 
     /// Up to the next tag.
-    private mutating func takeText() -> String? {
-        let end = octets[index...].firstIndex(of: UInt8(ascii: "<")) ?? octets.count
-        defer { index = end }
-        guard octets[index..<end].contains(UInt8(ascii: "&")) else {
-            return String(decoding: octets[index..<end], as: UTF8.self)
+    private mutating func takeText() -> [UInt8]? {
+        let end = octets.firstIndex(of: UInt8(ascii: "<"), in: index..<octets.count) ?? octets.count
+        var text: [UInt8] = []
+        while let mark = octets.firstIndex(of: UInt8(ascii: "&"), in: index..<end) {
+            let limit = min(end, mark + Self.longestReference + 2)
+            guard let semicolon = octets.firstIndex(of: UInt8(ascii: ";"), in: mark..<limit),
+                let scalar = Self.scalar(String(decoding: octets[(mark + 1)..<semicolon], as: UTF8.self))
+            else { return nil }
+            text += octets[index..<mark]
+            text += Array(String(scalar).utf8)
+            index = semicolon + 1
         }
-        var parts = String(decoding: octets[index..<end], as: UTF8.self).split(
-            separator: "&", omittingEmptySubsequences: false)
-        var text = String(parts.removeFirst())
-        for part in parts {
-            guard let semicolon = part.firstIndex(of: ";"), let character = Self.character(part[..<semicolon]) else {
-                return nil
-            }
-            text.append(character)
-            text += part[part.index(after: semicolon)...]
-        }
+        text += octets[index..<end]
+        index = end
         return text
     }
 
-    private static func character(_ name: Substring) -> Character? {
+    /// - Parameter name: at most ``longestReference`` octets
+    private static func scalar(_ name: String) -> Unicode.Scalar? {
         switch name {
         case "lt": return "<"
         case "gt": return ">"
@@ -163,10 +169,10 @@ struct XMLReader {
         case "quot": return "\""
         case "apos": return "'"
         default:
-            guard name.first == "#", name.utf8.count <= 9 else { return nil }
+            guard name.first == "#" else { return nil }
             let digits = name.dropFirst()
             let number = digits.first == "x" ? UInt32(digits.dropFirst(), radix: 16) : UInt32(digits)
-            return number.flatMap { Unicode.Scalar($0) }.map { Character($0) }
+            return number.flatMap { Unicode.Scalar($0) }
         }
     }
 }
@@ -177,15 +183,5 @@ extension UInt8 {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x3A, 0x5F: true
         default: false
         }
-    }
-}
-
-extension String {
-    fileprivate var trimmingBlanks: Substring {
-        let blanks: Set<Character> = [" ", "\t", "\n", "\r", "\r\n"]
-        var text = self[...]
-        while let first = text.first, blanks.contains(first) { text.removeFirst() }
-        while let last = text.last, blanks.contains(last) { text.removeLast() }
-        return text
     }
 }

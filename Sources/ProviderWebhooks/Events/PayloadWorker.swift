@@ -24,60 +24,59 @@ package struct PayloadWorker: Sendable {
         self.logger = logger
     }
 
-    /// Works off some of what waits.
+    /// Works off some of what waits, each body in a transaction of its own: rows of many accounts are locked in the
+    /// order of one body's facts, and not in that of several after each other.
     ///
     /// - Returns: how many bodies; 0 where nothing waits, or another node is at work
     package func round() async throws -> Int {
-        do {
-            return try await round(of: ProviderLimits.payloadsPerRound)
-        } catch let error as PostgresError where error.isOfStatement {
-            // One of them cannot be written down: each is tried alone, and that one comes again later.
-            logger.warning("reports of providers tried one by one", metadata: ["error": "\(error)"])
-            return try await oneByOne()
-        }
+        var done = 0
+        while done < ProviderLimits.payloadsPerRound, try await next() { done += 1 }
+        return done
     }
 
     /// Does away with old receipts. Any node may do it.
     package func sweep() async throws -> Int { try await store.sweep() }
 
-    private func round(of limit: Int) async throws -> Int {
-        try await records.withTransaction { connection in
-            guard try await store.isAlone(on: connection) else { return 0 }
-            let payloads = try await store.next(limit, on: connection)
-            guard !payloads.isEmpty else { return 0 }
-            try await workOff(payloads, on: connection)
-            return payloads.count
+    /// The body that has waited longest.
+    ///
+    /// - Returns: false where nothing waits, or another node is at work
+    private func next() async throws -> Bool {
+        do {
+            return try await withNext { payload, connection in try await workOff(payload, on: connection) }
+        } catch let error as PostgresError where error.isOfStatement {
+            logger.warning("report of a provider not written down", metadata: ["error": "\(error)"])
+            return try await withNext { payload, connection in try await giveUp(payload, on: connection) }
         }
     }
 
-    private func oneByOne() async throws -> Int {
-        var done = 0
-        for _ in 0..<ProviderLimits.payloadsPerRound {
-            do {
-                guard try await round(of: 1) > 0 else { break }
-            } catch let error as PostgresError where error.isOfStatement {
-                try await records.withTransaction { connection in
-                    guard try await store.isAlone(on: connection) else { return }
-                    try await store.putOff(try await store.next(1, on: connection), on: connection)
-                }
-            }
-            done += 1
+    private func withNext(
+        _ body: @Sendable (StoredPayload, PostgresConnection) async throws -> Void
+    ) async throws -> Bool {
+        try await records.withTransaction { connection in
+            guard try await store.isAlone(on: connection) else { return false }
+            guard let payload = try await store.next(1, on: connection).first else { return false }
+            try await body(payload, connection)
+            return true
         }
-        return done
+    }
+
+    /// What cannot be written down comes again later, as long as its receipt is kept.
+    private func giveUp(_ payload: StoredPayload, on connection: PostgresConnection) async throws {
+        guard payload.isOld else { return try await store.putOff([payload], on: connection) }
+        try await store.finish([(payload, PayloadCount(problem: "not stored"))], on: connection)
     }
 
     // MARK: One transaction
 
-    private func workOff(_ payloads: [StoredPayload], on connection: PostgresConnection) async throws {
+    private func workOff(_ payload: StoredPayload, on connection: PostgresConnection) async throws {
         var reader = TokenReader(vault: vault, connection: connection)
-        var found: [Found] = []
-        for payload in payloads { found.append(try await read(payload, &reader)) }
-        try await note(&found, where: { !$0.payload.isTest }, on: connection)
-        try await tryOut(&found, on: connection)
-        let putOff = found.filter { $0.isStopped && !$0.payload.isOld }
-        try await store.putOff(putOff.map(\.payload), on: connection)
-        let finished = found.filter { !$0.isStopped || $0.payload.isOld }
-        if !finished.isEmpty { try await store.finish(finished.map { ($0.payload, $0.count) }, on: connection) }
+        var found = try await read(payload, &reader)
+        found.count.noted = try await note(found, on: connection)
+        if found.isStopped && !payload.isOld {
+            try await store.putOff([payload], on: connection)
+        } else {
+            try await store.finish([(payload, found.count)], on: connection)
+        }
         tell(found)
     }
 
@@ -113,38 +112,26 @@ package struct PayloadWorker: Sendable {
         return found
     }
 
-    /// In portions.
-    private func note(
-        _ found: inout [Found], where isWanted: (Found) -> Bool, on connection: PostgresConnection
-    ) async throws {
-        for index in found.indices where isWanted(found[index]) {
-            let events = found[index].events
-            for start in stride(from: 0, to: events.count, by: ProviderLimits.factsPerStatement) {
-                let portion = events[start..<min(start + ProviderLimits.factsPerStatement, events.count)]
-                found[index].count.noted += try await intake.take(Array(portion), on: connection)
-            }
-        }
-    }
-
-    /// What a test reports goes all the way, and is undone.
-    private func tryOut(_ found: inout [Found], on connection: PostgresConnection) async throws {
-        guard found.contains(where: { $0.payload.isTest }) else { return }
+    /// All facts of a body at once. What a test reports goes all the way, and is undone.
+    ///
+    /// - Returns: how many were new
+    private func note(_ found: Found, on connection: PostgresConnection) async throws -> Int {
+        guard found.payload.isTest else { return try await intake.take(found.events, on: connection) }
         try await connection.query("SAVEPOINT provider_test")
-        try await note(&found, where: { $0.payload.isTest }, on: connection)
+        let noted = try await intake.take(found.events, on: connection)
         try await connection.query("ROLLBACK TO SAVEPOINT provider_test")
+        return noted
     }
 
-    private func tell(_ found: [Found]) {
-        let unrecognised = found.reduce(0) { $0 + $1.count.events - $1.count.recognised }
+    private func tell(_ found: Found) {
+        let unrecognised = found.count.events - found.count.recognised
         if unrecognised > 0 {
             logger.info("reports of providers about mails of others", metadata: ["events": "\(unrecognised)"])
         }
-        for body in found {
-            guard let problem = body.count.problem else { continue }
-            logger.warning(
-                "report of a provider not understood",
-                metadata: ["source": "\(body.payload.source)", "problem": "\(problem)"])
-        }
+        guard let problem = found.count.problem else { return }
+        logger.warning(
+            "report of a provider not understood",
+            metadata: ["source": "\(found.payload.source)", "problem": "\(problem)"])
     }
 }
 

@@ -35,8 +35,15 @@ struct ProviderEvent: Sendable {
     static func complaint(_ type: String = "abuse", at instant: PostgresTimestamp?, _ evidence: JSONValue)
         -> ProviderEvent
     {
+        let type = complaintType(type)
         // RFC 5965 §3.1: a report that the mail is no spam.
         guard type != "not-spam" else { return .nothing(evidence) }
-        return plain(.complaint, String(type.prefix(40)), at: instant, evidence)
+        return plain(.complaint, type, at: instant, evidence)
+    }
+
+    /// A type is the reporter's word.
+    private static func complaintType(_ type: String) -> String {
+        let isPlain = type.utf8.allSatisfy { (0x61...0x7A).contains($0) || $0 == UInt8(ascii: "-") }
+        return (1...40).contains(type.utf8.count) && isPlain ? type : "other"
     }
 }

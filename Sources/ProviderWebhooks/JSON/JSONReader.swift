@@ -3,6 +3,10 @@ struct JSONReader {
     /// What is wrong is not told: who sends it has signed it, or knows a secret, and its own log has the body.
     struct Malformed: Error {}
 
+    /// Octets of a name. Names are hashed, and what it takes to normalise a run of combining marks grows with the
+    /// square of its length.
+    private static let nameOctets = 512
+
     private let bytes: [UInt8]
     private var position = 0
     private var depth = 0
@@ -41,6 +45,7 @@ struct JSONReader {
             skipBlanks()
             guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw Malformed() }
             let name = try string()
+            guard name.utf8.count <= Self.nameOctets else { throw Malformed() }
             skipBlanks()
             guard take(UInt8(ascii: ":")) else { throw Malformed() }
             members[name] = try value()

@@ -12,11 +12,25 @@ package struct SMTPListenerConfiguration: Sendable {
     package var timeouts = SMTPTimeouts.standard
     /// The longest time for the content of one message, however steadily it drips in.
     package var contentTimeout: Duration = .seconds(1_800)
+    /// Content that comes more slowly ends the session; if nil, only the times count.
+    package var leastContentRate: SMTPLeastRate?
     /// Connections beyond these are answered `421`.
     package var maximumConnections = 4_096
 
     package init(hostname: String) {
         profile = SMTPServerProfile(hostname: hostname)
+    }
+}
+
+/// How slowly the content of a message may come: on average, once a first while is over.
+package struct SMTPLeastRate: Sendable, Hashable {
+    package var octetsPerSecond: Int
+    /// So long any rate will do.
+    package var grace: Duration
+
+    package init(octetsPerSecond: Int, grace: Duration = .seconds(60)) {
+        self.octetsPerSecond = octetsPerSecond
+        self.grace = grace
     }
 }
 

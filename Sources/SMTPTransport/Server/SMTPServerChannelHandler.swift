@@ -40,6 +40,8 @@ final class SMTPServerChannelHandler: ChannelDuplexHandler {
 
     private var lastProgress = NIODeadline.now()
     private var contentStart: NIODeadline?
+    /// What has come since ``contentStart``.
+    private var contentOctets = 0
     private var timer: Scheduled<Void>?
 
     init(
@@ -73,12 +75,15 @@ final class SMTPServerChannelHandler: ChannelDuplexHandler {
         var bytes = unwrapInboundIn(data)
         guard !isClosing else { return }
         isReading = true
+        if machine.isReceivingContent {
+            lastProgress = .now()
+            contentOctets += bytes.readableBytes
+        }
         if input.readableBytes == 0 {
             input = bytes
         } else {
             input.writeBuffer(&bytes)
         }
-        if machine.isReceivingContent { lastProgress = .now() }
         run(context)
     }
 
@@ -170,6 +175,7 @@ final class SMTPServerChannelHandler: ChannelDuplexHandler {
         switch session.data() {
         case .accept(let retention):
             contentStart = .now()
+            contentOctets = input.readableBytes
             perform(machine.acceptData(retaining: retention, pendingOctets: input.readableBytes), context)
         case .refuse(let action):
             answer(action, context)
@@ -297,7 +303,9 @@ final class SMTPServerChannelHandler: ChannelDuplexHandler {
         let now = NIODeadline.now()
         // What the session waits for may have changed to something with less patience by then.
         let shortest = TimeAmount(
-            min(configuration.timeouts.command, configuration.timeouts.block, configuration.contentTimeout))
+            min(
+                configuration.timeouts.command, configuration.timeouts.block, configuration.contentTimeout,
+                configuration.leastContentRate?.grace ?? configuration.contentTimeout))
         let due = lastProgress + patience
         timer = context.eventLoop.assumeIsolated().scheduleTask(
             deadline: due > now ? min(due, now + shortest) : now + shortest
@@ -310,11 +318,19 @@ final class SMTPServerChannelHandler: ChannelDuplexHandler {
         guard !isClosing else { return }
         let now = NIODeadline.now()
         let contentIsOver = contentStart.map { $0 + TimeAmount(configuration.contentTimeout) <= now } ?? false
-        if !isWaiting, lastProgress + patience <= now || contentIsOver {
+        if !isWaiting, lastProgress + patience <= now || contentIsOver || isTooSlow(now) {
             perform(machine.close(Self.timedOut), context)
         } else {
             startTimer(context)
         }
+    }
+
+    /// Whether the content drips in below the rate that it must have.
+    private func isTooSlow(_ now: NIODeadline) -> Bool {
+        guard let rate = configuration.leastContentRate, let contentStart else { return false }
+        let time = now - contentStart
+        guard time >= TimeAmount(rate.grace) else { return false }
+        return Double(contentOctets) < Double(rate.octetsPerSecond) * Double(time.nanoseconds) / 1e9
     }
 
     /// Commands must be completed in time, so that one octet a minute does not hold a connection; content must flow.

@@ -2,6 +2,11 @@ package import MailMessage
 package import MailTypes
 import Postgres
 
+extension DomainReportLimits {
+    /// Of a domain and kind that are taken within a day.
+    package static let reportsOfDay = 100
+}
+
 extension SendingDomains {
     package enum ReportTaken: Sendable, Hashable {
         case kept
@@ -9,12 +14,15 @@ extension SendingDomains {
         case repeated
         /// No account has proven the domain that it tells of.
         case unknownDomain
+        /// As many of the domain and kind came within a day as are taken.
+        case tooMany
     }
 
     /// Keeps a report with the domain that it tells of, for the account that has proven it.
     package func take(_ report: AggregateReport) async throws -> ReportTaken {
         guard let account = try await owner(of: report.domain) else { return .unknownDomain }
         return try await records.withTransaction { connection in
+            if let reason = try await refusal(account, report, on: connection) { return reason }
             let rows = report.rows
             let added = try await connection.query(
                 """
@@ -36,7 +44,31 @@ extension SendingDomains {
         }
     }
 
-    /// Who floods us with reports drives out reports.
+    /// Why a report is not kept; nil where it may be. Anybody can write reports: a flood of forged ones must not drive
+    /// out what receivers have told.
+    private func refusal(
+        _ account: AccountID, _ report: AggregateReport, on connection: PostgresConnection
+    ) async throws -> ReportTaken? {
+        let (isKept, ofDay) = try await connection.query(
+            """
+            SELECT
+                EXISTS (
+                    SELECT FROM domain_reports
+                    WHERE account_id = \(account.rawValue) AND domain = \(report.domain.text)
+                        AND kind = \(report.kind.rawValue) AND organization = \(report.organization)
+                        AND report_id = \(report.id)),
+                (
+                    SELECT count(*) FROM domain_reports
+                    WHERE account_id = \(account.rawValue) AND domain = \(report.domain.text)
+                        AND kind = \(report.kind.rawValue)
+                        AND received_at > clock_timestamp() - interval '1 day')
+            """
+        ).only.decode(Bool.self, Int64.self)
+        if isKept { return .repeated }
+        return ofDay < Int64(DomainReportLimits.reportsOfDay) ? nil : .tooMany
+    }
+
+    /// Old reports make room for new ones.
     private func makeRoom(
         _ account: AccountID, _ report: AggregateReport, on connection: PostgresConnection
     ) async throws {

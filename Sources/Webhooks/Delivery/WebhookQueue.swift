@@ -212,6 +212,13 @@ struct WebhookQueue: Sendable {
                 whole.append(last.number)
             }
         }
+        // Events before deliveries, as whoever drops old ones locks them.
+        try await connection.query(
+            """
+            SELECT FROM webhook_events
+            WHERE account_id = \(claim.account.rawValue) AND event_no = ANY (\(whole + Array(rests.keys)))
+            ORDER BY event_no FOR NO KEY UPDATE
+            """)
         for (row, first) in rests {
             try await connection.query(
                 """

@@ -53,12 +53,14 @@ struct WebhookSweep: Sendable {
         try await records.withTransaction { connection in
             let keys = try await connection.query(
                 """
-                DELETE FROM webhook_events WHERE account_id = \(account) AND event_no <= (
-                    SELECT max(event_no) FROM (
-                        SELECT event_no, row_number() OVER newest AS place, sum(octets) OVER newest AS size
-                        FROM webhook_events WHERE account_id = \(account)
-                        WINDOW newest AS (ORDER BY event_no DESC)) kept
-                    WHERE place > \(rows) OR size > \(octets))
+                DELETE FROM webhook_events WHERE account_id = \(account) AND event_no IN (
+                    SELECT event_no FROM webhook_events WHERE account_id = \(account) AND event_no <= (
+                        SELECT max(event_no) FROM (
+                            SELECT event_no, row_number() OVER newest AS place, sum(octets) OVER newest AS size
+                            FROM webhook_events WHERE account_id = \(account)
+                            WINDOW newest AS (ORDER BY event_no DESC)) kept
+                        WHERE place > \(rows) OR size > \(octets))
+                    ORDER BY event_no FOR UPDATE)
                 RETURNING account_id, event_no
                 """
             ).map { try $0.decode(Int64.self, Int64.self) }

@@ -81,7 +81,18 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_attempts TO sluice_app;
 -- Keeps packs for the endpoints that want one of their types, and nothing where there is none.
 CREATE FUNCTION append_webhook_events(
     accounts bigint[], campaigns bigint[], masks bigint[], counts smallint[], facts bytea[], privates bytea[]
-) RETURNS bigint LANGUAGE sql AS $$
+) RETURNS bigint LANGUAGE plpgsql SET plan_cache_mode = 'force_generic_plan' AS $$
+#variable_conflict use_column
+DECLARE
+    v_queued bigint;
+BEGIN
+    -- Most accounts have none.
+    IF NOT EXISTS (
+        SELECT FROM webhook_endpoints e
+        WHERE e.account_id = ANY (append_webhook_events.accounts) AND e.disabled_reason IS NULL)
+    THEN
+        RETURN 0;
+    END IF;
     WITH packs AS (
         SELECT p.*, (
             SELECT count(*) FROM webhook_endpoints e
@@ -100,5 +111,6 @@ CREATE FUNCTION append_webhook_events(
         FROM stored s JOIN webhook_endpoints e
             ON e.account_id = s.account_id AND e.disabled_reason IS NULL AND e.types & s.types <> 0
         RETURNING 1)
-    SELECT count(*) FROM queued
-$$;
+    SELECT count(*) INTO v_queued FROM queued;
+    RETURN v_queued;
+END $$;

@@ -35,7 +35,7 @@ struct SettingTests {
         let page = try String(contentsOf: root.appending(path: "docs/operators/configuration.md"), encoding: .utf8)
         let pattern = /\n\| ([^ |]+) \| `(SLUICE_[A-Z_]+)` \| `([A-Za-z_]+)` \|([^|]*)\|/
         return page.matches(of: pattern).map { match in
-            let text = match.4.replacing(/[` ]/, with: "").replacing(/(\d),(\d)/) { "\($0.1)\($0.2)" }
+            let text = match.4.replacing(/[` ]/, with: "").replacing(/(\d),(\d{3})\b/) { "\($0.1)\($0.2)" }
             let hasValue = Setting(rawValue: String(match.3))?.defaultValue != nil
             return Row(flag: match.1, variable: match.2, key: match.3, value: hasValue ? String(text) : nil)
         }

@@ -188,6 +188,18 @@ struct LocalJournalTests {
         #expect(try local.records().map(\.answers.octets.count) == [9])
     }
 
+    @Test func `a node's files have one process at a time`() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        do {
+            let first = try LocalJournal(directory: directory)
+            try first.lock()
+            try first.lock()
+            // Another description of the same file counts as another process.
+            #expect(throws: LocalJournalError.self) { try LocalJournal(directory: directory).lock() }
+        }
+        try LocalJournal(directory: directory).lock()
+    }
+
     // MARK: Marks of final dots
 
     /// A node that registered, committed the intents of a batch and died; only the recipients in `dots` had come to their

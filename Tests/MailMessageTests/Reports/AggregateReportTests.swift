@@ -75,6 +75,79 @@ import Testing
         #expect(report.begin == 1_711_929_600)
     }
 
+    private static func mail(parts: [(type: String, content: [UInt8])]) -> ReceivedMail {
+        var text = "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+        for (type, content) in parts {
+            text += "--b\r\nContent-Type: \(type)\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            text += Data(content).base64EncodedString() + "\r\n"
+        }
+        return ReceivedMail(Array((text + "--b--\r\n").utf8))
+    }
+
+    @Test func `one part of a mail is read as a report, whatever comes of it`() throws {
+        let report = (type: "application/gzip", content: PackedReports.octets(PackedReports.gzip))
+        let html = (type: "text/html", content: Array("<p>A report is attached.</p>".utf8))
+        let picture = (type: "image/png", content: [0x89, 0x50, 0x4E, 0x47] as [UInt8])
+        try Self.expectSample(AggregateReport(mail: Self.mail(parts: [html, picture, report])))
+        let bomb = [UInt8](repeating: 0x20, count: ReportLimits.octets + 1)
+        let packed = try Self.gzip(bomb)
+        let bombs = Array(repeating: (type: "application/gzip", content: packed), count: ReportLimits.parts - 1)
+        #expect(AggregateReport(mail: Self.mail(parts: bombs + [report])) == nil)
+        try Self.expectSample(AggregateReport(mail: Self.mail(parts: [report] + bombs)))
+        for beginning in ["PK\u{3}\u{4}", " <html>", "{}"] {
+            let other = (type: "application/octet-stream", content: Array(beginning.utf8))
+            #expect(AggregateReport(mail: Self.mail(parts: [other, report])) == nil)
+        }
+    }
+
+    /// A million combining marks in the worst of orders: Swift takes quadratic time to compare or hash such Strings.
+    private static let marks: [UInt8] = (0..<1_000_000).flatMap { (place: Int) -> [UInt8] in
+        place.isMultiple(of: 2) ? [0xCC, 0x81] : [0xCC, 0x96]
+    }
+
+    /// `text` with octets in place of what it has once.
+    private static func filled(_ text: String, _ place: String, _ octets: [UInt8]) throws -> [UInt8] {
+        let range = try #require(text.range(of: place))
+        return Array(text[..<range.lowerBound].utf8) + octets + Array(text[range.upperBound...].utf8)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `hostile text in a DMARC report costs no more than its length`() throws {
+        func report(_ place: String, _ before: String = "", _ after: String = "") throws -> AggregateReport? {
+            let octets = Array(before.utf8) + Self.marks + Array(after.utf8)
+            return AggregateReport(file: try Self.filled(PackedReports.xml, place, octets))
+        }
+        let organization = try #require(try report("Receiver &amp; Sons")).organization
+        #expect(organization.utf8.count <= 258)
+        let id = try #require(try report("77.1")).id
+        #expect(id.utf8.count <= 258)
+        #expect(try report("shop.example") == nil)
+        #expect(try report("2001:DB8::9")?.bad == 0)
+        #expect(try report("<p>", "<p>")?.good == 15)
+        #expect(try report("77.1", "&", ";") == nil)
+        #expect(try report("</feedback>", "</feedback>") == nil)
+        #expect(try report("<feedback ", "<feedback ", "=\"\" ") == nil)
+        #expect(try report("<p>", "<p", ">") == nil)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `long strings and hostile names of a TLS report are refused`() throws {
+        func report(_ place: String, _ octets: [UInt8]) throws -> AggregateReport? {
+            AggregateReport(file: try Self.filled(Self.tls, place, octets))
+        }
+        for place in ["5065427", "Shop.example", "contact-info", "\"contact-info\"", "a@b.example"] {
+            #expect(try report(place, Self.marks) == nil)
+        }
+        let letters = { (count: Int) in [UInt8](repeating: UInt8(ascii: "a"), count: count) }
+        #expect(try report("a@b.example", letters(ReportLimits.stringOctets))?.good == 5_326)
+        #expect(try report("a@b.example", letters(ReportLimits.stringOctets + 1)) == nil)
+        #expect(try report("contact-info", letters(ReportLimits.nameOctets))?.good == 5_326)
+        #expect(try report("contact-info", letters(ReportLimits.nameOctets + 1)) == nil)
+        #expect(try report("contact-info", Array("contact\\u0301".utf8)) == nil)
+        #expect(try report("contact-info", Array("conta\u{301}ct".utf8)) == nil)
+        #expect(try report("a@b.example", Array("\\\"\u{301}\\u0301".utf8))?.good == 5_326)
+        let wide = Self.tls.utf8.flatMap { (octet: UInt8) -> [UInt8] in [octet, 0] }
+        #expect(AggregateReport(file: wide) == nil)
+    }
+
     /// gzip packs zeros a thousand to one.
     @Test func `what unpacks to more than a report is refused before it fills the memory`() throws {
         let bomb = Array(PackedReports.xml.utf8) + [UInt8](repeating: 0x20, count: ReportLimits.octets)

@@ -150,6 +150,84 @@ import Vault
         }
     }
 
+    @Test func `what cannot be written down goes once its receipt is old`() async throws {
+        struct Refuser: FeedbackFollower {
+            func follow(_ new: [FeedbackEvent], on connection: PostgresConnection) async throws {
+                try await connection.query("SELECT 1 / 0")
+            }
+        }
+        try await Desk.with(followers: [Refuser()]) { desk in
+            let specimen = try ProviderSpecimen(.sendgrid)
+            let (_, secret) = try await desk.source(specimen)
+            let token = try await desk.token("jane@example.org")
+            try await desk.expect(specimen.hardBounces([token], now: Desk.now), .sendgrid, secret, answers: 200)
+            try await desk.workOff()
+            #expect(try await desk.payloads(waiting: true) == 1)
+            try await desk.stores.records.owner.query(
+                """
+                UPDATE provider_payloads SET due_at = now(),
+                    received_at = now() - make_interval(hours => \(Int32(ProviderLimits.receiptHours + 1)))
+                """)
+            #expect(try await desk.worker.round() == 1)
+            #expect(try await desk.payloads(waiting: true) == 0)
+            let problems = try await desk.stores.records.owner.query(
+                "SELECT problem FROM provider_payloads WHERE problem IS NOT NULL"
+            ).map { try $0.decode(String.self) }
+            #expect(problems == ["not stored"])
+            #expect(try await desk.facts().isEmpty)
+        }
+    }
+
+    @Test func `an odd type of a complaint is stored as another one`() async throws {
+        try await Desk.with { desk in
+            let specimen = try ProviderSpecimen(.generic)
+            let (_, secret) = try await desk.source(specimen)
+            let token = try await desk.token("jane@example.org")
+            let body = #"{"events":[{"type":"complaint","complaint_type":"a\u0000b","token":"\#(token)"}]}"#
+            try await desk.expect(specimen.sign(Array(body.utf8), now: Desk.now), .generic, secret, answers: 200)
+            try await desk.workOff()
+            #expect(try await desk.facts() == ["complaint provider:\(ProviderKind.generic.rawValue) other"])
+            #expect(try await desk.suppression(of: "jane@example.org") == .complaint)
+        }
+    }
+
+    /// Keeps what it is asked to follow, each time.
+    private final class Listener: FeedbackFollower {
+        let times = Mutex<[[FeedbackEvent]]>([])
+        func follow(_ new: [FeedbackEvent], on connection: PostgresConnection) async throws {
+            times.withLock { $0.append(new) }
+        }
+    }
+
+    @Test func `what one body tells of several accounts is followed once and in order`() async throws {
+        let listener = Listener()
+        try await Desk.with(followers: [listener]) { desk in
+            let accounts = [
+                desk.account, try await desk.stores.account("second", credits: 0),
+                try await desk.stores.account("third", credits: 0),
+            ]
+            let specimen = try ProviderSpecimen(.sendgrid)
+            let (id, secret) = try await desk.source(specimen)
+            var tokens: [String] = []
+            // More than one statement notes.
+            for number in 0..<700 {
+                for account in accounts {
+                    tokens.append(try await desk.token("reader\(number)@example.org", of: account))
+                }
+            }
+            let request = try specimen.hardBounces(tokens.shuffled(), now: Desk.now)
+            try await desk.expect(request, .sendgrid, secret, answers: 200)
+            try await desk.workOff()
+            let times = listener.times.withLock { $0 }
+            #expect(times.map(\.count) == [2_100])
+            let places = times.joined().map { ($0.recipient.account.rawValue, $0.recipient.fingerprint.high) }
+            let isInOrder = zip(places, places.dropFirst()).allSatisfy { pair in pair.0 <= pair.1 }
+            #expect(isInOrder)
+            #expect(Set(places.map { $0.0 }).count == 3)
+            #expect(try await desk.sources.list().first { $0.id == id }?.noted == 2_100)
+        }
+    }
+
     @Test func `a test goes all the way and is undone`() async throws {
         try await Desk.with { desk in
             var senders: [(specimen: ProviderSpecimen, id: Int64, secret: String)] = []

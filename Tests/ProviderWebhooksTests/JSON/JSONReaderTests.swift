@@ -28,6 +28,15 @@ import Testing
         #expect(throws: JSONReader.Malformed.self) { try JSONReader.read([0x22, 0xFF, 0x22]) }
     }
 
+    @Test func `long names are refused before they are hashed`() throws {
+        _ = try JSONReader.read(Array("{\"\(String(repeating: "a", count: 512))\":1}".utf8))
+        // Marks that belong in another order.
+        for name in [String(repeating: "a", count: 513), String(repeating: "\u{301}\u{323}", count: 1 << 18)] {
+            let body = Array("{\"".utf8) + Array(name.utf8) + Array("\":1}".utf8)
+            #expect(throws: JSONReader.Malformed.self) { try JSONReader.read(body) }
+        }
+    }
+
     @Test func `half of a pair alone does no harm`() throws {
         #expect(
             try JSONReader.read(Array(#""\ud800x\ud800\u0041\udc00""#.utf8)) == .string("\u{FFFD}x\u{FFFD}A\u{FFFD}"))

@@ -162,6 +162,17 @@ import Testing
         Sample(.generic, #"{"events":[{"type":"hard_bounce","code":550,"status":"5.1.1"}]}"#, "hardBounce userunknown"),
         Sample(.generic, #"{"events":[{"type":"soft_bounce","text":"mailbox full"}]}"#, "softBounce mailboxfull"),
         Sample(.generic, #"{"events":[{"type":"complaint"}]}"#, "complaint abuse"),
+        Sample(.generic, #"{"events":[{"type":"complaint","complaint_type":"opt-out"}]}"#, "complaint opt-out"),
+        Sample(.generic, #"{"events":[{"type":"complaint","complaint_type":"not-spam"}]}"#, nil),
+        Sample(.generic, #"{"events":[{"type":"complaint","complaint_type":""}]}"#, "complaint other"),
+        Sample(.generic, #"{"events":[{"type":"complaint","complaint_type":"a\u0000"}]}"#, "complaint other"),
+        Sample(
+            .generic,
+            #"{"events":[{"type":"complaint","complaint_type":"\#(String(repeating: "a", count: 41))"}]}"#,
+            "complaint other"),
+        Sample(
+            .sparkpost, #"[{"msys":{"message_event":{"type":"spam_complaint","fbtype":"Zu viel"}}}]"#,
+            "complaint other"),
         Sample(.generic, #"{"events":[{"type":"unsubscribe"}]}"#, "unsubscribe "),
         Sample(.generic, #"{"events":[{"type":"delay"}]}"#, "delay "),
         Sample(.generic, #"{"events":[{"type":"something new"}]}"#, nil),

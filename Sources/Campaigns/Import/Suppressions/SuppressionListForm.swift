@@ -32,7 +32,7 @@ struct SuppressionColumns: Sendable {
     ///
     /// - Parameter names: as the header row has them.
     init?(_ names: [String]) {
-        let known = names.map { $0.lowercased().filter(\.isLetter) }
+        let known = names.map { ListedWord.letters($0) ?? "" }
         func column(_ candidates: String...) -> Int? {
             candidates.lazy.compactMap { known.firstIndex(of: $0) }.first
         }
@@ -65,12 +65,40 @@ struct SuppressionColumns: Sendable {
     }
 }
 
+/// Words that lists have for what they mean. None that means anything is long or has other letters than ASCII's, and
+/// what it takes to compare a run of combining marks grows with the square of its length.
+enum ListedWord {
+    private static let octets = 64
+
+    /// Lowercased; nil for what is too long or not ASCII.
+    static func plain(_ text: String) -> String? {
+        guard text.utf8.count <= octets, text.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
+        return text.lowercased()
+    }
+
+    /// Its letters alone.
+    static func letters(_ text: String) -> String? {
+        plain(text)?.filter(\.isLetter)
+    }
+
+    /// Whether the recipient has asked for it.
+    static func isRecipient(_ origin: String?) -> Bool {
+        origin.flatMap(plain) == "recipient"
+    }
+
+    /// Whether people's own words for why they left tell of spam.
+    static func tellsOfSpam(_ text: String) -> Bool {
+        guard let word = plain(text) else { return false }
+        return ["spam", "abuse"].contains { word.contains($0) }
+    }
+}
+
 extension SuppressionReason {
     /// By the word that a list has for it; nil for one that none has.
     ///
     /// - Parameter isByRecipient: a manual suppression is an unsubscribe then.
     init?(listed word: String, isByRecipient: Bool = false) {
-        switch word.lowercased().filter(\.isLetter) {
+        switch ListedWord.letters(word) {
         case "hardbounce", "bounce", "bounced": self = .hardBounce
         case "complaint", "spamcomplaint", "spam", "spamreport", "abuse": self = .complaint
         case "unsubscribe", "unsubscribed", "unsubscription", "optout": self = .unsubscribe

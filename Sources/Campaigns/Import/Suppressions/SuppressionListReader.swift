@@ -22,6 +22,9 @@ package struct SuppressionFile: Sendable {
 ///
 /// A line that cannot be taken is told of, and those after it are read as ever.
 package struct SuppressionListReader: Sendable {
+    /// Octets of the name of a member, as it is written.
+    private static let nameOctets = 512
+
     private let reason: SuppressionReason?
     private var file = SuppressionFile()
 
@@ -134,7 +137,7 @@ package struct SuppressionListReader: Sendable {
                 throw Self.error(error, in: column)
             }
         }
-        if try text(columns.status)?.hasPrefix("4") ?? false {
+        if try text(columns.status)?.utf8.first == UInt8(ascii: "4") {
             throw Self.error(.bounceNotPermanent, in: columns.status)
         }
         let (email, mark) = (try text(columns.email), try text(columns.fingerprint))
@@ -142,7 +145,7 @@ package struct SuppressionListReader: Sendable {
         let subject = try located(named) { () throws(LineError) in
             try Self.subject(email, mark)
         }
-        let isByRecipient = try text(columns.origin)?.lowercased() == "recipient"
+        let isByRecipient = ListedWord.isRecipient(try text(columns.origin))
         let word = try text(columns.reason)
         let reason = try located(columns.reason) { () throws(LineError) in
             try self.reason(word, columns, isByRecipient)
@@ -184,7 +187,7 @@ package struct SuppressionListReader: Sendable {
         guard let word else { return ofList }
         // People's own words for why they left: only one of them matters.
         if columns.form == .mailchimp {
-            return ["spam", "abuse"].contains { word.lowercased().contains($0) } ? .complaint : ofList
+            return ListedWord.tellsOfSpam(word) ? .complaint : ofList
         }
         guard let reason = SuppressionReason(listed: word, isByRecipient: isByRecipient) else {
             throw .suppressionReason
@@ -252,14 +255,15 @@ package struct SuppressionListReader: Sendable {
 
     /// A value each line, or one over all lines.
     private mutating func readJSON(_ octets: [UInt8]) throws(ImportError) {
-        let lines = octets.split(separator: 0x0A, omittingEmptySubsequences: false)
-        if let first = lines.first(where: { $0.contains { $0 > 0x20 } }), Self.value(first) != nil {
-            for (index, line) in lines.enumerated() where line.contains(where: { $0 > 0x20 }) {
-                guard let value = Self.value(line) else {
-                    refuse(index + 1, .jsonMalformed(octet: 1))
+        var lines = FilledLines(octets)
+        if let first = lines.next(), let value = Self.value(first.octets) {
+            for entry in value.entries { try take(entry, first.number) }
+            while let line = lines.next() {
+                guard let value = Self.value(line.octets) else {
+                    refuse(line.number, .jsonMalformed(octet: 1))
                     continue
                 }
-                for entry in value.entries { try take(entry, index + 1) }
+                for entry in value.entries { try take(entry, line.number) }
             }
             return
         }
@@ -272,17 +276,20 @@ package struct SuppressionListReader: Sendable {
     }
 
     private static func value(_ octets: ArraySlice<UInt8>) -> Value? {
-        guard isShallow(octets) else { return nil }
+        guard isHarmless(octets) else { return nil }
         return try? JSONDecoder().decode(Value.self, from: Data(octets))
     }
 
-    /// No deeper than lists of entries are: decoders call themselves for each level.
-    private static func isShallow(_ octets: ArraySlice<UInt8>) -> Bool {
+    /// No deeper than lists of entries are, for decoders call themselves for each level; no name longer than those of
+    /// entries, for decoders hash names, which takes the square of the length of a run of combining marks.
+    private static func isHarmless(_ octets: ArraySlice<UInt8>) -> Bool {
         var depth = 0
+        var textOctets = 0
         var isInText = false
         var isEscaped = false
         for octet in octets {
             if isInText {
+                textOctets += 1
                 if isEscaped {
                     isEscaped = false
                 } else if octet == UInt8(ascii: "\\") {
@@ -293,7 +300,8 @@ package struct SuppressionListReader: Sendable {
                 continue
             }
             switch octet {
-            case UInt8(ascii: "\""): isInText = true
+            case UInt8(ascii: "\""): (isInText, textOctets) = (true, 0)
+            case UInt8(ascii: ":") where textOctets > nameOctets: return false
             case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
             case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
             default: break
@@ -309,7 +317,7 @@ package struct SuppressionListReader: Sendable {
         let listed: ListedAddress
         do throws(LineError) {
             let subject = try Self.subject(entry.EmailAddress, nil)
-            let isByRecipient = entry.Origin?.lowercased() == "recipient"
+            let isByRecipient = ListedWord.isRecipient(entry.Origin)
             let word = entry.SuppressionReason ?? entry.Reason
             guard
                 let reason = word.map({ SuppressionReason(listed: $0, isByRecipient: isByRecipient) })
@@ -321,6 +329,26 @@ package struct SuppressionListReader: Sendable {
             return refuse(line, error)
         }
         try add(listed, line)
+    }
+}
+
+/// The lines that are not blank, one after the other: a list may be of nothing but line feeds.
+private struct FilledLines {
+    private var rest: ArraySlice<UInt8>
+    private var number = 0
+
+    init(_ octets: [UInt8]) { rest = octets[...] }
+
+    /// - Returns: a line without its end, and its number, from 1; nil once there is none
+    mutating func next() -> (octets: ArraySlice<UInt8>, number: Int)? {
+        while !rest.isEmpty {
+            let end = rest.firstIndex(of: 0x0A) ?? rest.endIndex
+            let line = rest[..<end]
+            rest = rest[end...].dropFirst()
+            number += 1
+            if line.contains(where: { $0 > 0x20 }) { return (line, number) }
+        }
+        return nil
     }
 }
 

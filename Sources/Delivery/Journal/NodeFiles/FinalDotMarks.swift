@@ -76,6 +76,9 @@ final class FinalDotMarks: Sendable {
 
     // MARK: Between incarnations
 
+    /// Keeps other processes from the file.
+    func lock() throws(LocalJournalError) { try file.lock() }
+
     /// Forgets all marks and starts those of another incarnation.
     ///
     /// - Parameter incarnation: names it, unlike any other.

@@ -96,6 +96,11 @@ package final class LocalJournal: Sendable {
         files[generation.number].clear()
     }
 
+    /// Keeps other processes from the files, until this one ends.
+    ///
+    /// - Throws: ``LocalJournalError`` while another has them
+    func lock() throws(LocalJournalError) { try marks.lock() }
+
     /// What an earlier incarnation left, oldest first in each file; a torn end is left out.
     func records() throws -> [Record] {
         try files.flatMap { Self.records(of: try $0.contents()) }
@@ -173,5 +178,9 @@ package struct LocalJournalError: Error, CustomStringConvertible {
     let path: String
     let code: Int32
 
-    package var description: String { "the file \(path) cannot be opened: \(String(cString: strerror(code)))" }
+    package var description: String {
+        code == EWOULDBLOCK
+            ? "another process uses the file \(path)"
+            : "the file \(path) cannot be opened: \(String(cString: strerror(code)))"
+    }
 }

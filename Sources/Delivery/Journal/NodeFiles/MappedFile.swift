@@ -19,11 +19,13 @@ final class MappedFile: Sendable {
         var base: UnsafeMutablePointer<UInt8>? { UnsafeMutablePointer(bitPattern: address) }
     }
 
+    private let path: String
     private let descriptor: Int32
     private let state = Mutex(State())
 
     /// Opens or makes the file, for its owner only.
     init(path: String) throws(LocalJournalError) {
+        self.path = path
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw LocalJournalError(path: path, code: errno) }
     }
@@ -31,6 +33,14 @@ final class MappedFile: Sendable {
     deinit {
         state.withLock { Self.unmap(&$0) }
         close(descriptor)
+    }
+
+    /// Keeps other processes from using the file, until this one ends: one that empties it would take the pages away from
+    /// under the other.
+    ///
+    /// - Throws: where another process has it
+    func lock() throws(LocalJournalError) {
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw LocalJournalError(path: path, code: errno) }
     }
 
     /// - Parameter record: begins with an octet that is not 0.
@@ -86,7 +96,9 @@ final class MappedFile: Sendable {
         guard octets > state.octets else { return true }
         var room = max(state.octets, 1 << 16)
         while room < octets { room *= 2 }
-        guard posix_fallocate(descriptor, 0, off_t(room)) == 0 else { return false }
+        var failure: Int32
+        repeat { failure = posix_fallocate(descriptor, 0, off_t(room)) } while failure == EINTR
+        guard failure == 0 else { return false }
         let mapped = mmap(nil, room, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
         guard let mapped, mapped != MAP_FAILED else { return false }
         Self.unmap(&state)

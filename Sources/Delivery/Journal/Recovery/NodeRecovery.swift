@@ -28,6 +28,8 @@ struct NodeRecovery {
     func begin(_ local: LocalJournal?) async throws {
         try await fleetStore.register(node: node)
         do {
+            // The name may be free while a process that had it still ends: the database may have been away.
+            try local?.lock()
             if let local { try await takeUp(local) }
             let incarnation = try await store.beginIncarnation(of: node, sources: sources, addresses: addresses)
             // Last: until here the files prove what the database names.

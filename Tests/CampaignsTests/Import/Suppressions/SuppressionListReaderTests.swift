@@ -171,6 +171,48 @@ import Vault
         #expect(try reasons(#"{"EmailAddress":"a@example.org","Reason":"BOUNCE"}"#) == [.hardBounce])
     }
 
+    @Test func `blank lines are passed, however many, and counted`() throws {
+        let blank = String(repeating: "\n", count: 1 << 20)
+        let text = blank + #"{"EmailAddress":"a@example.org","Reason":"BOUNCE"}"# + "\n{\n\n"
+        let file = try SuppressionListReader.read(Array(text.utf8))
+        #expect(file.entries.map(\.reason) == [.hardBounce])
+        #expect(file.report.errors.map { "\($0.line) \($0.code)" } == ["1048578 json_malformed"])
+        let nothing = try SuppressionListReader.read([UInt8](repeating: 0x0A, count: 1 << 16))
+        #expect(nothing.entries.isEmpty && nothing.report.invalid == 0)
+    }
+
+    /// A MiB of marks that belong in another order.
+    private static let marks = String(repeating: "\u{301}\u{323}", count: 1 << 18)
+
+    @Test func `words that are long or not ASCII mean nothing, and are not compared`() throws {
+        func codes(_ text: String) throws -> [String] {
+            try SuppressionListReader.read(Array(text.utf8)).report.errors.map { "\($0.code)" }
+        }
+        let unknown = ["suppression_reason_unknown"]
+        let long = String(repeating: "-", count: 64)
+        #expect(try codes("email,reason\na@example.org,manual\(long)\n") == unknown)
+        #expect(try codes("email,reason\na@example.org,manuäl\n") == unknown)
+        #expect(try codes("email,reason\na@example.org,--manual--\n").isEmpty)
+        let start = ContinuousClock.now
+        #expect(try codes(#"{"EmailAddress":"a@example.org","Reason":"BOUNC\#(Self.marks)"}"#) == unknown)
+        #expect(
+            try codes(#"{"EmailAddress":"a@example.org","Reason":"BOUNCE","Origin":"recip\#(Self.marks)"}"#).isEmpty)
+        let taken = ContinuousClock.now - start
+        #expect(taken < .seconds(20))
+    }
+
+    @Test func `long words for why somebody left are no complaint`() throws {
+        let text = "Email Address,UNSUB_TIME,UNSUB_REASON\na@example.org,2019-05-30 15:55:31,spam"
+        let file = try SuppressionListReader.read(Array((text + String(repeating: "-", count: 64) + "\n").utf8))
+        #expect(file.entries.map(\.reason) == [.unsubscribe])
+        #expect(try SuppressionListReader.read(Array(text.utf8)).entries.map(\.reason) == [.complaint])
+    }
+
+    @Test func `a long name is not hashed`() {
+        let text = #"{"EmailAddress":"a@example.org","Reason\#(Self.marks)":"BOUNCE"}"#
+        #expect(throws: ImportError.self) { try SuppressionListReader.read(Array(text.utf8)) }
+    }
+
     @Test(arguments: [
         "", "a@example.org\nb@example.org\n", "name,city\nAda,London\n", "[1, 2", #"{"a": {}"#,
         String(repeating: "[", count: 100_000), "PK\u{3}\u{4}aaaaaaaa",
