@@ -21,11 +21,6 @@ package struct Unsubscriber: Sendable {
         self.feedback = feedback ?? FeedbackIntake(records: records, followers: [])
     }
 
-    /// Whether the token is one of ours. Changes nothing.
-    package func recognises(_ text: String) async throws -> Bool {
-        try await verified(text) != nil
-    }
-
     /// Whom the token names; nil where it is not ours. Changes nothing.
     package func recipient(_ text: String) async throws -> RecipientToken? { try await verified(text) }
 

@@ -34,7 +34,8 @@ package final class InboundMailServer: Service {
         let desk = InboundDesk(
             limits: configuration.limits,
             mailboxes: MailboxBook(attributor: attributor, domains: KnownDomains(domains)),
-            intake: InboundIntake(attributor: attributor, facts: intake, domains: domains, tally: tally, logger: logger),
+            intake: InboundIntake(
+                attributor: attributor, facts: intake, domains: domains, tally: tally, logger: logger),
             clients: ClientBook(configuration.limits), budget: budget, tally: tally, logger: logger)
         listener = SMTPListener(
             configuration: configuration.listener, handler: Sessions(desk: desk), group: group, logger: logger)

@@ -98,7 +98,9 @@ import Testing
 
         // Of a letter in the right form, nobody is told.
         let log = try String(contentsOfFile: directory.path + "/serve.log", encoding: .utf8)
-        for word in ["reader0", "kim@", "lee@", String(identifier.dropFirst(13).prefix(20))] { #expect(!log.contains(word)) }
+        for word in ["reader0", "kim@", "lee@", String(identifier.dropFirst(13).prefix(20))] {
+            #expect(!log.contains(word))
+        }
     }
 
     private static func complaint(_ field: String) -> String {

@@ -248,11 +248,14 @@ package struct SuppressionList: Sendable {
             guard let fingerprint = Fingerprint(bytes: bytes) else { continue }
             events[account, default: []].append(
                 .suppression(
-                    .suppressionAdded, fingerprint: fingerprint, reason: SuppressionReason(rank: rank)?.rawValue, origin: origin))
+                    .suppressionAdded, fingerprint: fingerprint, reason: SuppressionReason(rank: rank)?.rawValue,
+                    origin: origin))
         }
         guard !events.isEmpty else { return }
         try await WebhookOutbox.append(
-            events.sorted { $0.key < $1.key }.map { WebhookOutbox.Group($0.value, account: AccountID(rawValue: $0.key)) },
+            events.sorted { $0.key < $1.key }.map {
+                WebhookOutbox.Group($0.value, account: AccountID(rawValue: $0.key))
+            },
             on: connection)
     }
 
