@@ -145,7 +145,7 @@ final class Installation {
         let purgedAt: String?
 
         struct Credits: Decodable {
-            let held, charged, released: Int
+            let held, charged, released, refunded: Int
         }
 
         enum CodingKeys: String, CodingKey {

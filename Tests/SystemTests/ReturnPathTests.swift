@@ -24,8 +24,23 @@ import Testing
                 directory: directory, route: "smtp://127.0.0.1:\(postfix.port)", credits: recipients,
                 serve: [
                     "--roles", "api,delivery,feedback", "--feedback-listen", "127.0.0.1:\(port)", "--operator",
-                    "127.0.0.1:\(metricsPort)",
+                    "127.0.0.1:\(metricsPort)", "--allow-private-destinations",
                 ])
+        }
+
+        /// A webhook for everything, and a program that verifies what it is told and writes it to the file named.
+        func listen(_ file: String, log: String) throws -> RunningProgram {
+            let port = try LoopbackPort.free()
+            let added = try installation.sluice(
+                "webhook", "add", "http://127.0.0.1:\(port)/", "--account", installation.account,
+                "--allow-private-destinations")
+            let secret = try #require(added.split(separator: "\n").last { $0.hasPrefix("whsec_") })
+            return try RunningProgram(
+                "/bin/sh",
+                [
+                    "-c", #"exec "$0" webhook listen --port "$1" --secret "$2" > "$3""#, Programs.sluice, "\(port)",
+                    String(secret), file,
+                ], log: log)
         }
 
         func suppression(_ address: String) throws -> [String: String]? {
@@ -62,13 +77,17 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(5))) func `a mail that is taken and bounces later is suppressed by its report`()
+    @Test(.timeLimit(.minutes(5)))
+    func `a mail that is taken and bounces later is suppressed, refunded and told by its report`()
         async throws
     {
         let directory = try TemporaryDirectory()
         let dead = (0..<5).map { "reader\($0)@\(PostfixServer.deadDomain)" }
         let alive = ["kim@example.net", "lee@example.net", "max@example.net"]
         guard let setting = try Setting(directory, recipients: dead.count + alive.count) else { return }
+        let told = directory.path + "/told"
+        let listener = try setting.listen(told, log: directory.path + "/listen.log")
+        defer { _ = listener.terminate() }
         let campaign = try setting.installation.send(
             subject: "Hello", text: "Hello", recipients: (dead + alive).map { #"{"email":"\#($0)"}"# + "\n" }.joined())
         let status = try await setting.installation.wait(for: campaign, seconds: 60)
@@ -83,6 +102,17 @@ import Testing
         for address in alive { #expect(try setting.suppression(address) == nil) }
         #expect(try setting.metric("sluice_inbound_facts_total", ["fact": "hard_bounce"]) == Double(dead.count))
         #expect(try setting.metric("sluice_inbound_facts_new_total") == Double(dead.count))
+
+        try await eventually("each bounce is refunded") {
+            try setting.installation.status(campaign).credits.refunded == dead.count
+        }
+        func count(_ type: String) throws -> Int {
+            try String(contentsOfFile: told, encoding: .utf8).components(separatedBy: "\"type\":\"\(type)\"").count - 1
+        }
+        try await eventually("webhooks hear of each bounce once") {
+            try count("message.bounced") == dead.count && count("suppression.added") == dead.count
+                && count("credits.refunded") > 0 && count("campaign.purged") == 1
+        }
 
         // A complaint and a mail to leave, with what a mailbox holds of the mails; the campaign is purged.
         let complained = try setting.header(of: alive[0])
