@@ -190,14 +190,26 @@ struct LocalJournalTests {
 
     @Test func `a node's files have one process at a time`() throws {
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        do {
-            let first = try LocalJournal(directory: directory)
-            try first.lock()
-            try first.lock()
-            // Another description of the same file counts as another process.
-            #expect(throws: LocalJournalError.self) { try LocalJournal(directory: directory).lock() }
+        /// Whether another process could have them.
+        func areFree() throws -> Bool {
+            let other = Process()
+            other.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+            other.arguments = [
+                "-c", "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)",
+                directory + "/final-dots",
+            ]
+            other.standardError = FileHandle.nullDevice
+            try other.run()
+            other.waitUntilExit()
+            return other.terminationStatus == 0
         }
-        try LocalJournal(directory: directory).lock()
+        do {
+            let local = try LocalJournal(directory: directory)
+            #expect(try areFree())
+            for _ in 0..<2 { try local.lock() }
+            #expect(try !areFree())
+        }
+        #expect(try areFree())
     }
 
     // MARK: Marks of final dots

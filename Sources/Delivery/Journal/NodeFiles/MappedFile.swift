@@ -40,7 +40,9 @@ final class MappedFile: Sendable {
     ///
     /// - Throws: where another process has it
     func lock() throws(LocalJournalError) {
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw LocalJournalError(path: path, code: errno) }
+        var whole = flock(
+            l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: 0, l_len: 0, l_pid: 0)
+        guard fcntl(descriptor, F_SETLK, &whole) == 0 else { throw LocalJournalError(path: path, code: errno) }
     }
 
     /// - Parameter record: begins with an octet that is not 0.
