@@ -30,16 +30,17 @@ import Vault
             let found = try await api.get("/v1/suppressions?address=ADA@example.org").json["data"]
             #expect(found.elements.count == 1)
             #expect(found[0]["reason"] == "hard_bounce")
-            #expect((found[0]["scope"].string, found[0]["address"].string) == ("account", "Ada@Example.org"))
+            #expect((found[0]["scope"].string, found[0]["address"].string) == ("account", "Ada@example.org"))
             #expect(found[0]["origin"] == "customer")
             #expect(found[0]["note"] == "by phone")
             let list = try await api.get("/v1/suppressions")
             #expect(list.json["data"].elements.count == 3)
             #expect(
                 Set(list.json["data"].elements.map { $0["address"].string })
-                    == ["Ada@Example.org", "bo@example.org", "cy@example.org"])
+                    == ["Ada@example.org", "bo@example.org", "cy@example.org"])
             let bounced = try await api.get("/v1/suppressions?reason=hard_bounce").json["data"]
-            #expect(bounced.elements.count == 2)
+            // "manual", which came second, is the stronger reason of the other.
+            #expect(bounced.elements.map { $0["address"].string } == ["Ada@example.org"])
             try await api.get("/v1/suppressions?reason=nothing").expectProblem(422, "invalid_field")
 
             let removed = try await api.delete("/v1/suppressions/ada@example.org")
