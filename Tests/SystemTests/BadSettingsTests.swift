@@ -71,7 +71,7 @@ import Testing
         (["--tls-report-from", "nobody"], "tls_report_from"),
         (["--feedback-id-sender", "a:b:c"], "feedback_id_sender"),
         (["--results-for", "604801"], "results_for"), (["--results-for=-1"], "results_for"),
-        (["--refund-for", "2592001"], "refund_for"),
+        (["--helo", "mail.example.net", "--refund-for", "2592001"], "refund_for"),
         (["--allow-private-destinations", "--http", "0.0.0.0:0"], "allow_private_destinations"),
         (["--trust-domains", "--http", "0.0.0.0:0"], "trust_domains"),
     ]) func `settings out of bounds`(_ arguments: [String], _ words: String) throws {
