@@ -32,7 +32,20 @@ struct FeedbackRoutes: Sendable {
 
 extension Problem {
     init(_ answer: ProviderAnswer) {
-        self.init(.init(code: answer.status), answer.code, answer.detail)
+        self.init(Self.status(answer.status), answer.code, answer.detail)
         retryAfter = answer.retryAfter
+    }
+
+    /// With its name, which a bare code has not.
+    private static func status(_ code: Int) -> HTTPResponse.Status {
+        switch code {
+        case 400: .badRequest
+        case 403: .forbidden
+        case 404: .notFound
+        case 406: .notAcceptable
+        case 429: .tooManyRequests
+        case 503: .serviceUnavailable
+        default: .init(code: code)
+        }
     }
 }
