@@ -115,9 +115,10 @@ final class BatchRun: Sendable {
     }
 
     /// Whether another mail of this batch may start.
-    var mayStart: Bool {
-        let now = clock.steady()
-        return state.withLock { $0.stop == nil && now < $0.leaseEnd } && now < lastCallAt
+    var mayStart: Bool { mayStart(at: clock.steady()) }
+
+    func mayStart(at now: SteadySeconds) -> Bool {
+        state.withLock { $0.stop == nil && now < $0.leaseEnd } && now < lastCallAt
     }
 
     /// Whether no other mail starts for a reason that is not the campaign's expiry: what has not started is left alone.

@@ -124,7 +124,7 @@ final class Lane: Sendable {
         let opensAt = wantsToHandOver ? elsewhere?.opensAt(now) : nil
         update {
             $0.tick(mayHandOver: opensAt.map { $0 <= now } ?? false, opensElsewhere: opensAt, at: $1) {
-                $0.run.mayStart
+                $0.run.mayStart(at: now)
             }
         }
     }
