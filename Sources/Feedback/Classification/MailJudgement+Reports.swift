@@ -4,6 +4,11 @@ import MailTypes
 extension MailJudgement {
     /// A delivery status notification. Of several recipients those that failed count; if none has, those that wait.
     mutating func reported(_ status: DeliveryStatus, _ notice: NoticeReader) -> MailClassification {
+        // Who was mailed at such an address was not mailed by us. A final address alone may be where a mail of ours was
+        // passed on to.
+        guard !status.recipients.allSatisfy({ $0.original != nil && $0.isLocal }) else {
+            return nothing(nil, "a delivery status (RFC 3464) of mail that never left its host")
+        }
         let actions = status.recipients.map { action(of: $0, notice) }
         let kind: DeliveryStatus.Action =
             actions.contains(.failed) ? .failed : actions.contains(.delayed) ? .delayed : .delivered

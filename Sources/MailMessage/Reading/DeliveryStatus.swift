@@ -17,6 +17,13 @@ package struct DeliveryStatus: Sendable {
         fileprivate var isEmpty = true
 
         package var address: String? { original ?? final }
+
+        /// Whether all addresses that are told lie in a domain of one label: no mail reaches such a one over the Internet
+        /// (RFC 5321 §2.3.5). False where no address is told.
+        package var isLocal: Bool {
+            let domains = [original, final].compactMap { $0?.utf8.split(separator: UInt8(ascii: "@")).last }
+            return !domains.isEmpty && domains.allSatisfy { !$0.contains(UInt8(ascii: ".")) && $0.first != UInt8(ascii: "[") }
+        }
     }
 
     /// What has become of the mail (§2.3.3).

@@ -18,7 +18,7 @@ import Testing
         #expect(all.kind.permille >= 993)
         #expect(all.hardRecognised.permille >= 969)
         #expect(all.softCalledHard.right == 0)
-        #expect(all.negativesCalledBounce.right <= 1)
+        #expect(all.negativesCalledBounce.right == 0)
         #expect(all.delaysTakenForFinal.right == 0)
     }
 
