@@ -5,7 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 RECIPIENTS ?= 10000
-RELEASE := .build/release/sluice
+# Where the optimised build lies; another one can be made beside a debug build that is under way.
+SCRATCH ?= .build
+RELEASE := $(SCRATCH)/release/sluice
 
 .PHONY: help demo test test-fast build release check tidy format bench bench-peers micro-bench fuzz packages test-packages peers clean
 
@@ -32,7 +34,7 @@ build: packages ## Debug build
 	swift build --explicit-target-dependency-import-check error
 
 release: packages ## Optimised build
-	swift build -c release --product sluice
+	swift build -c release --product sluice --scratch-path $(SCRATCH)
 
 check: tidy ## Formatting, drift of documents, unused code, and the floors of docs/architecture.md
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
