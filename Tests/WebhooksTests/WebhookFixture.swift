@@ -47,6 +47,7 @@ struct WebhookFixture: Sendable {
         settings.timeout = timeout
         settings.allowsPrivateAddresses = allowsPrivate
         var world = WebhookWorker.World()
+        world.lookInterval = .zero
         world.now = { [clock] in clock.now }
         world.chance = { 0.5 }
         return WebhookWorker(

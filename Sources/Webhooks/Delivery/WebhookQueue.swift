@@ -173,7 +173,7 @@ struct WebhookQueue: Sendable {
     }
 
     /// Some twenty messages of a busy campaign.
-    private static let rowsAtOnce: Int32 = 128
+    static let rowsAtOnce: Int32 = 128
 
     // MARK: Outcomes
 

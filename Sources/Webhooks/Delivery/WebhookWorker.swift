@@ -15,6 +15,9 @@ package final class WebhookWorker: Sendable {
         package var now: @Sendable () -> Int64 = { SystemTime.microseconds() }
         /// From 0 to 1.
         package var chance: @Sendable () -> Double = { .random(in: 0...1) }
+        /// From one look for what an endpoint is to be told to the next. While a campaign is under way its events come in
+        /// many small commits, and a message costs as much as dozens of events do: so they gather.
+        package var lookInterval = Duration.milliseconds(250)
 
         package init() {}
     }
@@ -182,15 +185,19 @@ package final class WebhookWorker: Sendable {
         do {
             while true {
                 let now = world.now()
+                let nextLook = ContinuousClock.now + world.lookInterval
                 let heads = try await queue.heads(run.claim, now: now)
                 guard !heads.due.isEmpty else {
                     // What has come meanwhile is looked for soon, what failed when its time has come.
                     return .success(heads.nextAt.map { min(max($0, now + 1_000_000), now + 15_000_000) })
                 }
                 guard now < run.end, !Task.isCancelled else { return .success(nil) }
-                if try await failedOnce(run, heads.due) {
+                switch try await tell(run, heads.due) {
+                case .failed:
                     let failures = min(run.claim.failures, 3)
                     return .success(world.now() + Int64(1_000_000 << failures))
+                case .all: try? await Task.sleep(until: nextLook, clock: .continuous)
+                case .some: break
                 }
             }
         } catch {
@@ -198,22 +205,32 @@ package final class WebhookWorker: Sendable {
         }
     }
 
+    /// How far a look got.
+    private enum Told: Int {
+        /// What waited was told.
+        case all
+        /// More waits than a look takes.
+        case some
+        /// A message was not taken: the endpoint is left alone for a moment.
+        case failed
+
+        static func worse(_ left: Told, _ right: Told) -> Told { left.rawValue > right.rawValue ? left : right }
+    }
+
     /// Tells what is next of each campaign, a few campaigns at a time.
-    ///
-    /// - Returns: whether one of the messages was not taken: the endpoint is left alone for a moment.
-    private func failedOnce(_ run: Run, _ campaigns: [Int64]) async throws -> Bool {
-        try await withThrowingTaskGroup(of: Bool.self) { streams in
+    private func tell(_ run: Run, _ campaigns: [Int64]) async throws -> Told {
+        try await withThrowingTaskGroup(of: Told.self) { streams in
             for campaign in campaigns.prefix(WebhookLimits.streams) {
                 streams.addTask { try await self.tell(run, campaign) }
             }
-            return try await streams.reduce(false) { $0 || $1 }
+            let isWhole = campaigns.count <= WebhookLimits.streams
+            return try await streams.reduce(isWhole ? .all : .some, Told.worse)
         }
     }
 
     // MARK: One campaign
 
-    /// - Returns: whether a message was not taken.
-    private func tell(_ run: Run, _ campaign: Int64) async throws -> Bool {
+    private func tell(_ run: Run, _ campaign: Int64) async throws -> Told {
         let claim = run.claim
         let campaignID = campaign == 0 ? nil : CampaignID(rawValue: campaign)
         let key = try await key(run, campaignID)
@@ -226,7 +243,8 @@ package final class WebhookWorker: Sendable {
             }
             outcomes = []
         }
-        for message in try await queue.messages(claim, campaign: campaign) {
+        let messages = try await queue.messages(claim, campaign: campaign)
+        for message in messages {
             guard world.now() < run.end, !Task.isCancelled else { break }
             if outcomes.isEmpty { firstAt = .now }
             let outcome = await post(message, run, campaignID, key)
@@ -235,12 +253,12 @@ package final class WebhookWorker: Sendable {
             outcomes.append(outcome)
             guard outcome.result.isDelivered else {
                 try await fail(outcomes, run, campaign)
-                return true
+                return .failed
             }
             if ContinuousClock.now - firstAt > Self.storesEvery { try await store() }
         }
         try await store()
-        return false
+        return messages.reduce(0) { $0 + $1.rows.count } < WebhookQueue.rowsAtOnce ? .all : .some
     }
 
     /// Messages that a crash may repeat are those of so long.
