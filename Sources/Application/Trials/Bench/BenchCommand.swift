@@ -28,6 +28,9 @@ struct BenchCommand: AsyncParsableCommand {
         @Option(help: "Merge fields in the message.") var fields = 10
         @Option(help: "DKIM key: rsa, ed25519, or none, which only bench bare can: campaigns are always signed.")
         var key = Scenario.Key.rsa
+        @Option(help: "RSA signatures by libcrypto, batch (eight at a time), lanes (eight of libcrypto), or auto.")
+        var signer = Scenario.Signer.auto
+        @Option(help: "Path of crypto_mb, which makes eight at a time.") var signerLibrary: String?
         @Flag(help: "STARTTLS to the sink.") var tls = false
         @Option(help: "Connections to the sink.") var connections = 64
         @Option(help: "Messages to send before the measurement.") var warmUp = 1_000
@@ -53,6 +56,8 @@ struct BenchCommand: AsyncParsableCommand {
             scenario.size = size
             scenario.fields = fields
             scenario.key = key
+            scenario.signer = signer
+            scenario.signerLibrary = signerLibrary
             scenario.tls = tls
             scenario.connections = connections
             scenario.warmUp = warmUp
@@ -273,3 +278,4 @@ extension BenchCommand {
 }
 
 extension Scenario.Key: ExpressibleByArgument {}
+extension Scenario.Signer: ExpressibleByArgument {}

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import MailSigning
 import MailSink
 import OperatorAPI
 
@@ -23,6 +24,10 @@ struct DeliverBenchmark {
         let steadyPerSecond: Double?
         let cpuSecondsPerThousand: CPUShares
         let walBytesPerMessage: Double
+        /// What signed, and how many signatures it made together.
+        let signer: String
+        let signing: SigningCounts
+        let filledLanes: Double?
         let peakMemoryBytes: Int
         /// Open at the sink at once.
         let mostConnections: Int
@@ -62,6 +67,14 @@ struct DeliverBenchmark {
             }
             table.add("send to a copy, median / 99 % / last", latency.text)
             table.add("CPU for 1,000: server, PostgreSQL, sink", cpuSecondsPerThousand.text)
+            table.add("signer", signer)
+            if let filledLanes {
+                table.add(
+                    "filled lanes of 8, passes, one by one",
+                    String(format: "%.2f", filledLanes)
+                        + ", \(grouped(signing.passes.reduce(0, +))), \(grouped(signing.alone))")
+                table.add("passes by filled lanes, 1 to 8", signing.passes.map(grouped).joined(separator: " "))
+            }
             table.add("WAL a message", "\(grouped(Int(walBytesPerMessage))) bytes")
             table.add("WAL a recipient, import", "\(grouped(Int(importWALBytes))) bytes")
             table.add("peak memory of the server", "\(grouped(peakMemoryBytes / 1_048_576)) MiB")
@@ -81,7 +94,7 @@ struct DeliverBenchmark {
         enum CodingKeys: String, CodingKey {
             case scenario, machine, durable, messageBytes, importPerSecond, importWALBytes, deliverySeconds
             case messagesPerSecond, steadyPerSecond, cpuSecondsPerThousand, walBytesPerMessage, peakMemoryBytes,
-                mostConnections
+                mostConnections, signer, signing, filledLanes
             case firstCopyMilliseconds, latency, delivered, bounced, deferrals, copies, duplicates, inDoubt, rates,
                 bare,
                 eventsLateSeconds
@@ -98,7 +111,8 @@ struct DeliverBenchmark {
         options.keepsLog = true
         options.sites = scenario.sites
         options.providerConnections = scenario.providerConnections
-        options.settings = [.connections: String(scenario.connections)]
+        options.settings = scenario.signerSettings
+        options.settings[.connections] = String(scenario.connections)
         if scenario.webhook { options.settings[.allowPrivateDestinations] = "true" }
         let rig = try await Rig.start(options, logger: logger)
         do {
@@ -116,6 +130,7 @@ struct DeliverBenchmark {
         let walAtImport = try await rig.walBytes()
         let (path, importSeconds) = try await client.draft(scenario, scenario.messages, from: rig.domain)
 
+        let signedBefore = try rig.signing.counts
         let usage = Usage(rig)
         let walAtSend = try await rig.walBytes()
         ProcessUsage.resetPeakMemory()
@@ -125,6 +140,8 @@ struct DeliverBenchmark {
         let campaign = try await client.waitForEnd(path)
         let seconds = (ContinuousClock.now - start).inSeconds
         let spent = usage.since(rig)
+        let signing = try rig.signing
+        let signed = signing.counts - signedBefore
         let memory = ProcessUsage.memory().peak
         let walAtEnd = try await rig.walBytes()
         let eventsLate = try await told?.secondsUntil(scenario.messages + scenario.warmUp)
@@ -139,7 +156,9 @@ struct DeliverBenchmark {
             deliverySeconds: seconds, messagesPerSecond: Double(arrivals.copies.count) / seconds,
             steadyPerSecond: arrivals.steadyRate,
             cpuSecondsPerThousand: CPUShares(spent, per: arrivals.copies.count),
-            walBytesPerMessage: Double(walAtEnd - walAtSend) / count, peakMemoryBytes: memory,
+            walBytesPerMessage: Double(walAtEnd - walAtSend) / count,
+            signer: signing.isBatch ? signing.detail : "libcrypto, one by one: \(signing.detail)", signing: signed,
+            filledLanes: signed.meanLanes, peakMemoryBytes: memory,
             mostConnections: log.totals.mostConnections,
             firstCopyMilliseconds: arrivals.copies.first.map { Double($0.milliseconds - sentAt) },
             latency: arrivals.latencies(since: sentAt).summary, delivered: campaign.counters.delivered,

@@ -14,11 +14,36 @@ struct Scenario: Encodable, Sendable {
         }
     }
 
+    /// How RSA signatures are made.
+    enum Signer: String, Encodable, CaseIterable {
+        /// As a server does by itself.
+        case auto
+        /// One by one.
+        case libcrypto
+        /// Eight at a time, or not at all.
+        case batch
+        /// Eight lanes of libcrypto: they are filled as those of a library are, on any machine.
+        case lanes
+
+        var settings: [Setting: String] {
+            switch self {
+            case .auto: [:]
+            case .libcrypto: [.batchSigner: BatchSigner.Mode.off.rawValue]
+            case .batch: [.batchSigner: BatchSigner.Mode.require.rawValue]
+            case .lanes:
+                [.batchSigner: BatchSigner.Mode.require.rawValue, .batchSignerLibrary: BatchSigner.standIn]
+            }
+        }
+    }
+
     var messages: Int
     /// Bytes of a message as sent, roughly.
     var size = 4_096
     var fields = 10
     var key = Key.rsa
+    var signer = Signer.auto
+    /// Path of crypto_mb; nil for the loader to find it.
+    var signerLibrary: String?
     var tls = false
     var connections = 64
     /// Sites found by DNS; nil: one route.
@@ -49,6 +74,12 @@ struct Scenario: Encodable, Sendable {
             if place < dropShare + slowShare { return "slow+" }
             return "reader"
         }
+    }
+
+    var signerSettings: [Setting: String] {
+        var settings = signer.settings
+        if let signerLibrary { settings[.batchSignerLibrary] = signerLibrary }
+        return settings
     }
 
     var sinkArguments: [String] {
