@@ -24,10 +24,6 @@ final class PendingSignature: Sendable {
         self.key = key
     }
 
-    var isMade: Bool {
-        state.withLock { if case .made = $0 { true } else { false } }
-    }
-
     /// Called once.
     func finish(_ result: Result) {
         let waiter = state.withLock { state -> CheckedContinuation<Result, Never>? in

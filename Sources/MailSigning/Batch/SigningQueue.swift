@@ -66,8 +66,10 @@ package final class SigningQueue: Sendable {
         if !full.isEmpty { batch.make(full) }
     }
 
-    func makeWaiting() {
-        let left = waiting.withLock { waiting in
+    /// - Parameter needed: nothing is made where it does not wait any more; nil to make what there is.
+    func makeWaiting(for needed: PendingSignature? = nil) {
+        let left = waiting.withLock { waiting -> [PendingSignature] in
+            guard needed == nil || waiting.contains(where: { $0 === needed }) else { return [] }
             defer { waiting = [] }
             return waiting
         }
@@ -101,7 +103,7 @@ package struct MailSignature: Sendable {
             switch part {
             case .made(let field): fields += field
             case .begun(let field, let signature):
-                if !signature.isMade { queue?.makeWaiting() }
+                queue?.makeWaiting(for: signature)
                 fields += field.signed(try await signature.value())
             }
         }
