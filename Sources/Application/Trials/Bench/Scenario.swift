@@ -51,6 +51,8 @@ struct Scenario: Encodable, Sendable {
     /// The sites are tenants of one provider, which takes so many connections in all; nil: each is its own.
     var providerConnections: Int?
     var faults = Faults()
+    /// Accounts that send at once, each with its own key and an equal share of the messages.
+    var accounts = 1
     /// A webhook on this machine is told of every event.
     var webhook = false
     /// Messages sent before the measurement.
@@ -120,6 +122,7 @@ struct Scenario: Encodable, Sendable {
             case (let sites?, nil): "\(sites) sites found by DNS"
             case (nil, _): "\(connections) connections to one route"
             }
-        return "\(fields) fields, \(key.rawValue), \(tls ? "STARTTLS" : "plaintext"), \(place)"
+        let senders = accounts == 1 ? "" : "\(accounts) accounts, "
+        return "\(senders)\(fields) fields, \(key.rawValue), \(tls ? "STARTTLS" : "plaintext"), \(place)"
     }
 }
