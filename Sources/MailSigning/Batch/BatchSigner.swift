@@ -79,8 +79,9 @@ package final class BatchSigner: Sendable {
     }
 
     package var status: SigningStatus {
-        let state = state.withLock { ($0.isOn, $0.detail, $0.counts) }
-        return SigningStatus(isBatch: state.0, detail: state.1, fewestLanes: fewest, counts: state.2)
+        state.withLock { state in
+            SigningStatus(isBatch: state.isOn, detail: state.detail, fewestLanes: fewest, counts: state.counts)
+        }
     }
 
     var isOn: Bool { state.withLock(\.isOn) }
