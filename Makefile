@@ -9,7 +9,7 @@ RECIPIENTS ?= 10000
 SCRATCH ?= .build
 RELEASE := $(SCRATCH)/release/sluice
 
-.PHONY: help demo test test-fast build release check tidy format bench bench-peers micro-bench fuzz packages test-packages peers clean
+.PHONY: help demo test test-fast build release check tidy format bench bench-peers micro-bench fuzz nightly packages test-packages peers clean
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -32,9 +32,11 @@ test-fast: packages ## Build and run what needs no database: about 90 s once bui
 
 build: packages ## Debug build
 	swift build --explicit-target-dependency-import-check error
+	@.ci/crypto-mb
 
 release: packages ## Optimised build
 	swift build -c release --product sluice --scratch-path $(SCRATCH)
+	@.ci/crypto-mb
 
 check: tidy ## Formatting, drift of documents, unused code, and the floors of docs/architecture.md
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
@@ -62,8 +64,12 @@ fuzz: ## Fuzz the reader of mails for a minute; SECONDS_OF=600 for longer
 packages: ## Install missing Debian packages for building and running (as root or through sudo)
 	@.ci/packages build run
 
+nightly: test-packages ## The batch signer over a million digests and ten thousand messages
+	SLUICE_NIGHTLY=1 .ci/test MailSigningTests/BatchNightlyTests
+
 test-packages: packages ## … and those that only tests use
 	@.ci/packages test
+	@.ci/crypto-mb
 	@.ci/peers
 
 clean: ## Remove build results

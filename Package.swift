@@ -59,6 +59,8 @@ let package = Package(
         .systemLibrary(name: "COpenDKIM", pkgConfig: "opendkim", providers: [.apt(["libopendkim-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        // Loads its library while the program runs, where there is one.
+        .target(name: "CCryptoMB"),
 
         // Floor 1: values, no I/O.
         .target(name: "MailTypes"),
@@ -72,7 +74,7 @@ let package = Package(
         // Floor 2: one outside thing each.
         .target(name: "Postgres", dependencies: ["CPostgres", logging]),
         .target(name: "DNSResolution", dependencies: ["CUnbound", "MailTypes"]),
-        .target(name: "MailSigning", dependencies: ["COpenSSL", "COpenDKIM", "MailTypes", crypto]),
+        .target(name: "MailSigning", dependencies: ["CCryptoMB", "COpenSSL", "COpenDKIM", "MailTypes", crypto]),
         .target(
             name: "SMTPTransport",
             dependencies: [
@@ -158,7 +160,7 @@ let package = Package(
             name: "OperatorAPI",
             dependencies: [
                 "Delivery", "InboundMail", "Campaigns", "Feedback", "SendingDomains", "Webhooks", "SMTPTransport",
-                "MailTypes", hummingbird, hummingbirdCore, httpTypes,
+                "MailSigning", "MailTypes", hummingbird, hummingbirdCore, httpTypes,
                 httpClient, nio, nioFoundation, nioHTTP1, logging, lifecycle,
             ]),
 
@@ -304,7 +306,7 @@ let package = Package(
             name: "OperatorAPITests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "OperatorAPI", "Delivery", "InboundMail", "Campaigns",
-                "Feedback", "MailTypes", "SendingDomains", "Webhooks", hummingbird, nio,
+                "Feedback", "MailSigning", "MailTypes", "SendingDomains", "Webhooks", hummingbird, nio,
                 .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(
@@ -316,8 +318,8 @@ let package = Package(
         .testTarget(
             name: "ApplicationTests",
             dependencies: [
-                "TestSupport", "Application", "Campaigns", "Delivery", "MailMessage", "SMTPTransport", "SMTPProtocol",
-                "MailTypes", "TLSPolicies", "TrafficShaping", arguments,
+                "TestSupport", "Application", "Campaigns", "Delivery", "MailMessage", "MailSigning", "SMTPTransport",
+                "SMTPProtocol", "MailTypes", "TLSPolicies", "TrafficShaping", arguments,
             ]),
         // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.
         .testTarget(name: "SystemTests", dependencies: ["TestSupport", "TestPeers", "sluice"]),
@@ -327,7 +329,7 @@ let package = Package(
 /// Targets that touch C pointers: each use of one must say `unsafe`.
 let pointerTargets: Set = ["Postgres", "TestDatabases", "DNSResolution", "MailSigning", "TLSPolicies"]
 
-for target in package.targets where target.type != .system {
+for target in package.targets where target.type != .system && target.name != "CCryptoMB" {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("InternalImportsByDefault"),

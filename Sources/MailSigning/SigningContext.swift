@@ -27,7 +27,6 @@ final class SigningContext: @unchecked Sendable {
     private var digest = [UInt8](repeating: 0, count: SHA256Hasher.digestOctets)
     private var chunk = [UInt8](repeating: 0, count: 16_384)
     private var canonical: [UInt8] = []
-    private var text: [UInt8] = []
 
     /// Beyond this the memory that an unusual header took is given back.
     private static let keptHeaderOctets = 65_536
@@ -49,7 +48,10 @@ final class SigningContext: @unchecked Sendable {
         let text: FoldedWriter
     }
 
-    func sign(_ message: Span<UInt8>, bodyOffset: Int, at seconds: Int64) throws(DKIMError) -> [UInt8] {
+    /// The fields of a message, each complete but for its signature.
+    func prepare(
+        _ message: Span<UInt8>, bodyOffset: Int, at seconds: Int64
+    ) throws(DKIMError) -> [UnsignedField] {
         guard (0...message.count).contains(bodyOffset) else {
             throw DKIMError(.malformedMessage, "the body begins outside of the message")
         }
@@ -68,25 +70,27 @@ final class SigningContext: @unchecked Sendable {
             }
         }
 
-        var output = FoldedWriter(capacity: identities.count * 1_024)
         let headerCount = canonical.count
-        for (index, operation) in operations.enumerated() {
-            let start = output.bytes.count
-            output.append(opening(of: index, at: seconds))
+        var fields: [UnsignedField] = []
+        fields.reserveCapacity(identities.count)
+        for identity in identities.indices {
+            var output = opening(of: identity, at: seconds)
             output.appendTag(bodyHash)
             output.appendTag(Self.signatureTag)
             canonical.removeSubrange(headerCount...)
             RelaxedHeader.append(
-                output.bytes.span, start..<output.bytes.count, colon: start + Self.fieldName.count - 1, to: &canonical)
+                output.bytes.span, 0..<output.bytes.count, colon: Self.fieldName.count - 1, to: &canonical)
             hasher.reset()
             hasher.update(canonical.span)
             hasher.finish(into: &digest)
-            text.removeAll(keepingCapacity: true)
-            try operation.sign(digest, to: &text)
-            output.appendBreakable(text)
-            output.endLine()
+            fields.append(UnsignedField(digest: digest, text: output))
         }
-        return output.bytes
+        return fields
+    }
+
+    /// The signature of one of the keys, at once.
+    func sign(_ digest: [UInt8], by identity: Int) throws(DKIMError) -> [UInt8] {
+        try operations[identity].sign(digest)
     }
 
     /// The `bh=` tag, complete with its semicolon.

@@ -13,11 +13,11 @@ import Crypto
     /// Own, not shared: signing with RSA writes blinding factors into the key.
     private let key: PrivateKey
     private let context: Context
-    private var signature: [UInt8]
+    private let signatureOctets: Int
 
     init(_ key: DKIMKey) throws(DKIMError) {
         self.key = try key.privateKey.duplicate()
-        signature = [UInt8](repeating: 0, count: Int(unsafe EVP_PKEY_get_size(self.key.handle)))
+        signatureOctets = Int(unsafe EVP_PKEY_get_size(self.key.handle))
         switch key.algorithm {
         case .rsaSHA256: unsafe context = .rsa(try Self.makeRSAContext(self.key))
         case .ed25519SHA256: context = .ed25519(try self.key.curve25519())
@@ -42,21 +42,19 @@ import Crypto
         return unsafe handle
     }
 
-    /// - Parameters:
-    ///   - digest: 32 octets of SHA-256.
-    ///   - text: gets the signature in Base64.
-    func sign(_ digest: [UInt8], to text: inout [UInt8]) throws(DKIMError) {
+    /// - Parameter digest: 32 octets of SHA-256.
+    func sign(_ digest: [UInt8]) throws(DKIMError) -> [UInt8] {
         switch context {
         case .rsa(let handle):
-            var count = signature.count
+            var count = signatureOctets
+            var signature = [UInt8](repeating: 0, count: count)
             guard unsafe EVP_PKEY_sign(handle, &signature, &count, digest, digest.count) == 1 else {
                 throw LibcryptoError.take("cannot sign")
             }
-            Base64.append(signature[..<count], to: &text)
+            return signature
         case .ed25519(let key):
             guard let made = try? key.signature(for: digest) else { throw DKIMError(.libraryFailure, "cannot sign") }
-            signature.replaceSubrange(0..., with: made)
-            Base64.append(signature[...], to: &text)
+            return Array(made)
         }
     }
 }

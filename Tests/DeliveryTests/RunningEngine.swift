@@ -2,6 +2,7 @@ import Campaigns
 import DNSResolution
 import Delivery
 import Logging
+import MailSigning
 import MailTypes
 import NIOPosix
 import ServiceLifecycle
@@ -47,7 +48,7 @@ extension DeliveryFixture {
     func engine(
         _ node: String = "node", port: Int, local: LocalJournal? = nil, resolver: DNSResolution.Resolver? = nil,
         tlsPolicies: TLSPolicyResolver? = nil, store other: DeliveryStore? = nil, clock: DeliveryClock = .system,
-        logger: Logger = .silent,
+        batchSigner: BatchSigner = .libcrypto, logger: Logger = .silent,
         _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }
     ) -> DeliveryEngine {
         var configuration = DeliveryConfiguration(node: node, heloName: "out.example.net")
@@ -63,7 +64,7 @@ extension DeliveryFixture {
         return DeliveryEngine(
             configuration: configuration, store: other ?? store, fleetStore: fleet, reportTable: tlsReports,
             local: local,
-            vault: vault, domains: domains,
+            vault: vault, domains: domains, batchSigner: batchSigner,
             resolver: resolver, tlsPolicies: tlsPolicies, metrics: metrics, accounting: accounting, clock: clock,
             group: MultiThreadedEventLoopGroup.singleton, logger: logger)
     }

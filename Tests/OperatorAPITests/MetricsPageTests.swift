@@ -1,5 +1,6 @@
 import Feedback
 import InboundMail
+import MailSigning
 import SendingDomains
 import TestSupport
 import Testing
@@ -13,9 +14,15 @@ struct MetricsPageTests {
         var counts = DeliveryCounts()
         counts.delivered = 12
         for seconds in [0.0005, 0.004, 30] { counts.journal.count(seconds) }
+        var signing = SigningCounts()
+        signing.passes[7] = 3
+        signing.passes[4] = 1
+        signing.alone = 2
         return EngineStatus(
-            node: "n1", uptimeSeconds: 300, isDraining: false, counts: counts, activeBatches: 2, waitingMessages: 1_500,
-            connections: 4, connectionLimit: 4_096, lanes: lanes, accounts: [], orders: [], blocks: [])
+            node: "n1", uptimeSeconds: 300, isDraining: false, counts: counts,
+            signing: SigningStatus(isBatch: true, detail: "x", fewestLanes: 3, counts: signing), activeBatches: 2,
+            waitingMessages: 1_500, connections: 4, connectionLimit: 4_096, lanes: lanes, accounts: [], orders: [],
+            blocks: [])
     }
 
     @Test func `every line is of the format, whatever a lane is called`() throws {
@@ -35,6 +42,19 @@ struct MetricsPageTests {
         #expect(value("sluice_lane_stopped", ["site": "gmail.com"]) == 1)
         #expect(value("sluice_accounts", ["state": "stopped"]) == 3)
         #expect(value("sluice_messages_total", ["outcome": "delivered"]) == 12)
+    }
+
+    @Test func `filled lanes are a histogram`() throws {
+        let samples = try PrometheusLines.read(MetricsPage(status: Self.status([]), stoppedAccounts: 0).text)
+        func value(_ name: String, _ bound: String? = nil) -> Double? {
+            samples.first { $0.name == name && $0.labels["le"] == bound }?.value
+        }
+        #expect(value("sluice_batch_signer") == 1)
+        #expect(
+            ["1", "4", "5", "7", "8", "+Inf"].map { value("sluice_signing_filled_lanes_bucket", $0) }
+                == [0, 0, 1, 1, 4, 4])
+        #expect(value("sluice_signing_filled_lanes_sum") == 29 && value("sluice_signing_filled_lanes_count") == 4)
+        #expect(value("sluice_signatures_alone_total") == 2 && value("sluice_signature_mismatches_total") == 0)
     }
 
     @Test func `buckets of the journal add up`() throws {

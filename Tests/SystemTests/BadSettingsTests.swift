@@ -70,6 +70,11 @@ import Testing
         (["--route", "smtp://u:p@a.example", "--tls", "opportunistic"], "need TLS"),
         (["--tls-report-from", "nobody"], "tls_report_from"),
         (["--feedback-id-sender", "a:b:c"], "feedback_id_sender"),
+        (["--batch-signer", "maybe"], "maybe is not off, auto or require"),
+        (
+            ["--helo", "mail.example.net", "--batch-signer", "require", "--batch-signer-library", "/none"],
+            "setting batch_signer: signatures cannot be made eight at a time"
+        ),
         (["--results-for", "604801"], "results_for"), (["--results-for=-1"], "results_for"),
         (["--helo", "mail.example.net", "--refund-for", "2592001"], "refund_for"),
         (["--allow-private-destinations", "--http", "0.0.0.0:0"], "allow_private_destinations"),

@@ -41,6 +41,7 @@ struct ServerConfiguration: Sendable {
     /// Days after which a draft that nobody has sent is given up.
     let draftDays: Int
     let brakes: BrakeSettings
+    let batchSigner: BatchSignerSettings
     /// Every registered sending domain counts as proven.
     let trustsDomains: Bool
 
@@ -48,6 +49,7 @@ struct ServerConfiguration: Sendable {
         self.descriptors = descriptors
         draftDays = try settings.number(.draftDays, in: 1...3_650)
         brakes = try BrakeSettings(settings)
+        batchSigner = try BatchSignerSettings(settings)
         trustsDomains = try settings.flag(.trustDomains)
         // The records read it; a wrong one is refused here, before anything is opened.
         _ = try settings.resultsSeconds()

@@ -39,6 +39,8 @@ struct ServerOptions: ParsableArguments {
     @Option(.connections) var connections: Int?
     @Option(.maxConnections) var maxConnections: Int?
     @Option(.lease) var lease: Int?
+    @Option(.batchSigner) var batchSigner: String?
+    @Option(.batchSignerLibrary) var batchSignerLibrary: String?
     @Option(.draftDays) var draftDays: Int?
     @Option(.resultsFor) var resultsFor: Int?
     @Option(.refundFor) var refundFor: Int?
@@ -73,7 +75,8 @@ struct ServerOptions: ParsableArguments {
             .blockAttempts: blockAttempts, .blockShare: blockShare, .inDoubtResends: inDoubtResends,
             .complaintBrake: complaintBrake, .bounceBrake: bounceBrake, .brakeVolume: brakeVolume,
             .brakeHours: brakeHours, .brakeRate: brakeRate,
-            .suppressDeadAfter: suppressDeadAfter, .lease: lease, .tls: tls, .trustAnchor: trustAnchor,
+            .suppressDeadAfter: suppressDeadAfter, .lease: lease,
+            .batchSigner: batchSigner, .batchSignerLibrary: batchSignerLibrary, .tls: tls, .trustAnchor: trustAnchor,
             .trustRoots: trustRoots, .mtaSTS: mtaSTS.map(String.init), .tlsReportFrom: tlsReportFrom,
             .smtpPort: smtpPort,
             .allowPrivateDestinations: allowPrivateDestinations, .trustDomains: trustDomains, .force: force,

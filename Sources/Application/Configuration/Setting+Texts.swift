@@ -47,6 +47,9 @@ extension Setting {
         case .suppressDeadAfter:
             "Campaigns that must find a mailbox disabled, or its domain dead, until it is suppressed; 0: never."
         case .lease: "Seconds after which other nodes take over the work of a node that stands still, 3 to 600."
+        case .batchSigner:
+            "Whether RSA signatures are made eight at a time: off, auto where this machine gains by it, or require."
+        case .batchSignerLibrary: "Path of crypto_mb, which makes them."
         case .tls: "Least TLS of outgoing mail: opportunistic, encrypted, verified or dane."
         case .trustAnchor: "File of DNSSEC trust anchors; turns DANE on."
         case .trustRoots: "PEM file of the authorities that certify mail servers, in place of the system's."
@@ -97,6 +100,8 @@ extension Setting {
         case .brakeRate: .value("1000")
         case .inDoubtResends: .value("1")
         case .suppressDeadAfter: .value("3")
+        case .batchSigner: .value("auto")
+        case .batchSignerLibrary: .words("where the loader finds it")
         case .tls: .value("opportunistic")
         case .feedbackAddresses, .mtaSTS: .value("true")
         case .tlsReportFrom: .words("none: no reports")

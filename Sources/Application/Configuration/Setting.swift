@@ -49,6 +49,8 @@ enum Setting: String, CaseIterable, Sendable {
     case inDoubtResends = "in_doubt_resends"
     case suppressDeadAfter = "suppress_dead_after"
     case lease
+    case batchSigner = "batch_signer"
+    case batchSignerLibrary = "batch_signer_library"
 
     // TLS of outgoing mail.
     case tls

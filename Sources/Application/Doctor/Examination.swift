@@ -1,5 +1,6 @@
 import DNSResolution
 import Delivery
+import MailSigning
 import MailTypes
 import SendingDomains
 import TrafficShaping
@@ -93,6 +94,18 @@ struct Examination {
                 .problem, "the list of public suffixes is missing: no sending domain can be added",
                 advice: "install Debian's package publicsuffix")
         ]
+    }
+
+    /// How RSA signatures are made on this machine.
+    static func signing(_ settings: BatchSignerSettings) async -> Finding {
+        let status = await settings.open().status
+        guard !status.isBatch else {
+            return Finding(
+                .good, "RSA signatures are made eight at a time, from \(status.fewestLanes) on: \(status.detail)")
+        }
+        return Finding(
+            settings.mode == .require ? .problem : .note, "RSA signatures are made one by one: \(status.detail)",
+            advice: settings.mode == .require ? "sluice serve refuses to start" : "")
     }
 
     /// SPF and DMARC of a sending domain. They keep no mail here, so they are notes at worst.

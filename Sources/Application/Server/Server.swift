@@ -6,6 +6,7 @@ import Foundation
 import HTTPAPI
 import InboundMail
 import Logging
+import MailSigning
 import MailSink
 import MailTypes
 import NIOCore
@@ -25,6 +26,7 @@ final class Server: Sendable {
     private let records: Records
     private let logger: Logger
     private let running = Mutex<ServiceGroup?>(nil)
+    private let delivering = Mutex<DeliveryEngine?>(nil)
 
     /// One for the process, never shut down: connections may end after the services that had them, and a loop that is gone
     /// by then complains on standard error, which ends the process where that cannot be written.
@@ -51,6 +53,7 @@ final class Server: Sendable {
         if roles.contains(.delivery) {
             let delivering = try await deliveryEngine(group)
             engine = delivering
+            self.delivering.withLock { $0 = delivering }
             services.append(
                 .init(
                     service: delivering, successTerminationBehavior: .gracefullyShutdownGroup,
@@ -117,6 +120,9 @@ final class Server: Sendable {
     func stop() async {
         await running.withLock { $0 }?.triggerGracefulShutdown()
     }
+
+    /// How it signs; nil where it does not deliver.
+    var signing: SigningStatus? { delivering.withLock { $0 }?.signing.status }
 
     // MARK: API
 
@@ -211,7 +217,8 @@ final class Server: Sendable {
             configuration: configuration, store: records.delivery, fleetStore: records.fleet,
             reportTable: records.tlsReports,
             local: try LocalJournal(directory: self.configuration.journalDirectory), vault: records.vault,
-            domains: records.domains, resolver: resolver, tlsPolicies: resolver.map { tlsPolicies($0, group) },
+            domains: records.domains, batchSigner: try await self.configuration.batchSigner.start(logger: logger),
+            resolver: resolver, tlsPolicies: resolver.map { tlsPolicies($0, group) },
             ownAddresses: try SourcesFile.ownAddresses(), metrics: metrics, accounting: accounting, group: group,
             logger: logger)
     }

@@ -1,4 +1,5 @@
 import Delivery
+import MailSigning
 
 /// A node's status and when it was read.
 struct TopSample: Sendable {
@@ -75,7 +76,19 @@ struct TopScreen: Sendable {
                 + "TLS \(accepted > 0 ? "\(encrypted * 100 / accepted) %" : "–")",
             "journal  \(rate(sample, \.counts.journal.count)) commits/s   \(rate(sample, \.counts.journalEntries)) entries/s   "
                 + "\(tenths(latency)) ms a commit" + failures,
+            "signing  " + signing(status.signing, style),
         ]
+    }
+
+    private func signing(_ status: SigningStatus, _ style: TextStyle) -> String {
+        let counts = status.counts
+        guard counts.mismatches == 0 else {
+            return style.red("\(grouped(counts.mismatches)) did not fit") + "   one by one: \(status.detail)"
+        }
+        guard status.isBatch else { return "one by one: \(status.detail)" }
+        let mean = counts.meanLanes.map(tenths) ?? "–"
+        return "\(mean) of \(counts.passes.count) lanes filled   "
+            + "\(grouped(counts.signaturesInPasses)) in passes   \(grouped(counts.alone)) one by one"
     }
 
     /// Campaigns that receivers refuse at present.

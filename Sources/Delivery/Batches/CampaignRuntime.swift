@@ -69,8 +69,10 @@ final class CampaignRuntime: Sendable {
         return uris
     }
 
-    /// A signed mail.
-    func mail(for record: RecipientRecord, token: String, at seconds: Int64) throws -> SignedMail {
+    /// A mail whose signature is begun.
+    func mail(
+        for record: RecipientRecord, token: String, at seconds: Int64, signedIn signing: SigningQueue
+    ) throws -> PreparedMail {
         var rendered = RenderedMessage()
         let fields = MessageEnvelopeFields(
             messageID: messageID(token: token), date: seconds, listUnsubscribe: unsubscribing(token: token),
@@ -78,14 +80,15 @@ final class CampaignRuntime: Sendable {
             complaintID: token)
         let recipient = MergeRecipient(address: record.address, name: record.name, variables: record.variables)
         try message.render(recipient, fields, into: &rendered)
-        let signature = try signer.sign(rendered.bytes, bodyOffset: rendered.bodyOffset, at: seconds)
-        return SignedMail(
+        let signature = try signing.begin(
+            rendered.bytes, bodyOffset: rendered.bodyOffset, at: seconds, by: signer)
+        return PreparedMail(
             signature: signature, content: rendered.bytes, isInternationalised: rendered.needsSMTPUTF8)
     }
 }
 
-struct SignedMail: Sendable {
-    let signature: [UInt8]
+struct PreparedMail: Sendable {
+    let signature: MailSignature
     let content: [UInt8]
     /// Whether a header holds UTF-8 (RFC 6532), which only SMTPUTF8 servers take.
     let isInternationalised: Bool

@@ -2,6 +2,7 @@ package import Campaigns
 package import DNSResolution
 package import Fleet
 package import Logging
+package import MailSigning
 package import MailTypes
 package import NIOCore
 package import SendingDomains
@@ -32,6 +33,7 @@ package final class DeliveryEngine: Service {
     private let local: LocalJournal?
     private let recovery: NodeRecovery
     private let journal: JournalWriter
+    package let signing: SigningQueue
     let batches: ActiveBatches
     let lanes: LaneRegistry
     let dispatcher: Dispatcher
@@ -48,6 +50,7 @@ package final class DeliveryEngine: Service {
 
     /// - Parameters:
     ///   - local: the node's own files, of which no other process knows.
+    ///   - batchSigner: makes the RSA signatures.
     ///   - resolver: needed where the configuration delivers directly.
     ///   - tlsPolicies: what receivers publish of their TLS (DANE, MTA-STS).
     ///   - ownAddresses: of this machine; mail that would lead there bounces.
@@ -58,7 +61,8 @@ package final class DeliveryEngine: Service {
     package init(
         configuration: DeliveryConfiguration, store: DeliveryStore, fleetStore: FleetStore,
         reportTable: TLSReportTable, local: LocalJournal? = nil, vault: Vault, domains: SendingDomains,
-        resolver: Resolver?, tlsPolicies: TLSPolicyResolver? = nil, ownAddresses: Set<IPAddress> = [],
+        batchSigner: BatchSigner = .libcrypto, resolver: Resolver?, tlsPolicies: TLSPolicyResolver? = nil,
+        ownAddresses: Set<IPAddress> = [],
         metrics: DeliveryMetrics = DeliveryMetrics(), accounting: AccountingLog? = nil,
         clock: DeliveryClock = .system, dice: Dice = .system, group: any EventLoopGroup, logger: Logger
     ) {
@@ -74,10 +78,10 @@ package final class DeliveryEngine: Service {
         let parts = EngineAssembly(
             .init(
                 configuration: configuration, store: store, fleetStore: fleetStore, reportTable: reportTable,
-                local: local, vault: vault, domains: domains, resolver: resolver, tlsPolicies: tlsPolicies,
-                ownAddresses: ownAddresses, metrics: metrics, accounting: accounting, clock: clock, dice: dice,
-                group: group, logger: logger))
-        (recovery, journal, tlsReporter) = (parts.recovery, parts.journal, parts.tlsReporter)
+                local: local, vault: vault, domains: domains, batchSigner: batchSigner, resolver: resolver,
+                tlsPolicies: tlsPolicies, ownAddresses: ownAddresses, metrics: metrics, accounting: accounting,
+                clock: clock, dice: dice, group: group, logger: logger))
+        (recovery, journal, signing, tlsReporter) = (parts.recovery, parts.journal, parts.signing, parts.tlsReporter)
         (lanes, dispatcher, rules, gates) = (parts.lanes, parts.dispatcher, parts.rules, parts.gates)
         (batches, orders, claims) = (parts.batches, parts.orders, parts.claims)
         (leases, sweeps, blocks) = (parts.leases, parts.sweeps, parts.blocks)
@@ -105,6 +109,7 @@ package final class DeliveryEngine: Service {
         await orders.refresh()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.journal.run() }
+            group.addTask { await self.signing.run() }
             group.addTask { await self.lanes.run() }
             group.addTask { await self.leases.run() }
             group.addTask { await self.blocks.run() }

@@ -2,6 +2,7 @@ import Campaigns
 import DNSResolution
 import Fleet
 import Logging
+import MailSigning
 import MailTypes
 import NIOCore
 import SendingDomains
@@ -12,6 +13,7 @@ import Vault
 /// The parts of an engine, connected.
 struct EngineAssembly {
     let journal: JournalWriter
+    let signing: SigningQueue
     let batches = ActiveBatches()
     let lanes: LaneRegistry
     let dispatcher: Dispatcher
@@ -35,6 +37,7 @@ struct EngineAssembly {
         let local: LocalJournal?
         let vault: Vault
         let domains: SendingDomains
+        let batchSigner: BatchSigner
         let resolver: Resolver?
         let tlsPolicies: TLSPolicyResolver?
         let ownAddresses: Set<IPAddress>
@@ -57,13 +60,15 @@ struct EngineAssembly {
         let fleet = FleetState()
         let tlsResults = given.tlsReports.map { _ in TLSResults() }
         let runtimes = given.runtimes()
-        journal = given.journal(budget)
+        signing = SigningQueue(given.batchSigner)
+        journal = given.journal(budget, signing)
         blocks = BlockWatch(
             store: store, share: configuration.refusals.brakeShare, metrics: given.metrics, clock: given.clock,
             logger: logger)
         let fates = given.fates(journal, blocks, fleet)
         let sender = Sender(
-            fates: fates, marks: given.local?.marks, accounting: given.accounting, clock: given.clock, logger: logger)
+            fates: fates, signing: signing, marks: given.local?.marks, accounting: given.accounting,
+            clock: given.clock, logger: logger)
         rules = ShapingRules(
             configuration.providers, configured: configuration.laneLimits, smarthosts: configuration.smarthostLimits)
         let gates = ProviderGates(
@@ -139,10 +144,10 @@ extension EngineAssembly.Materials {
         }
     }
 
-    fileprivate func journal(_ budget: ConnectionBudget) -> JournalWriter {
+    fileprivate func journal(_ budget: ConnectionBudget, _ signing: SigningQueue) -> JournalWriter {
         JournalWriter(
             store: store, local: local, suppressions: suppressions, node: configuration.node,
-            interval: configuration.journalInterval, underWay: { budget.inUse },
+            interval: configuration.journalInterval, underWay: { budget.inUse }, onRound: { signing.flush() },
             deadAfter: configuration.deadAfterCampaigns, metrics: metrics, clock: clock, logger: logger)
     }
 

@@ -29,6 +29,7 @@ final class JournalWriter: Sendable {
     private let suppressions: SuppressionCheck
     private let interval: Duration
     private let underWay: @Sendable () -> Int
+    private let onRound: @Sendable () -> Void
     private let clock: DeliveryClock
     private let logger: Logger
 
@@ -39,10 +40,12 @@ final class JournalWriter: Sendable {
     ///   - interval: the most time between two commits while there is something to commit.
     ///   - underWay: the mails in the hands of workers. Once half of them wait for their intent the group is committed
     ///     early: those that are still to come would gain less by its company than these lose by waiting.
+    ///   - onRound: called when a group with intents is about to be committed, as the time until it is can be used.
     ///   - deadAfter: see ``DeliveryConfiguration/deadAfterCampaigns``.
     init(
         store: DeliveryStore, local: LocalJournal? = nil, suppressions: @escaping SuppressionCheck, node: String,
-        interval: Duration, underWay: @escaping @Sendable () -> Int = { .max }, deadAfter: Int = 3,
+        interval: Duration, underWay: @escaping @Sendable () -> Int = { .max },
+        onRound: @escaping @Sendable () -> Void = {}, deadAfter: Int = 3,
         metrics: DeliveryMetrics = DeliveryMetrics(), clock: DeliveryClock = .system, logger: Logger
     ) {
         commits = JournalCommits(
@@ -51,6 +54,7 @@ final class JournalWriter: Sendable {
         self.suppressions = suppressions
         self.interval = interval
         self.underWay = underWay
+        self.onRound = onRound
         self.clock = clock
         self.logger = logger
     }
@@ -149,6 +153,7 @@ final class JournalWriter: Sendable {
             return round
         }
         round.pending = withoutOlderRuns(round.pending)
+        if round.pending.contains(where: { !$0.intents.isEmpty }) { onRound() }
         for (run, answers) in round.waiting { holdOver(answers, of: run) }
         let impatient = queue.withLock { queue in
             Set(round.pending.map(\.batch).filter { queue.isStuck($0, at: clock.steady()) })

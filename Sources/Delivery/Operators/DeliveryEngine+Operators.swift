@@ -1,5 +1,6 @@
 package import Campaigns
 import Logging
+import MailSigning
 import MailTypes
 package import SMTPTransport
 package import TrafficShaping
@@ -25,7 +26,7 @@ extension DeliveryEngine {
         return EngineStatus(
             node: configuration.node, uptimeSeconds: clock.steady() - startedAt,
             isDraining: workload.stopReason != nil,
-            counts: nodeCounts, activeBatches: workload.activeBatches,
+            counts: nodeCounts, signing: signing.status, activeBatches: workload.activeBatches,
             waitingMessages: accounts.values.reduce(0) { $0 + $1.waiting }, connections: lanes.budget.inUse,
             connectionLimit: configuration.connections,
             lanes: lanes.all.map { LaneReport($0.snapshot) }.sorted { $0.name < $1.name },

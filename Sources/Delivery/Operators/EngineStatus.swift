@@ -1,4 +1,5 @@
 import Campaigns
+package import MailSigning
 import MailTypes
 import TrafficShaping
 
@@ -8,6 +9,7 @@ package struct EngineStatus: Sendable, Codable {
     package let uptimeSeconds: Double
     package let isDraining: Bool
     package let counts: DeliveryCounts
+    package let signing: SigningStatus
     package let activeBatches: Int
     /// Mails of these batches that have not started.
     package let waitingMessages: Int

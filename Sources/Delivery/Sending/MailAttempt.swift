@@ -1,6 +1,7 @@
 import Campaigns
 import Logging
 import MailMessage
+import MailSigning
 import MailTypes
 import SMTPProtocol
 import SMTPTransport
@@ -23,11 +24,13 @@ struct MailAttempt {
     /// - Parameter step: what follows an answer that another host might not give; asked once.
     func send(over connection: SMTPConnection, step: (DeliveryReport) -> SMTPAttempt.Step) async -> LaneAnswer {
         let token = run.runtime.token(of: run.fingerprints[position])
-        guard let signed = signedMail(token), await mayBeSent() else { return .unused }
+        // Its signature is made while the intent is committed.
+        guard let prepared = preparedMail(token), await mayBeSent(), let signature = await signature(of: prepared)
+        else { return .unused }
         let dot = FinalDot(of: run, position, markedIn: sender.marks)
         defer { dot.done() }
         let begun = sender.clock.steady()
-        let answered = await deliver(signed, token, dot, over: connection)
+        let answered = await deliver(prepared, signature, token, dot, over: connection)
         switch turn(answered, step) {
         case .untried(let answer):
             sender.journal.record(run, [JournalEntry(run, position, .withdrawn)])
@@ -49,20 +52,35 @@ struct MailAttempt {
     // MARK: Before
 
     /// Nil where there is none: then the recipient has its fate.
-    private func signedMail(_ token: String) -> SignedMail? {
+    private func preparedMail(_ token: String) -> PreparedMail? {
         do {
-            return try run.runtime.mail(for: record, token: token, at: sender.clock.seconds)
+            return try run.runtime.mail(
+                for: record, token: token, at: sender.clock.seconds, signedIn: sender.signing)
         } catch let error as RenderError {
             fates.end(run, position, .invalid, RecipientReply(text: error.description))
         } catch {
-            // Signing failed: our fault, not the recipient's. The mail waits for a repair instead of leaving unsigned.
-            sender.logger.error(
-                "mail not signed", metadata: ["campaign": "\(run.batch.id.campaign)", "error": "\(error)"])
-            fates.defer(
-                run, position, RecipientReply(text: "the message could not be signed"),
-                inSeconds: fates.retrySeconds(run, position, .unreachable))
+            endUnsigned(error)
         }
         return nil
+    }
+
+    /// The fields of its signature; nil where there are none: then the recipient has its fate.
+    private func signature(of prepared: PreparedMail) async -> [UInt8]? {
+        do {
+            return try await prepared.signature.fields()
+        } catch {
+            endUnsigned(error)
+            return nil
+        }
+    }
+
+    /// Signing failed: our fault, not the recipient's. The mail waits for a repair instead of leaving unsigned.
+    private func endUnsigned(_ error: any Error) {
+        sender.logger.error(
+            "mail not signed", metadata: ["campaign": "\(run.batch.id.campaign)", "error": "\(error)"])
+        fates.defer(
+            run, position, RecipientReply(text: "the message could not be signed"),
+            inSeconds: fates.retrySeconds(run, position, .unreachable))
     }
 
     /// Journals the intent; false where the mail must not be sent: then the recipient has its fate.
@@ -82,14 +100,14 @@ struct MailAttempt {
     // MARK: The transaction
 
     private func deliver(
-        _ signed: SignedMail, _ token: String, _ dot: FinalDot, over connection: SMTPConnection
+        _ mail: PreparedMail, _ signature: [UInt8], _ token: String, _ dot: FinalDot, over connection: SMTPConnection
     ) async -> DeliveryReport {
         let envelope = SMTPEnvelope(
             reversePath: run.runtime.reversePath(token: token), recipient: run.batch.records[position].address,
-            needsSMTPUTF8: signed.isInternationalised, is8Bit: signed.isInternationalised,
-            size: signed.signature.count + signed.content.count, requiresTLS: run.runtime.requiresTLS)
+            needsSMTPUTF8: mail.isInternationalised, is8Bit: mail.isInternationalised,
+            size: signature.count + mail.content.count, requiresTLS: run.runtime.requiresTLS)
         let message = OutgoingMessage(
-            header: signed.signature, content: signed.content, mayEnd: { dot.mayBeWritten() })
+            header: signature, content: mail.content, mayEnd: { dot.mayBeWritten() })
         return await connection.deliver(envelope, message)
     }
 

@@ -1,5 +1,6 @@
 import Campaigns
 import Logging
+import MailSigning
 import MailTypes
 import SMTPProtocol
 import SMTPTransport
@@ -9,6 +10,7 @@ import TrafficShaping
 /// for.
 struct Sender: MailSender {
     let fates: FateRecorder
+    let signing: SigningQueue
     /// Where mails leave their marks before the final dot; nil where the node has no files.
     var marks: FinalDotMarks?
     var accounting: AccountingLog?

@@ -2,6 +2,7 @@ import Delivery
 import Feedback
 import Foundation
 import InboundMail
+import MailSigning
 import SendingDomains
 import Webhooks
 
@@ -29,6 +30,7 @@ struct MetricsPage {
         if let status {
             addMails(status.counts, &text)
             addJournal(status.counts, &text)
+            addSigning(status.signing, &text)
             addWork(status, &text)
             addLanes(status.lanes, &text)
         }
@@ -113,6 +115,31 @@ struct MetricsPage {
         }
         text.family("sluice_batches_unopened_total", .counter, "Times that a batch was put off, its key missing.") {
             $0.add(counts.batchesUnopened)
+        }
+    }
+
+    private func addSigning(_ signing: SigningStatus, _ text: inout PrometheusText) {
+        text.family("sluice_batch_signer", .gauge, "1 while RSA signatures are made eight at a time.") {
+            $0.add(signing.isBatch ? 1 : 0)
+        }
+        text.family("sluice_signing_filled_lanes", .histogram, "Lanes filled in a pass, of eight.") {
+            var sum = 0
+            for (lanes, count) in zip(1..., signing.counts.passes) {
+                sum += count
+                $0.add(sum, ["le": "\(lanes)"], suffix: "_bucket")
+            }
+            $0.add(sum, ["le": "+Inf"], suffix: "_bucket")
+            $0.add(signing.counts.signaturesInPasses, suffix: "_sum")
+            $0.add(sum, suffix: "_count")
+        }
+        text.family("sluice_signatures_alone_total", .counter, "RSA signatures made one by one.") {
+            $0.add(signing.counts.alone)
+        }
+        text.family(
+            "sluice_signature_mismatches_total", .counter,
+            "Signatures that did not fit their message, and did not leave."
+        ) {
+            $0.add(signing.counts.mismatches)
         }
     }
 

@@ -1,3 +1,4 @@
+import MailSigning
 import Testing
 
 @testable import Application
@@ -6,14 +7,16 @@ import Testing
 extension EngineStatus {
     static func sample(
         lanes: [LaneReport] = [], accounts: [AccountReport] = [], delivered: Int = 12,
-        blocks: [CampaignBlockReport] = []
+        blocks: [CampaignBlockReport] = [],
+        signing: SigningStatus = SigningStatus(isBatch: false, detail: "none", fewestLanes: 3, counts: SigningCounts())
     ) -> EngineStatus {
         var counts = DeliveryCounts()
         counts.delivered = delivered
         counts.acceptedPlain = 3
         counts.acceptedEncrypted = 9
         return EngineStatus(
-            node: "n1", uptimeSeconds: 300, isDraining: false, counts: counts, activeBatches: 2, waitingMessages: 1_500,
+            node: "n1", uptimeSeconds: 300, isDraining: false, counts: counts,
+            signing: signing, activeBatches: 2, waitingMessages: 1_500,
             connections: 4, connectionLimit: 4_096, lanes: lanes, accounts: accounts, orders: [],
             blocks: blocks)
     }
@@ -43,6 +46,26 @@ struct TopScreenTests {
         #expect(text.contains("reply 421 4.7.28, for 90 s, last 421 4.7.28 4 s ago"))
         #expect(text.contains("gmail a.gmail.com +1"))
         #expect(lines.contains { $0.hasPrefix("      7  stopped") })
+    }
+
+    @Test func `how signatures are made stands in its head`() {
+        func line(_ isBatch: Bool, _ change: (inout SigningCounts) -> Void = { _ in }) -> String? {
+            var counts = SigningCounts()
+            change(&counts)
+            let signing = SigningStatus(isBatch: isBatch, detail: "why", fewestLanes: 3, counts: counts)
+            var screen = TopScreen()
+            screen.take(TopSample(.sample(signing: signing)))
+            return screen.lines(width: 200, height: .max, styled: false).first { $0.hasPrefix("signing") }
+        }
+        #expect(line(false) == "signing  one by one: why")
+        #expect(line(true) == "signing  – of 8 lanes filled   0 in passes   0 one by one")
+        let filled = line(true) {
+            $0.passes[7] = 1_000
+            $0.passes[2] = 250
+            $0.alone = 3
+        }
+        #expect(filled == "signing  7.0 of 8 lanes filled   8,750 in passes   3 one by one")
+        #expect(line(false) { $0.mismatches = 1 } == "signing  1 did not fit   one by one: why")
     }
 
     @Test func `the screen keeps to its size, sorts and scrolls`() throws {

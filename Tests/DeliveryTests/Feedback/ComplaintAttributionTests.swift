@@ -49,14 +49,16 @@ struct ComplaintAttributionTests {
         }
 
         /// As it lies in a mailbox, with whom it went to.
-        func mail(to address: EmailAddress) throws -> (content: String, recipient: RecipientToken, token: String) {
+        func mail(to address: EmailAddress) async throws -> (content: String, recipient: RecipientToken, token: String)
+        {
             let fingerprint = runtime.keys.fingerprinter.fingerprint(address)
             let token = runtime.token(of: fingerprint)
             let record = RecipientRecord(index: 1, attempt: 0, address: address, name: "Jane")
-            let mail = try runtime.mail(for: record, token: token, at: 1_800_000_000)
+            let mail = try runtime.mail(
+                for: record, token: token, at: 1_800_000_000, signedIn: SigningQueue(.libcrypto))
             let content =
                 "Return-Path: <\(runtime.reversePath(token: token))>\r\nDelivered-To: \(address.text)\r\n"
-                + String(decoding: mail.signature + mail.content, as: UTF8.self)
+                + String(decoding: try await mail.signature.fields() + mail.content, as: UTF8.self)
             let recipient = RecipientToken(
                 account: fixture.account, campaign: runtime.campaign, fingerprint: fingerprint)
             return (content, recipient, token)
@@ -71,7 +73,7 @@ struct ComplaintAttributionTests {
             var generator = SeededGenerator(seed)
             let address = try EmailAddress(
                 "reader\(generator.next())@example\(Int.random(in: 0..<9, using: &generator)).org")
-            let (content, recipient, _) = try mails.mail(to: address)
+            let (content, recipient, _) = try await mails.mail(to: address)
             let complaint = ComplaintMail(content, about: address.text, redaction, &generator).octets
             #expect(MailClassifier.classify(complaint).kind == .complaint, "\(seed.testDescription)")
             let found = try await mails.attributor.attribute(ReceivedMail(complaint))
@@ -81,7 +83,7 @@ struct ComplaintAttributionTests {
 
     @Test func `any one of the places is enough alone`() async throws {
         let mails = try await Mails.make()
-        let (content, recipient, _) = try mails.mail(to: EmailAddress("jane@example.org"))
+        let (content, recipient, _) = try await mails.mail(to: EmailAddress("jane@example.org"))
         let header = content.prefix(upTo: try #require(content.firstRange(of: "\r\n\r\n")).lowerBound)
             .replacing("\r\n ", with: " ").split(separator: "\r\n")
         let names = ["Return-Path", "Message-ID", "CFBL-Feedback-ID", "Feedback-ID", "List-Unsubscribe"]
@@ -113,7 +115,7 @@ struct ComplaintAttributionTests {
         for seed in Seed.range(100) {
             var generator = SeededGenerator(seed)
             let address = try EmailAddress("victim\(seed)@example.org")
-            let (content, _, token) = try mails.mail(to: address)
+            let (content, _, token) = try await mails.mail(to: address)
             // All that a forger knows of a mail that it did not get: its form, and another recipient's token.
             var forged = Array(token.utf8)
             let index = Int.random(in: forged.indices, using: &generator)
@@ -136,7 +138,7 @@ struct ComplaintAttributionTests {
 
     @Test func `the fields of feedback loops are signed, and Feedback-ID has four parts`() async throws {
         let mails = try await Mails.make()
-        let (content, _, token) = try mails.mail(to: EmailAddress("jane@example.org"))
+        let (content, _, token) = try await mails.mail(to: EmailAddress("jane@example.org"))
         let header = content.prefix(upTo: try #require(content.firstRange(of: "\r\n\r\n")).lowerBound)
             .replacing("\r\n ", with: " ").split(separator: "\r\n")
         func value(_ name: String) -> Substring? {

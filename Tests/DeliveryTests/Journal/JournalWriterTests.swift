@@ -35,6 +35,30 @@ struct JournalWriterTests {
         }
     }
 
+    @Test func `a group with intents is told of before its commit, one without is not`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        _ = try await fixture.send(2)
+        let run = try await fixture.claimRun("n")
+        let rounds = Mutex(0)
+        let journal = fixture.journal("n", onRound: { rounds.withLock { $0 += 1 } })
+        let writing = Task { await journal.run() }
+        journal.record(run, [JournalEntry(run, 0, .outcome(.delivered))])
+        await journal.flush(run)
+        #expect(rounds.withLock { $0 } == 0)
+        let answer = Answer()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            try await fixture.withBatchesLocked { _ in
+                group.addTask { answer.set(await journal.intend(run, 1)) }
+                try await eventually("the group is told of") { rounds.withLock { $0 } > 0 }
+                #expect(answer.value == nil)
+            }
+            try await group.waitForAll()
+        }
+        #expect(answer.value == .send)
+        writing.cancel()
+        await writing.value
+    }
+
     @Test func `a run of an earlier claim sends nothing, even under the same name`() async throws {
         let fixture = try await DeliveryFixture.make()
         let campaign = try await fixture.send(3)
@@ -426,11 +450,11 @@ private final class Answer: Sendable {
 extension DeliveryFixture {
     func journal(
         _ node: String, local: LocalJournal? = nil, interval: Duration = .milliseconds(5),
-        underWay: @escaping @Sendable () -> Int = { .max }
+        underWay: @escaping @Sendable () -> Int = { .max }, onRound: @escaping @Sendable () -> Void = {}
     ) -> JournalWriter {
         JournalWriter(
             store: store, local: local, suppressions: { [store] in try await store.suppressed($0) }, node: node,
-            interval: interval, underWay: underWay, logger: .silent)
+            interval: interval, underWay: underWay, onRound: onRound, logger: .silent)
     }
 
     /// Runs `body` beside a writer that has ended afterwards.

@@ -65,7 +65,7 @@ struct BareBenchmark {
             group: group, logger: logger)
         let measured: Swift.Result<Measured, any Error>
         do {
-            let mail = try Mail(scenario)
+            let mail = try await Mail(scenario)
             try await send(scenario.warmUp, mail, pool, Mutex(LatencyHistogram()))
             measured = .success(try await measure(mail, pool, sink))
         } catch {
@@ -136,20 +136,22 @@ struct BareBenchmark {
         _ first: Int, _ rest: Countdown, _ mail: Mail, _ connection: SMTPConnection, _ earlier: LatencyHistogram
     ) async -> (LatencyHistogram, RigError?) {
         var latencies = earlier
-        var next: Int? = first
-        while let number = next {
-            do {
-                let (envelope, message) = try mail.signed(number)
+        do {
+            // The signature of the next mail is begun before this one is sent, so that signers that make several at a time
+            // have some.
+            var next: (number: Int, signature: MailSignature?)? = (first, try mail.signature())
+            while let (number, signature) = next {
+                next = try rest.next().map { ($0, try mail.signature()) }
+                let (envelope, message) = try await mail.signed(number, signature)
                 let start = ContinuousClock.now
                 let report = await connection.deliver(envelope, message)
                 latencies.record(microseconds: Int64((ContinuousClock.now - start) / .microseconds(1)))
                 guard report.verdict == .accepted else {
                     return (latencies, RigError(problem: "the sink refused: \(report.cause.rawValue)"))
                 }
-            } catch {
-                return (latencies, RigError(problem: "\(error)"))
             }
-            next = rest.next()
+        } catch {
+            return (latencies, RigError(problem: "\(error)"))
         }
         return (latencies, nil)
     }
@@ -162,10 +164,13 @@ struct BareBenchmark {
     /// One message, for recipients who differ.
     private struct Mail {
         let signer: DKIMSigner?
+        let signing: SigningQueue
         let content: [UInt8]
         let bodyOffset: Int
 
-        init(_ scenario: Scenario) throws {
+        init(_ scenario: Scenario) async throws {
+            let settings = try BatchSignerSettings(Settings(isolated: scenario.signerSettings))
+            signing = SigningQueue(await settings.open())
             signer = try scenario.key.algorithm.map {
                 try DKIMSigner(domain: DomainName("news.example.com"), keys: [("s1", DKIMKey.generate($0))])
             }
@@ -186,9 +191,13 @@ struct BareBenchmark {
             content = Array(text.utf8)
         }
 
-        func signed(_ number: Int) throws -> (SMTPEnvelope, OutgoingMessage) {
+        func signature() throws -> MailSignature? {
             let now = Int64(Date().timeIntervalSince1970)
-            let signature = try signer?.sign(content, bodyOffset: bodyOffset, at: now) ?? []
+            return try signer.map { try signing.begin(content, bodyOffset: bodyOffset, at: now, by: $0) }
+        }
+
+        func signed(_ number: Int, _ signature: MailSignature?) async throws -> (SMTPEnvelope, OutgoingMessage) {
+            let signature = try await signature?.fields() ?? []
             let envelope = SMTPEnvelope(
                 reversePath: "b-\(number)@bounce.news.example.com",
                 recipient: try EmailAddress(DemoRecipients.address(number)), needsSMTPUTF8: false, is8Bit: false,

@@ -28,6 +28,9 @@ struct BenchCommand: AsyncParsableCommand {
         @Option(help: "Merge fields in the message.") var fields = 10
         @Option(help: "DKIM key: rsa, ed25519, or none, which only bench bare can: campaigns are always signed.")
         var key = Scenario.Key.rsa
+        @Option(help: "RSA signatures by libcrypto, batch (eight at a time), lanes (eight of libcrypto), or auto.")
+        var signer = Scenario.Signer.auto
+        @Option(help: "Path of crypto_mb, which makes eight at a time.") var signerLibrary: String?
         @Flag(help: "STARTTLS to the sink.") var tls = false
         @Option(help: "Connections to the sink.") var connections = 64
         @Option(help: "Messages to send before the measurement.") var warmUp = 1_000
@@ -53,6 +56,8 @@ struct BenchCommand: AsyncParsableCommand {
             scenario.size = size
             scenario.fields = fields
             scenario.key = key
+            scenario.signer = signer
+            scenario.signerLibrary = signerLibrary
             scenario.tls = tls
             scenario.connections = connections
             scenario.warmUp = warmUp
@@ -84,6 +89,8 @@ struct BenchCommand: AsyncParsableCommand {
         @Option(help: "Spread the mail over so many sites, found by a DNS of their own; needs nsd.") var sites: Int?
         @Option(help: "The sites are tenants of one provider, which takes so many connections in all; needs --sites.")
         var providerConnections: Int?
+        @Option(help: "Accounts that send at once, each with its own key and an equal share of the recipients.")
+        var accounts = 1
         @Option(help: "Share of recipients that the sink puts off once, 0…1.") var deferShare = 0.0
         @Flag(help: "Measure the same mail without the engine first, and print the ratio.") var bare = false
         @Flag(help: "Tell a webhook on this machine of every event meanwhile.") var webhook = false
@@ -91,6 +98,10 @@ struct BenchCommand: AsyncParsableCommand {
 
         func validate() throws {
             guard (0...1).contains(deferShare) else { throw ValidationError("--defer-share lies from 0 to 1.") }
+            guard (1...min(1_000, recipients)).contains(accounts) else {
+                throw ValidationError("--accounts lies from 1 to 1,000, and is not more than the recipients.")
+            }
+            guard accounts == 1 || !webhook else { throw ValidationError("--webhook is for one account.") }
             guard (1...100_000).contains(sites ?? 1) else { throw ValidationError("--sites lies from 1 to 100,000.") }
             guard providerConnections == nil || sites != nil else {
                 throw ValidationError("--provider-connections needs --sites.")
@@ -106,6 +117,7 @@ struct BenchCommand: AsyncParsableCommand {
             var bound: BareBenchmark.Result?
             if bare { bound = try await BareBenchmark(scenario: scenario, logger: logger).run() }
             scenario.sites = sites
+            scenario.accounts = accounts
             scenario.providerConnections = providerConnections
             scenario.faults.deferShare = deferShare
             scenario.webhook = webhook
@@ -273,3 +285,4 @@ extension BenchCommand {
 }
 
 extension Scenario.Key: ExpressibleByArgument {}
+extension Scenario.Signer: ExpressibleByArgument {}

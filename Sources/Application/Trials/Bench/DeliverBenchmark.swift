@@ -1,9 +1,11 @@
 import Foundation
 import Logging
+import MailSigning
 import MailSink
 import OperatorAPI
 
-/// One campaign from upload to purge against a sink on this machine, durable and metered.
+/// One campaign, or one of each of several accounts at once, from upload to purge against a sink on this machine, durable
+/// and metered.
 struct DeliverBenchmark {
     let scenario: Scenario
     let logger: Logger
@@ -23,6 +25,10 @@ struct DeliverBenchmark {
         let steadyPerSecond: Double?
         let cpuSecondsPerThousand: CPUShares
         let walBytesPerMessage: Double
+        /// What signed, and how many signatures it made together.
+        let signer: String
+        let signing: SigningCounts
+        let filledLanes: Double?
         let peakMemoryBytes: Int
         /// Open at the sink at once.
         let mostConnections: Int
@@ -62,6 +68,14 @@ struct DeliverBenchmark {
             }
             table.add("send to a copy, median / 99 % / last", latency.text)
             table.add("CPU for 1,000: server, PostgreSQL, sink", cpuSecondsPerThousand.text)
+            table.add("signer", signer)
+            if let filledLanes {
+                table.add(
+                    "filled lanes of 8, passes, one by one",
+                    String(format: "%.2f", filledLanes)
+                        + ", \(grouped(signing.passes.reduce(0, +))), \(grouped(signing.alone))")
+                table.add("passes by filled lanes, 1 to 8", signing.passes.map(grouped).joined(separator: " "))
+            }
             table.add("WAL a message", "\(grouped(Int(walBytesPerMessage))) bytes")
             table.add("WAL a recipient, import", "\(grouped(Int(importWALBytes))) bytes")
             table.add("peak memory of the server", "\(grouped(peakMemoryBytes / 1_048_576)) MiB")
@@ -81,7 +95,7 @@ struct DeliverBenchmark {
         enum CodingKeys: String, CodingKey {
             case scenario, machine, durable, messageBytes, importPerSecond, importWALBytes, deliverySeconds
             case messagesPerSecond, steadyPerSecond, cpuSecondsPerThousand, walBytesPerMessage, peakMemoryBytes,
-                mostConnections
+                mostConnections, signer, signing, filledLanes
             case firstCopyMilliseconds, latency, delivered, bounced, deferrals, copies, duplicates, inDoubt, rates,
                 bare,
                 eventsLateSeconds
@@ -98,7 +112,8 @@ struct DeliverBenchmark {
         options.keepsLog = true
         options.sites = scenario.sites
         options.providerConnections = scenario.providerConnections
-        options.settings = [.connections: String(scenario.connections)]
+        options.settings = scenario.signerSettings
+        options.settings[.connections] = String(scenario.connections)
         if scenario.webhook { options.settings[.allowPrivateDestinations] = "true" }
         let rig = try await Rig.start(options, logger: logger)
         do {
@@ -114,23 +129,30 @@ struct DeliverBenchmark {
         let told = scenario.webhook ? try await ToldEvents(rig) : nil
         try await client.warmUp(scenario, from: rig.domain)
         let walAtImport = try await rig.walBytes()
-        let (path, importSeconds) = try await client.draft(scenario, scenario.messages, from: rig.domain)
+        let drafts = try await drafts(on: rig)
+        let importSeconds = drafts.reduce(0) { $0 + $1.importSeconds }
 
+        let signedBefore = try rig.signing.counts
         let usage = Usage(rig)
         let walAtSend = try await rig.walBytes()
         ProcessUsage.resetPeakMemory()
         let start = ContinuousClock.now
         let sentAt = SinkLog.milliseconds()
-        _ = try await client.post(path + "/send", as: APIClient.Campaign.self)
-        let campaign = try await client.waitForEnd(path)
+        for draft in drafts { _ = try await draft.client.post(draft.path + "/send", as: APIClient.Campaign.self) }
+        var counters: [APIClient.Campaign.Counters] = []
+        for draft in drafts { counters.append(try await draft.client.waitForEnd(draft.path).counters) }
         let seconds = (ContinuousClock.now - start).inSeconds
         let spent = usage.since(rig)
+        let signing = try rig.signing
+        let signed = signing.counts - signedBefore
         let memory = ProcessUsage.memory().peak
         let walAtEnd = try await rig.walBytes()
         let eventsLate = try await told?.secondsUntil(scenario.messages + scenario.warmUp)
         let log = try await rig.stopAndReadLog()
         let arrivals = log.arrivals.since(sentAt)
-        try check(campaign, arrivals)
+        func sum(_ counter: (APIClient.Campaign.Counters) -> Int) -> Int { counters.reduce(0) { $0 + counter($1) } }
+        try check(
+            final: sum(\.final), delivered: sum(\.delivered), inDoubt: sum { $0.inDoubtResent + $0.inDoubt }, arrivals)
         let count = Double(scenario.messages)
         return Result(
             scenario: scenario, machine: machine.atEnd,
@@ -139,26 +161,51 @@ struct DeliverBenchmark {
             deliverySeconds: seconds, messagesPerSecond: Double(arrivals.copies.count) / seconds,
             steadyPerSecond: arrivals.steadyRate,
             cpuSecondsPerThousand: CPUShares(spent, per: arrivals.copies.count),
-            walBytesPerMessage: Double(walAtEnd - walAtSend) / count, peakMemoryBytes: memory,
+            walBytesPerMessage: Double(walAtEnd - walAtSend) / count,
+            signer: signing.isBatch ? signing.detail : "libcrypto, one by one: \(signing.detail)", signing: signed,
+            filledLanes: signed.meanLanes, peakMemoryBytes: memory,
             mostConnections: log.totals.mostConnections,
             firstCopyMilliseconds: arrivals.copies.first.map { Double($0.milliseconds - sentAt) },
-            latency: arrivals.latencies(since: sentAt).summary, delivered: campaign.counters.delivered,
-            bounced: campaign.counters.bounced, deferrals: arrivals.deferrals.count, copies: arrivals.copies.count,
+            latency: arrivals.latencies(since: sentAt).summary, delivered: sum(\.delivered),
+            bounced: sum(\.bounced), deferrals: arrivals.deferrals.count, copies: arrivals.copies.count,
             duplicates: arrivals.duplicates,
-            inDoubt: campaign.counters.inDoubt + campaign.counters.inDoubtResent, eventsLateSeconds: eventsLate,
+            inDoubt: sum { $0.inDoubt + $0.inDoubtResent }, eventsLateSeconds: eventsLate,
             rates: arrivals.curve("Sluice", since: sentAt))
     }
 
+    private struct Draft {
+        let client: APIClient
+        let path: String
+        let importSeconds: Double
+    }
+
+    /// The campaigns that are measured, one of each account.
+    private func drafts(on rig: Rig) async throws -> [Draft] {
+        guard scenario.accounts > 1 else {
+            let draft = try await rig.client.draft(scenario, scenario.messages, from: rig.domain)
+            return [Draft(client: rig.client, path: draft.path, importSeconds: draft.importSeconds)]
+        }
+        var drafts: [Draft] = []
+        for number in 0..<scenario.accounts {
+            let count =
+                scenario.messages * (number + 1) / scenario.accounts - scenario.messages * number / scenario.accounts
+            let tenant = try await rig.addTenant(
+                "account \(number)", domain: "news\(number).example.com", credits: Int64(count))
+            let draft = try await tenant.client.draft(
+                scenario, count, from: tenant.domain, localPart: "reader-\(number)-")
+            drafts.append(Draft(client: tenant.client, path: draft.path, importSeconds: draft.importSeconds))
+        }
+        return drafts
+    }
+
     /// A figure is only told of a run in which nothing was lost, and nothing sent twice without a record of doubt.
-    private func check(_ campaign: APIClient.Campaign, _ arrivals: Arrivals) throws {
-        let counters = campaign.counters
-        guard counters.final == scenario.messages,
-            scenario.faults.bounceShare > 0 || counters.delivered == scenario.messages
-        else { throw RigError(problem: "only \(counters.delivered) of \(scenario.messages) were delivered") }
-        guard arrivals.copies.count - arrivals.duplicates >= counters.delivered else {
+    private func check(final: Int, delivered: Int, inDoubt: Int, _ arrivals: Arrivals) throws {
+        guard final == scenario.messages, scenario.faults.bounceShare > 0 || delivered == scenario.messages
+        else { throw RigError(problem: "only \(delivered) of \(scenario.messages) were delivered") }
+        guard arrivals.copies.count - arrivals.duplicates >= delivered else {
             throw RigError(problem: "the sink got fewer messages than were told as delivered")
         }
-        guard arrivals.duplicates <= counters.inDoubtResent + counters.inDoubt else {
+        guard arrivals.duplicates <= inDoubt else {
             throw RigError(problem: "\(arrivals.duplicates) second copies, beyond those in doubt")
         }
     }

@@ -14,11 +14,36 @@ struct Scenario: Encodable, Sendable {
         }
     }
 
+    /// How RSA signatures are made.
+    enum Signer: String, Encodable, CaseIterable {
+        /// As a server does by itself.
+        case auto
+        /// One by one.
+        case libcrypto
+        /// Eight at a time, or not at all.
+        case batch
+        /// Eight lanes of libcrypto: they are filled as those of a library are, on any machine.
+        case lanes
+
+        var settings: [Setting: String] {
+            switch self {
+            case .auto: [:]
+            case .libcrypto: [.batchSigner: BatchSigner.Mode.off.rawValue]
+            case .batch: [.batchSigner: BatchSigner.Mode.require.rawValue]
+            case .lanes:
+                [.batchSigner: BatchSigner.Mode.require.rawValue, .batchSignerLibrary: BatchSigner.standIn]
+            }
+        }
+    }
+
     var messages: Int
     /// Bytes of a message as sent, roughly.
     var size = 4_096
     var fields = 10
     var key = Key.rsa
+    var signer = Signer.auto
+    /// Path of crypto_mb; nil for the loader to find it.
+    var signerLibrary: String?
     var tls = false
     var connections = 64
     /// Sites found by DNS; nil: one route.
@@ -26,6 +51,8 @@ struct Scenario: Encodable, Sendable {
     /// The sites are tenants of one provider, which takes so many connections in all; nil: each is its own.
     var providerConnections: Int?
     var faults = Faults()
+    /// Accounts that send at once, each with its own key and an equal share of the messages.
+    var accounts = 1
     /// A webhook on this machine is told of every event.
     var webhook = false
     /// Messages sent before the measurement.
@@ -49,6 +76,12 @@ struct Scenario: Encodable, Sendable {
             if place < dropShare + slowShare { return "slow+" }
             return "reader"
         }
+    }
+
+    var signerSettings: [Setting: String] {
+        var settings = signer.settings
+        if let signerLibrary { settings[.batchSignerLibrary] = signerLibrary }
+        return settings
     }
 
     var sinkArguments: [String] {
@@ -89,6 +122,7 @@ struct Scenario: Encodable, Sendable {
             case (let sites?, nil): "\(sites) sites found by DNS"
             case (nil, _): "\(connections) connections to one route"
             }
-        return "\(fields) fields, \(key.rawValue), \(tls ? "STARTTLS" : "plaintext"), \(place)"
+        let senders = accounts == 1 ? "" : "\(accounts) accounts, "
+        return "\(senders)\(fields) fields, \(key.rawValue), \(tls ? "STARTTLS" : "plaintext"), \(place)"
     }
 }

@@ -140,6 +140,14 @@ final class Rig: Sendable {
         return Tenant(domain: domain, client: APIClient(base: client.base, key: key.exposed))
     }
 
+    /// How the server signs.
+    var signing: SigningStatus {
+        get throws {
+            guard let signing = server.signing else { throw RigError(problem: "the server does not deliver") }
+            return signing
+        }
+    }
+
     var sinkCPUSeconds: Double { sink.cpuSeconds }
 
     /// Bytes of write-ahead log that PostgreSQL has written since it was made.
