@@ -103,6 +103,8 @@ struct RecordsBenchmark {
         try await add("sweep of broken uploads") { _ = try await campaigns.sweepUploads() }
         try await add("sweep of old answers") { try await records.idempotency.sweep(on: records.pool) }
         try await add("sweep of old feedback") { _ = try await records.feedback.sweep() }
+        try await add("sweep of refunds") { _ = try await delivery.giveRefunds() }
+        try await add("sweep of mails not charged") { _ = try await records.refunds.sweepUncharged() }
         return measures
     }
 

@@ -131,7 +131,15 @@ struct TableFiller {
     /// anew, which takes most of the time and makes no look-up dearer.
     private func lists(_ range: ClosedRange<Int64>) -> [SQL] {
         let account = account.rawValue
-        return [
+        // Of campaigns under way: nothing of them is due.
+        let ofRefunds: [SQL] = ["uncharged_mails", "refunds_due"].map { table in
+            """
+            INSERT INTO \(unescaped: table) (account_id, campaign_id, fingerprint)
+            SELECT \(account), \(Self.first) + n % \(Self.inUse), int8send(n) || int8send(0)
+            FROM generate_series(\(range.lowerBound), \(range.upperBound)) n
+            """
+        }
+        return ofRefunds + [
             """
             INSERT INTO suppressions (account_id, fingerprint, reason, origin)
             SELECT \(account), int8send(n) || int8send(0), CASE WHEN n % 100000 = 7 THEN 4 ELSE 2 END, 'reply'
