@@ -77,6 +77,22 @@ import Testing
         await old.close()
     }
 
+    /// A plan for the very values of a claim would be made again for the next five.
+    @Test func `a session keeps the plans of its first claim`() async throws {
+        let fixture = try await CampaignFixture.make()
+        _ = try await fixture.sent(8)
+        let connection = try await PostgresConnection.connect(fixture.records.configuration(role: "postgres"))
+        _ = try await Self.pagesOfClaim(fixture.account, on: connection)
+        let kept = try await connection.query(
+            """
+            SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CachedPlan' AND ident LIKE '%batches b%'
+            """
+        ).only.decode(Int.self)
+        // That which looks for batches, and that which takes one.
+        #expect(kept >= 2)
+        await connection.close()
+    }
+
     /// What a session must plan and read of the catalogue before its first claim it has done before anybody waits for it.
     @Test func `the first claim of a session has its plans`() async throws {
         let fixture = try await CampaignFixture.make()
