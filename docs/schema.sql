@@ -591,6 +591,23 @@ BEGIN
     RETURN NEXT;
 END $$;
 
+CREATE FUNCTION public.ledger_note_limit() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    number bigint;
+    noted bigint;
+BEGIN
+    SELECT c.change_no, c.credit_limit INTO number, noted FROM limit_changes c
+        WHERE c.account_id = NEW.account_id ORDER BY c.change_no DESC LIMIT 1;
+    IF noted IS DISTINCT FROM NEW.credit_limit THEN
+        INSERT INTO limit_changes (account_id, change_no, credit_limit)
+        VALUES (NEW.account_id, coalesce(number, 0) + 1, NEW.credit_limit);
+    END IF;
+    RETURN NULL;
+END $$;
+
 CREATE FUNCTION public.ledger_refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1141,6 +1158,18 @@ END),
     CONSTRAINT ledger_entries_subject CHECK ((((campaign_id IS NULL) = (kind = ANY (ARRAY['grant'::text, 'adjust'::text]))) AND ((batch_no IS NOT NULL) = (kind = 'settle'::text)) AND ((digest IS NOT NULL) = (kind = 'purge'::text))))
 );
 
+CREATE TABLE public.limit_changes (
+    account_id bigint NOT NULL,
+    change_no bigint NOT NULL,
+    credit_limit bigint NOT NULL,
+    memo text DEFAULT ''::text NOT NULL,
+    chain bytea,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT limit_changes_chain_check CHECK ((octet_length(chain) = 32)),
+    CONSTRAINT limit_changes_change_no_check CHECK ((change_no > 0)),
+    CONSTRAINT limit_changes_credit_limit_check CHECK (((credit_limit >= 0) AND (credit_limit <= '2305843009213693952'::bigint)))
+);
+
 CREATE TABLE public.mta_sts_policies (
     domain text NOT NULL,
     id text NOT NULL,
@@ -1495,6 +1524,9 @@ ALTER TABLE ONLY public.journal
 ALTER TABLE ONLY public.ledger_entries
     ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (account_id, entry_no);
 
+ALTER TABLE ONLY public.limit_changes
+    ADD CONSTRAINT limit_changes_pkey PRIMARY KEY (account_id, change_no);
+
 ALTER TABLE ONLY public.mta_sts_policies
     ADD CONSTRAINT mta_sts_policies_pkey PRIMARY KEY (domain);
 
@@ -1633,6 +1665,10 @@ CREATE TRIGGER check_hold BEFORE INSERT OR UPDATE ON public.holds FOR EACH ROW E
 
 ALTER TABLE public.holds ENABLE ALWAYS TRIGGER check_hold;
 
+CREATE TRIGGER note_limit AFTER UPDATE ON public.accounts FOR EACH ROW WHEN ((old.credit_limit IS DISTINCT FROM new.credit_limit)) EXECUTE FUNCTION public.ledger_note_limit();
+
+CREATE TRIGGER note_opening AFTER INSERT ON public.accounts FOR EACH ROW EXECUTE FUNCTION public.ledger_note_limit();
+
 CREATE TRIGGER number_ended_batch BEFORE UPDATE OF state ON public.batches FOR EACH ROW WHEN (((new.state = ANY (ARRAY[3, 5])) AND (old.state <> ALL (ARRAY[3, 5])))) EXECUTE FUNCTION public.number_ended_batch();
 
 CREATE TRIGGER number_ended_part BEFORE INSERT ON public.batches FOR EACH ROW WHEN ((new.state = 3)) EXECUTE FUNCTION public.number_ended_batch();
@@ -1651,6 +1687,10 @@ CREATE TRIGGER refuse_row BEFORE DELETE OR UPDATE ON public.ledger_entries FOR E
 
 ALTER TABLE public.ledger_entries ENABLE ALWAYS TRIGGER refuse_row;
 
+CREATE TRIGGER refuse_row BEFORE DELETE OR UPDATE ON public.limit_changes FOR EACH ROW EXECUTE FUNCTION public.ledger_refuse_change();
+
+ALTER TABLE public.limit_changes ENABLE ALWAYS TRIGGER refuse_row;
+
 CREATE TRIGGER refuse_statement BEFORE DELETE OR TRUNCATE ON public.accounts FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_change();
 
 ALTER TABLE public.accounts ENABLE ALWAYS TRIGGER refuse_statement;
@@ -1662,6 +1702,10 @@ ALTER TABLE public.holds ENABLE ALWAYS TRIGGER refuse_statement;
 CREATE TRIGGER refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_change();
 
 ALTER TABLE public.ledger_entries ENABLE ALWAYS TRIGGER refuse_statement;
+
+CREATE TRIGGER refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.limit_changes FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_change();
+
+ALTER TABLE public.limit_changes ENABLE ALWAYS TRIGGER refuse_statement;
 
 ALTER TABLE ONLY public.account_shaping
     ADD CONSTRAINT account_shaping_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
@@ -1710,6 +1754,9 @@ ALTER TABLE ONLY public.idempotency_keys
 
 ALTER TABLE ONLY public.ledger_entries
     ADD CONSTRAINT ledger_entries_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.limit_changes
+    ADD CONSTRAINT limit_changes_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
 ALTER TABLE ONLY public.provider_payloads
     ADD CONSTRAINT provider_payloads_source_id_fkey FOREIGN KEY (source_id) REFERENCES public.provider_sources(source_id) ON DELETE CASCADE;
@@ -1785,7 +1832,7 @@ GRANT UPDATE(posted) ON TABLE public.accounts TO sluice_app;
 
 GRANT UPDATE(held) ON TABLE public.accounts TO sluice_app;
 
-GRANT INSERT(credit_limit) ON TABLE public.accounts TO sluice_app;
+GRANT INSERT(credit_limit),UPDATE(credit_limit) ON TABLE public.accounts TO sluice_app;
 
 GRANT UPDATE(entry_count) ON TABLE public.accounts TO sluice_app;
 
@@ -1896,6 +1943,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.journal TO sluice_app;
 GRANT USAGE ON SEQUENCE public.journal_seq_seq TO sluice_app;
 
 GRANT SELECT,INSERT ON TABLE public.ledger_entries TO sluice_app;
+
+GRANT SELECT,INSERT ON TABLE public.limit_changes TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mta_sts_policies TO sluice_app;
 

@@ -18,14 +18,23 @@ extension CreditLedger {
         else { throw LedgerError.invalidName }
         let rows = try await connection.query(
             """
-            WITH named AS (
-                INSERT INTO account_names (name) VALUES (\(name)) ON CONFLICT (name) DO NOTHING RETURNING account_id
-            )
-            INSERT INTO accounts (account_id, name, credit_limit) SELECT account_id, \(name), \(limit) FROM named
-            RETURNING account_id
+            INSERT INTO account_names (name) VALUES (\(name)) ON CONFLICT (name) DO NOTHING
+            RETURNING account_id, clock_timestamp()
             """)
         guard let row = rows.first else { throw LedgerError.accountNameTaken }
-        return AccountID(rawValue: try row.decode(Int64.self))
+        let (number, now) = try row.decode(Int64.self, PostgresTimestamp.self)
+        let account = AccountID(rawValue: number)
+        let opening = LimitChange(account: account, number: 1, limit: limit, memo: "", createdAt: now, chain: nil)
+            .chained(by: chain, after: [])
+        // The change first: the database notes what it does not find noted.
+        try await connection.query(
+            """
+            WITH noted AS (
+                INSERT INTO limit_changes (account_id, change_no, credit_limit, chain, created_at)
+                VALUES (\(number), \(opening.number), \(limit), \(opening.chain as [UInt8]?), \(now)))
+            INSERT INTO accounts (account_id, name, credit_limit) VALUES (\(number), \(name), \(limit))
+            """)
+        return account
     }
 
     /// - Throws: ``LedgerError/accountNotFound``, `PostgresError`

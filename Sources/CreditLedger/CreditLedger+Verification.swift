@@ -9,7 +9,8 @@ extension CreditLedger {
     /// predecessor; the amount explains the change; the chain; posted = grants + refunds − charges; held = Σ open holds;
     /// every hold resolved to its full amount; each settlement agrees with its hold; for each campaign, what was reserved
     /// and carried equals its holds, nobody was refunded twice, and no more was refunded than charged; the account's row
-    /// equals its last entry; each name has its account. What campaigns say of themselves is compared with the books by
+    /// equals its last entry; its limit is what the last change of it says, and nobody has changed it past the ledger; each
+    /// name has its account. What campaigns say of themselves is compared with the books by
     /// their owner.
     ///
     /// Reads one snapshot, page by page, with memory independent of the number of entries.
@@ -43,7 +44,8 @@ extension CreditLedger {
             let page = try await accounts(after: last, on: connection)
             for account in page {
                 let audit = try await verify(account, earlier.heads[account.id], on: connection, into: &result)
-                result.anchors.note(account.id, audit.entryCount, audit.chainHead)
+                let limit = try await verifyLimit(of: account, earlier.heads[account.id], on: connection, into: &result)
+                result.anchors.note(account.id, audit.entryCount, audit.chainHead, limit)
                 var fields = FieldEncoder()
                 fields.append(account.id.rawValue)
                 fields.append(audit.entryCount)
@@ -110,6 +112,31 @@ extension CreditLedger {
         try await verifyHolds(of: account.id, on: connection, into: &result)
         try await verifyRefunds(of: account.id, on: connection, into: &result)
         return audit
+    }
+
+    private func verifyLimit(
+        of account: LedgerAccount, _ head: LedgerAnchors.Head?, on connection: PostgresConnection,
+        into result: inout LedgerVerification
+    ) async throws -> LedgerAnchors.Limit {
+        var audit = LimitAudit(account: account.id, chain: chain)
+        let noted = head?.limit
+        while true {
+            let page = try await limitChanges(of: account.id, after: audit.count, on: connection)
+            for change in page {
+                audit.read(change, into: &result)
+                if let noted, noted.change == change.number, noted.link != change.link {
+                    result.report(
+                        "account \(account.id), change \(change.number) of its limit: it is not the one of the anchor")
+                }
+            }
+            guard page.count == LedgerLimits.pageRows else { break }
+        }
+        if let noted, noted.change > audit.count {
+            result.report(
+                "account \(account.id): its limit was changed \(audit.count) times, an anchor names \(noted.change)")
+        }
+        audit.close(against: account.balance.limit, into: &result)
+        return LedgerAnchors.Limit(change: audit.count, link: audit.link)
     }
 
     private func verifyHolds(

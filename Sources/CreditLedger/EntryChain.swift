@@ -2,7 +2,7 @@ import Crypto
 import MailTypes
 import Postgres
 
-/// The keyed chain over an account's entries.
+/// The keyed chain over an account's entries, and the one over the changes of its limit.
 ///
 /// The key lives outside the database, so that whoever can write to the tables cannot forge an entry, change one or
 /// drop one from the middle without a verification showing it. The last entries can still be cut off together with the
@@ -11,6 +11,11 @@ struct EntryChain: Sendable {
     private let key: SymmetricKey
 
     init(key: [UInt8]) { self.key = SymmetricKey(data: key) }
+
+    /// - Parameter previous: the link of the change before; empty for the first one
+    func value(of change: LimitChange, after previous: [UInt8]) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: change.fields(after: previous), using: key))
+    }
 
     /// - Parameter previous: the chain value of the entry before; empty for the first one
     func value(of entry: LedgerEntry, after previous: [UInt8]) -> [UInt8] {

@@ -1,7 +1,7 @@
 package import Postgres
 
 extension CreditLedger {
-    /// Versions 100–199, 593, and 610–612.
+    /// Versions 100–199, 593, 610–612, and 700.
     ///
     /// - `account_names` allots the numbers: a name is unique over all accounts, which a table distributed by account
     ///   could not promise.
@@ -18,5 +18,6 @@ extension CreditLedger {
         // Apart from the table's change, whose lock must be short: these read all entries.
         Migration(version: 611, name: "one refund a recipient", file: PackageResources._11_one_refund_sql),
         Migration(version: 612, name: "entries are what they were", file: PackageResources._12_entries_checked_sql),
+        Migration(version: 700, name: "changes of limits", file: PackageResources._00_limit_changes_sql),
     ]
 }

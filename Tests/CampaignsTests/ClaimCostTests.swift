@@ -77,6 +77,43 @@ import Testing
         await old.close()
     }
 
+    /// A plan for the very values of a claim would be made again for the next five.
+    @Test func `a session keeps the plans of its first claim`() async throws {
+        let fixture = try await CampaignFixture.make()
+        _ = try await fixture.sent(8)
+        let connection = try await PostgresConnection.connect(fixture.records.configuration(role: "postgres"))
+        _ = try await Self.pagesOfClaim(fixture.account, on: connection)
+        let kept = try await connection.query(
+            """
+            SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CachedPlan' AND ident LIKE '%batches b%'
+            """
+        ).only.decode(Int.self)
+        // That which looks for batches, and that which takes one.
+        #expect(kept >= 2)
+        await connection.close()
+    }
+
+    /// What a session must plan and read of the catalogue before its first claim it has done before anybody waits for it.
+    @Test func `the first claim of a session has its plans`() async throws {
+        let fixture = try await CampaignFixture.make()
+        _ = try await fixture.sent(8)
+        func first(_ rehearsal: String?) async throws -> Int {
+            var configuration = fixture.records.configuration()
+            configuration.rehearsal = rehearsal
+            let connection = try await PostgresConnection.connect(configuration)
+            let pages = try await Self.pagesOfClaim(fixture.account, on: connection)
+            await connection.close()
+            return pages
+        }
+        let unprepared = try await first(nil)
+        let rehearsed = try await first(DeliveryStore.claimRehearsal)
+        #expect(rehearsed < unprepared / 4, "\(rehearsed) pages, \(unprepared) without a rehearsal")
+        // Nothing of it stays, and no account was served.
+        let queue = try await fixture.records.owner.query(
+            "SELECT account_id, served_at = '-infinity' FROM account_queue")
+        #expect(try queue.only.decode(Int64.self, Bool.self) == (fixture.account.rawValue, true))
+    }
+
     /// Pages that a claim touches, which is undone.
     private static func pagesOfClaim(_ fixture: CampaignFixture) async throws -> Int {
         for table in ["account_queue", "campaigns", "batches"] {

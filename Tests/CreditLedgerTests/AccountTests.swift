@@ -51,6 +51,44 @@ import Testing
         }
     }
 
+    @Test func a_limit_is_set_and_holds_at_once() async throws {
+        let books = try await Books(credits: 3, limit: 2)
+        try await books.run { ledger, account, connection in
+            let change = try await ledger.setLimit(10, of: account, memo: "agreed", on: connection)
+            #expect((change.number, change.limit, change.memo) == (2, 10, "agreed"))
+            #expect(try await ledger.balance(account, on: connection).available == 13)
+            #expect(try await ledger.setLimit(10, of: account, on: connection).number == 3)
+        }
+        try await books.reserve([(batch: 1, amount: 8)])
+        #expect(try await books.verify().problems == [])
+        // What is held already stays within it.
+        await #expect(throws: LedgerError.insufficientCredits(missing: 1, available: 5)) {
+            try await books.run { try await $0.setLimit(4, of: $1, on: $2) }
+        }
+        try await books.run { try await $0.setLimit(5, of: $1, on: $2) }
+        #expect(try await books.balance() == CreditBalance(posted: 3, held: 8, limit: 5))
+        #expect(try await books.verify().problems == [])
+    }
+
+    @Test func a_limit_that_cannot_be_set_is_refused() async throws {
+        let books = try await Books()
+        for limit in [-1, LedgerLimits.maximumCredits + 1] {
+            await #expect(throws: LedgerError.invalidAmount) {
+                try await books.run { try await $0.setLimit(limit, of: $1, on: $2) }
+            }
+        }
+        let memo = String(repeating: "x", count: LedgerLimits.memoOctets + 1)
+        await #expect(throws: LedgerError.memoTooLong) {
+            try await books.run { try await $0.setLimit(1, of: $1, memo: memo, on: $2) }
+        }
+        await #expect(throws: LedgerError.accountNotFound) {
+            try await books.run { ledger, _, connection in
+                try await ledger.setLimit(1, of: AccountID(rawValue: 12_345), on: connection)
+            }
+        }
+        #expect(try await books.verify().problems == [])
+    }
+
     @Test func entries_come_in_pages_newest_first() async throws {
         let books = try await Books()
         try await books.run { ledger, account, connection in

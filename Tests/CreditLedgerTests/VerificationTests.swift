@@ -19,7 +19,8 @@ import Testing
         let books = try await Self.books()
         let other = CreditLedger(chainKey: [UInt8](repeating: 8, count: 32))
         let result = try await books.pool.withConnection { try await other.verify(on: $0) }
-        #expect(result.problemCount == 6)
+        // Six entries, and the limit that the account was opened with.
+        #expect(result.problemCount == 7)
     }
 
     /// What a hand in the tables might do, and a word that the finding must hold.
@@ -46,6 +47,11 @@ import Testing
         ("accounts", "UPDATE accounts SET posted = posted + 1", "posted is"),
         ("accounts", "UPDATE accounts SET held = held + 1", "held is"),
         ("accounts", "UPDATE accounts SET chain_head = '\\x00'", "chain head"),
+        ("accounts", "UPDATE accounts SET credit_limit = 9", "the limit is 9, its last change says 0"),
+        ("limit_changes", "UPDATE limit_changes SET credit_limit = 9", "of its limit: the chain value is wrong"),
+        ("limit_changes", "UPDATE limit_changes SET memo = 'x'", "of its limit: the chain value is wrong"),
+        ("limit_changes", "UPDATE limit_changes SET change_no = 2", "changes 1 to 1 are missing"),
+        ("limit_changes", "DELETE FROM limit_changes", "nothing tells of its limit"),
         ("holds", "DELETE FROM holds WHERE batch_no = 2", "open holds"),
         ("holds", "UPDATE holds SET amount = amount + 1 WHERE batch_no = 2", "open holds"),
         (
@@ -116,7 +122,9 @@ import Testing
     @Test func books_that_are_gone_show() async throws {
         let books = try await Self.books()
         let anchors = try await books.verify().anchors
-        for table in ["ledger_entries", "holds"] { try await books.tamper("DELETE FROM \(table)", table: table) }
+        for table in ["ledger_entries", "holds", "limit_changes"] {
+            try await books.tamper("DELETE FROM \(table)", table: table)
+        }
         try await books.tamper("DELETE FROM accounts", table: "accounts")
         #expect(try await books.verify().problems == ["account 1: it has a name, and its books are gone"])
         try await books.database.owner.query("DELETE FROM account_names")
@@ -124,7 +132,65 @@ import Testing
         #expect(result.problems == ["account 1: its books are gone, which an anchor names"])
     }
 
-    @Test(arguments: ["7", "7 1", "x 1 aa", "7 -1", "7 1 zz", "7 0\n7 0", "7 1 " + String(repeating: "a", count: 63)])
+    /// With all guards on.
+    @Test func a_limit_that_somebody_raises_in_the_table_is_found_until_it_is_confirmed() async throws {
+        let books = try await Self.books()
+        try await books.database.owner.query("UPDATE accounts SET credit_limit = 1000000000")
+        let finding = "account 1: somebody has changed the limit from 0 to 1000000000 in the table"
+        #expect(try await books.verify().problems == [finding])
+        // And back: the change was made all the same.
+        try await books.database.owner.query("UPDATE accounts SET credit_limit = 0")
+        #expect(
+            try await books.verify().problems == ["account 1: somebody has changed the limit from 0 to 0 in the table"])
+        try await books.run { try await $0.setLimit(0, of: $1, on: $2) }
+        #expect(try await books.verify().problems == [])
+    }
+
+    @Test func the_limit_of_an_account_that_an_older_version_opened_is_watched_as_well() async throws {
+        let books = try await Books()
+        try await books.database.pool.query(
+            """
+            WITH named AS (INSERT INTO account_names (name) VALUES ('older') RETURNING account_id)
+            INSERT INTO accounts (account_id, name, credit_limit) SELECT account_id, 'older', 7 FROM named
+            """)
+        let anchors = try await books.verify().anchors
+        #expect(try await books.verify().problems == [])
+        try await books.database.owner.query("UPDATE accounts SET credit_limit = 8 WHERE name = 'older'")
+        let finding = "account 2: somebody has changed the limit from 7 to 8 in the table"
+        #expect(try await books.verify().problems == [finding])
+        // What the database has noted itself no chain keeps, but an anchor does.
+        try await books.tamper("DELETE FROM limit_changes WHERE change_no = 2", table: "limit_changes")
+        try await books.tamper("UPDATE limit_changes SET credit_limit = 8 WHERE account_id = 2", table: "limit_changes")
+        #expect(try await books.verify().problems == [])
+        let result = try await books.pool.withConnection { try await books.ledger.verify(against: anchors, on: $0) }
+        #expect(result.problems == ["account 2, change 1 of its limit: it is not the one of the anchor"])
+    }
+
+    @Test func changes_of_a_limit_that_were_cut_off_show_in_the_anchors() async throws {
+        let books = try await Self.books()
+        try await books.run { try await $0.setLimit(50, of: $1, memo: "agreed", on: $2) }
+        let anchors = try LedgerAnchors(text: try await books.verify().anchors.text)
+        #expect(anchors == (try await books.verify().anchors))
+        try await books.tamper("DELETE FROM limit_changes WHERE change_no = 2", table: "limit_changes")
+        try await books.tamper("UPDATE accounts SET credit_limit = 0", table: "accounts")
+        #expect(try await books.verify().problems == [])
+        let result = try await books.pool.withConnection { try await books.ledger.verify(against: anchors, on: $0) }
+        #expect(result.problems == ["account 1: its limit was changed 1 times, an anchor names 2"])
+    }
+
+    @Test func anchors_of_before_limits_were_noted_are_read() async throws {
+        let books = try await Self.books()
+        let text = try await books.verify().anchors.text
+        let older = try LedgerAnchors(text: text.split(separator: " ").prefix(3).joined(separator: " "))
+        let result = try await books.pool.withConnection { try await books.ledger.verify(against: older, on: $0) }
+        #expect(older.heads.values.first?.entry == 6 && older.heads.values.first?.limit == nil)
+        #expect(result.problems == [])
+    }
+
+    @Test(arguments: [
+        "7", "7 1", "x 1 aa", "7 -1", "7 1 zz", "7 0\n7 0", "7 1 " + String(repeating: "a", count: 63), "7 0 1",
+        "7 0 1 zz", "7 0 0 0",
+    ])
     func a_line_that_is_no_anchor_is_refused(_ text: String) {
         #expect(throws: LedgerError.invalidAnchor(line: text.split(separator: "\n").count)) {
             try LedgerAnchors(text: text)

@@ -105,6 +105,31 @@ struct BlockTests {
         #expect(try await state(held) == .paused)
     }
 
+    @Test(.timeLimit(.minutes(1))) func `what is heard of a campaign whose counts somebody has locked is told later`()
+        async throws
+    {
+        let fixture = try await DeliveryFixture.make()
+        let held = BatchID(account: fixture.account, campaign: try await fixture.send(4), number: 1)
+        let free = try await Self.other(fixture)
+        let watch = Self.watch(fixture)
+        func state(_ batch: BatchID) async throws -> CampaignState {
+            try await fixture.service.get(batch.account, batch.campaign).state
+        }
+        // Too few for anything, but now there is a row.
+        Self.answer(watch, held, blocks: 1, of: 1)
+        await watch.tell()
+        for batch in [held, free] { Self.answer(watch, batch, blocks: 50, of: 60) }
+        try await fixture.records.owner.withTransaction { connection in
+            try await connection.query(
+                "SELECT FROM campaign_answers WHERE campaign_id = \(held.campaign.rawValue) FOR UPDATE")
+            await watch.tell()
+            let states = (try await state(held), try await state(free))
+            #expect(states == (.queued, .paused))
+        }
+        await watch.tell()
+        #expect(try await state(held) == .paused)
+    }
+
     @Test(.timeLimit(.minutes(1)), arguments: [Logger.Level.debug, .warning])
     func `a campaign that somebody has locked is no news, one that cannot be paused is`(_ level: Logger.Level)
         async throws

@@ -47,20 +47,37 @@ struct NodeSourceTests {
         #expect(try await sources("news", stores) == [Self.cold, NodeSource(address: "", pool: "news")])
     }
 
-    /// Decision 0079.
-    @Test func `rows say what receivers see, and those of no pool, which a later version writes, are passed over`()
-        async throws
-    {
+    /// Decision 0106.
+    @Test func `an address that the system picks has a row of its own, which is no source of a pool`() async throws {
         let stores = try await Stores.open()
         try await stores.begin(
             "a", sources: [Self.known, Self.cold], addresses: [try #require(IPAddress("192.0.2.1"))])
-        let seen = try await stores.records.owner.query("SELECT source FROM node_sources WHERE is_seen")
-        #expect(try seen.map { try $0.decode(String.self) } == [Self.known.address])
-        try await stores.begin("b")
-        try await stores.records.owner.query(
-            "INSERT INTO node_sources (node, source, allowances) VALUES ('b', '192.0.2.9', '{}')")
+        try await stores.begin("b", addresses: [try #require(IPAddress("192.0.2.9"))])
+        let rows = try await stores.records.owner.query(
+            "SELECT source, pool, is_seen FROM node_sources ORDER BY source"
+        ).map { row in
+            let (source, pool, isSeen) = try row.decode(String.self, String?.self, Bool.self)
+            return "\(source) \(pool ?? "-") \(isSeen)"
+        }
+        #expect(rows == ["192.0.2.1 default true", "192.0.2.2 news false", "192.0.2.9 - true"])
         #expect(try await sources("default", stores) == [Self.known, NodeSource(address: "", pool: "default")])
         #expect(try await sources("news", stores) == [Self.cold, NodeSource(address: "", pool: "news")])
+    }
+
+    @Test func `rows alone tell what receivers see, but of a node of the version before that has none`() async throws {
+        let stores = try await Stores.open()
+        func addresses() async throws -> [String] {
+            try await stores.records.pool.withConnection { try await FleetStore.addresses(on: $0).map(\.description) }
+        }
+        try await stores.begin("a", sources: [Self.known], addresses: [try #require(IPAddress("192.0.2.1"))])
+        try await stores.begin("b", addresses: [try #require(IPAddress("192.0.2.9"))])
+        // As nodes of the version before read them.
+        let column = try await stores.records.owner.query("SELECT unnest(sources) FROM nodes ORDER BY 1")
+        #expect(try column.map { try $0.decode(String.self) } == ["192.0.2.1", "192.0.2.9"])
+        try await stores.records.owner.query("UPDATE nodes SET sources = '{198.51.100.1}'")
+        #expect(try await addresses() == ["192.0.2.1", "192.0.2.9"])
+        try await stores.records.owner.query("DELETE FROM node_sources WHERE node = 'b'")
+        #expect(try await addresses() == ["192.0.2.1", "198.51.100.1"])
     }
 
     @Test func `whether a node has a pool is not known before one has told`() async throws {

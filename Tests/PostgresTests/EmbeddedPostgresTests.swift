@@ -38,7 +38,8 @@ struct EmbeddedPostgresTests {
             let connection = try await PostgresConnection.connect(first.endpoint.administration())
             for (setting, expected) in [
                 ("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on"), ("data_checksums", "on"),
-                ("listen_addresses", ""), ("jit", "off"), ("wal_compression", "pglz"), ("server_encoding", "UTF8"),
+                ("listen_addresses", ""), ("jit", "off"), ("shared_preload_libraries", "plpgsql"),
+                ("wal_compression", "pglz"), ("server_encoding", "UTF8"),
                 ("lc_collate", "C.UTF-8"), ("log_error_verbosity", "terse"),
             ] {
                 let value = try await connection.query("SELECT current_setting(\(setting))").only.decode(String.self)

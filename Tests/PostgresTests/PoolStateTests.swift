@@ -38,7 +38,7 @@ struct PoolStateTests {
         }
 
         for _ in 0..<400 {
-            switch Int.random(in: 0..<6, using: &random) {
+            switch Int.random(in: 0..<7, using: &random) {
             case 0, 1:
                 next += 1
                 switch state.acquire(as: next) {
@@ -74,6 +74,11 @@ struct PoolStateTests {
                 let isAbandonedTwice = state.abandon(waiter)
                 #expect(isAbandoned)
                 #expect(!isAbandonedTwice)
+            case 6:
+                let isFree = held.count + opening + idle.count < maximum
+                let isTaken = state.takeSlot()
+                #expect(isTaken == isFree)
+                if isFree { opening += 1 }
             default: break
             }
             #expect(state.taken == held.count + opening + idle.count)
@@ -92,6 +97,8 @@ struct PoolStateTests {
         }
         for _ in 0..<opening { _ = state.releaseSlot() }
         #expect(state.taken == 0)
+        let isTaken = state.takeSlot()
+        #expect(!isTaken)
         guard case .closed = state.acquire(as: 0) else {
             Issue.record("a closed pool lends nothing")
             return

@@ -121,6 +121,31 @@ struct PoolTests {
         #expect(try await pool.query("SELECT 1").count == 1)
     }
 
+    @Test(arguments: [true, false])
+    func `a filled pool has all its connections, each rehearsed, of which nothing stays`(_ ends: Bool) async throws {
+        let name = "rehearsed_\(ends)"
+        let owner = try await Shared.database().owner
+        try await owner.withConnection {
+            try await $0.execute(
+                script: """
+                    DROP TABLE IF EXISTS \(name); CREATE TABLE \(name) (id serial);
+                    GRANT ALL ON \(name), \(name)_id_seq TO sluice_app
+                    """)
+        }
+        let pool = try await pool {
+            $0.maximumConnections = 3
+            $0.rehearsal = "INSERT INTO \(name) DEFAULT VALUES;" + (ends ? "" : "SELECT 1/0;")
+        }
+        try await pool.fill()
+        #expect(pool.usage == (3, 3, 0))
+        let seen = try await pool.query("SELECT count(*) FROM \(unescaped: name)").only.decode(Int.self)
+        // A sequence goes on whatever becomes of the transaction.
+        let last = try await pool.query("SELECT last_value FROM \(unescaped: name)_id_seq").only.decode(Int.self)
+        #expect((seen, last) == (0, 3))
+        #expect(pool.usage == (3, 3, 0))
+        await pool.close()
+    }
+
     @Test func `a role is assumed, and statements are limited in time`() async throws {
         let database = try await Shared.database()
         var configuration = database.configuration(role: "postgres")

@@ -64,6 +64,7 @@ struct MigrationTextTests {
         662: "d41f26280bd120f0129fba8f40fd1f149557f2be7804b6b0e783f91ccbc89184",
         670: "44e86b7869c15d647ca23b2efb9e93159fba124f9d6b7f26f4372678816540c7",
         675: "59d44079fcfab507516451aa8ea56e44c4626a0d691a4623dad6ec765089cb26",
+        700: "aece984e191c7a4f596be5c416e73f055639b96ad77d16d891b33643d6f6397b",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

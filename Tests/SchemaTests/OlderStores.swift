@@ -24,7 +24,17 @@ struct OlderStores: Sendable {
     /// An account with credits, a domain and a key, as the older version has made them.
     func account(_ name: String, credits: Int64) async throws -> AccountID {
         let account = try await records.pool.withTransaction { connection in
-            let account = try await ledger.createAccount(name: name, on: connection)
+            let account = AccountID(
+                rawValue: try await connection.query(
+                    """
+                    WITH named AS (
+                        INSERT INTO account_names (name) VALUES (\(name)) ON CONFLICT (name) DO NOTHING RETURNING account_id
+                    )
+                    INSERT INTO accounts (account_id, name, credit_limit)
+                    SELECT account_id, \(name), \(0 as Int64) FROM named
+                    RETURNING account_id
+                    """
+                ).only.decode(Int64.self))
             try await ledger.grant(credits, to: account, key: "first", memo: "test", on: connection)
             return account
         }

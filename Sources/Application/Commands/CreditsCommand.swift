@@ -8,8 +8,8 @@ import Postgres
 
 struct CreditsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "credits", abstract: "Grant credits, show a balance and its entries.",
-        subcommands: [Grant.self, Balance.self, Entries.self])
+        commandName: "credits", abstract: "Grant credits, set a limit, show a balance and its entries.",
+        subcommands: [Grant.self, Limit.self, Balance.self, Entries.self])
 
     struct Grant: RecordsCommand {
         static let configuration = CommandConfiguration(abstract: "Add credits to an account.")
@@ -29,6 +29,33 @@ struct CreditsCommand: AsyncParsableCommand {
             }
             try printResult(EntryRow(entry), asJSON: json) {
                 "granted \(grouped(amount)); the account has \(grouped(entry.postedAfter)) credits, \(grouped(entry.heldAfter)) of them held"
+            }
+        }
+    }
+
+    struct Limit: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Set how far an account may go below zero.",
+            discussion: """
+                To set what holds already confirms it, where `sluice ledger verify` says that somebody has changed it.
+                """)
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+        @Argument(help: "Credits, 0 for none.") var limit: Int64
+        @Option(help: "What it is for.") var memo = "set by the operator"
+        @Flag(help: "Print JSON.") var json = false
+
+        func run(_ records: Records) async throws {
+            let (account, limit, memo, ledger) = (account.id, limit, memo, records.ledger)
+            let change = try await records.pool.withTransaction {
+                try await ledger.setLimit(limit, of: account, memo: memo, on: $0)
+            }
+            struct Result: Encodable {
+                let limit, change: Int64
+            }
+            try printResult(Result(limit: change.limit, change: change.number), asJSON: json) {
+                "the account may go \(grouped(change.limit)) credits below zero"
             }
         }
     }

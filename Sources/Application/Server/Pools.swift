@@ -1,3 +1,4 @@
+import Campaigns
 import Logging
 import Postgres
 
@@ -59,12 +60,15 @@ struct Pools: Sendable {
         let connections: Int
         var share: PoolShare?
         let limits: SessionLimits
+        /// What a new session does once, and undoes, so that its first work is as quick as what follows.
+        var rehearsal: String?
 
         /// One statement writes for all accounts: whoever holds a row of one of them must not stop the rest, so it gives up
         /// soon and comes again with the next group.
         static let journal = Bounds(
             name: "journal", connections: 6,
-            limits: SessionLimits(lock: .milliseconds(500), statement: .seconds(20), idleInTransaction: .seconds(10)))
+            limits: SessionLimits(lock: .milliseconds(500), statement: .seconds(20), idleInTransaction: .seconds(10)),
+            rehearsal: DeliveryStore.claimRehearsal)
         /// Longer than a pause or a settlement of many batches takes; the batch is tried again.
         static let settlement = Bounds(
             name: "settlement", connections: 8, share: PoolShare(connections: 3),
@@ -95,6 +99,7 @@ struct Pools: Sendable {
             configuration.maximumConnections = connections
             configuration.share = share
             configuration.limits = limits
+            configuration.rehearsal = rehearsal
             return PostgresPool(configuration: configuration, logger: logger)
         }
     }

@@ -12,6 +12,7 @@ import MailTypes
 import NIOCore
 import NIOPosix
 import OperatorAPI
+import Postgres
 import SMTPTransport
 import SendingDomains
 import ServiceLifecycle
@@ -213,6 +214,8 @@ final class Server: Sendable {
             configuration.deliversDirectly ? try DNSResolution.Resolver(self.configuration.resolver) : nil
         let metrics = DeliveryMetrics()
         let accounting = try configuration.accounting.map { try Self.accountingLog($0, metrics, logger) }
+        // No claim that a campaign waits for opens a session.
+        try await records.pools.journal.fill()
         return DeliveryEngine(
             configuration: configuration, store: records.delivery, fleetStore: records.fleet,
             reportTable: records.tlsReports,

@@ -110,7 +110,8 @@ package struct Refunds: Sendable {
     package func sweep() async throws -> Int {
         let ended = try await records.query(
             """
-            SELECT DISTINCT account_id, campaign_id FROM refunds_due JOIN campaigns c USING (account_id, campaign_id)
+            WITH RECURSIVE \(unescaped: Self.campaigns(of: "refunds_due"))
+            SELECT account_id, campaign_id FROM found JOIN campaigns c USING (account_id, campaign_id)
             WHERE c.purged_at IS NOT NULL OR c.results_until IS NOT NULL
             ORDER BY account_id, campaign_id LIMIT 1000
             """
@@ -136,6 +137,19 @@ package struct Refunds: Sendable {
             }
         }
         return given
+    }
+
+    /// The campaigns that a table has rows of, for `WITH RECURSIVE`: a step along its key for each, however many rows they have.
+    static func campaigns(of table: String) -> String {
+        """
+        found (account_id, campaign_id) AS (
+            (SELECT account_id, campaign_id FROM \(table) ORDER BY account_id, campaign_id LIMIT 1)
+            UNION ALL
+            SELECT n.account_id, n.campaign_id FROM found f CROSS JOIN LATERAL (
+                SELECT t.account_id, t.campaign_id FROM \(table) t
+                WHERE (t.account_id, t.campaign_id) > (f.account_id, f.campaign_id)
+                ORDER BY t.account_id, t.campaign_id LIMIT 1) n)
+        """
     }
 
     private func giveAll(_ key: Key) async throws -> Int {

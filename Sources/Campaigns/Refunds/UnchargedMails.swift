@@ -51,15 +51,19 @@ enum UnchargedMails {
     static func sweep(on connection: PostgresConnection) async throws -> Int {
         try await connection.query(
             """
-            DELETE FROM uncharged_mails WHERE (account_id, campaign_id, fingerprint) IN (
-                SELECT account_id, campaign_id, u.fingerprint
-                FROM uncharged_mails u JOIN campaigns c USING (account_id, campaign_id)
+            WITH RECURSIVE \(unescaped: Refunds.campaigns(of: "uncharged_mails")),
+            over AS MATERIALIZED (
+                SELECT account_id, campaign_id FROM found JOIN campaigns c USING (account_id, campaign_id)
                 WHERE (c.purged_at IS NOT NULL OR c.results_until IS NOT NULL)
-                    AND c.completed_at + make_interval(secs => c.refund_seconds) + interval '1 day' < clock_timestamp()
+                    AND c.completed_at + make_interval(secs => c.refund_seconds) + interval '1 day' < now()
                     AND NOT EXISTS (
                         SELECT FROM refunds_due r
-                        WHERE r.account_id = c.account_id AND r.campaign_id = c.campaign_id)
-                LIMIT 100000)
+                        WHERE r.account_id = c.account_id AND r.campaign_id = c.campaign_id))
+            DELETE FROM uncharged_mails WHERE ctid = ANY (ARRAY(
+                SELECT u.ctid FROM over CROSS JOIN LATERAL (
+                    SELECT u.ctid FROM uncharged_mails u
+                    WHERE u.account_id = over.account_id AND u.campaign_id = over.campaign_id) u
+                LIMIT 100000))
             """
         ).affected
     }

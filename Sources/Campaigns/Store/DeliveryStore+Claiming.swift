@@ -4,6 +4,19 @@ import Postgres
 import Vault
 
 extension DeliveryStore {
+    /// A claim for an account that nobody has, to be rehearsed by each session that will claim
+    /// (`PostgresConfiguration.rehearsal`).
+    ///
+    /// The first claim of a session plans all its statements and reads the catalogue for that, which takes more than ten times
+    /// as long as the claim. The account's number is the session's own, so that two sessions do not wait for each other, and it
+    /// was served before all others, so that theirs are not touched.
+    package static let claimRehearsal = """
+        INSERT INTO account_queue (account_id, next_due, served_at) VALUES (-pg_backend_pid(), '-infinity', '-infinity');
+        SELECT FROM claim_batches('', 0, 1, '{}');
+        SELECT claimable_at(0, 0, 'infinity');
+        SELECT FROM begin_campaigns('{0}', '{0}');
+        """
+
     /// Leases due batches to the node: first those of the account that was served longest ago, then the next one's.
     ///
     /// A batch whose data cannot be opened is ended or put off (``UnopenedBatch``); the others are not held up. Where the

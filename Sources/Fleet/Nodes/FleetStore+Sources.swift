@@ -1,10 +1,9 @@
 package import MailTypes
 package import Postgres
 
-/// A node tells of its sources twice: `node_sources` has those that its operator has given, with pool and warm-up;
-/// `nodes.sources` the addresses that receivers see, which behind smarthosts are none of these, and where the system picks
-/// the address those of the machine (decision 0060). On the way to one list (decision 0079) rows say whether receivers see
-/// the address, and those without a pool, which a later version writes, are read as none.
+/// A node has a row for each source that its operator has given, with pool and warm-up, and one without a pool for each
+/// address that the system picks; each row says whether receivers see the address, which behind smarthosts they do not
+/// (decision 0106). The addresses that receivers see stand in `nodes.sources` as well, for nodes of the version before.
 extension FleetStore {
     /// What can send the mail of a pool now: its sources, and each node without any, which sends from an address that
     /// nothing limits.
@@ -39,16 +38,22 @@ extension FleetStore {
     /// The addresses that mail leaves from: of all nodes that were there of late, IPv4 first. None where mail leaves by
     /// others' hosts, or where no node has started yet.
     package static func addresses(on connection: PostgresConnection) async throws -> [IPAddress] {
+        // A node of the version before has no rows where the system picks the address.
         try await connection.query(
             """
-            SELECT s FROM (
-                SELECT DISTINCT unnest(sources) AS s FROM nodes
-                WHERE seen_at > clock_timestamp() - make_interval(days => \(addressDays))) AS known
-            ORDER BY family(s::inet), s::inet
+            SELECT known.source FROM (
+                SELECT s.source FROM nodes n JOIN node_sources s USING (node)
+                WHERE n.seen_at > clock_timestamp() - make_interval(days => \(addressDays)) AND s.is_seen
+                UNION
+                SELECT unnest(n.sources) FROM nodes n
+                WHERE n.seen_at > clock_timestamp() - make_interval(days => \(addressDays))
+                    AND NOT EXISTS (SELECT FROM node_sources s WHERE s.node = n.node)) AS known
+            ORDER BY family(known.source::inet), known.source::inet
             """
         ).compactMap { IPAddress(try $0.decode(String.self)) }
     }
 
+    /// - Parameter seen: addresses that receivers see.
     static func replaceSources(
         of node: String, by sources: [NodeSource], seen: Set<String>, on connection: PostgresConnection
     ) async throws {
@@ -62,6 +67,12 @@ extension FleetStore {
                     \(source.allowances.map { Int64($0) }), \(seen.contains(source.address)))
                 """)
         }
+        try await connection.query(
+            """
+            INSERT INTO node_sources (node, source, allowances, is_seen)
+            SELECT \(node), picked, '{}', true
+            FROM unnest(\(seen.subtracting(sources.map(\.address)).sorted())) AS picked
+            """)
     }
 
     /// Nodes not heard of for so long are taken for gone. They tell of themselves every two seconds.

@@ -43,6 +43,10 @@ import Synchronization
         health.open(descriptor: unsafe PQsocket(connection))
         do {
             try execute(script: configuration.openingScript)
+            if let rehearsal = configuration.rehearsal {
+                try? execute(script: "BEGIN;" + rehearsal)
+                try execute(script: "ROLLBACK")
+            }
         } catch {
             throw PostgresError(.connectionFailed, error.message, sqlState: error.sqlState)
         }

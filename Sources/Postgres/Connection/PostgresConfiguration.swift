@@ -9,6 +9,9 @@ package struct PostgresConfiguration: Sendable {
     package var share: PoolShare?
     /// What the server bounds in each session.
     package var limits = SessionLimits()
+    /// Statements that each new connection runs once before it is lent, and undoes: what they do first in a session, such as
+    /// planning and reading the catalogue, is done then. If they fail, the connection is as good as without them.
+    package var rehearsal: String?
     /// The role to assume after the log-in (`SET ROLE`).
     package var role: String?
     package var applicationName: String = "sluice"

@@ -64,6 +64,15 @@ struct PoolState<Resource> {
         return .open
     }
 
+    /// Takes a slot for a resource that nobody has asked for yet. Once it is open, or could not be opened, release it as any other.
+    ///
+    /// - Returns: false where all are taken.
+    mutating func takeSlot() -> Bool {
+        guard !isClosed, taken < maximum else { return false }
+        taken += 1
+        return true
+    }
+
     private mutating func enqueue(_ waiter: UInt64, _ owner: ConnectionOwner?) -> Acquisition {
         if let share, let owner, queue.count(where: { $0.owner == owner }) >= share.waiting { return .refused }
         queue.append(Waiter(number: waiter, owner: owner))

@@ -124,6 +124,16 @@ package final class PostgresPool: Sendable {
         }
     }
 
+    /// Opens what the pool may still open, one after the other, so that nobody waits for it later.
+    ///
+    /// - Throws: ``PostgresError``, as ``withConnection(_:)``; what has been opened stays.
+    package func fill() async throws {
+        while state.withLock({ $0.pool.takeSlot() }) {
+            let connection = try await open(nil, ContinuousClock.now + configuration.acquireTimeout)
+            handOver { $0.release(connection) }
+        }
+    }
+
     /// Listens to channels on a connection of its own, outside the pool's bound, until the stream is dropped, its task
     /// cancelled, or the pool closed. See ``PostgresNotification``.
     package func listen(_ channels: String...) -> AsyncStream<PostgresNotification> {

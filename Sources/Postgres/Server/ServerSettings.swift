@@ -45,6 +45,8 @@ package struct ServerSettings {
             checkpoint_completion_target = 0.9
             random_page_cost = 1.1
             jit = off
+            # Each session calls functions in it, and would have to load it.
+            shared_preload_libraries = 'plpgsql'
 
             # Updated rows of counters and batches leave many dead versions behind.
             autovacuum_naptime = 15s

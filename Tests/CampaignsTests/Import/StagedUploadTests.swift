@@ -74,6 +74,32 @@ import Testing
         }
     }
 
+    /// After its last portion, and before its end.
+    @Test func `an upload whose place was taken publishes nothing of the other's`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.draft(0)
+        let importer = RecipientImporter(vault: fixture.vault, suppressions: fixture.suppressions)
+        func staged(_ people: Range<Int>) async throws -> (UploadStage, [Int32]) {
+            let stage = try await importer.stage(fixture.account, campaign, on: fixture.records.pool)
+            let result = try await importer.run(
+                format: .ndjson,
+                source: CampaignFixture.stream(CampaignFixture.lines(CampaignFixture.addresses(people))),
+                into: stage, target: ImportTarget(nextIndex: 0, nextBatch: 1, batchSize: 4))
+            return (stage, result.deliverableOfBatches)
+        }
+        let (first, batches) = try await staged(0..<9)
+        let (second, others) = try await staged(100..<109)
+        #expect(batches == others)
+        let error = await #expect(throws: CampaignError.self) {
+            try await fixture.records.pool.withTransaction { try await first.publish(batches, from: 1, on: $0) }
+        }
+        #expect(error?.code == .uploadInProgress)
+        #expect(try await fixture.staged(campaign) == 3)
+        #expect(try await fixture.rows("batches", campaign) == 0)
+        try await fixture.records.pool.withTransaction { try await second.publish(others, from: 1, on: $0) }
+        #expect(try await fixture.rows("batches", campaign) == 3)
+    }
+
     @Test func `an upload of which the database has lost a portion is refused as a whole`() async throws {
         try await Self.withOpenUpload { fixture, campaign, finish in
             try await fixture.records.owner.query("DELETE FROM batch_recipients WHERE batch_no = -3")

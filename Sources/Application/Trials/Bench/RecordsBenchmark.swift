@@ -57,9 +57,9 @@ struct RecordsBenchmark {
             // Drafted while the account may have another draft.
             let trial = try await CampaignTrial.drafted(records, filler)
             try await filler.fill(0..<Self.fewRows)
-            var measures = try await measure(records, account) + trial.measure()
+            var measures = try await measure(records, account, filled: Self.fewRows) + trial.measure()
             try await filler.fill(Self.fewRows..<max(rows, Self.fewRows + 1))
-            for (place, measure) in (try await measure(records, account) + trial.measure()).enumerated() {
+            for (place, measure) in (try await measure(records, account, filled: rows) + trial.measure()).enumerated() {
                 measures[place].milliseconds += measure.milliseconds
             }
             await records.close()
@@ -70,14 +70,17 @@ struct RecordsBenchmark {
         }
     }
 
-    private func measure(_ records: Records, _ account: AccountID) async throws -> [Measure] {
+    private func measure(_ records: Records, _ account: AccountID, filled: Int) async throws -> [Measure] {
         let (campaigns, delivery) = (records.campaigns, records.delivery)
         let newest = TableFiller.campaign(0)
         var measures: [Measure] = []
         func add(_ name: String, _ work: () async throws -> Void) async throws {
             measures.append(Measure(name: name, milliseconds: [try await Self.median(work)]))
         }
-        try await add("claim of 64 batches") { try await Self.claim(records.pool, account) }
+        try await add("claim of 64 batches") {
+            try await records.pools.journal.withConnection { try await Self.claim(account, on: $0) }
+        }
+        measures.append(try await firstClaims(records, account))
         try await add("page of campaigns") { _ = try await campaigns.list(account, before: newest) }
         try await add("page of suppressions") { _ = try await records.suppressions.list(account) }
         try await add("page of ledger entries") {
@@ -88,7 +91,7 @@ struct RecordsBenchmark {
             _ = try await records.suppressions.list(account, reason: .unsubscribe)
         }
         // As a batch is opened. Every tenth is listed.
-        let addressees = try await Self.addressees(records.pool)
+        let addressees = try await Self.addressees(records.pool, of: filled)
         try await add("1,000 addressees looked up") {
             _ = try await records.pool.withConnection { connection in
                 try await records.suppressions.which(of: addressees, account: account, on: connection)
@@ -99,26 +102,43 @@ struct RecordsBenchmark {
         try await add("sweep of old drafts") { _ = try await campaigns.deleteDrafts(olderThanDays: 30) }
         try await add("sweep of broken uploads") { _ = try await campaigns.sweepUploads() }
         try await add("sweep of old answers") { try await records.idempotency.sweep(on: records.pool) }
+        try await add("sweep of old feedback") { _ = try await records.feedback.sweep() }
+        try await add("sweep of refunds") { _ = try await delivery.giveRefunds() }
+        try await add("sweep of mails not charged") { _ = try await records.refunds.sweepUncharged() }
         return measures
     }
 
-    private static func addressees(_ pool: PostgresPool) async throws -> [Addressee] {
+    /// Spread over all suppressions; every tenth is one of them.
+    private static func addressees(_ pool: PostgresPool, of filled: Int) async throws -> [Addressee] {
         let address = try EmailAddress("somebody@example.org")
         return try await pool.query(
             """
-            SELECT decode(md5(CASE WHEN n % 10 = 0 THEN n::text ELSE 'not listed ' || n END), 'hex')
-            FROM generate_series(0, 999) n
+            SELECT int8send(n * \(Int64(filled)) / 1000) || int8send(CASE WHEN n % 10 = 0 THEN 0 ELSE 1 END)
+            FROM generate_series(0::bigint, 999) n
             """
         ).compactMap { row in
             Fingerprint(bytes: try row.decode([UInt8].self)).map { Addressee($0, address) }
         }
     }
 
+    /// Claims that are the first of their session, which was opened as those of a node are.
+    private func firstClaims(_ records: Records, _ account: AccountID) async throws -> Measure {
+        var times: [Double] = []
+        for _ in 0..<Self.runs {
+            let connection = try await PostgresConnection.connect(records.pools.journal.configuration)
+            let start = ContinuousClock.now
+            try await Self.claim(account, on: connection)
+            times.append((ContinuousClock.now - start) / .milliseconds(1))
+            await connection.close()
+        }
+        return Measure(name: "first claim of a session, of 64 batches", milliseconds: [Self.median(times)])
+    }
+
     /// A claim of an account that has something due, undone.
-    private static func claim(_ pool: PostgresPool, _ account: AccountID) async throws {
+    private static func claim(_ account: AccountID, on connection: PostgresConnection) async throws {
         struct Undone: Error {}
         do {
-            try await pool.withTransaction { connection in
+            try await connection.withTransaction { connection in
                 try await connection.query("SELECT enqueue_account(\(account.rawValue), clock_timestamp())")
                 try await connection.query("SELECT FROM claim_batches('bench', 30.0, 64, '{}')")
                 throw Undone()
