@@ -64,6 +64,7 @@ struct MigrationTextTests {
         662: "d41f26280bd120f0129fba8f40fd1f149557f2be7804b6b0e783f91ccbc89184",
         670: "44e86b7869c15d647ca23b2efb9e93159fba124f9d6b7f26f4372678816540c7",
         675: "59d44079fcfab507516451aa8ea56e44c4626a0d691a4623dad6ec765089cb26",
+        690: "782dbcc9f8442977bbc4cc6f5f3e79d91469eff91dab72e53e5f2f8e6880e90f",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

@@ -18,6 +18,7 @@ package import Webhooks
 ///     GET  /status                         EngineStatus as JSON
 ///     POST /lanes/{lane}/suspend?seconds=&reason=, /drain, /resume, /fail, /empty
 ///     POST /accounts/{id}/suspend?seconds=&reason=, /drain, /resume, /fail
+///     POST /accounts/{id}/refunds?for={seconds, or default}
 ///     POST /campaigns/{id}/suspend?seconds=&reason=, /drain, /resume, /fail, /pause, /cancel
 ///     GET  /trace?site={lane}              server-sent lines
 ///
@@ -122,6 +123,10 @@ package struct OperatorRoutes: Sendable {
                 try await steering.resume(account)
                 return Done(state: "active")
             case "fail": return Done(state: "\(try await steering.fail(account).count) campaigns failed")
+            case "refunds":
+                let seconds = try Self.refundSeconds(request)
+                try await steering.refund(within: seconds, of: account)
+                return Done(state: seconds.map { "refunds for \($0) seconds" } ?? "refunds as by default")
             default: throw HTTPError(.notFound)
             }
         }
@@ -174,6 +179,17 @@ package struct OperatorRoutes: Sendable {
             }
             return seconds
         }
+    }
+
+    /// - Returns: nil for the installation's.
+    private static func refundSeconds(_ request: Request) throws -> Int? {
+        let text = request.uri.queryParameters["for"] ?? ""
+        if text == "default" { return nil }
+        guard let seconds = Int(text), CampaignLimits.refundSeconds.contains(seconds) else {
+            throw HTTPError(
+                .badRequest, message: "for is 0 to \(CampaignLimits.refundSeconds.upperBound) seconds, or default")
+        }
+        return seconds
     }
 
     private static func reason(_ request: Request) -> String {
