@@ -58,5 +58,6 @@ package enum CampaignSchema {
         Migration(version: 661, name: "reasons of campaigns", file: PackageResources._61_reasons_of_campaigns_sql),
         Migration(version: 662, name: "brakes of campaigns", file: PackageResources._62_brakes_sql),
         Migration(version: 690, name: "refunds by account", file: PackageResources._90_account_refunds_sql),
+        Migration(version: 692, name: "brakes by mailbox provider", file: PackageResources._92_brake_provider_sql),
     ]
 }

@@ -65,6 +65,8 @@ struct MigrationTextTests {
         670: "44e86b7869c15d647ca23b2efb9e93159fba124f9d6b7f26f4372678816540c7",
         675: "59d44079fcfab507516451aa8ea56e44c4626a0d691a4623dad6ec765089cb26",
         690: "782dbcc9f8442977bbc4cc6f5f3e79d91469eff91dab72e53e5f2f8e6880e90f",
+        691: "0d0f8743a2c61a29a77aeaf48d9768189591d98e0b222c53cc240943f6519d10",
+        692: "e89edbb84d3e14b3fe4bb33901aa8e65aad58714ed35f0c38a4dea81818ec6f6",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

@@ -30,24 +30,27 @@ package struct OperatorRoutes: Sendable {
     private let delivery: DeliveryStore
     private let domains: @Sendable () async throws -> DomainCensus?
     private let webhooks: @Sendable () async throws -> (WebhookCensus, WebhookTally.Counts)?
+    private let brakeHours: Int
     private let inbound: InboundMailServer?
 
     /// - Parameters:
     ///   - engine: nil on a node that does not deliver.
     ///   - domains: nil where domains are not looked after.
     ///   - webhooks: how they stand, and what this node has told.
+    ///   - brakeHours: of the window in which complaints and bounces count.
     ///   - inbound: nil on a node that takes in no mail.
     package init(
         engine: DeliveryEngine?, campaigns: CampaignService, delivery: DeliveryStore,
         domains: @escaping @Sendable () async throws -> DomainCensus?,
         webhooks: @escaping @Sendable () async throws -> (WebhookCensus, WebhookTally.Counts)? = { nil },
-        inbound: InboundMailServer? = nil
+        brakeHours: Int = 24, inbound: InboundMailServer? = nil
     ) {
         self.engine = engine
         self.campaigns = campaigns
         self.delivery = delivery
         self.domains = domains
         self.webhooks = webhooks
+        self.brakeHours = brakeHours
         self.inbound = inbound
     }
 
@@ -79,7 +82,8 @@ package struct OperatorRoutes: Sendable {
         let page = MetricsPage(
             // Without them the page is worth having all the same.
             status: engine?.status, stoppedAccounts: stopped, domains: try? await domains(),
-            webhooks: try? await webhooks(), brakes: try? await delivery.brakes(), inbound: inbound?.counts)
+            webhooks: try? await webhooks(), brakes: try? await delivery.brakes(),
+            mailboxProviders: try? await delivery.mailboxProviders(hours: brakeHours), inbound: inbound?.counts)
         return Response(
             status: .ok, headers: [.contentType: PrometheusText.contentType],
             body: ResponseBody(byteBuffer: ByteBuffer(string: page.text)))
