@@ -239,7 +239,8 @@ struct RefundTests {
         let late = try await tokens(long, 2)
         try await fixture.stores.feedback.take(
             [bounce(try await tokens(usual, 1)[0]), bounce(try await tokens(none, 1)[0]), bounce(late[0])])
-        #expect(try await refunded(usual) == 0 && refunded(none) == 0)
+        #expect(try await refunded(usual) == 0)
+        #expect(try await refunded(none) == 0)
         #expect(try await refunded(long) == 1)
         try await fixture.records.owner.query("UPDATE campaigns SET completed_at = now() - interval '121 minutes'")
         try await fixture.stores.feedback.take([bounce(late[1])])

@@ -1,5 +1,6 @@
 import Campaigns
 import DNSResolution
+import Feedback
 import Foundation
 import MailTypes
 import NIOPosix

@@ -52,9 +52,12 @@ struct MetricsPageTests {
 
     @Test func `mailbox providers show what became of their mail, and their number is bounded`() throws {
         let many = (0..<150).map { (provider: "p\($0)", counts: ComplaintBrake.Counts(delivered: 1)) }
+        let yahoo = (
+            provider: "yahoo", counts: ComplaintBrake.Counts(delivered: 900, hardBounces: 4, complaints: 3)
+        )
         let page = MetricsPage(
             status: nil, stoppedAccounts: 0,
-            mailboxProviders: [("yahoo", .init(delivered: 900, hardBounces: 4, complaints: 3))] + many)
+            mailboxProviders: [yahoo] + many)
         let samples = try PrometheusLines.read(page.text).filter { $0.name == "sluice_mailbox_provider_messages" }
         #expect(samples.filter { $0.labels["provider"] == "yahoo" }.map(\.value) == [900, 4, 3])
         #expect(samples.count == 300)

@@ -1,3 +1,4 @@
+import Campaigns
 import Hummingbird
 import HummingbirdTesting
 import NIOCore

@@ -1,8 +1,8 @@
 import ArgumentParser
-import Campaigns
 import Feedback
 import Foundation
 import MailTypes
+import Postgres
 
 extension FeedbackCommand {
     struct Rates: RecordsCommand {
@@ -28,8 +28,9 @@ extension FeedbackCommand {
         }
 
         func run(_ records: Records) async throws {
+            let (account, hours) = (account.map { AccountID(rawValue: $0) }, hours)
             let found = try await records.pool.withConnection {
-                try await ProviderHours.sums(of: account.map { AccountID(rawValue: $0) }, hours: hours, on: $0)
+                try await ProviderHours.sums(of: account, hours: hours, on: $0)
             }
             let rows = found.map { provider, counts in
                 Row(

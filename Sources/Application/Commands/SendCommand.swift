@@ -152,7 +152,7 @@ struct SendCommand: AsyncParsableCommand {
             return MessageContent(
                 from: try Mailbox.parse(from), subject: subject, html: html, text: text,
                 listUnsubscribe: listUnsubscribe,
-                unsubscribing: unsubscribe.flatMap(UnsubscribePolicy.init) ?? .server)
+                unsubscribing: unsubscribe.flatMap(UnsubscribePolicy.init(rawValue:)) ?? .server)
         } catch {
             throw CommandFailure("--from: \(error.detail)")
         }

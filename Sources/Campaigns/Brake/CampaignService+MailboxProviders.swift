@@ -1,5 +1,6 @@
 package import Feedback
 package import MailTypes
+import Postgres
 
 extension CampaignService {
     /// What became of mail at each mailbox provider in the last hours, the one that took most first.

@@ -1,4 +1,5 @@
 package import MailTypes
+import Postgres
 
 extension CampaignService {
     /// Sets for how long after the end of a campaign its bounces are refunded, in seconds, for campaigns that the account

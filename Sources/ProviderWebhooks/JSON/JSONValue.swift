@@ -19,7 +19,7 @@ enum JSONValue: Sendable, Hashable {
     }
 
     /// A string to be compared.
-    var exact: ExactText? { text.map(ExactText.init) }
+    var exact: ExactText? { text.map { ExactText($0) } }
 
     /// A string or a number, as it is written.
     var word: String? {
@@ -34,7 +34,7 @@ enum JSONValue: Sendable, Hashable {
         word.flatMap { Int64($0.prefix { $0 != "." }) }
     }
 
-    var isTrue: Bool { self == .bool(true) || ["1", "true"].contains(word.map(ExactText.init)) }
+    var isTrue: Bool { self == .bool(true) || ["1", "true"].contains(word.map { ExactText($0) }) }
 
     var elements: [JSONValue] {
         guard case .array(let elements) = self else { return [] }
