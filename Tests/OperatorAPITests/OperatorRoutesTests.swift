@@ -33,7 +33,7 @@ struct OperatorRoutesTests {
         let stores = try await Stores.open()
         let account = try await stores.account("first", credits: 0)
         let routes = OperatorRoutes(engine: nil, campaigns: stores.campaigns, delivery: stores.delivery) { nil }
-        try await Application(router: routes.router(readOnly: false)).test(.router) { client in
+        try await Application(router: routes.router(readOnly: false)).test(.router) { client async throws -> Void in
             func post(_ path: String) async throws -> Int {
                 try await client.execute(uri: path, method: .post) { $0.status.code }
             }

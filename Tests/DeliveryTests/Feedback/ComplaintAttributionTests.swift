@@ -149,7 +149,7 @@ struct ComplaintAttributionTests {
             .split(separator: ";").first { $0.hasPrefix("h=") }?.dropFirst(2).split(separator: ":")
         #expect(signed?.contains("List-Unsubscribe") == true && signed?.contains("List-Unsubscribe-Post") == true)
         for redaction in Redaction.allCases {
-            var generator = SeededGenerator(1)
+            var generator = SeededGenerator(seed: 1)
             let complaint = ComplaintMail(content, about: "jane+a@example.org", redaction, &generator).octets
             #expect(
                 try await mails.attributor.attribute(ReceivedMail(complaint))?.recipient == recipient, "\(redaction)")
