@@ -232,7 +232,9 @@ struct BrakeTests {
                 == true)
     }
 
-    @Test func `what one provider's users say brakes the campaign that goes there, however much goes elsewhere`() async throws {
+    @Test func `what one provider's users say brakes the campaign that goes there, however much goes elsewhere`()
+        async throws
+    {
         let fixture = try await CampaignFixture.make()
         let keeper = Self.keeper(fixture)
         let campaign = try await Self.sending(fixture, rate: 5_000)

@@ -102,7 +102,8 @@ struct UnsubscribeURITests {
         return try Samples.render(content, Samples.recipient(variables), envelope)
     }
 
-    @Test func `the customer's stand alone, and its https URI takes the one click and is the link in the text`() throws {
+    @Test func `the customer's stand alone, and its https URI takes the one click and is the link in the text`() throws
+    {
         let uris = ["mailto:leave+{{id}}@acme.example", "https://acme.example/leave?who={{id}}"]
         let mail = try Self.own(uris, ["id": "7 &"])
         #expect(

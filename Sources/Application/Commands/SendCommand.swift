@@ -32,7 +32,8 @@ struct SendCommand: AsyncParsableCommand {
     @Option(help: "https: or mailto: URI of your own in List-Unsubscribe, a template; may be given several times.")
     var listUnsubscribe: [String] = []
     @Option(
-        help: "Who hears recipients that unsubscribe: server, or own for the URIs of --list-unsubscribe alone. [server]")
+        help: "Who hears recipients that unsubscribe: server, or own for the URIs of --list-unsubscribe alone. [server]"
+    )
     var unsubscribe: String?
     @Flag(
         name: .customLong("require-tls"),

@@ -27,7 +27,8 @@ extension CampaignBrake {
             """)
         guard let row = rows.first else { return nil }
         let (number, causeText, isOfAccount, provider, delivered, bounces, complaints, setAt) = try row.decode(
-            Int16.self, String.self, Bool.self, String?.self, Int64.self, Int64.self, Int64.self, PostgresTimestamp.self)
+            Int16.self, String.self, Bool.self, String?.self, Int64.self, Int64.self, Int64.self, PostgresTimestamp.self
+        )
         guard let level = ComplaintBrake.Level(rawValue: number), let cause = ComplaintBrake.Cause(rawValue: causeText)
         else { throw OctetReader.malformed }
         return CampaignBrake(

@@ -172,7 +172,8 @@ extension AggregateReport {
 extension AggregateReport {
     /// - Parameter tls: the JSON of RFC 8460 §4. Its policies are all of one domain; those of others are left out.
     init?(tls octets: [UInt8]) {
-        guard JSONStrings.areShort(octets), let file = try? JSONDecoder().decode(TLSReportFile.self, from: Data(octets)),
+        guard JSONStrings.areShort(octets),
+            let file = try? JSONDecoder().decode(TLSReportFile.self, from: Data(octets)),
             let domain = file.policies.first?.policy.domain.lowercased(), file.policies.count <= ReportLimits.rows,
             let begin = Self.seconds(file.range.start), let end = Self.seconds(file.range.end)
         else { return nil }

@@ -12,7 +12,8 @@ struct AmazonSES: Provider {
         }
         guard let body = try? JSONReader.read(delivery.body) else { throw ProviderRefusal.unreadable }
         let message = try SNSMessage(body)
-        guard let topic = material.topic.flatMap(SNSTopic.init), ExactText(message.topic) == ExactText(topic.text) else {
+        guard let topic = material.topic.flatMap(SNSTopic.init), ExactText(message.topic) == ExactText(topic.text)
+        else {
             throw ProviderRefusal.unauthentic("The topic is not the one of this source.")
         }
         guard try await certificate(message, topic, material).hasSigned(message, now: now) else {

@@ -24,7 +24,8 @@ struct SNSAddress: Sendable, Hashable {
         }
         // Unescaped they may hold what is no ASCII.
         let items = Dictionary(
-            (parts.queryItems ?? []).map { (ExactText($0.name), ExactText($0.value ?? "")) }) { _, _ in "" }
+            (parts.queryItems ?? []).map { (ExactText($0.name), ExactText($0.value ?? "")) }
+        ) { _, _ in "" }
         guard items["Action"] == "ConfirmSubscription", items["TopicArn"] == ExactText(topic.text),
             items["Token"]?.text.isEmpty == false
         else { return nil }

@@ -27,7 +27,8 @@ struct SNSMessage: Sendable {
     init(_ body: JSONValue) throws(ProviderRefusal) {
         guard body.isObject else { throw .unreadable }
         guard let kind = body["Type"].exact.flatMap(Kind.init(exactly:)), let text = body["Signature"].text,
-            let signature = Signatures.base64(text), let version = body["SignatureVersion"].exact.flatMap(Version.init(exactly:)),
+            let signature = Signatures.base64(text),
+            let version = body["SignatureVersion"].exact.flatMap(Version.init(exactly:)),
             let certificateURL = body["SigningCertURL"].text, let topic = body["TopicArn"].text,
             let message = body["Message"].text, let timestamp = body["Timestamp"].text
         else { throw .unauthentic("The delivery is not signed; raw message delivery must be off.") }

@@ -43,7 +43,8 @@ struct Postmark: Provider {
         switch event["SuppressionReason"].exact {
         case "HardBounce": return .bounce(BounceJudgement(.hardBounce, .filtered), at: time, event)
         case "SpamComplaint": return .complaint(at: time, event)
-        case "ManualSuppression" where event["Origin"].exact == "Recipient": return .plain(.unsubscribe, at: time, event)
+        case "ManualSuppression" where event["Origin"].exact == "Recipient":
+            return .plain(.unsubscribe, at: time, event)
         default: return .nothing(event)
         }
     }

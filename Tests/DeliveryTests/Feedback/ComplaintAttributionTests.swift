@@ -136,7 +136,8 @@ struct ComplaintAttributionTests {
         }
     }
 
-    @Test func `who unsubscribes with the customer finds no link of ours, and its complaint is still attributed`() async throws
+    @Test func `who unsubscribes with the customer finds no link of ours, and its complaint is still attributed`()
+        async throws
     {
         let mails = try await Mails.make(unsubscribing: .own)
         let (content, recipient, token) = try mails.mail(to: EmailAddress("jane+a@example.org"))

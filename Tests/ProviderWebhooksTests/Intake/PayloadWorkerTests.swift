@@ -150,7 +150,9 @@ import Vault
         }
     }
 
-    @Test func `only the body that cannot be written down is put off, whichever has waited longest by then`() async throws {
+    @Test func `only the body that cannot be written down is put off, whichever has waited longest by then`()
+        async throws
+    {
         /// While it refuses one body, the other ones become older than that.
         struct Refuser: FeedbackFollower {
             let others: @Sendable () async throws -> Void

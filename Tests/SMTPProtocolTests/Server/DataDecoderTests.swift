@@ -58,7 +58,10 @@ import Testing
         ("\r" + String(repeating: "x", count: 2_000) + "\r\n.\r\n", .bareCarriageReturn),
         (String(repeating: "x", count: 2_000) + "\ny\r\n.\r\n", .bareLineFeed),
         ("a\nb\rc\r\n.\r\n", .bareCarriageReturn),
-        (String(repeating: String(repeating: "x", count: 998) + "\r\n", count: 11) + "\ry\r\n.\r\n", .bareCarriageReturn),
+        (
+            String(repeating: String(repeating: "x", count: 998) + "\r\n", count: 11) + "\ry\r\n.\r\n",
+            .bareCarriageReturn
+        ),
     ]) func `of several faults the same is told, whatever the pieces`(_ content: String, _ fault: SMTPContentFault) {
         let bytes = Array(content.utf8)
         for size in [1, 2, 7, 100, bytes.count] {
