@@ -58,7 +58,7 @@ bench-peers: release peers ## Measure Postfix and Exim beside Sluice, into the s
 micro-bench: packages ## Micro-benchmarks: render, sign, seal, parse, import
 	SLUICE_BENCHMARKS=1 swift package --scratch-path .build-benchmarks --allow-writing-to-package-directory benchmark
 
-fuzz: ## Fuzz the reader of mails for a minute; SECONDS_OF=600 for longer
+fuzz: ## Fuzz the readers of mails and of SMTP for a minute each; SECONDS_OF=600 for longer
 	@.ci/fuzz $(or $(SECONDS_OF),60)
 
 packages: ## Install missing Debian packages for building and running (as root or through sudo)

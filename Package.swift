@@ -92,8 +92,8 @@ let package = Package(
         .target(
             name: "TLSPolicies",
             dependencies: [
-                "CZlib", "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailSigning", "Postgres", "MailTypes", nio,
-                nioHTTP1, nioSSL, httpClient, logging,
+                "CZlib", "SMTPTransport", "SMTPProtocol", "DNSResolution", "MailSigning", "MailMessage", "Postgres",
+                "MailTypes", nio, nioHTTP1, nioSSL, httpClient, logging,
             ],
             resources: [.embedInCode("Migrations")]),
         .target(

@@ -720,6 +720,12 @@ CREATE TABLE public.account_queue (
 )
 WITH (fillfactor='50');
 
+CREATE TABLE public.account_refunds (
+    account_id bigint NOT NULL,
+    refund_seconds integer NOT NULL,
+    CONSTRAINT account_refunds_refund_seconds_check CHECK (((refund_seconds >= 0) AND (refund_seconds <= 2592000)))
+);
+
 CREATE TABLE public.account_shaping (
     account_id bigint NOT NULL,
     weight integer DEFAULT 1 NOT NULL,
@@ -853,6 +859,7 @@ CREATE TABLE public.campaign_brakes (
     set_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     is_slowed boolean DEFAULT false NOT NULL,
     rate_before integer,
+    provider text,
     CONSTRAINT campaign_brakes_level_check CHECK (((level >= 0) AND (level <= 3)))
 );
 
@@ -1022,6 +1029,17 @@ CREATE TABLE public.domains (
     pausing boolean DEFAULT false NOT NULL,
     CONSTRAINT domains_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'verified'::text, 'failing'::text, 'stopped'::text])))
 );
+
+CREATE TABLE public.feedback_by_provider (
+    account_id bigint NOT NULL,
+    campaign_id bigint NOT NULL,
+    provider text NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    delivered bigint DEFAULT 0 NOT NULL,
+    hard_bounces bigint DEFAULT 0 NOT NULL,
+    complaints bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
 
 CREATE TABLE public.feedback_facts (
     account_id bigint NOT NULL,
@@ -1440,6 +1458,9 @@ ALTER TABLE ONLY public.account_names
 ALTER TABLE ONLY public.account_queue
     ADD CONSTRAINT account_queue_pkey PRIMARY KEY (account_id);
 
+ALTER TABLE ONLY public.account_refunds
+    ADD CONSTRAINT account_refunds_pkey PRIMARY KEY (account_id);
+
 ALTER TABLE ONLY public.account_shaping
     ADD CONSTRAINT account_shaping_pkey PRIMARY KEY (account_id);
 
@@ -1502,6 +1523,9 @@ ALTER TABLE ONLY public.domain_reports
 
 ALTER TABLE ONLY public.domains
     ADD CONSTRAINT domains_pkey PRIMARY KEY (account_id, domain);
+
+ALTER TABLE ONLY public.feedback_by_provider
+    ADD CONSTRAINT feedback_by_provider_pkey PRIMARY KEY (account_id, campaign_id, provider, hour);
 
 ALTER TABLE ONLY public.feedback_facts
     ADD CONSTRAINT feedback_facts_pkey PRIMARY KEY (account_id, campaign_id, fingerprint, fact);
@@ -1621,6 +1645,8 @@ CREATE INDEX domains_due ON public.domains USING btree (next_check_at);
 
 CREATE INDEX domains_pausing ON public.domains USING btree (account_id, domain) WHERE pausing;
 
+CREATE INDEX feedback_by_provider_by_age ON public.feedback_by_provider USING btree (hour);
+
 CREATE INDEX feedback_facts_by_age ON public.feedback_facts USING brin (noted_at);
 
 CREATE INDEX feedback_hours_by_age ON public.feedback_hours USING btree (hour);
@@ -1707,6 +1733,9 @@ CREATE TRIGGER refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.li
 
 ALTER TABLE public.limit_changes ENABLE ALWAYS TRIGGER refuse_statement;
 
+ALTER TABLE ONLY public.account_refunds
+    ADD CONSTRAINT account_refunds_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
 ALTER TABLE ONLY public.account_shaping
     ADD CONSTRAINT account_shaping_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
@@ -1739,6 +1768,9 @@ ALTER TABLE ONLY public.domain_reports
 
 ALTER TABLE ONLY public.domains
     ADD CONSTRAINT domains_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.feedback_by_provider
+    ADD CONSTRAINT feedback_by_provider_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
 ALTER TABLE ONLY public.feedback_facts
     ADD CONSTRAINT feedback_facts_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
@@ -1820,6 +1852,8 @@ GRANT INSERT(name) ON TABLE public.account_names TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_queue TO sluice_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_refunds TO sluice_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_shaping TO sluice_app;
 
 GRANT SELECT ON TABLE public.accounts TO sluice_app;
@@ -1895,6 +1929,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.domain_owners TO sluice_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.domain_reports TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.domains TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feedback_by_provider TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feedback_facts TO sluice_app;
 

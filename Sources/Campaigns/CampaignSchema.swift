@@ -57,5 +57,7 @@ package enum CampaignSchema {
             version: 660, name: "outcomes have an order and a time", file: PackageResources._60_order_of_outcomes_sql),
         Migration(version: 661, name: "reasons of campaigns", file: PackageResources._61_reasons_of_campaigns_sql),
         Migration(version: 662, name: "brakes of campaigns", file: PackageResources._62_brakes_sql),
+        Migration(version: 690, name: "refunds by account", file: PackageResources._90_account_refunds_sql),
+        Migration(version: 692, name: "brakes by mailbox provider", file: PackageResources._92_brake_provider_sql),
     ]
 }

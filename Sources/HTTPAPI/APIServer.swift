@@ -26,6 +26,7 @@ package enum APIServer {
         CampaignRoutes(campaigns: services.campaigns, idempotency: idempotency).add(to: group)
         CampaignEventRoutes(campaigns: services.campaigns).add(to: group)
         OutcomeRoutes(campaigns: services.campaigns).add(to: group)
+        MailboxProviderRoutes(campaigns: services.campaigns).add(to: group)
         CreditRoutes(records: services.records, ledger: services.ledger).add(to: group)
         SuppressionRoutes(suppressions: services.suppressions, idempotency: idempotency).add(to: group)
         DomainRoutes(

@@ -1,6 +1,7 @@
 import Feedback
 import Logging
 import MailMessage
+import MailTypes
 import Postgres
 import SMTPProtocol
 import SendingDomains
@@ -12,6 +13,8 @@ struct InboundIntake: Sendable {
     let facts: FeedbackIntake
     /// Keeps what receivers report of domains.
     let domains: SendingDomains
+    /// Names the mailbox provider of a host or mail domain.
+    let mailboxProvider: @Sendable (String) -> String?
     let tally: InboundTally
     let logger: Logger
 
@@ -69,7 +72,8 @@ struct InboundIntake: Sendable {
         let classification = MailClassifier.classify(mail)
         reading.kind = classification.kind.rawValue
         for token in returned {
-            guard let event = try await attributor.event(of: classification, about: token) else { continue }
+            guard var event = try await attributor.event(of: classification, about: token) else { continue }
+            event.mailboxProvider = provider(of: mail, classification)
             reading.events.append(event)
         }
         // To the loop anybody may write. Complaints are believed there for the tokens that they hold, and receivers' reports
@@ -83,10 +87,34 @@ struct InboundIntake: Sendable {
             reading.isUnattributed = true
             return reading
         }
-        if let event = try await attributor.event(of: classification, about: found.recipient) {
+        if var event = try await attributor.event(of: classification, about: found.recipient) {
+            event.mailboxProvider = provider(of: mail, classification)
             reading.events.append(event)
         }
         return reading
+    }
+
+    /// Where the mailbox is: those who report write under a domain of their own, else the recipient's domain may say it.
+    /// Anybody can write anything there; whoever does has the mail's token, and moves a count.
+    private func provider(of mail: [UInt8], _ classification: MailClassification) -> String? {
+        let reporter = ReceivedMail(mail).header.text("from").flatMap { Self.domain(in: $0) }
+        if let name = reporter.flatMap(mailboxProvider) { return name }
+        guard classification.recipients.count == 1, let address = classification.recipients[0].address else {
+            return nil
+        }
+        return Self.domain(in: Array(address.utf8)).flatMap(mailboxProvider)
+    }
+
+    /// Behind the last `@`; nil where nothing stands there that could be a domain.
+    private static func domain(in text: [UInt8]) -> String? {
+        guard let at = text.lastIndex(of: UInt8(ascii: "@")) else { return nil }
+        let domain = text[(at + 1)...].prefix { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."): true
+            default: false
+            }
+        }
+        return (1...MailLimits.domainOctets).contains(domain.count) ? String(decoding: domain, as: UTF8.self) : nil
     }
 
     /// With the envelope's sender in front, as a server delivers it (RFC 5321 §4.4): that it is empty tells reports from

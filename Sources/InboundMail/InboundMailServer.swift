@@ -17,10 +17,13 @@ package final class InboundMailServer: Service {
     private let logger: Logger
     private let onStart: @Sendable (Int) -> Void
 
-    /// - Parameter onStart: told the port once it listens.
+    /// - Parameters:
+    ///   - mailboxProvider: names the mailbox provider of a host or mail domain; nil for one that nobody knows.
+    ///   - onStart: told the port once it listens.
     package init(
         _ configuration: InboundMailConfiguration, attributor: Attributor, domains: SendingDomains,
-        intake: FeedbackIntake, group: any EventLoopGroup, logger: Logger,
+        intake: FeedbackIntake, mailboxProvider: @escaping @Sendable (String) -> String? = { _ in nil },
+        group: any EventLoopGroup, logger: Logger,
         onStart: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         self.configuration = configuration
@@ -35,7 +38,8 @@ package final class InboundMailServer: Service {
             limits: configuration.limits,
             mailboxes: MailboxBook(attributor: attributor, domains: KnownDomains(domains)),
             intake: InboundIntake(
-                attributor: attributor, facts: intake, domains: domains, tally: tally, logger: logger),
+                attributor: attributor, facts: intake, domains: domains, mailboxProvider: mailboxProvider, tally: tally,
+                logger: logger),
             clients: ClientBook(configuration.limits), budget: budget, tally: tally, logger: logger)
         listener = SMTPListener(
             configuration: configuration.listener, handler: Sessions(desk: desk), group: group, logger: logger)

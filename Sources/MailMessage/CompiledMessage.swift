@@ -38,7 +38,7 @@ import MailTypes
 ///
 /// Besides the recipient's variables there are `email` (always the address), `name` (the recipient's display name
 /// where the variables have none, or null) and `unsubscribe_url` (the https URI of List-Unsubscribe where the mail has
-/// one). Inside a section an object's own fields of these names come first.
+/// one: Sluice's, or the customer's under `UnsubscribePolicy.own`). Inside a section an object's own fields of these names come first.
 ///
 /// What other template languages write is refused with the right form beside it (``TemplateDialect``).
 ///
@@ -74,9 +74,10 @@ package struct CompiledMessage: Sendable {
     /// - Throws: any code of `MessageError` but `undecodable`.
     package init(_ content: MessageContent, limits: MessageLimits = .standard) throws(MessageError) {
         var roots = TemplateRoots()
+        unsubscribing = try UnsubscribeTemplates(
+            content.listUnsubscribe, content.unsubscribing, roots: &roots, limits: limits)
         subject = try Self.subject(content.subject, roots: &roots, limits: limits)
         headers = try Self.customHeaders(content.headers, roots: &roots, limits: limits)
-        unsubscribing = try UnsubscribeTemplates(content.listUnsubscribe, roots: &roots, limits: limits)
 
         guard content.replyTo.count <= limits.replyToCount else {
             throw MessageError(
@@ -129,8 +130,8 @@ package struct CompiledMessage: Sendable {
     private func write(
         _ recipient: MergeRecipient, _ envelope: MessageEnvelopeFields, into message: inout RenderedMessage
     ) throws(RenderError) {
-        roots.resolve(recipient, envelope, into: &message.scratch)
         message.bytes.reserveCapacity(expectedOctets)
+        let ownFields = try resolve(recipient, envelope, into: &message)
         message.needsSMTPUTF8 = needsSMTPUTF8 || recipient.address.needsSMTPUTF8
 
         try from.render(into: &message, missingVariables: missingVariables, limits: limits)
@@ -139,8 +140,12 @@ package struct CompiledMessage: Sendable {
         try subject.render(into: &message, missingVariables: missingVariables, limits: limits)
         try EnvelopeHeader.appendDate(envelope.date, to: &message.bytes)
         try EnvelopeHeader.appendMessageID(envelope.messageID, to: &message.bytes)
-        try EnvelopeHeader.appendListUnsubscribe(
-            envelope, unsubscribing, into: &message, missingVariables: missingVariables, limits: limits)
+        if let ownFields {
+            message.bytes.append(contentsOf: ownFields)
+        } else {
+            try EnvelopeHeader.appendListUnsubscribe(
+                envelope, unsubscribing, into: &message, missingVariables: missingVariables, limits: limits)
+        }
         try EnvelopeHeader.appendFeedbackID(envelope.feedbackID, to: &message.bytes)
         try EnvelopeHeader.appendComplaintFields(envelope, to: &message.bytes)
         for header in headers {
@@ -160,6 +165,26 @@ package struct CompiledMessage: Sendable {
         guard message.bytes.count <= limits.messageOctets else { throw .tooLarge }
     }
 
+    /// Looks the variables up.
+    ///
+    /// - Returns: the fields of List-Unsubscribe where they are the customer's alone. They are made first, for the other
+    ///   templates may name the URI in them.
+    private func resolve(
+        _ recipient: MergeRecipient, _ envelope: MessageEnvelopeFields, into message: inout RenderedMessage
+    ) throws(RenderError) -> [UInt8]? {
+        guard unsubscribing.policy == .own else {
+            roots.resolve(recipient, envelope, into: &message.scratch)
+            return nil
+        }
+        var others = envelope
+        others.listUnsubscribe = []
+        roots.resolve(recipient, others, into: &message.scratch)
+        let own = try EnvelopeHeader.ownListUnsubscribe(
+            unsubscribing, into: &message, missingVariables: missingVariables, limits: limits)
+        if let url = own.url { roots.setUnsubscribeURL(url, in: &message.scratch) }
+        return own.fields
+    }
+
     // MARK: Checking
 
     /// Every template with tags.
@@ -171,9 +196,12 @@ package struct CompiledMessage: Sendable {
             }
     }
 
-    /// Fills `scratch.roots` as a mail with an unsubscribing link would.
+    /// Fills `scratch.roots` as a mail with an unsubscribing link would; the customer's own, where only that is to stand
+    /// there, may be none for some recipients.
     func resolve(_ recipient: MergeRecipient, into scratch: inout RenderScratch) {
-        let envelope = MessageEnvelopeFields(messageID: "", date: 0, listUnsubscribe: ["https://example.com/"])
+        let hasURL = unsubscribing.policy == .server || unsubscribing.surelyHaveURL
+        let envelope = MessageEnvelopeFields(
+            messageID: "", date: 0, listUnsubscribe: hasURL ? ["https://example.com/"] : [])
         roots.resolve(recipient, envelope, into: &scratch)
     }
 

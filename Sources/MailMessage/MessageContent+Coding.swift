@@ -73,6 +73,8 @@ private struct StoredContent: Codable {
     var headers: [StoredHeader]
     /// Nil for none.
     var listUnsubscribe: [String]?
+    /// Nil for the server.
+    var unsubscribing: UnsubscribePolicy?
     var attachments: [StoredAttachment]
     var missingVariables: MissingVariablePolicy
     /// Nil where it was stored before there was a choice: then html went out alone.
@@ -87,6 +89,7 @@ private struct StoredContent: Codable {
         text = content.text
         headers = content.headers.map { StoredHeader(name: $0.name, value: $0.value) }
         listUnsubscribe = content.listUnsubscribe.isEmpty ? nil : content.listUnsubscribe
+        unsubscribing = content.unsubscribing == .server ? nil : content.unsubscribing
         attachments = content.attachments.map {
             StoredAttachment(
                 filename: $0.filename, contentType: $0.contentType, content: Data($0.content),
@@ -107,6 +110,7 @@ private struct StoredContent: Codable {
             text: text,
             headers: headers.map { (name: $0.name, value: $0.value) },
             listUnsubscribe: listUnsubscribe ?? [],
+            unsubscribing: unsubscribing ?? .server,
             attachments: attachments.map {
                 Attachment(
                     filename: $0.filename, contentType: $0.contentType, content: [UInt8]($0.content),

@@ -16,6 +16,14 @@ package enum TextPartPolicy: String, Sendable, Hashable, Codable, CaseIterable {
     case none
 }
 
+/// Who hears a recipient that unsubscribes.
+package enum UnsubscribePolicy: String, Sendable, Hashable, Codable, CaseIterable {
+    /// Sluice, whose URIs stand first in List-Unsubscribe; those of the customer stand behind them.
+    case server
+    /// The customer alone: no URI of Sluice is in the mail.
+    case own
+}
+
 /// A message as the customer submitted it: one template for all recipients.
 ///
 /// `subject`, `html`, `text`, the values of `headers` and those of `listUnsubscribe` are templates; `CompiledMessage` documents their language.
@@ -27,8 +35,9 @@ package struct MessageContent: Sendable {
     package var text: String?
     /// Further header fields, written in this order after Sluice's own.
     package var headers: [(name: String, value: String)]
-    /// Further URIs of List-Unsubscribe, behind Sluice's own: `https:` or `mailto:`, templates.
+    /// The customer's URIs of List-Unsubscribe, behind Sluice's or in place of them: `https:` or `mailto:`, templates.
     package var listUnsubscribe: [String]
+    package var unsubscribing: UnsubscribePolicy
     package var attachments: [Attachment]
     package var missingVariables: MissingVariablePolicy
     package var textPart: TextPartPolicy
@@ -41,6 +50,7 @@ package struct MessageContent: Sendable {
         text: String? = nil,
         headers: [(name: String, value: String)] = [],
         listUnsubscribe: [String] = [],
+        unsubscribing: UnsubscribePolicy = .server,
         attachments: [Attachment] = [],
         missingVariables: MissingVariablePolicy = .invalid,
         textPart: TextPartPolicy = .automatic
@@ -52,6 +62,7 @@ package struct MessageContent: Sendable {
         self.text = text
         self.headers = headers
         self.listUnsubscribe = listUnsubscribe
+        self.unsubscribing = unsubscribing
         self.attachments = attachments
         self.missingVariables = missingVariables
         self.textPart = textPart
@@ -63,7 +74,8 @@ extension MessageContent: Equatable {
         left.from == right.from && left.replyTo == right.replyTo && left.subject == right.subject
             && left.html == right.html && left.text == right.text
             && left.headers.elementsEqual(right.headers, by: ==) && left.listUnsubscribe == right.listUnsubscribe
-            && left.attachments == right.attachments && left.missingVariables == right.missingVariables
+            && left.unsubscribing == right.unsubscribing && left.attachments == right.attachments
+            && left.missingVariables == right.missingVariables
             && left.textPart == right.textPart
     }
 }

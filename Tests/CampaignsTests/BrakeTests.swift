@@ -28,18 +28,32 @@ struct BrakeTests {
         }
     }
 
+    /// As if a provider had taken so many of them.
+    private static func delivered(
+        _ count: Int64, at provider: String, _ campaign: CampaignID, _ fixture: CampaignFixture
+    ) async throws {
+        try await delivered(count, campaign, fixture)
+        try await fixture.records.pool.withConnection { connection in
+            try await ProviderHours.add(
+                [provider: ComplaintBrake.Counts(delivered: count)], of: fixture.account, campaign, on: connection)
+        }
+    }
+
     /// Complaints of different recipients come in, each several times.
     private static func complain(
-        _ persons: Range<Int>, _ campaign: CampaignID, _ fixture: CampaignFixture, _ fact: FeedbackFact = .complaint
+        _ persons: Range<Int>, _ campaign: CampaignID, _ fixture: CampaignFixture, _ fact: FeedbackFact = .complaint,
+        at provider: String? = nil
     ) async throws {
         let intake = FeedbackIntake(records: fixture.records.pool, followers: [BrakeFollower()])
         let keys = try await fixture.vault.accountKeys(fixture.account)
         let events = try persons.map { person in
             let address = try EmailAddress("person\(person)@example.org")
-            return FeedbackEvent(
+            var event = FeedbackEvent(
                 RecipientToken(
                     account: fixture.account, campaign: campaign,
                     fingerprint: keys.fingerprinter.fingerprint(address)), fact, by: .report, reason: "abuse")
+            event.mailboxProvider = provider
+            return event
         }
         for _ in 0..<3 { try await intake.take(events) }
     }
@@ -216,6 +230,92 @@ struct BrakeTests {
         #expect(
             reason?.hasPrefix("13 of the account's 119 messages in 24 hours went to addresses that do not exist")
                 == true)
+    }
+
+    @Test func `what one provider's users say brakes the campaign that goes there, however much goes elsewhere`()
+        async throws
+    {
+        let fixture = try await CampaignFixture.make()
+        let keeper = Self.keeper(fixture)
+        let campaign = try await Self.sending(fixture, rate: 5_000)
+        let other = try await Self.sending(fixture)
+        try await Self.delivered(100_000, at: "gmail", campaign, fixture)
+        try await Self.delivered(2_000, at: "yahoo", campaign, fixture)
+        try await Self.complain(0..<3, campaign, fixture, at: "yahoo")
+        #expect(try await keeper.look().map(\.level) == [.warn])
+        var brake = try #require(try await fixture.status(campaign).brake)
+        #expect((brake.level, brake.provider, brake.isOfAccount) == (.warn, "yahoo", false))
+        #expect(brake.counts == .init(delivered: 2_000, complaints: 3))
+
+        try await Self.complain(3..<5, campaign, fixture, at: "yahoo")
+        #expect(try await keeper.look().map(\.level) == [.slow])
+        #expect(try await fixture.status(campaign).campaign.ratePerHour == 60)
+        try await Self.complain(5..<6, campaign, fixture, at: "yahoo")
+        #expect(try await keeper.look() == [.init(account: fixture.account, campaign: campaign, level: .pause)])
+        let status = try await fixture.status(campaign)
+        #expect(
+            status.campaign.pauseReason?.hasPrefix("6 of its 2000 delivered messages at yahoo in 24 hours were called")
+                == true)
+        #expect(try await fixture.status(other).state == .queued)
+        // A pause begins these counts anew too.
+        _ = try await fixture.service.resume(fixture.account, campaign)
+        #expect(try await keeper.look() == [])
+        #expect(try await fixture.service.mailboxProviders(fixture.account, campaign, hours: 24).isEmpty)
+        brake = try #require(try await fixture.status(campaign).brake)
+        #expect(brake.provider == "yahoo")
+    }
+
+    @Test func `few mails at a provider brake nothing, and one that took none is not believed`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await Self.sending(fixture)
+        try await Self.delivered(100_000, at: "gmail", campaign, fixture)
+        try await Self.delivered(99, at: "yahoo", campaign, fixture)
+        try await Self.complain(0..<9, campaign, fixture, at: "yahoo")
+        try await Self.complain(9..<19, campaign, fixture, at: "elsewhere")
+        try await Self.complain(19..<29, campaign, fixture, .hardBounce, at: "gmail")
+        #expect(try await Self.keeper(fixture).look() == [])
+        let found = try await fixture.service.mailboxProviders(fixture.account, campaign, hours: 24)
+        #expect(found.map(\.provider) == ["gmail", "yahoo"])
+        #expect(
+            found.map(\.counts) == [
+                .init(delivered: 100_000, hardBounces: 10), .init(delivered: 99, complaints: 9),
+            ])
+        let stranger = try await fixture.account("second", credits: 10)
+        #expect(try await fixture.service.mailboxProviders(stranger, nil, hours: 24).isEmpty)
+        await #expect(throws: CampaignError.self) {
+            try await fixture.service.mailboxProviders(stranger, campaign, hours: 24)
+        }
+        #expect(try await fixture.store.mailboxProviders(hours: 24).map(\.provider) == ["gmail", "yahoo"])
+        try await fixture.records.owner.query("UPDATE feedback_by_provider SET hour = hour - interval '5 hours'")
+        #expect(try await fixture.service.mailboxProviders(fixture.account, nil, hours: 4).isEmpty)
+        #expect(try await fixture.service.mailboxProviders(fixture.account, nil, hours: 6).count == 2)
+        #expect(try await ProviderHours.sweep(on: fixture.records.pool) == 0)
+        try await fixture.records.owner.query("UPDATE feedback_by_provider SET hour = hour - interval '200 hours'")
+        #expect(try await ProviderHours.sweep(on: fixture.records.pool) == 2)
+    }
+
+    @Test func `a settlement counts by the provider that answered`() async throws {
+        let fixture = try await CampaignFixture.make()
+        let campaign = try await fixture.sent(4, batchSize: 4)
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        let refusal = RecipientReply(code: 550, enhanced: EnhancedStatusCode("5.1.1"), text: "no such user")
+        let outcomes: [Int32: Outcome] = [0: .delivered, 1: .delivered, 2: .bounced, 3: .delivered]
+        let entries = outcomes.sorted { $0.key < $1.key }.flatMap { index, outcome in
+            [
+                JournalEntry(index: index, kind: .intent),
+                JournalEntry(
+                    index: index, kind: .outcome(outcome), reply: outcome == .bounced ? refusal : .none),
+            ]
+        }
+        _ = try await fixture.store.append(
+            node: "n", [JournalGroup(batch: batch.id, epoch: batch.epoch, entries: entries)])
+        var settlement = BatchSettlement(results: outcomes.map { RecipientResult(index: $0.key, outcome: $0.value) })
+        // Of the last one only the journal knew.
+        settlement.providers = [0: "gmail", 1: "yahoo", 2: "yahoo"]
+        _ = try await fixture.store.settle(batch.id, node: "n", epoch: batch.epoch, settlement)
+        let found = try await fixture.service.mailboxProviders(fixture.account, campaign, hours: 1)
+        #expect(found.map(\.provider) == ["gmail", "yahoo"])
+        #expect(found.map(\.counts) == [.init(delivered: 1), .init(delivered: 1, hardBounces: 1)])
     }
 
     @Test func `several nodes that look at once pause once`() async throws {

@@ -226,6 +226,49 @@ struct RefundTests {
         #expect(try await fixture.store.giveRefunds() == 0)
     }
 
+    @Test func `an account has a time of its own, a campaign the one it was sent under`() async throws {
+        let campaigns = fixture.stores.campaigns
+        let usual = try await fixture.sent(1)
+        try await campaigns.setRefundTime(0, for: fixture.account)
+        let none = try await fixture.sent(1)
+        try await campaigns.setRefundTime(7_200, for: fixture.account)
+        #expect(try await campaigns.refundTimes() == [fixture.account: 7_200])
+        let long = try await fixture.sent(2)
+        try await fixture.deliverAll()
+        try await fixture.records.owner.query("UPDATE campaigns SET completed_at = now() - interval '119 minutes'")
+        let late = try await tokens(long, 2)
+        try await fixture.stores.feedback.take(
+            [bounce(try await tokens(usual, 1)[0]), bounce(try await tokens(none, 1)[0]), bounce(late[0])])
+        #expect(try await refunded(usual) == 0)
+        #expect(try await refunded(none) == 0)
+        #expect(try await refunded(long) == 1)
+        try await fixture.records.owner.query("UPDATE campaigns SET completed_at = now() - interval '121 minutes'")
+        try await fixture.stores.feedback.take([bounce(late[1])])
+        #expect(try await refunded(long) == 1)
+        // Neighbours keep theirs, and the account its former one once that is undone.
+        try await campaigns.setRefundTime(nil, for: fixture.account)
+        #expect(try await campaigns.refundTimes() == [:])
+        let again = try await fixture.sent(1)
+        try await fixture.deliverAll()
+        try await fixture.stores.feedback.take([bounce(try await tokens(again, 1)[0])])
+        #expect(try await refunded(again) == 1)
+        #expect(try await fixture.stores.problemsOfBooks() == [])
+    }
+
+    @Test func `a time that is none, and an account that is none, are refused`() async throws {
+        for seconds in [-1, 2_592_001, .max] {
+            let error = await #expect(throws: CampaignError.self) {
+                try await fixture.stores.campaigns.setRefundTime(seconds, for: fixture.account)
+            }
+            #expect(error?.code == .invalidSetting)
+        }
+        let error = await #expect(throws: CampaignError.self) {
+            try await fixture.stores.campaigns.setRefundTime(60, for: AccountID(rawValue: 99))
+        }
+        #expect(error?.code == .notFound)
+        #expect(try await fixture.stores.campaigns.refundTimes() == [:])
+    }
+
     @Test func `where a batch cannot be read, nobody of its campaign is refunded`() async throws {
         let campaign = try await fixture.sent(3, batchSize: 1)
         let tokens = try await tokens(campaign, 3)

@@ -94,6 +94,20 @@ struct BatchRunTests {
         #expect(settlement.retries.map { $0.latestInSeconds.rounded() } == [48])
     }
 
+    @Test func `a settlement names the providers that answered to those who are done`() throws {
+        let run = try BatchRun.sample(3)
+        for position in 0..<3 { run.noteProvider(position == 1 ? "yahoo" : "gmail", position) }
+        run.noteProvider("default", 0)
+        run.finish(0, .final(RecipientResult(index: 0, outcome: .delivered, code: 250)))
+        run.finish(1, .final(RecipientResult(index: 1, outcome: .bounced, code: 550)))
+        run.finish(2, .deferred(inSeconds: 40))
+        guard case .settle(let settlement) = run.conclusion() else {
+            Issue.record("not settled")
+            return
+        }
+        #expect(settlement.providers == [0: "default", 1: "yahoo"])
+    }
+
     @Test func `recipients due at different times go into batches of their own`() throws {
         let seconds = [511.0, 0.9, 0.1, 300, 374, 512, 14_400]
         let run = try BatchRun.sample(seconds.count)

@@ -1,5 +1,6 @@
 import Campaigns
 import DNSResolution
+import Feedback
 import Foundation
 import MailTypes
 import NIOPosix
@@ -254,6 +255,11 @@ import TrafficShaping
                 #expect(Self.recipients(hosts.plain) == ["r@plain.example"])
                 #expect(Self.recipients(hosts.relay) == ["r@relayed.example"])
                 #expect(Self.recipients(hosts.other) == ["r@deep.relayed.example"])
+                // Of mail that goes by a smarthost nobody knows who has the mailbox.
+                try await eventually("what went to a host of the domain is counted there") {
+                    let found = try await fixture.store.mailboxProviders(hours: 1)
+                    return found.map(\.provider) == ["default"] && found.map(\.counts) == [.init(delivered: 1)]
+                }
                 // What takes all mail cannot come while the node runs; what is named can come and go.
                 await #expect(throws: RoutesNeedRestart.self) {
                     try await engine.reload(smarthosts: [Smarthost(host: "127.0.0.23", port: port)])

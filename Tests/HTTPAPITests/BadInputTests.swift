@@ -127,6 +127,10 @@ import Testing
             "invalid_attachment", ["attachments.0.filename"]),
         Draft("an else", with: #""text": "{{#a}}x{{else}}y{{/a}}""#, 422, "unsupported_tag", ["text"]),
         Draft("a filter", with: #""subject": "{{ a | default: 'b' }}""#, 422, "unsupported_tag", ["subject"]),
+        Draft("an unknown way to unsubscribe", with: #""unsubscribe": "none""#, 422, "invalid_field", ["unsubscribe"]),
+        Draft(
+            "unsubscribing with nobody", with: #""unsubscribe": "own", "list_unsubscribe": []"#, 422,
+            "invalid_list_unsubscribe", ["list_unsubscribe"]),
         Draft("an unknown text part", with: #""text_part": "maybe""#, 422, "invalid_field", ["text_part"]),
         Draft("an unknown section", with: #""text": "{{#a}}x{{/b}}""#, 422, "unknown_section"),
         Draft("a section never opened", with: #""text": "x{{/b}}""#, 422, "unknown_section"),

@@ -125,7 +125,7 @@ import Testing
         #expect(
             document.members(of: "CampaignRequest") == [
                 "from", "subject", "html", "text", "text_part", "reply_to", "headers", "list_unsubscribe",
-                "attachments",
+                "unsubscribe", "attachments",
                 "in_doubt", "require_tls", "source_pool",
                 "missing_variables",
                 "expiry_seconds", "rate_per_hour", "results_for",

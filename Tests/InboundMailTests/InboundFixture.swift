@@ -37,7 +37,8 @@ struct InboundFixture: Sendable {
             domains: stores.domains,
             intake: FeedbackIntake(
                 records: stores.records.pool,
-                followers: [SuppressionFollower(suppressions: stores.suppressions)]),
+                followers: [SuppressionFollower(suppressions: stores.suppressions), BrakeFollower()]),
+            mailboxProvider: { $0.hasSuffix("yahoo.example") ? "yahoo" : $0 == "example.org" ? "org" : nil },
             group: MultiThreadedEventLoopGroup.singleton, logger: .silent)
         let port = try await server.start()
         let outcome: Result<Void, any Error>
@@ -73,6 +74,15 @@ struct InboundFixture: Sendable {
             account: account, campaign: .make(millisecondsSince1970: made, using: &generator),
             fingerprint: keys.fingerprinter.fingerprint(try EmailAddress(address))
         ).text(signedWith: keys)
+    }
+
+    /// As if a provider had taken mail of the campaign that tokens name.
+    func delivered(_ count: Int64, at provider: String) async throws {
+        var generator = SeededGenerator(seed: 3)
+        let campaign = CampaignID.make(millisecondsSince1970: Self.now, using: &generator)
+        try await stores.records.pool.withConnection { [account] connection in
+            try await ProviderHours.add([provider: .init(delivered: count)], of: account, campaign, on: connection)
+        }
     }
 
     func suppression(_ address: String) async throws -> Suppression? {

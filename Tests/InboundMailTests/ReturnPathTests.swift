@@ -88,6 +88,25 @@ struct ReturnPathTests {
         }
     }
 
+    @Test func `a report counts at the provider whose domain it comes from, else at the recipient's`() async throws {
+        try await InboundFixture.with { fixture in
+            try await fixture.delivered(10, at: "yahoo")
+            try await fixture.delivered(20, at: "org")
+            let (jane, kim) = (try await fixture.token("jane@example.org"), try await fixture.token("kim@example.org"))
+            let fromYahoo = SampleMail.complaint("CFBL-Feedback-ID: \(jane)")
+                .replacing("loop@provider.example", with: "Loop <feedback@arf.yahoo.example>")
+            #expect(try fixture.deliver(fromYahoo, to: "fbl@bounce.shop.example") == 250)
+            // Nobody knows mx.example, and the report names jane@example.org.
+            #expect(try fixture.deliver(SampleMail.report(), to: "b-\(kim)@bounce.shop.example") == 250)
+            let found = try await fixture.stores.records.pool.withConnection {
+                try await ProviderHours.sums(of: nil, hours: 1, on: $0)
+            }
+            #expect(found.map(\.provider) == ["org", "yahoo"])
+            #expect(
+                found.map(\.counts) == [.init(delivered: 20, hardBounces: 1), .init(delivered: 10, complaints: 1)])
+        }
+    }
+
     @Test func `a bounce at the loop's address is not believed`() async throws {
         try await InboundFixture.with { fixture in
             let token = try await fixture.token("jane@example.org")

@@ -89,6 +89,90 @@ struct UnsubscribeURITests {
         #expect(error?.field?.hasPrefix("list_unsubscribe") == true)
     }
 
+    // MARK: In place of ours
+
+    private static func own(
+        _ uris: [String], _ variables: MergeVariables = [:], text: String = "{{unsubscribe_url}}"
+    ) throws -> ReadMessage {
+        var content = try Samples.content(subject: "{{unsubscribe_url|Hello}}", text: text)
+        content.listUnsubscribe = uris
+        content.unsubscribing = .own
+        let envelope = MessageEnvelopeFields(
+            messageID: "1@acme.example", date: 0, listUnsubscribe: [Self.ours], oneClick: true)
+        return try Samples.render(content, Samples.recipient(variables), envelope)
+    }
+
+    @Test func `the customer's stand alone, and its https URI takes the one click and is the link in the text`() throws
+    {
+        let uris = ["mailto:leave+{{id}}@acme.example", "https://acme.example/leave?who={{id}}"]
+        let mail = try Self.own(uris, ["id": "7 &"])
+        #expect(
+            try mail.header("List-Unsubscribe")
+                == "<mailto:leave+7%20%26@acme.example>, <https://acme.example/leave?who=7%20%26>")
+        #expect(try mail.header("List-Unsubscribe-Post") == "List-Unsubscribe=One-Click")
+        #expect(try mail.root.text == "https://acme.example/leave?who=7%20%26\n")
+        #expect(try mail.header("Subject") == "https://acme.example/leave?who=7%20%26")
+        #expect(mail.fieldNames.count { $0.hasPrefix("List-Unsubscribe") } == 2)
+        // The order of fields is that of other mails.
+        let names = mail.fieldNames
+        #expect(names.firstIndex(of: "List-Unsubscribe") == names.firstIndex(of: "Message-ID").map { $0 + 1 })
+    }
+
+    @Test func `without a https URI there is no one click, and no link of ours either`() throws {
+        let mail = try Self.own(["mailto:leave@acme.example"], text: "{{unsubscribe_url|none}}")
+        #expect(try mail.header("List-Unsubscribe") == "<mailto:leave@acme.example>")
+        #expect(!mail.fieldNames.contains("List-Unsubscribe-Post"))
+        #expect(try mail.root.text == "none\n")
+    }
+
+    @Test(
+        arguments: [
+            // No way to unsubscribe is left, or two take the one click.
+            (["{{#a}}{{a}}{{/a}}"], ["a": ""]),
+            (["https://acme.example/leave", "{{a}}"], ["a": "HTTPS://acme.example/2"]),
+            (["{{a}}"], ["a": "http://acme.example/"]),
+        ] as [([String], MergeVariables)])
+    func `a recipient without just one way fails alone`(uris: [String], variables: MergeVariables) throws {
+        #expect(throws: RenderError.invalidField(field: "List-Unsubscribe")) {
+            try Self.own(uris, variables, text: "Hi")
+        }
+    }
+
+    @Test(
+        arguments: [
+            ([], "says how"), (["https://acme.example/1", "https://acme.example/{{a}}"], "not 2"),
+            (["https://acme.example/?next={{unsubscribe_url}}"], "cannot stand in it"),
+            (["http://acme.example/"], "begins with https:// or mailto:"),
+        ] as [([String], String)])
+    func `what cannot stand alone is refused at submission`(uris: [String], words: String) throws {
+        var content = try Samples.content(text: "{{unsubscribe_url}}")
+        content.listUnsubscribe = uris
+        content.unsubscribing = .own
+        let error = #expect(throws: MessageError.self) { try CompiledMessage(content) }
+        #expect(error?.code == .invalidUnsubscribe && error?.field?.hasPrefix("list_unsubscribe") == true)
+        #expect(error?.detail.contains(words) == true, "\(error?.detail ?? "")")
+    }
+
+    @Test func `a link that may be none for a recipient is told before the send`() throws {
+        var content = try Samples.content(text: "{{unsubscribe_url}}")
+        content.unsubscribing = .own
+        content.listUnsubscribe = ["https://acme.example/leave"]
+        var sure = try #require(VariableCheck(try CompiledMessage(content)))
+        #expect(sure.missing(for: try Samples.recipient()) == [])
+        content.listUnsubscribe = ["mailto:leave@acme.example"]
+        var check = try #require(VariableCheck(try CompiledMessage(content)))
+        #expect(check.missing(for: try Samples.recipient()) == ["unsubscribe_url"])
+    }
+
+    @Test func `who hears is stored with the content, and older content leaves it to the server`() throws {
+        var content = try Samples.content()
+        #expect(!String(decoding: content.encoded(), as: UTF8.self).contains("unsubscribing"))
+        content.listUnsubscribe = ["mailto:leave@acme.example"]
+        content.unsubscribing = .own
+        let stored = try MessageContent(decoding: content.encoded())
+        #expect(stored == content && stored.unsubscribing == .own)
+    }
+
     @Test func `a control character is refused`() throws {
         var content = try Samples.content()
         content.listUnsubscribe = ["mailto:a@b.example", "https://acme.example/\r\nBcc: x"]

@@ -70,6 +70,19 @@ struct MetricsPageTests {
         #expect(names == ["process_cpu_seconds_total", "process_resident_memory_bytes"])
     }
 
+    @Test func `mailbox providers show what became of their mail, and their number is bounded`() throws {
+        let many = (0..<150).map { (provider: "p\($0)", counts: ComplaintBrake.Counts(delivered: 1)) }
+        let yahoo = (
+            provider: "yahoo", counts: ComplaintBrake.Counts(delivered: 900, hardBounces: 4, complaints: 3)
+        )
+        let page = MetricsPage(
+            status: nil, stoppedAccounts: 0,
+            mailboxProviders: [yahoo] + many)
+        let samples = try PrometheusLines.read(page.text).filter { $0.name == "sluice_mailbox_provider_messages" }
+        #expect(samples.filter { $0.labels["provider"] == "yahoo" }.map(\.value) == [900, 4, 3])
+        #expect(samples.count == 300)
+    }
+
     @Test func `webhooks are counted by state, and what was told of them by result`() throws {
         var census = WebhookCensus()
         (census.active, census.failing, census.disabled, census.pending, census.lateSeconds) = (5, 2, 1, 40, 90)

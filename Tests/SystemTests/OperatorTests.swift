@@ -61,8 +61,16 @@ import Testing
         #expect(try installation.sluice("top", "--json").contains(#""delivered" : 20"#))
         #expect(try installation.sluice("nodes").contains(/test +alive/))
 
-        // An account's mail waits for as long as it is suspended.
+        // For how long bounces are refunded.
         let account = ["--account", installation.account]
+        #expect(
+            try installation.sluice("account", "refunds", "--account", installation.account, "--for", "7200")
+                == "refunds for 7200 seconds\n")
+        #expect(try installation.sluice("account", "list").contains(/tester .* 7,200 s *\n/))
+        try installation.sluice("account", "refunds", "--account", installation.account, "--default")
+        #expect(try !installation.sluice("account", "list", "--json").contains("refund_for"))
+
+        // An account's mail waits for as long as it is suspended.
         #expect(try installation.sluice("account", "suspend", "--account", installation.account) == "suspended\n")
         let second = try installation.send(subject: "Two", text: "Hello.", recipients: Self.recipients(20))
         try await Task.sleep(for: .milliseconds(1_500))

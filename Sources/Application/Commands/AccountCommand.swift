@@ -11,7 +11,7 @@ struct AccountCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "account", abstract: "Create and list accounts; suspend, drain, resume and fail their mail.",
         subcommands: [
-            Create.self, List.self, Shape.self, Suspend.self, Drain.self, Resume.self, Fail.self,
+            Create.self, List.self, Shape.self, Refunds.self, Suspend.self, Drain.self, Resume.self, Fail.self,
         ])
 
     struct Create: RecordsCommand {
@@ -65,22 +65,26 @@ struct AccountCommand: AsyncParsableCommand {
                 let account: Int64
                 let name: String
                 let posted, held, limit, available: Int64
+                /// Where it was set for the account.
+                let refundFor: Int?
                 let order: OrderListing.Order?
             }
             let orders = OrderListing(try await records.delivery.orders())
+            let refundTimes = try await records.campaigns.refundTimes()
             let rows = accounts.map {
                 Row(
                     account: $0.id.rawValue, name: $0.name, posted: $0.balance.posted, held: $0.balance.held,
-                    limit: $0.balance.limit, available: $0.balance.available, order: orders.order(for: $0.id))
+                    limit: $0.balance.limit, available: $0.balance.available, refundFor: refundTimes[$0.id],
+                    order: orders.order(for: $0.id))
             }
             try printResult(rows, asJSON: json) {
                 var table = TextTable(
-                    header: ["account", "name", "posted", "held", "limit", "available", "order"],
-                    rightAligned: [0, 2, 3, 4, 5])
+                    header: ["account", "name", "posted", "held", "limit", "available", "refund for", "order"],
+                    rightAligned: [0, 2, 3, 4, 5, 6])
                 for row in rows {
                     table.add(
                         "\(row.account)", row.name, grouped(row.posted), grouped(row.held), grouped(row.limit),
-                        grouped(row.available), row.order?.text ?? "")
+                        grouped(row.available), row.refundFor.map { "\(grouped($0)) s" } ?? "", row.order?.text ?? "")
                 }
                 return table.text
             }

@@ -7,12 +7,13 @@ import Vault
 
 struct FeedbackCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "feedback", abstract: "Let providers report bounces and complaints over HTTPS.",
+        commandName: "feedback",
+        abstract: "Let providers report bounces and complaints over HTTPS; show how mail fares at mailbox providers.",
         discussion: """
             For mail that goes through a provider (--routes). docs/operators/feedback.md tells for each where to enter what. \
             A running server knows a change within seconds.
             """,
-        subcommands: [Add.self, Key.self, List.self, Remove.self, Test.self])
+        subcommands: [Add.self, Key.self, List.self, Remove.self, Test.self, Rates.self])
 
     struct Add: RecordsCommand {
         static let configuration = CommandConfiguration(

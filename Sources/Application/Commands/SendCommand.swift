@@ -31,6 +31,10 @@ struct SendCommand: AsyncParsableCommand {
     var missingVariables: String?
     @Option(help: "https: or mailto: URI of your own in List-Unsubscribe, a template; may be given several times.")
     var listUnsubscribe: [String] = []
+    @Option(
+        help: "Who hears recipients that unsubscribe: server, or own for the URIs of --list-unsubscribe alone. [server]"
+    )
+    var unsubscribe: String?
     @Flag(
         name: .customLong("require-tls"),
         help:
@@ -51,6 +55,9 @@ struct SendCommand: AsyncParsableCommand {
         if let at { try Self.checkTime(at, now: Date()) }
         guard missingVariables.map({ ["refuse", "skip", "empty"].contains($0) }) ?? true else {
             throw ValidationError("--missing-variables is refuse, skip or empty.")
+        }
+        guard unsubscribe.map({ UnsubscribePolicy(rawValue: $0) != nil }) ?? true else {
+            throw ValidationError("--unsubscribe is server or own.")
         }
     }
 
@@ -145,7 +152,8 @@ struct SendCommand: AsyncParsableCommand {
         do throws(MessageError) {
             return MessageContent(
                 from: try Mailbox.parse(from), subject: subject, html: html, text: text,
-                listUnsubscribe: listUnsubscribe)
+                listUnsubscribe: listUnsubscribe,
+                unsubscribing: unsubscribe.flatMap(UnsubscribePolicy.init(rawValue:)) ?? .server)
         } catch {
             throw CommandFailure("--from: \(error.detail)")
         }
@@ -183,13 +191,14 @@ struct SendCommand: AsyncParsableCommand {
             let from, subject: String
             let html, text: String?
             let list_unsubscribe: [String]?
-            let missing_variables: String?
+            let unsubscribe, missing_variables: String?
             let require_tls: Bool?
             let source_pool: String?
         }
         let draft = Draft(
             from: from, subject: subject, html: content.html, text: content.text,
-            list_unsubscribe: listUnsubscribe.isEmpty ? nil : listUnsubscribe, missing_variables: missingVariables,
+            list_unsubscribe: listUnsubscribe.isEmpty ? nil : listUnsubscribe, unsubscribe: unsubscribe,
+            missing_variables: missingVariables,
             require_tls: requireTLS ? true : nil, source_pool: sourcePool)
         return String(decoding: try JSONEncoder().encode(draft), as: UTF8.self)
     }

@@ -122,10 +122,7 @@ struct WebhookCommand: AsyncParsableCommand {
         @OptionGroup var webhook: WebhookOption
 
         func run(_ records: Records) async throws {
-            var change = WebhookEndpoints.Change()
-            change.isActive = true
-            _ = try await records.webhooks.update(account.id, webhook.id(), change)
-            StandardOutput.print("active")
+            try await records.setActive(true, webhook.id(), of: account.id)
         }
     }
 
@@ -137,10 +134,7 @@ struct WebhookCommand: AsyncParsableCommand {
         @OptionGroup var webhook: WebhookOption
 
         func run(_ records: Records) async throws {
-            var change = WebhookEndpoints.Change()
-            change.isActive = false
-            _ = try await records.webhooks.update(account.id, webhook.id(), change)
-            StandardOutput.print("disabled")
+            try await records.setActive(false, webhook.id(), of: account.id)
         }
     }
 
@@ -238,5 +232,15 @@ struct WebhookCommand: AsyncParsableCommand {
             StandardOutput.print("listening on http://127.0.0.1:\(receiver.port)/")
             await receiver.untilClosed()
         }
+    }
+}
+
+extension Records {
+    /// Delivers to a webhook again, or no more.
+    fileprivate func setActive(_ isActive: Bool, _ webhook: WebhookID, of account: AccountID) async throws {
+        var change = WebhookEndpoints.Change()
+        change.isActive = isActive
+        _ = try await webhooks.update(account, webhook, change)
+        StandardOutput.print(isActive ? "active" : "disabled")
     }
 }

@@ -32,7 +32,10 @@ struct BrakeWatch: Service {
     private func look(sweeps: Bool) async {
         do {
             try await keeper.look()
-            if sweeps { _ = try await FeedbackHours.sweep(on: records) }
+            if sweeps {
+                _ = try await FeedbackHours.sweep(on: records)
+                _ = try await ProviderHours.sweep(on: records)
+            }
         } catch {
             guard !Task.isCancelled else { return }
             logger.warning("complaints and bounces not looked after", metadata: ["error": "\(error)"])

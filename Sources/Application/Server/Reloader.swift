@@ -15,6 +15,8 @@ struct Reloader: Service {
     let routesFile: RoutesFile?
     /// Nil on a node that does not deliver. It takes the signal all the same, which would end it otherwise.
     let engine: DeliveryEngine?
+    /// What those who report are named by.
+    let mailboxProviders: MailboxProviders
     let logger: Logger
 
     func run() async throws {
@@ -28,6 +30,7 @@ struct Reloader: Service {
     private func reloadProviders() {
         do {
             let rules = try ServerConfiguration.providers(providersFile)
+            mailboxProviders.replace(by: rules)
             let changed = engine?.reload(providers: rules) ?? []
             logger.notice(
                 "provider rules reloaded",

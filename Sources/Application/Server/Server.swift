@@ -49,6 +49,7 @@ final class Server: Sendable {
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         let group = Self.eventLoops
         let verifier = try records.domainVerifier()
+        let providers = MailboxProviders(configuration.delivery.providers)
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         var engine: DeliveryEngine?
         if roles.contains(.delivery) {
@@ -101,8 +102,8 @@ final class Server: Sendable {
             .init(
                 service: Reloader(
                     hangups: hangups, providersFile: configuration.providersFile,
-                    routesFile: configuration.routesFile, engine: engine, logger: logger)))
-        let inbound = roles.contains(.feedback) ? inboundMail(group, startup) : nil
+                    routesFile: configuration.routesFile, engine: engine, mailboxProviders: providers, logger: logger)))
+        let inbound = roles.contains(.feedback) ? inboundMail(providers, group, startup) : nil
         if let inbound {
             services.append(
                 .init(
@@ -157,7 +158,9 @@ final class Server: Sendable {
 
     // MARK: Mail that comes back
 
-    private func inboundMail(_ group: any EventLoopGroup, _ startup: Startup) -> InboundMailServer {
+    private func inboundMail(
+        _ providers: MailboxProviders, _ group: any EventLoopGroup, _ startup: Startup
+    ) -> InboundMailServer {
         var inbound = configuration.inbound
         inbound.limits.connections = min(inbound.limits.connections, configuration.descriptors.api / 2)
         if inbound.identity == nil {
@@ -170,7 +173,7 @@ final class Server: Sendable {
         let started = startup.listener()
         return InboundMailServer(
             inbound, attributor: Attributor(vault: records.vault), domains: records.domains, intake: records.feedback,
-            group: group, logger: logger, onStart: { _ in started(nil) })
+            mailboxProvider: { providers.name(of: $0) }, group: group, logger: logger, onStart: { _ in started(nil) })
     }
 
     // MARK: Operators
@@ -184,7 +187,7 @@ final class Server: Sendable {
             domains: { [records] in try await records.domains.census(on: records.pools.settlement) },
             webhooks: { [records] in
                 (try await WebhookCensus.read(records.pools.webhooks), webhooks?.tally.counts ?? .init())
-            }, inbound: inbound)
+            }, brakeHours: configuration.brakes.hours, inbound: inbound)
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
         if configuration.operatorSocket.prepare(logger) {
             services.append(

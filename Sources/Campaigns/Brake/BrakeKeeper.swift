@@ -62,11 +62,12 @@ package struct BrakeKeeper: Sendable {
     }
 
     private func look(at account: AccountID, _ whole: ComplaintBrake.Counts) async throws -> [Action] {
-        let (running, counts) = try await records.withConnection { connection in
+        let (running, counts, byProvider) = try await records.withConnection { connection in
             let running = try await Self.running(account, on: connection)
+            let campaigns = running.map(\.campaign)
             return (
-                running,
-                try await FeedbackHours.campaigns(running.map(\.campaign), of: account, hours: hours, on: connection)
+                running, try await FeedbackHours.campaigns(campaigns, of: account, hours: hours, on: connection),
+                try await ProviderHours.campaigns(campaigns, of: account, hours: hours, on: connection)
             )
         }
         var actions: [Action] = []
@@ -74,14 +75,12 @@ package struct BrakeKeeper: Sendable {
         for campaign in running {
             // A pause is behind a campaign that runs: somebody has resumed it.
             let current = campaign.level == .pause ? .none : campaign.level
-            let own = brake.verdict(on: counts[campaign.campaign] ?? .init(), holding: current)
             let all = brake.verdict(on: whole, holding: current)
-            let isOfAccount = all.level > own.level
-            let verdict = isOfAccount ? all : own
+            let reached = reached(
+                own: counts[campaign.campaign] ?? .init(), byProvider[campaign.campaign] ?? [:], whole: (whole, all),
+                holding: current)
+            let verdict = reached.verdict
             guard verdict.level != current else { continue }
-            let reached = Reached(
-                verdict: verdict, isOfAccount: isOfAccount,
-                counts: isOfAccount ? whole : counts[campaign.campaign] ?? .init())
             guard try await set(reached, on: campaign.campaign, of: account) else {
                 hasEscaped = true
                 continue
@@ -94,6 +93,22 @@ package struct BrakeKeeper: Sendable {
             try await records.withConnection { try await FeedbackHours.restart(account, nil, on: $0) }
         }
         return actions
+    }
+
+    /// The worst of what the campaign has reached as a whole, at one mailbox provider, and by its account; the nearer cause
+    /// where they are equally bad.
+    private func reached(
+        own: ComplaintBrake.Counts, _ byProvider: [String: ComplaintBrake.Counts],
+        whole: (counts: ComplaintBrake.Counts, verdict: ComplaintBrake.Verdict), holding current: ComplaintBrake.Level
+    ) -> Reached {
+        var worst = Reached(verdict: brake.verdict(on: own, holding: current), counts: own)
+        for (provider, counts) in byProvider.sorted(by: { $0.key < $1.key }) {
+            let verdict = brake.verdict(on: counts, holding: current)
+            guard verdict.level > worst.verdict.level else { continue }
+            worst = Reached(verdict: verdict, provider: provider, counts: counts)
+        }
+        guard whole.verdict.level > worst.verdict.level else { return worst }
+        return Reached(verdict: whole.verdict, isOfAccount: true, counts: whole.counts)
     }
 
     private static func running(_ account: AccountID, on connection: PostgresConnection) async throws -> [Running] {
@@ -114,7 +129,9 @@ package struct BrakeKeeper: Sendable {
 
     private struct Reached {
         let verdict: ComplaintBrake.Verdict
-        let isOfAccount: Bool
+        var isOfAccount = false
+        /// Whose users alone were counted.
+        var provider: String?
         let counts: ComplaintBrake.Counts
     }
 
@@ -162,15 +179,16 @@ package struct BrakeKeeper: Sendable {
     private func reason(_ reached: Reached) -> String {
         let counts = reached.counts
         let whose = reached.isOfAccount ? "the account's" : "its"
+        let place = reached.provider.map { " at \($0)" } ?? ""
         switch reached.verdict.cause {
         case .hardBounces:
             return
-                "\(counts.hardBounces) of \(whose) \(counts.delivered + counts.hardBounces) messages in \(hours) hours "
-                + "went to addresses that do not exist: remove them, then resume"
+                "\(counts.hardBounces) of \(whose) \(counts.delivered + counts.hardBounces) messages\(place) in \(hours) "
+                + "hours went to addresses that do not exist: remove them, then resume"
         case .complaints, nil:
             return
-                "\(counts.complaints) of \(whose) \(counts.delivered) delivered messages in \(hours) hours were called "
-                + "spam: find out why, then resume"
+                "\(counts.complaints) of \(whose) \(counts.delivered) delivered messages\(place) in \(hours) hours were "
+                + "called spam: find out why, then resume"
         }
     }
 
@@ -180,14 +198,15 @@ package struct BrakeKeeper: Sendable {
         try await connection.query(
             """
             INSERT INTO campaign_brakes AS b (
-                account_id, campaign_id, level, cause, is_of_account, delivered, hard_bounces, complaints)
+                account_id, campaign_id, level, cause, is_of_account, provider, delivered, hard_bounces, complaints)
             VALUES (
                 \(account.rawValue), \(campaign.rawValue), \(reached.verdict.level.rawValue),
-                \((reached.verdict.cause ?? .complaints).rawValue), \(reached.isOfAccount), \(reached.counts.delivered),
-                \(reached.counts.hardBounces), \(reached.counts.complaints))
+                \((reached.verdict.cause ?? .complaints).rawValue), \(reached.isOfAccount),
+                \(reached.provider as String?), \(reached.counts.delivered), \(reached.counts.hardBounces),
+                \(reached.counts.complaints))
             ON CONFLICT (account_id, campaign_id) DO UPDATE
             SET level = excluded.level, cause = excluded.cause, is_of_account = excluded.is_of_account,
-                delivered = excluded.delivered, hard_bounces = excluded.hard_bounces, complaints = excluded.complaints,
+                provider = excluded.provider, delivered = excluded.delivered, hard_bounces = excluded.hard_bounces, complaints = excluded.complaints,
                 set_at = clock_timestamp()
             """)
     }
@@ -241,6 +260,13 @@ package struct BrakeKeeper: Sendable {
 }
 
 extension DeliveryStore {
+    /// What became of mail of all accounts at each mailbox provider in the last hours.
+    package func mailboxProviders(
+        hours: Int
+    ) async throws -> [(provider: String, counts: ComplaintBrake.Counts)] {
+        try await housekeeping.withConnection { try await ProviderHours.sums(of: nil, hours: hours, on: $0) }
+    }
+
     /// Campaigns that complaints and bounces brake at this moment, by level.
     package func brakes() async throws -> [ComplaintBrake.Level: Int] {
         let rows = try await housekeeping.query(

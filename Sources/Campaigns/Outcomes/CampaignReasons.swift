@@ -68,16 +68,28 @@ package struct CampaignReasons: Sendable, Hashable {
 
 extension DeliveryStore {
     /// Counts why recipients were not reached, and what may brake the campaign, in the transaction that settles them.
-    func count(_ results: [RecipientResult], of batch: BatchID, on connection: PostgresConnection) async throws {
+    func count(
+        _ results: [RecipientResult], settlement: BatchSettlement, of batch: BatchID,
+        on connection: PostgresConnection
+    ) async throws {
         try await CampaignReasons(results).add(to: batch.campaign, of: batch.account, on: connection)
-        let delivered = results.count { $0.outcome == .delivered }
-        let missing = results.count { $0.outcome == .bounced && $0.reply.isHard }
+        var all = ComplaintBrake.Counts()
+        var byProvider: [String: ComplaintBrake.Counts] = [:]
+        for result in results {
+            guard let counts = result.braking else { continue }
+            all.add(counts)
+            if let provider = settlement.providers[result.index] { byProvider[provider, default: .init()].add(counts) }
+        }
         try await FeedbackHours.add(
-            [
-                (
-                    account: batch.account, campaign: batch.campaign,
-                    counts: ComplaintBrake.Counts(delivered: Int64(delivered), hardBounces: Int64(missing))
-                )
-            ], on: connection)
+            [(account: batch.account, campaign: batch.campaign, counts: all)], on: connection)
+        try await ProviderHours.add(byProvider, of: batch.account, batch.campaign, on: connection)
+    }
+}
+
+extension RecipientResult {
+    /// What it counts for where complaints and bounces brake; nil for nothing.
+    fileprivate var braking: ComplaintBrake.Counts? {
+        if outcome == .delivered { return .init(delivered: 1) }
+        return outcome == .bounced && reply.isHard ? .init(hardBounces: 1) : nil
     }
 }

@@ -125,7 +125,10 @@ extension CampaignService {
             UPDATE campaigns
             SET state = \(state.rawValue), queued_at = \(now), scheduled_at = \(scheduled as PostgresTimestamp?),
                 expires_at = \(due) + make_interval(secs => expiry_seconds), open_batches = \(Int32(holds.count)),
-                suppressed = \(suppressed), refund_seconds = \(Int32(clamping: refundSeconds))
+                suppressed = \(suppressed),
+                refund_seconds = coalesce(
+                    (SELECT r.refund_seconds FROM account_refunds r WHERE r.account_id = campaigns.account_id),
+                    \(Int32(clamping: refundSeconds)))
             WHERE account_id = \(account.rawValue) AND campaign_id = \(campaign.rawValue)
             """)
         try await connection.query(

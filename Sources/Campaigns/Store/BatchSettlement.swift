@@ -25,6 +25,8 @@ package struct BatchSettlement: Sendable {
     package let results: [RecipientResult]
     /// Those to try again, by the time they are due: one retry batch each.
     package let retries: [Retry]
+    /// The mailbox providers that answered last, by the recipient's index, where that is known.
+    package var providers: [Int32: String] = [:]
 
     /// - Parameter retries: empty ones are left out.
     package init(results: [RecipientResult], retries: [Retry]) {

@@ -49,7 +49,7 @@ extension DeliveryStore {
             try await tell(plan.ended, of: batch, recipients, key, on: connection)
             try await insert(retries, of: batch, plan, row.plan, campaign, key, on: connection)
             // Last: reports lock these counts after everything else.
-            try await count(plan.results, of: batch, on: connection)
+            try await count(plan.results, settlement: part, of: batch, on: connection)
             return .settled(campaignDone: false)
         }
     }
@@ -135,12 +135,14 @@ extension DeliveryStore {
 extension BatchSettlement {
     /// Without recipients that are of another batch by now.
     func of(_ indices: Set<Int32>) -> BatchSettlement {
-        BatchSettlement(
+        var some = BatchSettlement(
             results: results.filter { indices.contains($0.index) },
             retries: retries.map { retry in
                 var retry = retry
                 retry.records = retry.records.filter { indices.contains($0.index) }
                 return retry
             })
+        some.providers = providers
+        return some
     }
 }

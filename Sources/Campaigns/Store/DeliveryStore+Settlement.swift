@@ -48,7 +48,7 @@ extension DeliveryStore {
             try await tell(plan.ended, of: batch, recipients, key, on: connection)
             try await insert(retries, of: batch, plan, row.plan, campaign, key, on: connection)
             // Last: reports lock these counts after everything else.
-            try await count(plan.results, of: batch, on: connection)
+            try await count(plan.results, settlement: settlement, of: batch, on: connection)
             let isLast = campaign.openBatches == 1 && retries.isEmpty
             return .settled(campaignDone: isLast && campaign.state != .paused)
         }

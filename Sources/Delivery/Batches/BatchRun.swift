@@ -26,6 +26,8 @@ final class BatchRun: Sendable {
         var hasStarted: [Bool]
         /// Mails of this run that were to be sent again because an answer was lost, by position.
         var resends: [Int: Int] = [:]
+        /// Who answered last, by position.
+        var providers: [Int: String] = [:]
         var stop: StopReason?
         /// Why nothing of the run can be stored.
         var failure: JournalRefused?
@@ -174,6 +176,9 @@ final class BatchRun: Sendable {
         let resent = state.withLock { $0.resends[position] ?? 0 } + Int(batch.records[position].resends)
         return max(0, runtime.inDoubtResends - resent)
     }
+
+    /// The mailbox provider that has answered to the mail at `position`.
+    func noteProvider(_ name: String, _ position: Int) { state.withLock { $0.providers[position] = name } }
 
     func noteResend(_ position: Int) { state.withLock { $0.resends[position, default: 0] += 1 } }
 
@@ -336,12 +341,15 @@ final class BatchRun: Sendable {
     private func settlement(of positions: [Int], _ state: State, at now: SteadySeconds) -> (BatchSettlement, Set<Int32>)
     {
         var results: [RecipientResult] = []
+        var providers: [Int32: String] = [:]
         var retries = RetryGroups()
         var untouched: Set<Int32> = []
         for position in positions {
             var record = batch.records[position]
             switch state.fates[position] {
-            case .final(let result): results.append(result)
+            case .final(let result):
+                results.append(result)
+                providers[result.index] = state.providers[position]
             case .waits(let until, let wasTried, let awaitsResume):
                 record.count(resends: state.resends[position] ?? 0)
                 if wasTried { record = record.triedAgain() }
@@ -350,7 +358,9 @@ final class BatchRun: Sendable {
             case .settled, nil: break
             }
         }
-        return (BatchSettlement(results: results, retries: retries.batches), untouched)
+        var settlement = BatchSettlement(results: results, retries: retries.batches)
+        settlement.providers = providers
+        return (settlement, untouched)
     }
 }
 

@@ -44,6 +44,8 @@ struct MailAttempt {
     ) -> LaneAnswer {
         if report.verdict == .accepted { sender.metrics.accepted(over: connection) }
         let refusal = Refusal(report, provider)
+        // Behind a smarthost nobody knows who has the mailbox.
+        if !isSmarthost { run.noteProvider(provider.name, position) }
         let decision = fates.finish(run, position, report, refusal)
         sender.account(mail, AttemptRecord.Peer(connection), report, decision, inSeconds: seconds)
         return report.answer(isSmarthost ? refusal?.ofRelay : refusal)

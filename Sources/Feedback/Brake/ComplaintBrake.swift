@@ -14,6 +14,15 @@ package struct ComplaintBrake: Sendable, Hashable {
             self.hardBounces = hardBounces
             self.complaints = complaints
         }
+
+        /// Of those delivered, 0 to 1; 0 where there are none.
+        package var complaintRate: Double { Self.rate(complaints, of: delivered) }
+        /// Of those delivered or refused so, 0 to 1.
+        package var hardBounceRate: Double { Self.rate(hardBounces, of: delivered + hardBounces) }
+
+        private static func rate(_ events: Int64, of volume: Int64) -> Double {
+            volume > 0 ? min(1, (Double(events) / Double(volume) * 1_000_000).rounded() / 1_000_000) : 0
+        }
     }
 
     package enum Level: Int16, Sendable, Hashable, Comparable, CaseIterable {

@@ -121,7 +121,7 @@ package enum FeedbackHours {
     /// Begins to count anew: what has paused a campaign once does not pause it again when somebody resumes it. Rows are
     /// locked in order of key: reports change several hours at once.
     ///
-    /// - Parameter campaign: nil for the counts of the account as a whole
+    /// - Parameter campaign: nil for the counts of the account as a whole; of a campaign those by provider begin anew too
     package static func restart(
         _ account: AccountID, _ campaign: CampaignID?, on connection: PostgresConnection
     ) async throws {
@@ -134,6 +134,7 @@ package enum FeedbackHours {
                 ORDER BY hour FOR UPDATE) o
             WHERE h.account_id = \(account.rawValue) AND h.campaign_id = \(campaign?.rawValue ?? 0) AND h.hour = o.hour
             """)
+        if let campaign { try await ProviderHours.restart(account, campaign, on: connection) }
     }
 
     /// Does away with what is older than a window can be.
@@ -172,7 +173,7 @@ extension ComplaintBrake.Counts {
 }
 
 /// Counts complaints, and addresses that were found not to exist after their mail was taken, in the hour of that mail
-/// (``FeedbackHours``).
+/// (``FeedbackHours``, ``ProviderHours``).
 ///
 /// To be the last of the followers: settlements lock the account's row before they count here.
 package struct BrakeFollower: FeedbackFollower {
@@ -183,6 +184,14 @@ package struct BrakeFollower: FeedbackFollower {
             new.compactMap { event in
                 guard let counts = event.counts else { return nil }
                 return (account: event.recipient.account, campaign: event.recipient.campaign, counts: counts)
+            }, on: connection)
+        try await ProviderHours.addReported(
+            new.compactMap { event in
+                guard let counts = event.counts, let provider = event.mailboxProvider else { return nil }
+                return (
+                    account: event.recipient.account, campaign: event.recipient.campaign, provider: provider,
+                    counts: counts
+                )
             }, on: connection)
     }
 }

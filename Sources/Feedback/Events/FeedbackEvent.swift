@@ -13,6 +13,8 @@ package struct FeedbackEvent: Sendable, Hashable {
     package let smtpCode: Int?
     /// When it happened, as the reporter says; nil where it does not.
     package let occurredAt: PostgresTimestamp?
+    /// The mailbox provider whose user it is, as its reporter's name tells; nil where it does not. Counted, not believed.
+    package var mailboxProvider: String?
 
     package init(
         _ recipient: RecipientToken, _ fact: FeedbackFact, by channel: FeedbackChannel, reason: String,

@@ -14,6 +14,7 @@ struct CampaignPayload: StrictPayload {
     let replyTo: [String]?
     let headers: [String: String]?
     let listUnsubscribe: [String]?
+    let unsubscribe: String?
     let attachments: [Strict<AttachmentPayload>]?
     let inDoubt: String?
     let requireTLS: Bool?
@@ -29,6 +30,7 @@ struct CampaignPayload: StrictPayload {
         case replyTo = "reply_to"
         case headers, attachments
         case listUnsubscribe = "list_unsubscribe"
+        case unsubscribe
         case inDoubt = "in_doubt"
         case requireTLS = "require_tls"
         case sourcePool = "source_pool"
@@ -46,6 +48,7 @@ struct CampaignPayload: StrictPayload {
             subject: subject, html: html, text: text,
             headers: (headers ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
             listUnsubscribe: listUnsubscribe ?? [],
+            unsubscribing: try unsubscribePolicy(),
             attachments: try (attachments ?? []).enumerated().map { try $1.value.attachment(index: $0) },
             missingVariables: try missingVariablePolicy(),
             textPart: try textPartPolicy())
@@ -108,6 +111,14 @@ struct CampaignPayload: StrictPayload {
         guard let textPart else { return .automatic }
         guard let policy = TextPartPolicy(rawValue: textPart) else {
             throw Problem.invalid("invalid_field", "text_part is auto or none.", fields: ["text_part"])
+        }
+        return policy
+    }
+
+    private func unsubscribePolicy() throws -> UnsubscribePolicy {
+        guard let unsubscribe else { return .server }
+        guard let policy = UnsubscribePolicy(rawValue: unsubscribe) else {
+            throw Problem.invalid("invalid_field", "unsubscribe is server or own.", fields: ["unsubscribe"])
         }
         return policy
     }

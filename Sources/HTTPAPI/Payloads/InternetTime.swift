@@ -1,4 +1,5 @@
 import Foundation
+import MailTypes
 
 /// Times as RFC 3339 §5.6 writes them: `2026-11-21T08:00:00Z`, `2026-11-21T09:00:00.25+01:00`.
 enum InternetTime {
@@ -7,29 +8,14 @@ enum InternetTime {
         var reader = Reader(rest: Array(text.utf8)[...])
         guard text.utf8.count <= 40,
             let year = reader.number(4), reader.sign("-"), let month = reader.number(2, in: 1...12), reader.sign("-"),
-            let day = reader.number(2, in: 1...days(in: month, of: year)), reader.sign("T"),
+            let number = reader.number(2, in: 1...31), reader.sign("T"),
+            let day = CalendarDay(year: year, month: month, day: number),
             let hour = reader.number(2, in: 0...23), reader.sign(":"), let minute = reader.number(2, in: 0...59),
             reader.sign(":"), let second = reader.number(2, in: 0...60), let fraction = reader.fraction(),
             let offset = reader.offset(), reader.rest.isEmpty
         else { return nil }
-        let seconds = daysSince1970(year, month, day) * 86_400 + (hour * 60 + minute - offset) * 60 + second
+        let seconds = day.daysSince1970 * 86_400 + (hour * 60 + minute - offset) * 60 + second
         return Date(timeIntervalSince1970: Double(seconds) + fraction)
-    }
-
-    private static func days(in month: Int, of year: Int) -> Int {
-        switch month {
-        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-        case 4, 6, 9, 11: 30
-        default: 31
-        }
-    }
-
-    /// Proleptic Gregorian. Years start in March here, so that a leap day comes last.
-    private static func daysSince1970(_ year: Int, _ month: Int, _ day: Int) -> Int {
-        let shiftedYear = month <= 2 ? year - 1 : year
-        let monthFromMarch = (month + 9) % 12
-        let leapDays = shiftedYear / 4 - shiftedYear / 100 + shiftedYear / 400
-        return shiftedYear * 365 + leapDays + (153 * monthFromMarch + 2) / 5 + day - 1 - 719_468
     }
 
     private struct Reader {

@@ -152,6 +152,7 @@ extension JSONText {
         member("level", brake.level.name)
         member("cause", brake.cause.rawValue)
         member("of", brake.isOfAccount ? "account" : "campaign")
+        member("provider", brake.provider)
         member("delivered", brake.counts.delivered)
         member("hard_bounces", brake.counts.hardBounces)
         member("complaints", brake.counts.complaints)

@@ -46,21 +46,41 @@ enum EnvelopeHeader {
         _ envelope: MessageEnvelopeFields, _ own: UnsubscribeTemplates, into message: inout RenderedMessage,
         missingVariables: MissingVariablePolicy, limits: MessageLimits
     ) throws(RenderError) {
-        let start: StaticString = "List-Unsubscribe: <"
         let before = message.bytes.count
-        var separator = start
+        var written = UnsubscribeTemplates.Written(separator: listUnsubscribe)
         for uri in envelope.listUnsubscribe {
             try check(uri, "List-Unsubscribe", upTo: MessageLimits.unfoldableOctets, allowsBlanks: false)
-            append(separator, to: &message.bytes)
+            append(written.separator, to: &message.bytes)
             message.bytes.append(contentsOf: uri.utf8)
             append(">", to: &message.bytes)
-            separator = nextURI
+            written.separator = nextURI
         }
-        try own.render(into: &message, separator: &separator, missingVariables: missingVariables, limits: limits)
+        try own.render(into: &message, &written, missingVariables: missingVariables, limits: limits)
         guard message.bytes.count > before else { return }
         append("\r\n", to: &message.bytes)
         guard envelope.oneClick, envelope.unsubscribeURL != nil else { return }
-        append("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", to: &message.bytes)
+        append(oneClick, to: &message.bytes)
+    }
+
+    private static let listUnsubscribe: StaticString = "List-Unsubscribe: <"
+    private static let oneClick: StaticString = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+
+    /// The fields of a mail whose recipient unsubscribes with the customer alone. An https URI takes the one click, and
+    /// there may be but one (RFC 8058 §3.1). A mail that nobody could unsubscribe from is not written.
+    ///
+    /// - Parameter message: still empty, and empty again when it returns.
+    /// - Returns: the fields, and the https URI
+    static func ownListUnsubscribe(
+        _ own: UnsubscribeTemplates, into message: inout RenderedMessage, missingVariables: MissingVariablePolicy,
+        limits: MessageLimits
+    ) throws(RenderError) -> (fields: [UInt8], url: String?) {
+        var written = UnsubscribeTemplates.Written(separator: listUnsubscribe)
+        try own.render(into: &message, &written, missingVariables: missingVariables, limits: limits)
+        guard !message.bytes.isEmpty, written.urls <= 1 else { throw .invalidField(field: "List-Unsubscribe") }
+        append("\r\n", to: &message.bytes)
+        if written.url != nil { append(oneClick, to: &message.bytes) }
+        defer { message.bytes.removeAll(keepingCapacity: true) }
+        return (message.bytes, written.url.map { String(decoding: message.bytes[$0], as: UTF8.self) })
     }
 
     static func appendFeedbackID(_ feedbackID: String?, to output: inout [UInt8]) throws(RenderError) {

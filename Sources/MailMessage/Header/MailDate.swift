@@ -1,3 +1,5 @@
+import MailTypes
+
 /// The date-time of RFC 5322 §3.3, always in UTC: `Wed, 21 Oct 2015 07:28:00 +0000`.
 enum MailDate {
     /// 1970 to 9999: what four digits can say of the present and the future.
@@ -12,14 +14,14 @@ enum MailDate {
     static func append(_ seconds: Int64, to output: inout [UInt8]) {
         let days = Int(seconds / 86_400)
         let second = Int(seconds % 86_400)
-        let (year, month, day) = civil(days)
+        let date = CalendarDay(daysSince1970: days)
         append(weekdays[(days + 4) % 7], to: &output)
         append(", ", to: &output)
-        append(day, digits: day < 10 ? 1 : 2, to: &output)
+        append(date.day, digits: date.day < 10 ? 1 : 2, to: &output)
         append(" ", to: &output)
-        append(months[month - 1], to: &output)
+        append(months[date.month - 1], to: &output)
         append(" ", to: &output)
-        append(year, digits: 4, to: &output)
+        append(date.year, digits: 4, to: &output)
         append(" ", to: &output)
         append(second / 3_600, digits: 2, to: &output)
         append(":", to: &output)
@@ -27,20 +29,6 @@ enum MailDate {
         append(":", to: &output)
         append(second % 60, digits: 2, to: &output)
         append(" +0000", to: &output)
-    }
-
-    /// Proleptic Gregorian date of a day since 1970. Years are counted from March, so that the leap day comes last, and
-    /// in eras of 400 years, which repeat exactly.
-    private static func civil(_ daysSince1970: Int) -> (year: Int, month: Int, day: Int) {
-        let days = daysSince1970 + 719_468
-        let era = days / 146_097
-        let dayOfEra = days % 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
-        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
     }
 
     private static func append(_ text: StaticString, to output: inout [UInt8]) {

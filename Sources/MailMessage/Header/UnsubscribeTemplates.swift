@@ -8,6 +8,19 @@ struct UnsubscribeTemplates: Sendable {
         case merged(TemplateProgram, PlainSink.Literals)
     }
 
+    /// What of the field has been written.
+    struct Written {
+        /// What stands before the next URI, from the second on ``EnvelopeHeader/nextURI``.
+        var separator: StaticString
+        /// Number of https URIs.
+        var urls = 0
+        /// Where the last of them lies in the message.
+        var url: Range<Int>?
+    }
+
+    let policy: UnsubscribePolicy
+    /// Whether each mail has an https URI of theirs, whatever the values are.
+    let surelyHaveURL: Bool
     private let values: [Value]
 
     /// Those with tags.
@@ -19,11 +32,13 @@ struct UnsubscribeTemplates: Sendable {
     }
 
     /// - Throws: `invalidUnsubscribe`, `headerInjection`, and what `TemplateCompiler` throws.
-    init(_ templates: [String], roots: inout TemplateRoots, limits: MessageLimits) throws(MessageError) {
+    ///
+    /// - Parameter roots: still without the names of other templates.
+    init(
+        _ templates: [String], _ policy: UnsubscribePolicy, roots: inout TemplateRoots, limits: MessageLimits
+    ) throws(MessageError) {
         guard templates.count <= limits.unsubscribeCount else {
-            throw MessageError(
-                .invalidUnsubscribe, "more than \(limits.unsubscribeCount) URIs for unsubscribing",
-                field: "list_unsubscribe")
+            throw Self.refusal("more than \(limits.unsubscribeCount) URIs for unsubscribing")
         }
         var values: [Value] = []
         for (index, template) in templates.enumerated() {
@@ -33,6 +48,33 @@ struct UnsubscribeTemplates: Sendable {
             values.append(value)
         }
         self.values = values
+        self.policy = policy
+        let urls = values.count(where: Self.beginsWithHTTPS)
+        surelyHaveURL = urls > 0
+        if policy == .own { try Self.checkAlone(values, urls: urls, roots) }
+    }
+
+    private static func checkAlone(_ values: [Value], urls: Int, _ roots: TemplateRoots) throws(MessageError) {
+        guard !values.isEmpty else {
+            throw refusal("where recipients unsubscribe with you, list_unsubscribe says how")
+        }
+        guard urls <= 1 else { throw refusal("one https URI takes the one click, not \(urls)") }
+        guard !roots.haveUnsubscribeURL else {
+            throw refusal("{{unsubscribe_url}} is the URI that list_unsubscribe makes: it cannot stand in it")
+        }
+    }
+
+    private static func refusal(_ detail: String) -> MessageError {
+        MessageError(.invalidUnsubscribe, detail, field: "list_unsubscribe")
+    }
+
+    private static func beginsWithHTTPS(_ value: Value) -> Bool {
+        switch value {
+        case .fixed(let uri): return UnsubscribeURI.Scheme(uri) == .https
+        case .merged(let program, _):
+            guard case .literal(let index)? = program.instructions.first else { return false }
+            return UnsubscribeURI.Scheme(program.literals[index]) == .https
+        }
     }
 
     private static func value(
@@ -59,18 +101,17 @@ struct UnsubscribeTemplates: Sendable {
         return UnsubscribeURI.Scheme(start) == nil ? "a URI begins with https:// or mailto:" : nil
     }
 
-    /// Writes `separator`, then the URI between brackets, for each; from the second on ``EnvelopeHeader/nextURI`` is the
-    /// separator.
+    /// Writes the separator, then the URI between brackets, for each.
     ///
     /// - Throws: `invalidField` where the values make no URI.
     func render(
-        into message: inout RenderedMessage, separator: inout StaticString,
+        into message: inout RenderedMessage, _ written: inout Written,
         missingVariables: MissingVariablePolicy, limits: MessageLimits
     ) throws(RenderError) {
         for value in values {
             switch value {
             case .fixed(let uri):
-                Self.append(uri[...], to: &message.bytes, separator: &separator)
+                Self.append(uri[...], to: &message.bytes, &written)
             case .merged(let program, let literals):
                 var interpreter = TemplateInterpreter(
                     program, roots: message.scratch.roots, missingVariables: missingVariables,
@@ -82,16 +123,21 @@ struct UnsubscribeTemplates: Sendable {
                 let uri = Self.trimmed(sink.output)
                 guard !uri.isEmpty else { continue }
                 guard UnsubscribeURI.fault(uri) == nil else { throw .invalidField(field: Self.field) }
-                Self.append(uri, to: &message.bytes, separator: &separator)
+                Self.append(uri, to: &message.bytes, &written)
             }
         }
     }
 
-    private static func append(_ uri: ArraySlice<UInt8>, to output: inout [UInt8], separator: inout StaticString) {
-        EnvelopeHeader.append(separator, to: &output)
+    private static func append(_ uri: ArraySlice<UInt8>, to output: inout [UInt8], _ written: inout Written) {
+        EnvelopeHeader.append(written.separator, to: &output)
+        let start = output.count
         output.append(contentsOf: uri)
+        if UnsubscribeURI.Scheme(uri) == .https {
+            written.urls += 1
+            written.url = start..<output.count
+        }
         output.append(UInt8(ascii: ">"))
-        separator = EnvelopeHeader.nextURI
+        written.separator = EnvelopeHeader.nextURI
     }
 
     private static func trimmed(_ bytes: [UInt8]) -> ArraySlice<UInt8> {

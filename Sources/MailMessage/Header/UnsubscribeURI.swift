@@ -32,7 +32,7 @@ enum UnsubscribeURI {
         }
 
         /// That of a URI, in any case (RFC 3986 §3.1).
-        init?(_ uri: [UInt8]) {
+        init?(_ uri: some Collection<UInt8>) {
             let found = Self.allCases.first { scheme in
                 uri.count >= scheme.start.utf8.count
                     && zip(uri, scheme.start.utf8).allSatisfy { ((0x41...0x5A).contains($0) ? $0 | 0x20 : $0) == $1 }

@@ -170,81 +170,17 @@ extension AggregateReport {
 // MARK: TLS
 
 extension AggregateReport {
-    private struct TLSFile: Decodable {
-        struct Range: Decodable {
-            let start: String
-            let end: String
-
-            enum CodingKeys: String, CodingKey {
-                case start = "start-datetime"
-                case end = "end-datetime"
-            }
-        }
-
-        struct Entry: Decodable {
-            struct Policy: Decodable {
-                let type: String
-                let domain: String
-
-                enum CodingKeys: String, CodingKey {
-                    case type = "policy-type"
-                    case domain = "policy-domain"
-                }
-            }
-
-            struct Summary: Decodable {
-                let good: Int64
-                let bad: Int64
-
-                enum CodingKeys: String, CodingKey {
-                    case good = "total-successful-session-count"
-                    case bad = "total-failure-session-count"
-                }
-            }
-
-            struct Failure: Decodable {
-                let type: String
-                let count: Int64
-
-                enum CodingKeys: String, CodingKey {
-                    case type = "result-type"
-                    case count = "failed-session-count"
-                }
-            }
-
-            let policy: Policy
-            let summary: Summary
-            let failures: [Failure]?
-
-            enum CodingKeys: String, CodingKey {
-                case policy, summary
-                case failures = "failure-details"
-            }
-        }
-
-        let organization: String
-        let range: Range
-        let id: String
-        let policies: [Entry]
-
-        enum CodingKeys: String, CodingKey {
-            case organization = "organization-name"
-            case range = "date-range"
-            case id = "report-id"
-            case policies
-        }
-    }
-
     /// - Parameter tls: the JSON of RFC 8460 §4. Its policies are all of one domain; those of others are left out.
     init?(tls octets: [UInt8]) {
-        guard JSONStrings.areShort(octets), let file = try? JSONDecoder().decode(TLSFile.self, from: Data(octets)),
+        guard JSONStrings.areShort(octets),
+            let file = try? JSONDecoder().decode(TLSReportFile.self, from: Data(octets)),
             let domain = file.policies.first?.policy.domain.lowercased(), file.policies.count <= ReportLimits.rows,
             let begin = Self.seconds(file.range.start), let end = Self.seconds(file.range.end)
         else { return nil }
         var rows: [Row] = []
         for entry in file.policies where entry.policy.domain.lowercased().utf8.elementsEqual(domain.utf8) {
             let policy = entry.policy.type.word
-            rows.append(Row(source: policy, count: entry.summary.good, isGood: true, detail: ""))
+            rows.append(Row(source: policy, count: entry.summary.successes, isGood: true, detail: ""))
             var explained: Int64 = 0
             for failure in (entry.failures ?? []).prefix(ReportLimits.rows) {
                 let count = min(max(failure.count, 0), ReportLimits.count)
@@ -252,7 +188,7 @@ extension AggregateReport {
                 rows.append(Row(source: "\(policy) \(failure.type.word)", count: count, isGood: false, detail: ""))
             }
             // Failures that are counted and not described.
-            let rest = min(max(entry.summary.bad, 0), ReportLimits.count) - explained
+            let rest = min(max(entry.summary.failures, 0), ReportLimits.count) - explained
             if rest > 0 { rows.append(Row(source: "\(policy) unknown", count: rest, isGood: false, detail: "")) }
         }
         self.init(

@@ -36,6 +36,9 @@ struct TemplateRoots: Sendable {
         return entries.count - 1
     }
 
+    /// Whether a template that was compiled with them has `unsubscribe_url`.
+    var haveUnsubscribeURL: Bool { entries.contains { $0.source == .unsubscribeURL } }
+
     /// Fills `scratch.roots`, one value a slot.
     func resolve(_ recipient: MergeRecipient, _ envelope: MessageEnvelopeFields, into scratch: inout RenderScratch) {
         if scratch.positions.count != entries.count {
@@ -66,6 +69,11 @@ struct TemplateRoots: Sendable {
             }
             scratch.roots.append(value)
         }
+    }
+
+    /// Gives `unsubscribe_url` the value that a URI of the customer's own has made, once it is merged.
+    func setUnsubscribeURL(_ url: String, in scratch: inout RenderScratch) {
+        for slot in entries.indices where entries[slot].source == .unsubscribeURL { scratch.roots[slot] = .text(url) }
     }
 
     /// Recipients of one upload mostly have their fields in one order, so the place of the last one is tried first.

@@ -18,6 +18,7 @@ package import Webhooks
 ///     GET  /status                         EngineStatus as JSON
 ///     POST /lanes/{lane}/suspend?seconds=&reason=, /drain, /resume, /fail, /empty
 ///     POST /accounts/{id}/suspend?seconds=&reason=, /drain, /resume, /fail
+///     POST /accounts/{id}/refunds?for={seconds, or default}
 ///     POST /campaigns/{id}/suspend?seconds=&reason=, /drain, /resume, /fail, /pause, /cancel
 ///     GET  /trace?site={lane}              server-sent lines
 ///
@@ -29,24 +30,27 @@ package struct OperatorRoutes: Sendable {
     private let delivery: DeliveryStore
     private let domains: @Sendable () async throws -> DomainCensus?
     private let webhooks: @Sendable () async throws -> (WebhookCensus, WebhookTally.Counts)?
+    private let brakeHours: Int
     private let inbound: InboundMailServer?
 
     /// - Parameters:
     ///   - engine: nil on a node that does not deliver.
     ///   - domains: nil where domains are not looked after.
     ///   - webhooks: how they stand, and what this node has told.
+    ///   - brakeHours: of the window in which complaints and bounces count.
     ///   - inbound: nil on a node that takes in no mail.
     package init(
         engine: DeliveryEngine?, campaigns: CampaignService, delivery: DeliveryStore,
         domains: @escaping @Sendable () async throws -> DomainCensus?,
         webhooks: @escaping @Sendable () async throws -> (WebhookCensus, WebhookTally.Counts)? = { nil },
-        inbound: InboundMailServer? = nil
+        brakeHours: Int = 24, inbound: InboundMailServer? = nil
     ) {
         self.engine = engine
         self.campaigns = campaigns
         self.delivery = delivery
         self.domains = domains
         self.webhooks = webhooks
+        self.brakeHours = brakeHours
         self.inbound = inbound
     }
 
@@ -78,7 +82,8 @@ package struct OperatorRoutes: Sendable {
         let page = MetricsPage(
             // Without them the page is worth having all the same.
             status: engine?.status, stoppedAccounts: stopped, domains: try? await domains(),
-            webhooks: try? await webhooks(), brakes: try? await delivery.brakes(), inbound: inbound?.counts)
+            webhooks: try? await webhooks(), brakes: try? await delivery.brakes(),
+            mailboxProviders: try? await delivery.mailboxProviders(hours: brakeHours), inbound: inbound?.counts)
         return Response(
             status: .ok, headers: [.contentType: PrometheusText.contentType],
             body: ResponseBody(byteBuffer: ByteBuffer(string: page.text)))
@@ -122,6 +127,10 @@ package struct OperatorRoutes: Sendable {
                 try await steering.resume(account)
                 return Done(state: "active")
             case "fail": return Done(state: "\(try await steering.fail(account).count) campaigns failed")
+            case "refunds":
+                let seconds = try Self.refundSeconds(request)
+                try await steering.refund(within: seconds, of: account)
+                return Done(state: seconds.map { "refunds for \($0) seconds" } ?? "refunds as by default")
             default: throw HTTPError(.notFound)
             }
         }
@@ -174,6 +183,17 @@ package struct OperatorRoutes: Sendable {
             }
             return seconds
         }
+    }
+
+    /// - Returns: nil for the installation's.
+    private static func refundSeconds(_ request: Request) throws -> Int? {
+        let text = request.uri.queryParameters["for"] ?? ""
+        if text == "default" { return nil }
+        guard let seconds = Int(text), CampaignLimits.refundSeconds.contains(seconds) else {
+            throw HTTPError(
+                .badRequest, message: "for is 0 to \(CampaignLimits.refundSeconds.upperBound) seconds, or default")
+        }
+        return seconds
     }
 
     private static func reason(_ request: Request) -> String {

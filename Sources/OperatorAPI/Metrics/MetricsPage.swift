@@ -19,10 +19,14 @@ struct MetricsPage {
     var webhooks: (WebhookCensus, WebhookTally.Counts)?
     /// Campaigns that complaints and bounces brake, by level; nil where they cannot be counted.
     var brakes: [ComplaintBrake.Level: Int]?
+    /// What became of mail at each of them in the window of the brake; nil where that cannot be counted.
+    var mailboxProviders: [(provider: String, counts: ComplaintBrake.Counts)]?
     /// Nil on a node that takes in no mail.
     var inbound: InboundCounts?
 
     static let mostLanes = 200
+    /// Those of the rules, by number of messages.
+    static let mostProviders = 100
 
     var text: String {
         var text = PrometheusText()
@@ -37,6 +41,7 @@ struct MetricsPage {
         if let domains { addDomains(domains, &text) }
         if let webhooks { addWebhooks(webhooks.0, webhooks.1, &text) }
         if let brakes { addBrakes(brakes, &text) }
+        if let mailboxProviders { add(mailboxProviders, &text) }
         if let inbound { addInbound(inbound, &text) }
         return text.text
     }
@@ -180,6 +185,21 @@ struct MetricsPage {
         text.family("sluice_campaigns_braked", .gauge, "Campaigns that complaints and bounces brake, by level.") {
             for level in ComplaintBrake.Level.allCases where level > .none {
                 $0.add(brakes[level] ?? 0, ["level": level.name])
+            }
+        }
+    }
+
+    private func add(
+        _ providers: [(provider: String, counts: ComplaintBrake.Counts)], _ text: inout PrometheusText
+    ) {
+        text.family(
+            "sluice_mailbox_provider_messages", .gauge,
+            "Messages of all accounts in the window of the brake, by mailbox provider and what became of them."
+        ) {
+            for (provider, counts) in providers.prefix(Self.mostProviders) {
+                $0.add(Int(counts.delivered), ["provider": provider, "result": "delivered"])
+                $0.add(Int(counts.hardBounces), ["provider": provider, "result": "hard_bounce"])
+                $0.add(Int(counts.complaints), ["provider": provider, "result": "complaint"])
             }
         }
     }

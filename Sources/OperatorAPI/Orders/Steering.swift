@@ -47,6 +47,12 @@ package struct Steering: Sendable {
         return try await campaigns.failAll(of: account)
     }
 
+    /// Sets for how many seconds after a campaign's end bounces are refunded, for campaigns that the account sends from
+    /// now on; nil: as the installation has it.
+    package func refund(within seconds: Int?, of account: AccountID) async throws {
+        try await campaigns.setRefundTime(seconds, for: account)
+    }
+
     private static func missing(_ target: OperatorOrder.Target) -> String {
         switch target {
         case .lanes(let name): "there is no lane \(name)"

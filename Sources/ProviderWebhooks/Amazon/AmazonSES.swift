@@ -12,7 +12,8 @@ struct AmazonSES: Provider {
         }
         guard let body = try? JSONReader.read(delivery.body) else { throw ProviderRefusal.unreadable }
         let message = try SNSMessage(body)
-        guard let topic = material.topic.flatMap(SNSTopic.init), message.topic == topic.text else {
+        guard let topic = material.topic.flatMap(SNSTopic.init), ExactText(message.topic) == ExactText(topic.text)
+        else {
             throw ProviderRefusal.unauthentic("The topic is not the one of this source.")
         }
         guard try await certificate(message, topic, material).hasSigned(message, now: now) else {
@@ -59,7 +60,7 @@ struct AmazonSES: Provider {
     }
 
     private static func event(_ event: JSONValue) -> ProviderEvent {
-        switch event["eventType"].text ?? event["notificationType"].text {
+        switch event["eventType"].exact ?? event["notificationType"].exact {
         case "Bounce": return bounce(event["bounce"], event)
         case "Complaint":
             let complaint = event["complaint"]
@@ -70,7 +71,7 @@ struct AmazonSES: Provider {
         case "DeliveryDelay":
             let delay = event["deliveryDelay"]
             return .plain(
-                .delay, delayReasons[delay["delayType"].text ?? ""]?.rawValue ?? "",
+                .delay, delayReasons[delay["delayType"].exact ?? ""]?.rawValue ?? "",
                 at: Instant.reading(delay["timestamp"].text), event)
         // SES has found a virus, and sent nothing.
         case "Reject":
@@ -87,8 +88,8 @@ struct AmazonSES: Provider {
         guard isAboutAll(bounce["bouncedRecipients"], event) else { return .nothing(event) }
         let recipient = bounce["bouncedRecipients"].elements.first ?? .null
         let time = Instant.reading(bounce["timestamp"].text)
-        let isPermanent = bounce["bounceType"].text == "Permanent"
-        switch bounce["bounceSubType"].text {
+        let isPermanent = bounce["bounceType"].exact == "Permanent"
+        switch bounce["bounceSubType"].exact {
         // SES's own lists, or the account's: nobody was asked.
         case "Suppressed", "OnAccountSuppressionList":
             return .bounce(BounceJudgement(.hardBounce, .filtered), at: time, event)
@@ -112,7 +113,7 @@ struct AmazonSES: Provider {
         return destinations <= 1 || recipients.elements.count == destinations
     }
 
-    private static let delayReasons: [String: FeedbackReason] = [
+    private static let delayReasons: [ExactText: FeedbackReason] = [
         "MailboxFull": .mailboxfull, "SpamDetected": .spamdetected, "RecipientServerError": .systemerror,
         "TransientCommunicationFailure": .networkerror, "IPFailure": .blocked, "InternalFailure": .systemerror,
     ]

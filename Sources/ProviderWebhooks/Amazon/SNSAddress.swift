@@ -22,9 +22,12 @@ struct SNSAddress: Sendable, Hashable {
         guard text.utf8.count <= 2_048, path.hasPrefix("/?"), let parts = URLComponents(string: text) else {
             return nil
         }
-        let items = Dictionary((parts.queryItems ?? []).map { ($0.name, $0.value ?? "") }) { _, _ in "" }
-        guard items["Action"] == "ConfirmSubscription", items["TopicArn"] == topic.text,
-            items["Token"]?.isEmpty == false
+        // Unescaped they may hold what is no ASCII.
+        let items = Dictionary(
+            (parts.queryItems ?? []).map { (ExactText($0.name), ExactText($0.value ?? "")) }
+        ) { _, _ in "" }
+        guard items["Action"] == "ConfirmSubscription", items["TopicArn"] == ExactText(topic.text),
+            items["Token"]?.text.isEmpty == false
         else { return nil }
     }
 

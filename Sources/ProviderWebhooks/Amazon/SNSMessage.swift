@@ -1,12 +1,12 @@
 /// What Amazon SNS posts: an envelope with a signature over some of its members.
 struct SNSMessage: Sendable {
-    enum Kind: String, Sendable {
+    enum Kind: String, Sendable, CaseIterable {
         case notification = "Notification"
         case subscription = "SubscriptionConfirmation"
         case unsubscription = "UnsubscribeConfirmation"
     }
 
-    enum Version: String, Sendable {
+    enum Version: String, Sendable, CaseIterable {
         case sha1 = "1"
         case sha256 = "2"
     }
@@ -26,8 +26,9 @@ struct SNSMessage: Sendable {
     /// - Throws: ``ProviderRefusal``
     init(_ body: JSONValue) throws(ProviderRefusal) {
         guard body.isObject else { throw .unreadable }
-        guard let kind = body["Type"].text.flatMap(Kind.init), let text = body["Signature"].text,
-            let signature = Signatures.base64(text), let version = body["SignatureVersion"].text.flatMap(Version.init),
+        guard let kind = body["Type"].exact.flatMap(Kind.init(exactly:)), let text = body["Signature"].text,
+            let signature = Signatures.base64(text),
+            let version = body["SignatureVersion"].exact.flatMap(Version.init(exactly:)),
             let certificateURL = body["SigningCertURL"].text, let topic = body["TopicArn"].text,
             let message = body["Message"].text, let timestamp = body["Timestamp"].text
         else { throw .unauthentic("The delivery is not signed; raw message delivery must be off.") }

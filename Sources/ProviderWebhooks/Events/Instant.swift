@@ -1,3 +1,4 @@
+import MailTypes
 import Postgres
 
 /// Reads the times that providers write.
@@ -10,8 +11,8 @@ enum Instant {
             bytes[10] == UInt8(ascii: "T") || bytes[10] == UInt8(ascii: " "), bytes[13] == UInt8(ascii: ":"),
             bytes[16] == UInt8(ascii: ":"), let year = number(bytes, 0..<4), let month = number(bytes, 5..<7),
             let day = number(bytes, 8..<10), let hour = number(bytes, 11..<13), let minute = number(bytes, 14..<16),
-            let second = number(bytes, 17..<19), (1...12).contains(month), (1...31).contains(day), hour < 24,
-            minute < 60, second <= 60
+            let second = number(bytes, 17..<19), hour < 24, minute < 60, second <= 60,
+            let date = CalendarDay(year: Int(year), month: Int(month), day: Int(day))
         else { return nil }
         var position = 19
         var fraction: Int64 = 0
@@ -24,7 +25,7 @@ enum Instant {
             position += 1 + digits.count
         }
         guard let offset = offset(bytes[position...]) else { return nil }
-        let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset
+        let seconds = Int64(date.daysSince1970) * 86_400 + hour * 3_600 + minute * 60 + second - offset
         return PostgresTimestamp(microseconds: seconds * 1_000_000 + fraction)
     }
 
@@ -60,15 +61,5 @@ enum Instant {
             value = value * 10 + Int64(byte - 0x30)
         }
         return value
-    }
-
-    /// Days since 1970-01-01 in the Gregorian calendar; years begin in March, so that leap days come last.
-    private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        let year = month <= 2 ? year - 1 : year
-        let era = year / 400
-        let yearOfEra = year - era * 400
-        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-        return era * 146_097 + dayOfEra - 719_468
     }
 }

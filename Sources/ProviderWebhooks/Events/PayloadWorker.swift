@@ -42,19 +42,36 @@ package struct PayloadWorker: Sendable {
     /// - Returns: false where nothing waits, or another node is at work
     private func next() async throws -> Bool {
         do {
-            return try await withNext { payload, connection in try await workOff(payload, on: connection) }
-        } catch let error as PostgresError where error.isOfStatement {
-            logger.warning("report of a provider not written down", metadata: ["error": "\(error)"])
-            return try await withNext { payload, connection in try await giveUp(payload, on: connection) }
+            return try await withPayload { payload, connection in
+                do {
+                    try await workOff(payload, on: connection)
+                } catch let error as PostgresError where error.isOfStatement {
+                    throw NotNoted(key: payload.key, cause: error)
+                }
+            }
+        } catch let failure as NotNoted {
+            logger.warning("report of a provider not written down", metadata: ["error": "\(failure.cause)"])
+            // By now another body may have waited longest.
+            return try await withPayload(failure.key) { payload, connection in
+                try await giveUp(payload, on: connection)
+            }
         }
     }
 
-    private func withNext(
+    /// A body whose facts the database does not take; its transaction is undone.
+    private struct NotNoted: Error {
+        let key: StoredPayload.Key
+        let cause: PostgresError
+    }
+
+    /// - Parameter key: of one body; nil for the one that has waited longest.
+    private func withPayload(
+        _ key: StoredPayload.Key? = nil,
         _ body: @Sendable (StoredPayload, PostgresConnection) async throws -> Void
     ) async throws -> Bool {
         try await records.withTransaction { connection in
             guard try await store.isAlone(on: connection) else { return false }
-            guard let payload = try await store.next(1, on: connection).first else { return false }
+            guard let payload = try await store.next(key, on: connection) else { return false }
             try await body(payload, connection)
             return true
         }

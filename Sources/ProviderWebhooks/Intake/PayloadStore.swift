@@ -73,22 +73,24 @@ struct PayloadStore: Sendable {
 
     /// What has waited longest, locked for the caller's transaction; others pass it.
     ///
-    /// - Parameter limit: how many
-    func next(_ limit: Int, on connection: PostgresConnection) async throws -> [StoredPayload] {
+    /// - Parameter key: of the only body that is meant, if it still waits.
+    func next(_ key: StoredPayload.Key?, on connection: PostgresConnection) async throws -> StoredPayload? {
         try await connection.query(
             """
             SELECT p.source_id, p.receipt, p.sealed, s.provider, s.test_until IS NOT NULL,
                 p.received_at < now() - make_interval(hours => \(Int32(ProviderLimits.receiptHours)))
             FROM provider_payloads p JOIN provider_sources s USING (source_id)
             WHERE p.sealed IS NOT NULL AND p.due_at <= now()
-            ORDER BY p.due_at LIMIT \(limit) FOR UPDATE OF p SKIP LOCKED
+                AND p.source_id = coalesce(\(key?.source as Int64?), p.source_id)
+                AND p.receipt = coalesce(\(key?.receipt as [UInt8]?), p.receipt)
+            ORDER BY p.due_at LIMIT 1 FOR UPDATE OF p SKIP LOCKED
             """
-        ).map { row in
+        ).first.map { row in
             let (source, receipt, sealed, provider, isTest, isOld) = try row.decode(
                 Int64.self, [UInt8].self, [UInt8].self, String.self, Bool.self, Bool.self)
             return StoredPayload(
-                source: source, receipt: receipt, kind: ProviderKind(rawValue: provider),
-                body: try? key.open(sealed, as: Self.context(source, receipt)), isTest: isTest,
+                key: .init(source: source, receipt: receipt), kind: ProviderKind(rawValue: provider),
+                body: try? self.key.open(sealed, as: Self.context(source, receipt)), isTest: isTest,
                 isOld: isOld)
         }
     }
@@ -157,8 +159,13 @@ struct PayloadStore: Sendable {
 
 /// What waits to be worked off.
 struct StoredPayload: Sendable {
-    let source: Int64
-    let receipt: [UInt8]
+    /// Which body it is.
+    struct Key: Sendable, Hashable {
+        let source: Int64
+        let receipt: [UInt8]
+    }
+
+    let key: Key
     /// Nil for a provider that only a newer version knows.
     let kind: ProviderKind?
     /// Nil where it does not open.
@@ -166,6 +173,9 @@ struct StoredPayload: Sendable {
     let isTest: Bool
     /// Its receipt is kept no longer.
     let isOld: Bool
+
+    var source: Int64 { key.source }
+    var receipt: [UInt8] { key.receipt }
 }
 
 /// What was in one body.

@@ -18,6 +18,9 @@ enum JSONValue: Sendable, Hashable {
         return text
     }
 
+    /// A string to be compared.
+    var exact: ExactText? { text.map { ExactText($0) } }
+
     /// A string or a number, as it is written.
     var word: String? {
         switch self {
@@ -31,7 +34,7 @@ enum JSONValue: Sendable, Hashable {
         word.flatMap { Int64($0.prefix { $0 != "." }) }
     }
 
-    var isTrue: Bool { self == .bool(true) || word == "1" || word == "true" }
+    var isTrue: Bool { self == .bool(true) || ["1", "true"].contains(word.map { ExactText($0) }) }
 
     var elements: [JSONValue] {
         guard case .array(let elements) = self else { return [] }

@@ -15,7 +15,7 @@ struct Brevo: Provider {
         let time = Instant.milliseconds(event["ts_epoch"])
         let text = event["reason"].text
         // Campaign and transactional webhooks spell them differently.
-        switch event["event"].text?.lowercased() {
+        switch event["event"].text.map({ ExactText($0.lowercased()) }) {
         case "hard_bounce", "hardbounce":
             return .bounce(BounceJudgement(isPermanent: true, text: text), at: time, event)
         case "soft_bounce", "softbounce":

@@ -22,7 +22,7 @@ struct GenericEvents: Provider {
                     isPermanent: isPermanent, code: event["code"].integer, status: event["status"].text,
                     text: event["text"].text), at: time, event)
         }
-        switch event["type"].text {
+        switch event["type"].exact {
         case "hard_bounce": return bounce(true)
         case "soft_bounce": return bounce(false)
         case "complaint": return .complaint(event["complaint_type"].text ?? "abuse", at: time, event)

@@ -43,7 +43,7 @@ struct Mailgun: Provider {
 
     private static func event(_ event: JSONValue) -> ProviderEvent {
         let time = Instant.seconds(event["timestamp"])
-        switch event["event"].text {
+        switch event["event"].exact {
         case "failed": return failed(event, time)
         case "rejected": return .bounce(BounceJudgement(.softBounce, .rejected), at: time, event)
         case "complained": return .complaint(at: time, event)
@@ -53,9 +53,9 @@ struct Mailgun: Provider {
     }
 
     private static func failed(_ event: JSONValue, _ time: PostgresTimestamp?) -> ProviderEvent {
-        guard event["severity"].text == "permanent" else { return .plain(.delay, at: time, event) }
+        guard event["severity"].exact == "permanent" else { return .plain(.delay, at: time, event) }
         let status = event["delivery-status"]
-        switch event["reason"].text {
+        switch event["reason"].exact {
         case "suppress-bounce": return .bounce(BounceJudgement(.hardBounce, .filtered), at: time, event)
         case "suppress-complaint": return .complaint(at: time, event)
         case "suppress-unsubscribe": return .plain(.unsubscribe, at: time, event)
@@ -64,7 +64,7 @@ struct Mailgun: Provider {
             let text = status["message"].text.flatMap { $0.isEmpty ? nil : $0 } ?? status["description"].text
             return .bounce(
                 BounceJudgement(
-                    isPermanent: event["reason"].text != "espblock", code: status["code"].integer,
+                    isPermanent: event["reason"].exact != "espblock", code: status["code"].integer,
                     status: status["enhanced-code"].text, text: text), at: time, event)
         }
     }

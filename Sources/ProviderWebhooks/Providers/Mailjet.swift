@@ -13,7 +13,7 @@ struct Mailjet: Provider {
 
     private static func event(_ event: JSONValue) -> ProviderEvent {
         let time = Instant.seconds(event["time"])
-        switch event["event"].text {
+        switch event["event"].exact {
         case "bounce": return bounce(event, time)
         case "blocked": return .bounce(BounceJudgement(.softBounce, .blocked), at: time, event)
         case "spam": return .complaint(at: time, event)
@@ -24,7 +24,7 @@ struct Mailjet: Provider {
 
     private static func bounce(_ event: JSONValue, _ time: PostgresTimestamp?) -> ProviderEvent {
         let isHard = event["hard_bounce"].isTrue
-        switch event["error"].text {
+        switch event["error"].exact {
         case "greylisted" where !isHard: return .plain(.delay, at: time, event)
         case "user unknown":
             return .bounce(BounceJudgement(isHard ? .hardBounce : .softBounce, .userunknown), at: time, event)
@@ -32,7 +32,7 @@ struct Mailjet: Provider {
             return .bounce(BounceJudgement(isHard ? .hardBounce : .softBounce, .hostunknown), at: time, event)
         case "quota exceeded": return .bounce(BounceJudgement(.softBounce, .mailboxfull), at: time, event)
         default:
-            let isRecipients = event["error_related_to"].text == "recipient"
+            let isRecipients = event["error_related_to"].exact == "recipient"
             return .bounce(
                 BounceJudgement(
                     isPermanent: isHard && isRecipients, text: event["comment"].text ?? event["error"].text),

@@ -13,15 +13,15 @@ struct Postmark: Provider {
 
     private static func event(_ event: JSONValue) -> ProviderEvent {
         let time = Instant.reading(event["BouncedAt"].text ?? event["ChangedAt"].text)
-        switch event["RecordType"].text {
-        case "Bounce": return bounce(event, event["Type"].text, time)
+        switch event["RecordType"].exact {
+        case "Bounce": return bounce(event, event["Type"].exact, time)
         case "SpamComplaint": return .complaint(at: time, event)
         case "SubscriptionChange": return change(event, time)
         default: return .nothing(event)
         }
     }
 
-    private static func bounce(_ event: JSONValue, _ type: String?, _ time: PostgresTimestamp?) -> ProviderEvent {
+    private static func bounce(_ event: JSONValue, _ type: ExactText?, _ time: PostgresTimestamp?) -> ProviderEvent {
         let text = event["Details"].text ?? event["Description"].text
         switch type {
         case "HardBounce": return .bounce(BounceJudgement(isPermanent: true, text: text), at: time, event)
@@ -40,10 +40,11 @@ struct Postmark: Provider {
 
     private static func change(_ event: JSONValue, _ time: PostgresTimestamp?) -> ProviderEvent {
         guard event["SuppressSending"].isTrue else { return .nothing(event) }
-        switch event["SuppressionReason"].text {
+        switch event["SuppressionReason"].exact {
         case "HardBounce": return .bounce(BounceJudgement(.hardBounce, .filtered), at: time, event)
         case "SpamComplaint": return .complaint(at: time, event)
-        case "ManualSuppression" where event["Origin"].text == "Recipient": return .plain(.unsubscribe, at: time, event)
+        case "ManualSuppression" where event["Origin"].exact == "Recipient":
+            return .plain(.unsubscribe, at: time, event)
         default: return .nothing(event)
         }
     }

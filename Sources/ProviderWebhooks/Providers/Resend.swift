@@ -16,7 +16,7 @@ struct Resend: Provider {
         // An event of a mail to several does not say whom it is about.
         guard data["to"].elements.count <= 1 else { return .nothing(event) }
         let time = Instant.reading(event["created_at"].text ?? event["timestamp"].text)
-        switch event["type"].text {
+        switch event["type"].exact {
         case "email.bounced": return bounce(data["bounce"], time, event)
         case "email.complained": return .complaint(at: time, event)
         case "email.delivery_delayed": return .plain(.delay, at: time, event)
@@ -28,6 +28,6 @@ struct Resend: Provider {
     private static func bounce(_ bounce: JSONValue, _ time: PostgresTimestamp?, _ event: JSONValue) -> ProviderEvent {
         let text = bounce["diagnosticCode"].each.compactMap(\.text).first ?? bounce["message"].text
         return .bounce(
-            BounceJudgement(isPermanent: bounce["type"].text == "Permanent", text: text), at: time, event)
+            BounceJudgement(isPermanent: bounce["type"].exact == "Permanent", text: text), at: time, event)
     }
 }

@@ -33,13 +33,13 @@ struct SendGrid: Provider {
 
     private static func event(_ event: JSONValue) -> ProviderEvent {
         let time = Instant.seconds(event["timestamp"])
-        switch event["event"].text {
+        switch event["event"].exact {
         case "bounce":
-            let isBlock = ["blocked", "expired"].contains(event["type"].text)
+            let isBlock = ["blocked", "expired"].contains(event["type"].exact)
             return .bounce(
                 BounceJudgement(
                     isPermanent: !isBlock, code: replyCode(event["reason"].text), status: event["status"].text,
-                    text: event["reason"].text, reason: event["type"].text == "expired" ? .expired : .undefined),
+                    text: event["reason"].text, reason: event["type"].exact == "expired" ? .expired : .undefined),
                 at: time, event)
         case "dropped": return dropped(event, time)
         case "deferred": return .plain(.delay, at: time, event)
@@ -51,7 +51,7 @@ struct SendGrid: Provider {
 
     /// SendGrid did not even try, because of its own list.
     private static func dropped(_ event: JSONValue, _ time: PostgresTimestamp?) -> ProviderEvent {
-        switch event["reason"].text {
+        switch event["reason"].exact {
         case "Bounced Address": .bounce(BounceJudgement(.hardBounce, .filtered), at: time, event)
         case "Invalid": .bounce(BounceJudgement(.hardBounce, .userunknown), at: time, event)
         case "Spam Reporting Address": .complaint(at: time, event)

@@ -17,7 +17,7 @@ struct SparkPost: Provider {
 
     private static func event(_ event: JSONValue) -> ProviderEvent {
         let time = Instant.seconds(event["timestamp"])
-        switch event["type"].text {
+        switch event["type"].exact {
         case "bounce", "out_of_band": return bounce(event, time)
         case "policy_rejection", "generation_rejection", "generation_failure":
             return .bounce(BounceJudgement(.softBounce, .rejected), at: time, event)

@@ -1,7 +1,8 @@
 import MailTypes
 
-/// Why content that was received to its end is refused.
-package enum SMTPContentFault: String, Sendable, Hashable, CaseIterable {
+/// Why content that was received to its end is refused. Of several reasons the one that stands first here is told,
+/// whatever came first: what is found first depends on the pieces in which content comes.
+package enum SMTPContentFault: String, Sendable, Hashable, CaseIterable, Comparable {
     /// CR without LF. RFC 5321 §2.3.8 forbids it, and receivers that read it as a line end can be made to see a
     /// second message (CVE-2023-51764 and its family).
     case bareCarriageReturn
@@ -9,6 +10,17 @@ package enum SMTPContentFault: String, Sendable, Hashable, CaseIterable {
     case bareLineFeed
     case lineTooLong
     case messageTooLarge
+
+    package static func < (one: SMTPContentFault, other: SMTPContentFault) -> Bool { one.place < other.place }
+
+    private var place: Int {
+        switch self {
+        case .bareCarriageReturn: 0
+        case .bareLineFeed: 1
+        case .lineTooLong: 2
+        case .messageTooLarge: 3
+        }
+    }
 
     /// The answer to the final dot.
     package var reply: SMTPReply {

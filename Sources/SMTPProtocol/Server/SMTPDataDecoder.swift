@@ -15,7 +15,7 @@ package import NIOCore
 /// true end, so that no octet of a refused message is ever taken for a command. Nothing is held back between calls but
 /// what was asked to be kept, so the size of the pieces in which bytes arrive does not matter.
 package struct SMTPDataDecoder: Sendable {
-    /// The first thing wrong with the content.
+    /// What is wrong with the content.
     package private(set) var fault: SMTPContentFault?
     /// Octets of content so far, dots unstuffed.
     package private(set) var octets = 0
@@ -180,7 +180,7 @@ package struct SMTPDataDecoder: Sendable {
     }
 
     private mutating func note(_ found: SMTPContentFault) {
-        guard fault == nil else { return }
+        guard fault.map({ found < $0 }) ?? true else { return }
         fault = found
         retains = false
         content = ByteBuffer()

@@ -1,4 +1,5 @@
 package import Foundation
+import MailMessage
 package import MailTypes
 
 /// A domain's report of one day (RFC 8460 §4), ready to be sent.
@@ -48,7 +49,7 @@ package struct TLSReport: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
-            return Array(try encoder.encode(TLSReportPayload(self)))
+            return Array(try encoder.encode(TLSReportFile(self)))
         } catch {
             preconditionFailure("a report is always JSON: \(error)")
         }

@@ -78,6 +78,20 @@ package struct ProviderRules: Sendable {
         match(hosts, domain)?.provider ?? fallback
     }
 
+    /// Whose a host or a mail domain is by its own name or an end of it: that of a server which reports, or the domain in
+    /// its sender's address.
+    ///
+    /// - Returns: nil where no pattern speaks of it.
+    package func provider(ofHost host: String) -> Provider? {
+        let host = host.lowercased()
+        for index in indexes {
+            for end in Self.ends(of: host) {
+                if let name = index.mx[end] ?? index.domains[String(end)] { return providersByName[name] }
+            }
+        }
+        return nil
+    }
+
     /// What applies to a site and why, one line each, for an operator to read.
     package func explain(forMX hosts: [String], domain: String?) -> [String] {
         let found = match(hosts, domain)

@@ -1,3 +1,5 @@
+import MailTypes
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -17,16 +19,7 @@ enum SystemTime {
         let milliseconds = microseconds / 1_000
         let days = milliseconds / 86_400_000
         let rest = Int(milliseconds % 86_400_000)
-        // Days since 0000-03-01 in years that begin in March, so that the leap day is the last (proleptic Gregorian).
-        let shifted = days + 719_468
-        let era = shifted / 146_097
-        let dayOfEra = shifted % 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let day = Int(dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
-        let month = Int(shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9)
-        let year = Int(yearOfEra + era * 400) + (month <= 2 ? 1 : 0)
+        let day = CalendarDay(daysSince1970: Int(days))
         var text = ""
         text.reserveCapacity(24)
         func append(_ value: Int, _ width: Int, _ after: Character) {
@@ -35,9 +28,9 @@ enum SystemTime {
             text += digits
             text.append(after)
         }
-        append(year, 4, "-")
-        append(month, 2, "-")
-        append(day, 2, "T")
+        append(day.year, 4, "-")
+        append(day.month, 2, "-")
+        append(day.day, 2, "T")
         append(rest / 3_600_000, 2, ":")
         append(rest / 60_000 % 60, 2, ":")
         append(rest / 1_000 % 60, 2, ".")

@@ -26,11 +26,13 @@ struct ComplaintAttributionTests {
         let runtime: CampaignRuntime
         let fixture: DeliveryFixture
 
-        static func make() async throws -> Mails {
+        static func make(unsubscribing: UnsubscribePolicy = .server) async throws -> Mails {
             let fixture = try await DeliveryFixture.make()
             let content = MessageContent(
                 from: try Mailbox(name: "Shop", address: EmailAddress("news@shop.example")),
-                subject: "Offer for {{name}}", html: "<p>Hello</p><a href=\"{{unsubscribe_url}}\">leave</a>")
+                subject: "Offer for {{name}}", html: "<p>Hello</p><a href=\"{{unsubscribe_url}}\">leave</a>",
+                listUnsubscribe: unsubscribing == .own ? ["https://shop.example/leave?who={{email}}"] : [],
+                unsubscribing: unsubscribing)
             var generator = SystemRandomNumberGenerator()
             let campaign = CampaignID.make(
                 millisecondsSince1970: Int64(Date().timeIntervalSince1970 * 1_000), using: &generator)
@@ -133,6 +135,27 @@ struct ComplaintAttributionTests {
                 try await intake.take([event])
             }
             #expect(try await !mails.fixture.suppressions.contains(address, account: mails.fixture.account))
+        }
+    }
+
+    @Test func `who unsubscribes with the customer finds no link of ours, and its complaint is still attributed`()
+        async throws
+    {
+        let mails = try await Mails.make(unsubscribing: .own)
+        let (content, recipient, token) = try mails.mail(to: EmailAddress("jane+a@example.org"))
+        let header = content.prefix(upTo: try #require(content.firstRange(of: "\r\n\r\n")).lowerBound)
+            .replacing("\r\n ", with: " ").split(separator: "\r\n")
+        #expect(header.contains("List-Unsubscribe: <https://shop.example/leave?who=jane%2Ba%40example.org>"))
+        #expect(header.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click"))
+        #expect(!content.contains("/u/\(token)") && !content.contains("u-\(token)"))
+        let signed = try #require(header.first { $0.hasPrefix("DKIM-Signature:") }).replacing(" ", with: "")
+            .split(separator: ";").first { $0.hasPrefix("h=") }?.dropFirst(2).split(separator: ":")
+        #expect(signed?.contains("List-Unsubscribe") == true && signed?.contains("List-Unsubscribe-Post") == true)
+        for redaction in Redaction.allCases {
+            var generator = SeededGenerator(seed: 1)
+            let complaint = ComplaintMail(content, about: "jane+a@example.org", redaction, &generator).octets
+            #expect(
+                try await mails.attributor.attribute(ReceivedMail(complaint))?.recipient == recipient, "\(redaction)")
         }
     }
 

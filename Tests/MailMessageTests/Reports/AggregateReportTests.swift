@@ -75,6 +75,17 @@ import Testing
         #expect(report.begin == 1_711_929_600)
     }
 
+    @Test func `what nobody reads of a TLS report may be of any form`() throws {
+        let odd = Self.tls.replacing(#""contact-info": "a@b.example", "#, with: "")
+            .replacing(#""policy-string": ["version: STSv1"]"#, with: #""policy-string": "STSv1", "mx-host": {"a": 1}"#)
+            .replacing(#""failed-session-count": 100"#, with: #""failed-session-count": 100, "receiving-ip": 7"#)
+        #expect(odd.utf8.count != Self.tls.utf8.count)
+        let report = try #require(AggregateReport(file: Array(odd.utf8)))
+        #expect(report.good == 5_326 && report.bad == 303)
+        let without = Self.tls.replacing(#""report-id": "5065427", "#, with: "")
+        #expect(AggregateReport(file: Array(without.utf8)) == nil)
+    }
+
     private static func mail(parts: [(type: String, content: [UInt8])]) -> ReceivedMail {
         var text = "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
         for (type, content) in parts {

@@ -50,6 +50,16 @@ import Testing
         }
     }
 
+    @Test func `a topic of other octets is another, whatever Unicode holds for the same`() throws {
+        let topic = try #require(SNSTopic("arn:aws:sns:ap-southeast-2:123456789012:K"))
+        let start =
+            "https://sns.ap-southeast-2.amazonaws.com/?Action=ConfirmSubscription&Token=1&TopicArn="
+            + topic.text.dropLast()
+        #expect(SNSAddress(confirmation: start + "K", topic: topic) != nil)
+        // The Kelvin sign.
+        #expect(SNSAddress(confirmation: start + "%E2%84%AA", topic: topic) == nil)
+    }
+
     @Test(arguments: [
         "", "arn:aws:sns:s3-ap-southeast-2:123456789012:events", "arn:aws:sqs:eu-west-1:123456789012:events",
         "arn:aws:sns:eu-west-1:1234:events", "arn:aws:sns:eu-west-1:123456789012:", "arn:aws:sns::123456789012:events",

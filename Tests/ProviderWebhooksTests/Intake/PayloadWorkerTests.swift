@@ -150,6 +150,44 @@ import Vault
         }
     }
 
+    @Test func `only the body that cannot be written down is put off, whichever has waited longest by then`()
+        async throws
+    {
+        /// While it refuses one body, the other ones become older than that.
+        struct Refuser: FeedbackFollower {
+            let others: @Sendable () async throws -> Void
+            func follow(_ new: [FeedbackEvent], on connection: PostgresConnection) async throws {
+                guard new.contains(where: { $0.recipient.campaign.rawValue == 11 }) else { return }
+                try await others()
+                try await connection.query("SELECT 1 / (0 * \(Int64(new.count)))")
+            }
+        }
+        let owner = Mutex<PostgresPool?>(nil)
+        let refuser = Refuser {
+            try await owner.withLock { $0 }?.query(
+                """
+                UPDATE provider_payloads SET due_at = now() - interval '2 hours'
+                WHERE due_at = (SELECT max(due_at) FROM provider_payloads)
+                """)
+        }
+        try await Desk.with(followers: [refuser]) { desk in
+            owner.withLock { $0 = desk.stores.records.owner }
+            let specimen = try ProviderSpecimen(.sendgrid)
+            let (_, secret) = try await desk.source(specimen)
+            for (campaign, name) in [(11, "jane"), (12, "john")] {
+                let token = try await desk.token("\(name)@example.org", campaign: Int64(campaign))
+                try await desk.expect(specimen.hardBounces([token], now: Desk.now), .sendgrid, secret, answers: 200)
+            }
+            #expect(try await desk.worker.round() >= 1)
+            try await desk.workOff()
+            #expect(try await desk.facts() == ["hardBounce provider:sendgrid userunknown"])
+            #expect(try await desk.payloads(waiting: true) == 1)
+            let waits = try await desk.stores.records.owner.query(
+                "SELECT count(*) FROM provider_payloads WHERE sealed IS NOT NULL AND due_at > now()")
+            #expect(try waits.only.decode(Int.self) == 1)
+        }
+    }
+
     @Test func `what cannot be written down goes once its receipt is old`() async throws {
         struct Refuser: FeedbackFollower {
             func follow(_ new: [FeedbackEvent], on connection: PostgresConnection) async throws {

@@ -37,6 +37,24 @@ import Testing
         }
     }
 
+    @Test func `words are compared octet by octet`() throws {
+        // To Unicode the Kelvin sign is a K, and a letter with its mark is one letter.
+        let value = try JSONReader.read(Array("{\"a\":\"\u{212A}\",\"b\":\"e\u{301}\"}".utf8))
+        #expect(value["a"].text == "K" && value["a"].exact != "K" && value["a"].exact == "\u{212A}")
+        #expect(value["b"].text == "\u{E9}" && value["b"].exact != "\u{E9}")
+        #expect(Set([ExactText("K"), ExactText("\u{212A}")]).count == 2)
+        #expect(SNSMessage.Kind(exactly: "Notification") == .notification)
+        #expect(SNSMessage.Kind(exactly: "notification") == nil)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a word of a million marks in the wrong order is told apart at once`() throws {
+        let marks = String(repeating: "\u{301}\u{323}", count: 1 << 18)
+        let value = try JSONReader.read(Array("{\"event\":\"bounce\(marks)\",\"a\":\"\(marks)\"}".utf8))
+        #expect(value["event"].exact != "bounce")
+        #expect(Set([value["a"].exact, value["event"].exact]).count == 2)
+        #expect(!value["a"].isTrue)
+    }
+
     @Test func `half of a pair alone does no harm`() throws {
         #expect(
             try JSONReader.read(Array(#""\ud800x\ud800\u0041\udc00""#.utf8)) == .string("\u{FFFD}x\u{FFFD}A\u{FFFD}"))

@@ -52,6 +52,28 @@ import Testing
         }
     }
 
+    /// Found by fuzzing: which of them was told depended on the pieces.
+    @Test(arguments: [
+        (String(repeating: "x", count: 2_000) + "\ry\r\n.\r\n", SMTPContentFault.bareCarriageReturn),
+        ("\r" + String(repeating: "x", count: 2_000) + "\r\n.\r\n", .bareCarriageReturn),
+        (String(repeating: "x", count: 2_000) + "\ny\r\n.\r\n", .bareLineFeed),
+        ("a\nb\rc\r\n.\r\n", .bareCarriageReturn),
+        (
+            String(repeating: String(repeating: "x", count: 998) + "\r\n", count: 11) + "\ry\r\n.\r\n",
+            .bareCarriageReturn
+        ),
+    ]) func `of several faults the same is told, whatever the pieces`(_ content: String, _ fault: SMTPContentFault) {
+        let bytes = Array(content.utf8)
+        for size in [1, 2, 7, 100, bytes.count] {
+            var dialog = ServerDialog()
+            dialog.openData()
+            for start in stride(from: 0, to: bytes.count, by: size) {
+                dialog.send(Array(bytes[start..<min(bytes.count, start + size)]))
+            }
+            #expect(dialog.faults == [fault], "in pieces of \(size)")
+        }
+    }
+
     @Test(arguments: [
         (".\r\n", ""), ("x\r\n.\r\n", "x\r\n"), ("..\r\n.\r\n", ".\r\n"), (".x\r\n.\r\n", "x\r\n"),
         ("...\r\n\r\n.\r\n", "..\r\n\r\n"), ("a.b\r\n.\r\n", "a.b\r\n"),

@@ -29,6 +29,15 @@ import TrafficShaping
         #expect(ProviderRules.builtIn.provider(forMX: hosts, domain: domain).name == name)
     }
 
+    @Test(
+        arguments: [
+            ("arf.mail.yahoo.com", "yahoo"), ("Hotmail.com", "microsoft"), ("mail-1.google.com", "gmail"),
+            ("googlemail.com", "gmail"), ("notyahoo.com", nil), ("com", nil), ("", nil), ("shop.example", nil),
+        ] as [(String, String?)])
+    func `whoever reports is known by the end of its name`(host: String, name: String?) {
+        #expect(ProviderRules.builtIn.provider(ofHost: host)?.name == name)
+    }
+
     @Test func `operators extend and add providers`() throws {
         let rules = try ProviderRules(
             operatorFile: """

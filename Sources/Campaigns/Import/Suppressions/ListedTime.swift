@@ -1,4 +1,5 @@
 import FoundationEssentials
+import MailTypes
 import Postgres
 
 /// A time as lists of other services write it: seconds or milliseconds since 1970; RFC 3339, also with a blank for its T,
@@ -40,7 +41,7 @@ enum ListedTime {
     }
 
     private static func time(_ year: Int, _ month: Int, _ day: Int, clock words: [String]) -> PostgresTimestamp? {
-        guard (1...12).contains(month), (1...31).contains(day) else { return nil }
+        guard let date = CalendarDay(year: year, month: month, day: day) else { return nil }
         var text = words.joined()
         var offset = 0
         if let sign = text.lastIndex(where: { $0 == "+" || $0 == "-" }) {
@@ -59,12 +60,7 @@ enum ListedTime {
         guard clock.count == parts.count, clock.isEmpty || (2...3).contains(clock.count),
             zip(clock, [24.0, 60, 61]).allSatisfy({ (0..<$1).contains($0) })
         else { return nil }
-        // Proleptic Gregorian; years start in March, so that a leap day comes last.
-        let shifted = month <= 2 ? year - 1 : year
-        let days =
-            shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + (153 * ((month + 9) % 12) + 2) / 5 + day - 1
-            - 719_468
         let ofDay = zip(clock, [3_600.0, 60, 1]).reduce(0) { $0 + $1.0 * $1.1 }
-        return Self.time(Double(days * 86_400 - offset * 60) + ofDay)
+        return Self.time(Double(date.daysSince1970 * 86_400 - offset * 60) + ofDay)
     }
 }

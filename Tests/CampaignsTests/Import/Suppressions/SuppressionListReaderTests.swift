@@ -235,7 +235,8 @@ import Vault
             ("Fri, 10 Apr 2020 21:03:05 GMT", 1_586_552_585_000_000),
             ("10 Apr 2020 23:03:05 +0200", 1_586_552_585_000_000),
             ("yesterday", nil), ("2020-13-10", nil), ("2020-04-10 25:00:00", nil), ("1960-01-01", nil), ("-5", nil),
-            ("10/04/2020", nil), ("2020-04-10T21:03:05+", nil), ("", nil), ("1e400", nil),
+            ("10/04/2020", nil), ("2021-02-29", nil), ("31 Apr 2020 21:03:05 GMT", nil), ("2020-04-10T21:03:05+", nil),
+            ("", nil), ("1e400", nil),
         ] as [(String, Int64?)])
     func `times are read as lists write them`(text: String, microseconds: Int64?) {
         #expect(ListedTime.read(text)?.microseconds == microseconds)
