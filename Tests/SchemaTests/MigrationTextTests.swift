@@ -64,6 +64,8 @@ struct MigrationTextTests {
         662: "d41f26280bd120f0129fba8f40fd1f149557f2be7804b6b0e783f91ccbc89184",
         670: "44e86b7869c15d647ca23b2efb9e93159fba124f9d6b7f26f4372678816540c7",
         675: "59d44079fcfab507516451aa8ea56e44c4626a0d691a4623dad6ec765089cb26",
+        710: "cb04877ebe032afb4e262f782b73df790f9d6b4c65b97e5500774b3d827df399",
+        711: "5a0604512d35d21a834677739e31463572ae926a60af3d7fc5698cef7ab5b369",
     ]
 
     @Test func `the text of each migration is the one that was released`() {
