@@ -18,6 +18,14 @@ CREATE FUNCTION public.adopt_leases(p_node text, p_seconds double precision) RET
     RETURNING b.account_id, b.campaign_id, b.batch_no, b.epoch
 $$;
 
+CREATE FUNCTION public.api_keys_stay_revoked() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'a revoked API key stays revoked' USING ERRCODE = 'restrict_violation';
+END
+$$;
+
 CREATE FUNCTION public.append_journal(p_node text, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[], p_group bigint[], p_sealed bytea[], p_delivered integer[], p_bounced integer[], p_expired integer[], p_suppressed integer[], p_invalid integer[], p_cancelled integer[], p_in_doubt integer[], p_deferred integer[], p_resent integer[]) RETURNS TABLE(place integer, standing smallint)
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -692,6 +700,20 @@ CREATE FUNCTION public.take_over_leases(p_node text, p_seconds double precision)
     RETURNING b.account_id, b.campaign_id, b.batch_no, b.epoch
 $$;
 
+CREATE FUNCTION public.take_requests(p_account bigint, p_key bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) RETURNS record
+    LANGUAGE sql
+    AS $$
+    INSERT INTO request_windows AS w (account_id, key_id, started_at, used, granted)
+    VALUES (p_account, p_key, now(), least(p_requests, p_limit), least(p_requests, p_limit))
+    ON CONFLICT (account_id, key_id) DO UPDATE SET (started_at, used, granted) = (
+        SELECT CASE WHEN o.is_open THEN w.started_at ELSE now() END,
+            CASE WHEN o.is_open THEN w.used + o.granted ELSE excluded.used END,
+            CASE WHEN o.is_open THEN o.granted ELSE excluded.granted END
+        FROM (SELECT abs(extract(epoch FROM now() - w.started_at)) < 60 AS is_open,
+            greatest(0, least(p_requests, p_limit - w.used)) AS granted) o)
+    RETURNING w.granted, w.used, greatest(1, ceil(extract(epoch FROM w.started_at - now()) + 60))::integer
+$$;
+
 CREATE TABLE public.account_key_checks (
     account_id bigint NOT NULL,
     check_value bytea,
@@ -777,9 +799,16 @@ CREATE TABLE public.api_keys (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     last_used_at timestamp with time zone,
     revoked_at timestamp with time zone,
+    scopes text[],
+    networks text[] DEFAULT '{}'::text[] NOT NULL,
+    expires_at timestamp with time zone,
+    requests_per_minute integer,
     CONSTRAINT api_keys_display_prefix_check CHECK ((char_length(display_prefix) = 12)),
     CONSTRAINT api_keys_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'test'::text]))),
-    CONSTRAINT api_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100)))
+    CONSTRAINT api_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT api_keys_networks_check CHECK ((cardinality(networks) <= 100)),
+    CONSTRAINT api_keys_requests_per_minute_check CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 1000000))),
+    CONSTRAINT api_keys_scopes_check CHECK (((cardinality(scopes) >= 1) AND (cardinality(scopes) <= 100)))
 )
 WITH (fillfactor='70');
 
@@ -1294,6 +1323,15 @@ CREATE TABLE public.refunds_due (
     CONSTRAINT refunds_due_fingerprint_check CHECK ((octet_length(fingerprint) = 16))
 );
 
+CREATE UNLOGGED TABLE public.request_windows (
+    account_id bigint NOT NULL,
+    key_id bigint NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    used integer NOT NULL,
+    granted integer NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE public.schema_migrations (
     version bigint NOT NULL,
     name text NOT NULL,
@@ -1578,6 +1616,9 @@ ALTER TABLE ONLY public.provider_sources
 ALTER TABLE ONLY public.refunds_due
     ADD CONSTRAINT refunds_due_pkey PRIMARY KEY (account_id, campaign_id, fingerprint);
 
+ALTER TABLE ONLY public.request_windows
+    ADD CONSTRAINT request_windows_pkey PRIMARY KEY (account_id, key_id);
+
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
@@ -1678,6 +1719,10 @@ CREATE INDEX suppressions_by_reason ON public.suppressions USING btree (account_
 CREATE INDEX tls_reports_due ON public.tls_reports USING btree (due_at) WHERE (NOT is_finished);
 
 CREATE INDEX webhook_events_by_age ON public.webhook_events USING btree (created_at);
+
+CREATE TRIGGER api_keys_stay_revoked BEFORE UPDATE ON public.api_keys FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at))) EXECUTE FUNCTION public.api_keys_stay_revoked();
+
+ALTER TABLE public.api_keys ENABLE ALWAYS TRIGGER api_keys_stay_revoked;
 
 CREATE TRIGGER check_account AFTER UPDATE ON public.accounts FOR EACH ROW WHEN (((((old.posted IS DISTINCT FROM new.posted) OR (old.held IS DISTINCT FROM new.held)) OR (old.entry_count IS DISTINCT FROM new.entry_count)) OR (old.chain_head IS DISTINCT FROM new.chain_head))) EXECUTE FUNCTION public.ledger_check_account();
 
@@ -1844,6 +1889,9 @@ GRANT ALL ON FUNCTION public.start_campaigns(p_account bigint[], p_campaign bigi
 
 GRANT ALL ON FUNCTION public.take_over_leases(p_node text, p_seconds double precision) TO sluice_app;
 
+REVOKE ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) TO sluice_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.account_key_checks TO sluice_app;
 
 GRANT SELECT ON TABLE public.account_names TO sluice_app;
@@ -1893,6 +1941,14 @@ GRANT INSERT(display_prefix) ON TABLE public.api_keys TO sluice_app;
 GRANT UPDATE(last_used_at) ON TABLE public.api_keys TO sluice_app;
 
 GRANT UPDATE(revoked_at) ON TABLE public.api_keys TO sluice_app;
+
+GRANT INSERT(scopes) ON TABLE public.api_keys TO sluice_app;
+
+GRANT INSERT(networks) ON TABLE public.api_keys TO sluice_app;
+
+GRANT INSERT(expires_at) ON TABLE public.api_keys TO sluice_app;
+
+GRANT INSERT(requests_per_minute),UPDATE(requests_per_minute) ON TABLE public.api_keys TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.batch_recipients TO sluice_app;
 
@@ -1997,6 +2053,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_rests TO sluice_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_sources TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refunds_due TO sluice_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.request_windows TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.site_tokens TO sluice_app;
 

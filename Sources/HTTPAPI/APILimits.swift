@@ -57,6 +57,8 @@ package enum APILimits {
     package static let refusalPause = Duration.seconds(1)
     /// Connections that are open at a time; further ones wait in the listener's queue.
     package static let connections = 4_096
+    /// Connections to the listener that only redirects and refuses.
+    package static let redirectorConnections = 256
     /// A connection on which no request has come, or went on coming, for so long is closed.
     package static let idleSeconds: Int64 = 120
 }

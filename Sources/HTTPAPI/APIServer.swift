@@ -2,54 +2,81 @@ package import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 package import Logging
+package import MailTypes
 package import NIOCore
 package import NIOSSL
 
 /// Builds the HTTP API.
 package enum APIServer {
     /// Everything that is answered, with an answer for what no route takes.
-    package static func router(_ services: APIServices) -> Hummingbird.Router<APIContext> {
-        let router = routes(services)
-        UnroutedRequests.add(to: router, keys: services.keys)
+    package static func router(
+        _ services: APIServices, exposure: APIExposure = APIExposure()
+    ) -> Hummingbird.Router<APIContext> {
+        let router = routes(services, exposure: exposure)
+        UnroutedRequests.add(to: router, services.authentication)
         return router
     }
 
-    /// The routes that docs/openapi.yaml describes, and no others.
-    package static func routes(_ services: APIServices) -> Hummingbird.Router<APIContext> {
+    /// The routes of ``APIOperation``, and no others.
+    package static func routes(
+        _ services: APIServices, exposure: APIExposure = APIExposure()
+    ) -> Hummingbird.Router<APIContext> {
         let router = Hummingbird.Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: ProblemMiddleware())
-        PublicRoutes(records: services.records, openAPI: services.openAPI).add(to: router)
-        UnsubscribeRoutes(unsubscriber: services.unsubscriber, campaigns: services.campaigns).add(to: router)
-        FeedbackRoutes(intake: services.providers).add(to: router)
-        let group = router.group("v1").add(middleware: AuthenticationMiddleware(keys: services.keys))
+        router.add(middleware: ProblemMiddleware(exposure: exposure))
+        let routes = OperationRoutes(router, services.authentication)
         let idempotency = Idempotency(store: services.idempotency, records: services.records)
-        CampaignRoutes(campaigns: services.campaigns, idempotency: idempotency).add(to: group)
-        CampaignEventRoutes(campaigns: services.campaigns).add(to: group)
-        OutcomeRoutes(campaigns: services.campaigns).add(to: group)
-        MailboxProviderRoutes(campaigns: services.campaigns).add(to: group)
-        CreditRoutes(records: services.records, ledger: services.ledger).add(to: group)
-        SuppressionRoutes(suppressions: services.suppressions, idempotency: idempotency).add(to: group)
+        PublicRoutes(records: services.records, openAPI: services.openAPI).add(to: routes)
+        UnsubscribeRoutes(unsubscriber: services.unsubscriber, campaigns: services.campaigns).add(to: routes)
+        FeedbackRoutes(intake: services.providers).add(to: routes)
+        CampaignRoutes(campaigns: services.campaigns, idempotency: idempotency).add(to: routes)
+        CampaignEventRoutes(campaigns: services.campaigns).add(to: routes)
+        OutcomeRoutes(campaigns: services.campaigns).add(to: routes)
+        MailboxProviderRoutes(campaigns: services.campaigns).add(to: routes)
+        CreditRoutes(records: services.records, ledger: services.ledger).add(to: routes)
+        SuppressionRoutes(suppressions: services.suppressions, idempotency: idempotency).add(to: routes)
         DomainRoutes(
             domains: services.domains, verifier: services.verifier, campaigns: services.campaigns,
             idempotency: idempotency
-        ).add(to: group)
-        WebhookRoutes(webhooks: services.webhooks, idempotency: idempotency).add(to: group)
+        ).add(to: routes)
+        WebhookRoutes(webhooks: services.webhooks, idempotency: idempotency).add(to: routes)
+        KeyRoutes(keys: services.keys, idempotency: idempotency).add(to: routes)
         return router
     }
 
     /// - Parameters:
     ///   - port: 0 lets the system choose.
+    ///   - tls: nil for plain HTTP.
+    ///   - proxies: whose word counts for where a request comes from.
     ///   - connections: how many may be open at a time.
     ///   - onStart: told the port once it listens.
     package static func application(
-        _ services: APIServices, host: String, port: Int, tls: TLSConfiguration?,
+        _ services: APIServices, host: String, port: Int, tls: TLSConfiguration?, proxies: [IPNetwork] = [],
         connections: Int = APILimits.connections,
         group: any EventLoopGroup, logger: Logger, onStart: @escaping @Sendable (Int) -> Void
     ) throws -> some ApplicationProtocol {
         let plain = HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(APILimits.idleSeconds)))
         let server = try tls.map { try .tls(plain, tlsConfiguration: $0) } ?? plain
         return Application(
-            router: router(services), server: server,
+            router: router(services, exposure: APIExposure(hasTLS: tls != nil, proxies: proxies)), server: server,
+            configuration: .init(
+                address: .hostname(host, port: port), serverName: "sluice",
+                availableConnectionsDelegate: MaximumAvailableConnections(connections)),
+            onServerRunning: { channel in onStart(channel.localAddress?.port ?? port) },
+            eventLoopGroupProvider: .shared(group), logger: logger)
+    }
+
+    /// The listener for plain HTTP beside one with TLS: people who follow an old link are sent on, all else is refused.
+    ///
+    /// - Parameters:
+    ///   - publicURL: `https://…` without a slash at its end, where pages are; nil: nobody is sent on.
+    ///   - onStart: called once it listens.
+    package static func redirector(
+        host: String, port: Int, publicURL: String?, connections: Int = APILimits.redirectorConnections,
+        group: any EventLoopGroup, logger: Logger, onStart: @escaping @Sendable (Int) -> Void
+    ) -> some ApplicationProtocol {
+        Application(
+            router: PlainRequests.router(publicURL: publicURL),
+            server: .http1(configuration: .init(idleTimeout: .seconds(APILimits.idleSeconds))),
             configuration: .init(
                 address: .hostname(host, port: port), serverName: "sluice",
                 availableConnectionsDelegate: MaximumAvailableConnections(connections)),

@@ -16,6 +16,7 @@ package struct APIServices: Sendable {
     package var domains: SendingDomains
     package var verifier: DomainVerifier
     package var keys: APIKeys
+    package var limiter: RequestLimiter
     package var idempotency: IdempotencyStore
     package var unsubscriber: Unsubscriber
     package var providers: ProviderIntake
@@ -24,7 +25,8 @@ package struct APIServices: Sendable {
 
     package init(
         records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
-        domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, idempotency: IdempotencyStore,
+        domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, limiter: RequestLimiter,
+        idempotency: IdempotencyStore,
         unsubscriber: Unsubscriber, providers: ProviderIntake, webhooks: WebhookEndpoints, openAPI: String
     ) {
         self.records = records
@@ -34,10 +36,13 @@ package struct APIServices: Sendable {
         self.domains = domains
         self.verifier = verifier
         self.keys = keys
+        self.limiter = limiter
         self.idempotency = idempotency
         self.unsubscriber = unsubscriber
         self.providers = providers
         self.webhooks = webhooks
         self.openAPI = openAPI
     }
+
+    var authentication: AuthenticationMiddleware { AuthenticationMiddleware(keys: keys, limiter: limiter) }
 }

@@ -2,26 +2,19 @@ import Crypto
 
 /// A bearer key of the HTTP API.
 ///
-/// Text form: `sl_live_` or `sl_test_`, 32 random characters of base 62 (190 bits), 6 characters of checksum. The
+/// Text form: `sl_live_`, 32 random characters of base 62 (190 bits), 6 characters of checksum. The
 /// prefix lets secret scanners find a leaked key; the checksum tells a mistyped key from a revoked one without a query.
 /// Only SHA-256 of the text is stored: the key has enough entropy that a slow hash would add nothing.
 package struct APIKey: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    package enum Mode: String, Sendable, CaseIterable {
-        case live
-        case test
-    }
-
-    package let mode: Mode
     /// The whole key. Show it once; never log it.
     package let exposed: String
 
     /// Makes a new key.
     ///
     /// - Parameter generator: must be cryptographically strong; the system's is
-    package init(mode: Mode, using generator: inout some RandomNumberGenerator) {
+    package init(using generator: inout some RandomNumberGenerator) {
         let random = (0..<Self.randomCharacters).map { _ in Base62.digits[Int.random(in: 0..<62, using: &generator)] }
-        let body = "sl_\(mode.rawValue)_" + String(decoding: random, as: UTF8.self)
-        self.mode = mode
+        let body = Self.prefix + String(decoding: random, as: UTF8.self)
         exposed = body + Self.checksum(of: body)
     }
 
@@ -29,12 +22,10 @@ package struct APIKey: Sendable, Hashable, CustomStringConvertible, CustomDebugS
     ///
     /// - Returns: nil unless prefix, length, alphabet and checksum are right
     package init?(_ text: String) {
-        guard text.utf8.count == Self.characterCount,
-            let mode = Mode.allCases.first(where: { text.hasPrefix("sl_\($0.rawValue)_") }),
-            text.utf8.dropFirst(Self.prefixCharacters).allSatisfy(Base62.digits.contains),
+        guard text.utf8.count == Self.characterCount, text.hasPrefix(Self.prefix),
+            text.utf8.dropFirst(Self.prefix.utf8.count).allSatisfy(Base62.digits.contains),
             Self.checksum(of: text.dropLast(Self.checksumCharacters)) == text.suffix(Self.checksumCharacters)
         else { return nil }
-        self.mode = mode
         exposed = text
     }
 
@@ -48,10 +39,10 @@ package struct APIKey: Sendable, Hashable, CustomStringConvertible, CustomDebugS
     package var debugDescription: String { description }
     package var customMirror: Mirror { Mirror(self, children: []) }
 
-    private static let prefixCharacters = 8
+    private static let prefix = "sl_live_"
     private static let randomCharacters = 32
     private static let checksumCharacters = 6
-    private static let characterCount = prefixCharacters + randomCharacters + checksumCharacters
+    private static let characterCount = prefix.utf8.count + randomCharacters + checksumCharacters
     private static let displayCharacters = 12
 
     private static func checksum(of text: some StringProtocol) -> String {

@@ -1,4 +1,3 @@
-import MailTypes
 import Synchronization
 
 /// Keys that were valid a moment ago. Unknown keys are not kept: anybody could fill the cache with them.
@@ -43,9 +42,7 @@ final class AuthenticationCache: Sendable {
         }
     }
 
-    func remove(keyID: Int64, account: AccountID) {
-        entries.withLock { entries in
-            entries = entries.filter { $0.value.key.keyID != keyID || $0.value.key.account != account }
-        }
+    func remove(_ id: APIKeyID) {
+        entries.withLock { entries in entries = entries.filter { $0.value.key.id != id } }
     }
 }

@@ -1,5 +1,5 @@
 /// Why a request under an idempotency key cannot go on.
-package enum IdempotencyError: String, Error, Sendable, Hashable {
+package enum IdempotencyError: String, Error, Sendable, Hashable, CaseIterable {
     /// Empty, longer than 255 octets or with other than visible ASCII characters.
     case invalidKey = "invalid_idempotency_key"
     /// The key came before with another request.

@@ -2,12 +2,16 @@
 package enum IdentityLimits {
     package static let nameCharacters = 100
     /// How long an authenticated key is believed without asking the database: the longest time that a revoked key
-    /// lives on other nodes.
-    package static let cacheSeconds: Int64 = 10
+    /// lives on other nodes, also where they hear nothing of each other.
+    package static let cacheSeconds: Int64 = 1
     package static let cachedKeys = 10_000
     package static let listedKeys = 1_000
-    /// Keys of an account that are not revoked.
+    /// Keys of an account that are neither revoked nor expired.
     package static let keys = 1_000
+    /// Addresses and prefixes that a key may be limited to.
+    package static let networks = 100
+    /// What a key may have.
+    package static let requestsPerMinute = 1...1_000_000
     /// Answers kept for an account.
     package static let answers = 1_000_000
     package static let idempotencyKeyOctets = 255

@@ -1,7 +1,7 @@
 /// Why an operation on a sending domain was refused. The detail is for people.
 package struct SendingDomainError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Stable names for programs.
-    package enum Code: String, Sendable, Hashable {
+    package enum Code: String, Sendable, Hashable, CaseIterable {
         /// There is no such account.
         case notFound = "not_found"
         /// The account has no such sending domain.

@@ -1,7 +1,7 @@
 /// Why an operation on webhooks was refused. The detail is for people.
 package struct WebhookError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Stable names for programs.
-    package enum Code: String, Sendable, Hashable {
+    package enum Code: String, Sendable, Hashable, CaseIterable {
         case notFound = "not_found"
         case tooManyWebhooks = "too_many_webhooks"
         case invalidURL = "invalid_url"

@@ -1,5 +1,7 @@
 import HTTPAPI
 import HTTPTypes
+import Identity
+import MailTypes
 import Testing
 
 @Suite struct EventStreamTests {
@@ -42,6 +44,29 @@ import Testing
             answer.expectHeaders()
             let status = try await api.get("/v1/campaigns/\(id)").text
             #expect(answer.text == "event: progress\ndata: \(status)\n\n")
+        }
+    }
+
+    @Test(arguments: ["events", "outcomes?follow=true"])
+    func `a stream ends soon after its key is revoked`(_ stream: String) async throws {
+        try await APIFixture.withCustomer { fixture, customer, api in
+            let id = try await api.sent(1)
+            let key = try await fixture.key(of: customer, ["campaigns:read"])
+            let record = try #require(try await fixture.services.keys.list(account: customer.account).first)
+            try await fixture.withServer { port in
+                let connection = try RawConnection(port: port)
+                try await connection.write(
+                    "GET /v1/campaigns/\(id)/\(stream) HTTP/1.1\r\nHost: localhost\r\n"
+                        + "Authorization: Bearer \(key)\r\n\r\n")
+                #expect(try await connection.read { $0.contains("\r\n\r\n") }.rawStatus == 200)
+                #expect(try await fixture.services.keys.revoke(record.id, account: customer.account))
+                let start = ContinuousClock.now
+                let rest = try await connection.read { $0.hasSuffix("0\r\n\r\n") }
+                #expect(rest.hasSuffix("0\r\n\r\n"))
+                #expect(ContinuousClock.now - start < .seconds(10))
+                // The next request under the customer's other key goes on.
+                #expect(try await api.get("/v1/campaigns/\(id)").status == 200)
+            }
         }
     }
 

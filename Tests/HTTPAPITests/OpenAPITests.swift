@@ -3,6 +3,7 @@ import Fleet
 import HTTPAPI
 import HTTPTypes
 import Hummingbird
+import Identity
 import MailTypes
 import Postgres
 import TestDatabases
@@ -22,17 +23,30 @@ import Testing
         }
     }
 
-    @Test func `every route is in the document, and nothing else`() async throws {
+    @Test func `every operation has its route and its place in the document, and nothing else has`() async throws {
         let router = APIServer.routes(try await APIFixture.shared().services)
-        let routes = router.routes.map { route in
-            let path = route.path.description.split(separator: "/").map {
-                $0.hasPrefix(":") ? "{\($0.dropFirst())}" : $0
-            }
-            return "\(route.method) /\(path.joined(separator: "/"))"
+        let routes = router.routes.map { "\($0.method) \($0.path)" }
+        let operations = APIOperation.allCases.map(\.rawValue)
+        #expect(routes.sorted() == operations.sorted())
+        #expect(document.operations == Set(operations))
+        #expect(operations.count >= 47)
+    }
+
+    @Test(arguments: APIOperation.allCases) func `the document says what a key must be for`(_ operation: APIOperation) {
+        let lines = document.operation(operation.rawValue)
+        #expect(lines.contains("      operationId: \(operation)"), "\(operation)")
+        switch operation.access {
+        case .open: #expect(lines.contains("      security: []"))
+        case .key(let scope):
+            #expect(lines.contains("      security: [{ key: [\"\(scope.rawValue)\"] }]"))
+            for status in ["401", "403"] { #expect(lines.contains { $0.hasPrefix("        \"\(status)\":") }) }
         }
-        #expect(Set(routes) == document.operations)
-        #expect(routes.count == document.operations.count)
-        #expect(routes.count >= 25)
+    }
+
+    @Test func `the document names each scope`() {
+        let names = document.members(named: "    Scope:").map { $0.trimmingPrefix("        - ").filter { $0 != "\"" } }
+        let wildcards = Set(Scope.allCases.map { String($0.rawValue.prefix { $0 != ":" }) + ":*" })
+        #expect(Set(names) == Set(Scope.allCases.map(\.rawValue)).union(wildcards).union(["*"]))
     }
 
     @Test func `real answers have exactly the members that the document names`() async throws {
@@ -101,6 +115,9 @@ import Testing
                 SELECT account_id, endpoint_id, 'msg_1', 1, 1, 5, now() FROM webhook_endpoints
                 """)
             expect(try await api.get(hook + "/attempts").json["data"][0], is: "WebhookAttempt")
+            let key = try await api.post("/v1/keys", #"{"name": "n", "scopes": ["credits:read"]}"#).json
+            expect(key, is: "KeyWithSecret")
+            expect(try await api.get("/v1/keys").json["data"][0], is: "Key")
             expect(try await api.get("/health").json, is: "Health")
             let optional: Set = [
                 "fields", "missing", "available", "line", "column", "invalid", "valid", "errors", "recipients",
@@ -139,6 +156,7 @@ import Testing
         #expect(document.members(of: "WebhookChange") == ["url", "events", "batch_size", "description", "state"])
         #expect(document.members(of: "WebhookRotation") == ["overlap_seconds"])
         #expect(document.members(of: "WebhookReplay") == ["event", "since"])
+        #expect(document.members(of: "KeyRequest") == ["name", "scopes", "networks", "expires_at"])
     }
 
     private func expect(
@@ -170,6 +188,19 @@ struct DocumentScanner {
             }
         }
         return found
+    }
+
+    /// The lines of an operation, such as `GET /v1/credits`.
+    func operation(_ name: String) -> [Substring] {
+        let parts = name.split(separator: " ")
+        let path = section("  \(parts[1]):", indentation: 2)
+        guard let start = path.firstIndex(of: "    \(parts[0].lowercased()):") else { return [] }
+        return Array(path[(start + 1)...].prefix { $0.hasPrefix("      ") || $0.isEmpty })
+    }
+
+    /// The entries of a schema that is an enumeration.
+    func members(named heading: String) -> [Substring] {
+        section(heading, indentation: 4, after: "  schemas:").filter { $0.hasPrefix("        - ") }
     }
 
     /// Names of the properties of a schema.

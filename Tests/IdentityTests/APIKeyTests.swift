@@ -2,28 +2,27 @@ import Identity
 import Testing
 
 @Suite struct APIKeyTests {
-    @Test(arguments: APIKey.Mode.allCases) func a_new_key_reads_back(mode: APIKey.Mode) throws {
+    @Test func a_new_key_reads_back() throws {
         var generator = SystemRandomNumberGenerator()
-        let key = APIKey(mode: mode, using: &generator)
-        #expect(key.exposed.hasPrefix("sl_\(mode.rawValue)_"))
+        let key = APIKey(using: &generator)
+        #expect(key.exposed.hasPrefix("sl_live_"))
         #expect(key.exposed.utf8.count == 46)
         #expect(key.exposed.dropFirst(8).allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) })
         let read = try #require(APIKey(key.exposed))
         #expect(read == key)
-        #expect(read.mode == mode)
         #expect(read.hash == key.hash && key.hash.count == 32)
     }
 
     @Test func keys_differ() {
         var generator = SystemRandomNumberGenerator()
-        let keys = (0..<1_000).map { _ in APIKey(mode: .live, using: &generator).exposed }
+        let keys = (0..<1_000).map { _ in APIKey(using: &generator).exposed }
         #expect(Set(keys).count == keys.count)
         #expect(Set(keys.flatMap { $0.dropFirst(8) }).count == 62)
     }
 
     @Test func each_mistyped_character_is_noticed() {
         var generator = SystemRandomNumberGenerator()
-        let key = Array(APIKey(mode: .live, using: &generator).exposed)
+        let key = Array(APIKey(using: &generator).exposed)
         for index in key.indices {
             for wrong in ["A", "z", "0", "_", "é"] as [Character] where wrong != key[index] {
                 var changed = key
@@ -42,7 +41,7 @@ import Testing
 
     @Test func descriptions_do_not_show_the_key() {
         var generator = SystemRandomNumberGenerator()
-        let key = APIKey(mode: .test, using: &generator)
+        let key = APIKey(using: &generator)
         var dumped = ""
         dump(key, to: &dumped)
         for text in ["\(key)", String(reflecting: key), "\([key])", dumped] {

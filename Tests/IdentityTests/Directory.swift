@@ -18,8 +18,20 @@ struct Directory {
 
     func account(_ name: String) async throws -> AccountID { try await Self.account(name, in: database) }
 
-    func keys(cacheSeconds: Int64 = 10) -> APIKeys {
+    func keys(cacheSeconds: Int64 = IdentityLimits.cacheSeconds) -> APIKeys {
         APIKeys(pool: database.pool, cacheSeconds: cacheSeconds, clock: { [clock] in clock.seconds })
+    }
+
+    /// A new key with everything that a test may want of it.
+    func key(_ name: String = "server", _ terms: KeyTerms = KeyTerms()) async throws -> (key: APIKey, id: APIKeyID) {
+        let made = try await keys().create(account: account, name: name, terms: terms)
+        return (made.key, made.record.id)
+    }
+
+    /// By the database's clock.
+    func hoursFromNow(_ hours: Int32) async throws -> PostgresTimestamp {
+        try await database.pool.query("SELECT date_trunc('second', now()) + \(hours) * interval '1 hour'").only
+            .decode(PostgresTimestamp.self)
     }
 
     private static func account(_ name: String, in database: TestDatabase) async throws -> AccountID {

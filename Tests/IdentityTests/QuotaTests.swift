@@ -28,7 +28,7 @@ import Testing
         await #expect(throws: IdentityError.tooManyKeys) {
             try await keys.create(account: directory.account, name: "one more")
         }
-        _ = try await keys.revoke(-1, account: directory.account)
+        _ = try await keys.revoke(APIKeyID(rawValue: -1), account: directory.account)
         _ = try await keys.create(account: directory.account, name: "one more")
     }
 

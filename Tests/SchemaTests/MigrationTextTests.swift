@@ -68,6 +68,8 @@ struct MigrationTextTests {
         691: "0d0f8743a2c61a29a77aeaf48d9768189591d98e0b222c53cc240943f6519d10",
         692: "e89edbb84d3e14b3fe4bb33901aa8e65aad58714ed35f0c38a4dea81818ec6f6",
         700: "aece984e191c7a4f596be5c416e73f055639b96ad77d16d891b33643d6f6397b",
+        710: "cb04877ebe032afb4e262f782b73df790f9d6b4c65b97e5500774b3d827df399",
+        711: "5a0604512d35d21a834677739e31463572ae926a60af3d7fc5698cef7ab5b369",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

@@ -79,6 +79,7 @@ import Testing
         (["--helo", "mail.example.net", "--refund-for", "2592001"], "refund_for"),
         (["--allow-private-destinations", "--http", "0.0.0.0:0"], "allow_private_destinations"),
         (["--trust-domains", "--http", "0.0.0.0:0"], "trust_domains"),
+        (["--log-format", "xml"], "log_format"), (["--trusted-proxies", "10.0.0.1/8"], "trusted_proxies"),
     ]) func `settings out of bounds`(_ arguments: [String], _ words: String) throws {
         let directory = try TemporaryDirectory()
         try refuse(["serve", "--data", directory.path + "/data"] + arguments, saying: words)

@@ -63,6 +63,8 @@ final class Installation {
                 "serve", "--http", "127.0.0.1:0", "--node", "test", "--helo", "mail.example.com", "--retry-base", "1",
                 "--retry-maximum", "1",
                 "--public-url", "https://mail.example.com", "--results-for", "0",
+                // Tests look twice a second and more.
+                "--requests-per-minute", "0",
             ] + (trustsDomains ? ["--trust-domains"] : []) + (route.map { ["--route", $0] } ?? []) + serve + data
         server = try Self.start(launcher, serveArguments, directory)
         apiPort = try server.readPort()

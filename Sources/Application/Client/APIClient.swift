@@ -113,7 +113,8 @@ struct APIClient: Sendable {
     ) async throws -> ImportReport where Chunks.Element == ByteBuffer {
         try decode(
             try await call(
-                .POST, path, body: .stream(chunks, length: .unknown), contentType: contentType, idempotencyKey: key))
+                .POST, path, body: .stream(chunks, length: .unknown), contentType: contentType, idempotencyKey: key,
+                isRepeatable: false))
     }
 
     /// The answer's text, for commands that print it as it is.
@@ -122,9 +123,10 @@ struct APIClient: Sendable {
         return String(buffer: try await call(method, path, body: body, contentType: "application/json"))
     }
 
+    /// Waits and asks again where the key has had its requests of this minute, unless the body cannot be read twice.
     private func call(
         _ method: HTTPMethod, _ path: String, body: HTTPClientRequest.Body? = nil, contentType: String? = nil,
-        idempotencyKey: String? = nil, timeout: TimeAmount = .hours(1)
+        idempotencyKey: String? = nil, isRepeatable: Bool = true, timeout: TimeAmount = .hours(1)
     ) async throws -> ByteBuffer {
         var request = HTTPClientRequest(url: base + path)
         request.method = method
@@ -132,12 +134,18 @@ struct APIClient: Sendable {
         if let contentType { request.headers.add(name: "content-type", value: contentType) }
         if let idempotencyKey { request.headers.add(name: "idempotency-key", value: idempotencyKey) }
         request.body = body
-        let status: UInt
-        let answer: ByteBuffer
+        var status: UInt
+        var answer: ByteBuffer
         do {
-            let response = try await Self.http.execute(request, timeout: timeout)
-            status = response.status.code
-            answer = try await response.body.collect(upTo: 64 * 1024 * 1024)
+            repeat {
+                let response = try await Self.http.execute(request, timeout: timeout)
+                status = response.status.code
+                answer = try await response.body.collect(upTo: 64 * 1024 * 1024)
+                guard status == 429, APIFailure(status, answer).code == "rate_limited", isRepeatable,
+                    let seconds = response.headers.first(name: "retry-after").flatMap({ Int($0) })
+                else { break }
+                try await Task.sleep(for: .seconds(min(seconds, 60)))
+            } while true
         } catch let error as CommandFailure {
             // The file of an upload could not be read.
             throw error

@@ -11,7 +11,7 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve", abstract: "Run the server: HTTP API, delivery, mail that comes back.",
         discussion: """
             SIGTERM or SIGINT drains: mails under way are finished, everything else stays in the database. SIGHUP reads \
-            the provider rules and the smarthosts anew.
+            the provider rules, the smarthosts and the certificate anew.
             """)
 
     @OptionGroup var data: DataOptions
@@ -28,7 +28,8 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             try await Server(configuration, records: records, logger: logger).run { port in
                 let address = Endpoint(host: configuration.http.host, port: port)
-                StandardOutput.print("Sluice listens on \(configuration.tls == nil ? "http" : "https")://\(address)")
+                StandardOutput.print(
+                    "Sluice listens on \(configuration.certificates == nil ? "http" : "https")://\(address)")
             }
         } catch {
             await records.close()
@@ -44,10 +45,11 @@ struct ServeFailure: Error, CustomStringConvertible {
 
     init(_ error: any Error, _ configuration: ServerConfiguration) {
         if let error = error as? IOError, error.errnoCode == EADDRINUSE {
-            let monitor = configuration.operatorEndpoint.map { " or \($0)" } ?? ""
-            let flags = monitor.isEmpty ? "--http" : "--http or --operator"
+            let places = [configuration.http, configuration.httpRedirect, configuration.operatorEndpoint]
+            let flags = zip(places, ["--http", "--http-redirect", "--operator"]).filter { $0.0 != nil }.map(\.1)
             description =
-                "\(configuration.http)\(monitor) is in use: another program listens there; choose another with \(flags)"
+                "\(places.compactMap { $0?.description }.joined(separator: " or ")) is in use: another program listens "
+                + "there; choose another with \(flags.joined(separator: " or "))"
         } else if let error = error as? SMTPListenerError {
             description = "mail cannot be taken in: \(error); choose another place with --feedback-listen"
         } else {

@@ -10,6 +10,7 @@ struct DataOptions: ParsableArguments {
     @Option(name: .customLong("config"), help: "YAML file with the same settings, such as `data: /srv/sluice`.")
     var configurationFile: String?
     @Option(.logLevel) var logLevel: String?
+    @Option(.logFormat) var logFormat: String?
 
     init() {}
 
@@ -17,6 +18,7 @@ struct DataOptions: ParsableArguments {
         .init(given: [
             .data: data, .databaseURL: databaseURL, .vaultDatabaseURL: vaultDatabaseURL,
             .allowUnsafeDatabase: allowUnsafeDatabase, .masterKeyFile: masterKeyFile, .logLevel: logLevel,
+            .logFormat: logFormat,
         ])
     }
 

@@ -1,10 +1,10 @@
 import DNSResolution
 import Delivery
 import Foundation
+import Identity
 import InboundMail
 import Logging
 import MailTypes
-import NIOSSL
 import OperatorAPI
 import SMTPProtocol
 import SMTPTransport
@@ -21,7 +21,14 @@ struct ServerConfiguration: Sendable {
 
     let roles: Set<Role>
     let http: Endpoint
-    let tls: TLSConfiguration?
+    /// Of all listeners; nil: the API speaks plain HTTP.
+    let certificates: CertificateFiles?
+    /// Where plain HTTP is redirected or refused; nil without that listener.
+    let httpRedirect: Endpoint?
+    /// Whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    let proxies: [IPNetwork]
+    /// Of a key without a limit of its own; nil: no limit.
+    let requestsPerMinute: Int?
     let delivery: DeliveryConfiguration
     /// Where mail of the return paths is taken in, on a node with that role.
     let inbound: InboundMailConfiguration
@@ -60,9 +67,16 @@ struct ServerConfiguration: Sendable {
                 setting: .trustDomains,
                 problem: "a public HTTP listener would let customers send as anybody; --force insists")
         }
-        tls = try Self.tls(settings)
+        certificates = try CertificateFiles(settings, logger: logger)
+        httpRedirect = settings.text(.httpRedirect) == nil ? nil : try settings.endpoint(.httpRedirect)
+        guard httpRedirect == nil || certificates != nil else {
+            throw SettingError(setting: .httpRedirect, problem: "there is no TLS to redirect to: set tls_certificate")
+        }
+        proxies = try Self.proxies(settings)
+        let requests = try settings.number(.requestsPerMinute, in: 0...IdentityLimits.requestsPerMinute.upperBound)
+        requestsPerMinute = requests == 0 ? nil : requests
         (delivery, routesFile) = try Self.delivery(settings, http: http, descriptors: descriptors, logger: logger)
-        inbound = try Self.inbound(settings, hostname: delivery.heloName)
+        inbound = try Self.inbound(settings, hostname: delivery.heloName, certificates)
         providersFile = settings.text(.providers)
         resolver = try Self.resolver(settings)
         let folder = delivery.node.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? String($0) : "_" }.joined()
@@ -70,6 +84,14 @@ struct ServerConfiguration: Sendable {
         usesMTASTS = try settings.flag(.mtaSTS)
         operatorSocket = OperatorSocket(settings.operatorSocket)
         operatorEndpoint = try Self.operatorEndpoint(settings)
+        if roles.contains(.api), !http.isLoopback, certificates == nil, proxies.isEmpty,
+            !(try settings.flag(.force))
+        {
+            throw SettingError(
+                setting: .http,
+                problem: "\(http) is public and without TLS, so that API keys could be read on their way: set "
+                    + "tls_certificate, or trusted_proxies where a proxy has the TLS; --force insists")
+        }
         // Last, because the default is no mistake of the operator's.
         if roles.contains(.delivery), delivery.deliversDirectly { try Self.checkIsWhole(delivery.heloName) }
     }
@@ -109,38 +131,25 @@ struct ServerConfiguration: Sendable {
         return Set(roles)
     }
 
-    /// With the certificate of the API, where there is one.
-    private static func inbound(_ settings: Settings, hostname: String) throws -> InboundMailConfiguration {
-        let endpoint = try settings.endpoint(.feedbackListen)
-        var configuration = InboundMailConfiguration(host: endpoint.host, port: endpoint.port, hostname: hostname)
-        guard let certificate = settings.text(.tlsCertificate), let key = settings.text(.tlsKey) else {
-            return configuration
+    private static func proxies(_ settings: Settings) throws -> [IPNetwork] {
+        try (settings.text(.trustedProxies) ?? "").split(separator: ",").map { text in
+            guard let network = IPNetwork(text.trimmingCharacters(in: .whitespaces)) else {
+                throw SettingError(
+                    setting: .trustedProxies,
+                    problem: "\(text) is neither an address nor a network such as 10.1.0.0/16")
+            }
+            return network
         }
-        do throws(TLSIdentityError) {
-            configuration.identity = try TLSIdentity(certificateFile: certificate, privateKeyFile: key)
-        } catch {
-            throw SettingError(setting: .tlsCertificate, problem: error.description)
-        }
-        return configuration
     }
 
-    private static func tls(_ settings: Settings) throws -> TLSConfiguration? {
-        guard let certificate = settings.text(.tlsCertificate) else {
-            guard settings.text(.tlsKey) == nil else {
-                throw SettingError(setting: .tlsCertificate, problem: "a key needs its certificate")
-            }
-            return nil
-        }
-        guard let key = settings.text(.tlsKey) else {
-            throw SettingError(setting: .tlsKey, problem: "a certificate needs its key")
-        }
-        do {
-            let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
-            return .makeServerConfiguration(
-                certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
-        } catch {
-            throw SettingError(setting: .tlsCertificate, problem: "certificate or key cannot be read as PEM")
-        }
+    /// With the certificate of the API, where there is one.
+    private static func inbound(
+        _ settings: Settings, hostname: String, _ certificates: CertificateFiles?
+    ) throws -> InboundMailConfiguration {
+        let endpoint = try settings.endpoint(.feedbackListen)
+        var configuration = InboundMailConfiguration(host: endpoint.host, port: endpoint.port, hostname: hostname)
+        configuration.identity = try certificates?.mail()
+        return configuration
     }
 
     private static func delivery(

@@ -52,6 +52,9 @@ struct ServerOptions: ParsableArguments {
     @Option(.tlsReportFrom) var tlsReportFrom: String?
     @Option(.tlsCertificate) var tlsCertificate: String?
     @Option(.tlsKey) var tlsKey: String?
+    @Option(.httpRedirect) var httpRedirect: String?
+    @Option(.trustedProxies) var trustedProxies: String?
+    @Option(.requestsPerMinute) var requestsPerMinute: Int?
     @Option(.trustRoots) var trustRoots: String?
 
     init() {}
@@ -63,6 +66,8 @@ struct ServerOptions: ParsableArguments {
             .http: http, .feedbackListen: feedbackListen, .operatorEndpoint: operatorEndpoint,
             .operatorSocket: operatorSocket, .roles: roles,
             .node: node, .publicURL: publicURL, .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
+            .httpRedirect: httpRedirect, .trustedProxies: trustedProxies,
+            .requestsPerMinute: requestsPerMinute,
         ])
     }
 

@@ -6,13 +6,21 @@ extension Setting {
         case .databaseURL: "PostgreSQL to use instead of the private one."
         case .vaultDatabaseURL: "Database of wrapped keys; by default the records database's name with _vault."
         case .allowUnsafeDatabase:
-            "Use a PostgreSQL server that may lose what it has answered for, such as one with fsync off."
+            "Use a PostgreSQL server that may lose what it has answered for, or that is reached without TLS."
         case .masterKeyFile: "File of the master key, made on first use."
         case .masterKey: "The master key itself."
         case .logLevel: "trace, debug, info, notice, warning, error or critical."
+        case .logFormat: "How log lines look: text, or json with one object a line."
         case .http: "Address and port of the HTTP API."
         case .tlsCertificate: "Certificate chain of the HTTP API and of the return paths' mail server, PEM."
         case .tlsKey: "Private key of both, PEM."
+        case .httpRedirect:
+            "Address and port of plain HTTP beside TLS: pages are redirected to the public URL, calls are refused."
+        case .trustedProxies:
+            "Addresses and networks of the proxies before the API, with commas; only theirs are X-Forwarded-For and -Proto "
+                + "believed."
+        case .requestsPerMinute:
+            "Requests of an API key in a minute, all nodes together, where it has no limit of its own; 0: no limit."
         case .publicURL: "https address under which recipients reach this server, for unsubscribe links."
         case .feedbackListen: "Address and port on which a node with the role feedback takes in mail."
         case .operatorSocket: "Unix socket of sluice top, lane and trace."
@@ -69,7 +77,8 @@ extension Setting {
         case .smtpPort: "Port of the recipients' mail servers, for tests."
         case .allowPrivateDestinations: "Connect to loopback and private addresses as well."
         case .trustDomains: "Take every registered sending domain for proven: for sinks, demos and tests only."
-        case .force: "Allow private destinations and trusted domains even with a public HTTP listener."
+        case .force:
+            "Allow private destinations, trusted domains and plain HTTP even with a public HTTP listener."
         }
     }
 
@@ -80,14 +89,16 @@ extension Setting {
             .allowPrivateDestinations, .trustDomains, .force:
             .value("false")
         case .logLevel: .value("notice")
+        case .logFormat: .value("text")
         case .http: .value("127.0.0.1:8025")
         case .feedbackListen: .value("0.0.0.0:25")
         case .operatorSocket: .words("operator.sock in the data directory")
-        case .operatorEndpoint, .accountingLog: .words("none")
+        case .operatorEndpoint, .accountingLog, .httpRedirect, .trustedProxies: .words("none")
         case .roles: .value("api,delivery")
         case .node, .helo: .words("the host name")
         case .feedbackIDSender: .value("sluice")
         case .connections: .value("64")
+        case .requestsPerMinute: .value("60")
         case .maxConnections: .value("4096")
         case .retryBase: .value("600")
         case .retryMaximum: .value("14400")

@@ -13,11 +13,15 @@ enum Setting: String, CaseIterable, Sendable {
     case masterKeyFile = "master_key_file"
     case masterKey = "master_key"
     case logLevel = "log_level"
+    case logFormat = "log_format"
 
     // The listeners of a server, and its name.
     case http
     case tlsCertificate = "tls_certificate"
     case tlsKey = "tls_key"
+    case httpRedirect = "http_redirect"
+    case trustedProxies = "trusted_proxies"
+    case requestsPerMinute = "requests_per_minute"
     case publicURL = "public_url"
     case feedbackListen = "feedback_listen"
     case operatorSocket = "operator_socket"

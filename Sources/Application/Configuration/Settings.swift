@@ -67,8 +67,21 @@ struct Settings: Sendable {
         return endpoint
     }
 
+    /// Writes to standard error in the format of the settings.
     func logger(_ label: String) throws(SettingError) -> Logger {
-        var logger = Logger(label: label)
+        let format = value(.logFormat)
+        guard format == "text" || format == "json" else {
+            throw SettingError(setting: .logFormat, problem: "\(format) is neither text nor json")
+        }
+        return try logger(label) { label in
+            guard format == "json" else { return StreamLogHandler.standardError(label: label) }
+            return JSONLogHandler(label: label, output: JSONLogHandler.standardError)
+        }
+    }
+
+    /// - Parameter handler: where lines go, whatever the format.
+    func logger(_ label: String, _ handler: (String) -> any LogHandler) throws(SettingError) -> Logger {
+        var logger = Logger(label: label, factory: handler)
         let name = value(.logLevel)
         guard let level = Logger.Level(rawValue: name) else {
             throw SettingError(setting: .logLevel, problem: "\(name) is not a log level")

@@ -54,6 +54,7 @@ final class Records: Sendable {
     ///   private cluster for its own duration.
     static func open(_ settings: Settings, role: EmbeddedPostgres.Role, logger: Logger) async throws -> Records {
         let directory = settings.dataDirectory
+        try settings.refusePlainDatabases(logger)
         let source: Databases.Source =
             settings.text(.databaseURL).map { .server(url: $0, vaultURL: settings.text(.vaultDatabaseURL)) }
             ?? .embedded(dataDirectory: directory, role: role)
@@ -222,6 +223,25 @@ final class Records: Sendable {
 }
 
 extension Settings {
+    /// What goes to a database on another machine, addresses among it, goes over TLS.
+    ///
+    /// - Throws: ``SettingError``, unless the operator insists.
+    func refusePlainDatabases(_ logger: Logger) throws {
+        for setting in [Setting.databaseURL, .vaultDatabaseURL] {
+            guard let url = text(setting), let parameters = try? ConnectionParameters(url),
+                let host = parameters.hostWithoutTLS(environment: ProcessInfo.processInfo.environment)
+            else { continue }
+            guard try flag(.allowUnsafeDatabase) else {
+                throw SettingError(
+                    setting: setting,
+                    problem: "the connection to \(host) may go without TLS: add sslmode=verify-full, or at least "
+                        + "sslmode=require. --allow-unsafe-database insists")
+            }
+            logger.critical(
+                "THE DATABASE MAY BE REACHED WITHOUT TLS, and is used all the same", metadata: ["host": "\(host)"])
+        }
+    }
+
     /// For how long outcomes can be read after the end of a campaign.
     func resultsSeconds() throws -> Int {
         try number(.resultsFor, in: CampaignLimits.resultsSeconds)

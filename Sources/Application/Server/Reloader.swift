@@ -1,11 +1,12 @@
 import Delivery
 import Logging
+import NIOCertificateReloading
 import NIOPosix
 import ServiceLifecycle
 import UnixSignals
 
-/// Reads the operator's files of provider rules and of smarthosts anew at each SIGHUP, and opens the accounting log anew. Each is checked as a whole first: a
-/// mistake changes nothing of what the file says.
+/// Reads the operator's files of provider rules, of smarthosts and of the certificate anew at each SIGHUP, and opens the
+/// accounting log anew. Each is checked as a whole first: a mistake changes nothing of what the file says.
 struct Reloader: Service {
     /// Trapped before any part of the server runs.
     let hangups: UnixSignalsSequence
@@ -13,6 +14,7 @@ struct Reloader: Service {
     let providersFile: String?
     /// Nil where there is none: smarthosts of other settings need a restart.
     let routesFile: RoutesFile?
+    let certificates: CertificateFiles?
     /// Nil on a node that does not deliver. It takes the signal all the same, which would end it otherwise.
     let engine: DeliveryEngine?
     /// What those who report are named by.
@@ -23,6 +25,8 @@ struct Reloader: Service {
         for await _ in hangups.cancelOnGracefulShutdown() {
             engine?.reopenAccountingLog()
             reloadProviders()
+            // It logs for itself what came of it.
+            try? certificates?.reloader.reload()
             if let routesFile { await reload(routesFile) }
         }
     }

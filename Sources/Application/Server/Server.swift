@@ -4,11 +4,13 @@ import Delivery
 import Feedback
 import Foundation
 import HTTPAPI
+import Identity
 import InboundMail
 import Logging
 import MailSigning
 import MailSink
 import MailTypes
+import NIOCertificateReloading
 import NIOCore
 import NIOPosix
 import OperatorAPI
@@ -46,6 +48,7 @@ final class Server: Sendable {
     func run(onStart: @escaping @Sendable (Int) -> Void) async throws {
         let roles = configuration.roles
         let startup = Startup(onStart)
+        let certificates = configuration.certificates
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         let group = Self.eventLoops
         let verifier = try records.domainVerifier()
@@ -66,7 +69,17 @@ final class Server: Sendable {
                 .init(
                     service: try api(verifier, group, startup), successTerminationBehavior: .gracefullyShutdownGroup,
                     failureTerminationBehavior: .gracefullyShutdownGroup))
+            if let place = configuration.httpRedirect {
+                let started = startup.listener()
+                services.append(
+                    .init(
+                        service: APIServer.redirector(
+                            host: place.host, port: place.port, publicURL: configuration.delivery.publicURL,
+                            group: group, logger: logger, onStart: { _ in started(nil) }),
+                        failureTerminationBehavior: .gracefullyShutdownGroup))
+            }
         }
+        if let certificates { services.append(.init(service: certificates.reloader)) }
         if roles.contains(.api) {
             services.append(
                 .init(
@@ -102,7 +115,8 @@ final class Server: Sendable {
             .init(
                 service: Reloader(
                     hangups: hangups, providersFile: configuration.providersFile,
-                    routesFile: configuration.routesFile, engine: engine, mailboxProviders: providers, logger: logger)))
+                    routesFile: configuration.routesFile, certificates: certificates, engine: engine,
+                    mailboxProviders: providers, logger: logger)))
         let inbound = roles.contains(.feedback) ? inboundMail(providers, group, startup) : nil
         if let inbound {
             services.append(
@@ -135,9 +149,12 @@ final class Server: Sendable {
             APIServices(
                 records: records.pools.api, campaigns: records.campaigns, ledger: records.ledger,
                 suppressions: records.suppressions, domains: records.domains, verifier: verifier,
-                keys: records.keys, idempotency: records.idempotency, unsubscriber: records.unsubscriber,
+                keys: records.keys,
+                limiter: RequestLimiter(pool: records.pools.api, perMinute: configuration.requestsPerMinute),
+                idempotency: records.idempotency, unsubscriber: records.unsubscriber,
                 providers: records.providerIntake, webhooks: records.webhooks, openAPI: OpenAPIDocument.text),
-            host: configuration.http.host, port: configuration.http.port, tls: configuration.tls,
+            host: configuration.http.host, port: configuration.http.port,
+            tls: try configuration.certificates?.web(), proxies: configuration.proxies,
             connections: min(APILimits.connections, configuration.descriptors.api), group: group, logger: logger,
             onStart: startup.listener())
     }

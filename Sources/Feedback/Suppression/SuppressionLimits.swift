@@ -14,7 +14,7 @@ package enum SuppressionLimits {
 }
 
 /// Why a suppression was refused.
-package enum SuppressionError: String, Error, Sendable, Hashable {
+package enum SuppressionError: String, Error, Sendable, Hashable, CaseIterable {
     /// Longer than 500 octets, or with control characters.
     case invalidNote = "invalid_suppression_note"
     case accountNotFound = "account_not_found"

@@ -1,18 +1,27 @@
 import HTTPTypes
 import Hummingbird
 import Logging
+import MailTypes
 
-/// Turns every error into a problem document, and gives every answer, errors among them, the headers of
-/// ``ResponseHeaders``. What the client could not have caused is logged with its reference. Who asks too much is answered
-/// with a pause, because clients that come back at once would cost the others as much as what they were refused.
+/// Finds out who asks and how, turns every error into a problem document, and gives every answer, errors among them, the
+/// headers of ``ResponseHeaders``. What the client could not have caused is logged with its reference. Who asks too much is
+/// answered with a pause, because clients that come back at once would cost the others as much as what they were refused.
 struct ProblemMiddleware: RouterMiddleware {
     typealias Context = APIContext
+
+    let exposure: APIExposure
 
     @concurrent func handle(
         _ request: Request, context: APIContext, next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
+        var context = context
+        let note = RequestNote()
+        context.requestNote = note
+        context.client = exposure.client(of: request, peer: context.peer)
         var response: Response
         do {
+            // The key of such a call has travelled in the clear; a redirect would hide that from its owner.
+            guard context.client.transport != .plain else { throw Problem.httpsRequired }
             response = try await next(request, context)
         } catch {
             let problem = Problem(describing: error)
@@ -24,7 +33,8 @@ struct ProblemMiddleware: RouterMiddleware {
             if problem.status == .tooManyRequests { try? await Task.sleep(for: APILimits.refusalPause) }
             response = problem.response(reference: context.reference)
         }
-        ResponseHeaders.add(to: &response)
+        note.add(to: &response.headers)
+        ResponseHeaders.add(to: &response, isEncrypted: context.client.transport == .encrypted)
         // An answer to HEAD has no body, whoever wrote it (RFC 9110 §9.3.2).
         return request.method == .head ? response.createHeadResponse() : response
     }

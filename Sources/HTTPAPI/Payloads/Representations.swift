@@ -3,7 +3,7 @@ package import CreditLedger
 import Feedback
 import Foundation
 import MailTypes
-import Postgres
+package import Postgres
 import Vault
 
 // How records look in answers. The order of the members is part of the look; names and meanings are in docs/openapi.yaml.
@@ -91,7 +91,8 @@ enum Timestamp {
 }
 
 extension PostgresTimestamp {
-    var text: String { Timestamp.text(seconds) }
+    /// RFC 3339 §5.6, to the second, in UTC.
+    package var text: String { Timestamp.text(seconds) }
 }
 
 extension CampaignQuote {

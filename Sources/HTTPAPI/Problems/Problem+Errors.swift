@@ -203,11 +203,19 @@ extension Problem {
     }
 
     private init(_ error: IdentityError) {
-        switch error {
-        case .accountNotFound: self = .notFound
-        case .tooManyKeys: self = Problem(.conflict, error.code, error.description.asSentence)
-        case .invalidName: self = .invalid(error.code, "The name of a key has 1 to 100 characters.", fields: ["name"])
-        }
+        let (status, fields): (HTTPResponse.Status, [String]) =
+            switch error {
+            case .accountNotFound, .keyNotFound: (.notFound, [])
+            case .invalidRequestLimit: (.unprocessableContent, [])
+            case .tooManyKeys: (.conflict, [])
+            case .exceedsOwnTerms: (.forbidden, [])
+            case .invalidName: (.unprocessableContent, ["name"])
+            case .invalidScopes: (.unprocessableContent, ["scopes"])
+            case .invalidNetworks: (.unprocessableContent, ["networks"])
+            case .invalidExpiry: (.unprocessableContent, ["expires_at"])
+            }
+        self = error == .accountNotFound ? .notFound : Problem(status, error.code, error.description.asSentence)
+        self.fields = fields
     }
 
     private init(missing: Int64, available: Int64) {

@@ -1,6 +1,7 @@
 package import Campaigns
 package import HTTPTypes
 import Hummingbird
+import Identity
 import NIOCore
 
 /// An error as the API tells it: `application/problem+json` (RFC 9457) with a stable `code` for programs, a sentence for
@@ -23,6 +24,8 @@ package struct Problem: Error, Sendable {
     package var retryAfter: Int?
     /// The value of `Allow`, for 405.
     package var allow: String?
+    /// What of a key would be needed (RFC 6750 §3.1), for 403.
+    package var scope: String?
 
     package init(_ status: HTTPResponse.Status, _ code: String, _ detail: String, fields: [String] = []) {
         self.status = status
@@ -52,6 +55,7 @@ package struct Problem: Error, Sendable {
         if let retryAfter { headers[.retryAfter] = String(retryAfter) }
         if let allow { headers[.allow] = allow }
         if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
+        if let scope { headers[.wwwAuthenticate] = #"Bearer error="insufficient_scope", scope="\#(scope)""# }
         return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: json.text)))
     }
 }
@@ -60,6 +64,24 @@ extension Problem {
     static let notFound = Problem(.notFound, "not_found", "There is nothing at this address for this account.")
     static let unauthorized = Problem(
         .unauthorized, "unauthorized", "Send a valid API key as `Authorization: Bearer sl_live_…`.")
+    static func scopeMissing(_ scope: Scope) -> Problem {
+        var problem = Problem(
+            .forbidden, "scope_missing", "The key is not for this: it needs the scope \(scope.rawValue).")
+        problem.scope = scope.rawValue
+        return problem
+    }
+    static func rateLimited(_ grant: RequestGrant) -> Problem {
+        var problem = Problem(
+            .tooManyRequests, "rate_limited",
+            "The key has had its \(grant.limit) requests of this minute; nothing was changed.")
+        problem.retryAfter = grant.secondsLeft
+        return problem
+    }
+    static let networkNotAllowed = Problem(
+        .forbidden, "network_not_allowed", "The key is not for requests from this address.")
+    static let httpsRequired = Problem(
+        .forbidden, "https_required",
+        "Plain HTTP is not answered here. A key that was sent this way may have been read: revoke it.")
     static func invalid(_ code: String, _ detail: String, fields: [String] = []) -> Problem {
         Problem(.unprocessableContent, code, detail, fields: fields)
     }

@@ -10,7 +10,7 @@ import ServiceLifecycle
 /// `/v1/campaigns/{id}/events`: a campaign's progress as server-sent events (HTML Living Standard §9.2).
 ///
 /// One `progress` event with the campaign's status at once and at each change, looked at twice a second, until the
-/// campaign is purged, the client goes away, or the server shuts down.
+/// campaign is purged, the client goes away, its key is revoked, or the server shuts down.
 struct CampaignEventRoutes: Sendable {
     let campaigns: CampaignService
     private let streams = OpenPlaces(perAccount: APILimits.eventStreamsPerAccount)
@@ -19,8 +19,8 @@ struct CampaignEventRoutes: Sendable {
         self.campaigns = campaigns
     }
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get("campaigns/:id/events", use: events)
+    func add(to routes: OperationRoutes) {
+        routes.on(.watchCampaign, use: events)
     }
 
     private func events(_ request: Request, _ context: APIContext) async throws -> Response {
@@ -39,7 +39,7 @@ struct CampaignEventRoutes: Sendable {
                 // Written after the request has passed the authentication, so the account's share is named again.
                 try await request.body.consumeWithCancellationOnInboundClose { _ in
                     try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(account)")) {
-                        try await follow(first, to: &writer)
+                        try await follow(first, context, to: &writer)
                     }
                 }
             } catch is CancellationError {
@@ -52,7 +52,9 @@ struct CampaignEventRoutes: Sendable {
     }
 
     @concurrent
-    private func follow(_ first: CampaignStatus, to writer: inout any ResponseBodyWriter) async throws {
+    private func follow(
+        _ first: CampaignStatus, _ context: APIContext, to writer: inout any ResponseBodyWriter
+    ) async throws {
         var status = first
         var sent = ""
         let end = ContinuousClock.now + .seconds(APILimits.eventStreamSeconds)
@@ -69,6 +71,7 @@ struct CampaignEventRoutes: Sendable {
             }
             if status.campaign.hasEnded || ContinuousClock.now > end || Task.isShuttingDownGracefully { return }
             try await Task.sleep(for: Self.interval)
+            guard try await context.isStillAuthenticated() else { return }
             status = try await newStatus(after: status)
         }
     }

@@ -20,19 +20,19 @@ struct CampaignRoutes: Sendable {
         self.idempotency = idempotency
     }
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.post("campaigns", use: create)
-        group.get("campaigns", use: list)
-        group.get("campaigns/:id", use: get)
-        group.delete("campaigns/:id", use: delete)
-        group.post("campaigns/:id/recipients", use: importRecipients)
-        group.get("campaigns/:id/recipients", use: recipients)
-        group.get("campaigns/:id/quote", use: quote)
-        group.post("campaigns/:id/send", use: send)
-        group.post("campaigns/:id/pause") { try await act($0, $1, campaigns.pause(_:_:onCommit:)) }
-        group.post("campaigns/:id/resume") { try await act($0, $1, campaigns.resume(_:_:onCommit:)) }
-        group.post("campaigns/:id/cancel") { try await act($0, $1, campaigns.cancel(_:_:onCommit:)) }
-        group.get("campaigns/:id/certificate", use: certificate)
+    func add(to routes: OperationRoutes) {
+        routes.on(.createCampaign, use: create)
+        routes.on(.listCampaigns, use: list)
+        routes.on(.getCampaign, use: get)
+        routes.on(.deleteDraft, use: delete)
+        routes.on(.addRecipients, use: importRecipients)
+        routes.on(.listRecipients, use: recipients)
+        routes.on(.quoteCampaign, use: quote)
+        routes.on(.sendCampaign, use: send)
+        routes.on(.pauseCampaign) { try await act($0, $1, campaigns.pause(_:_:onCommit:)) }
+        routes.on(.resumeCampaign) { try await act($0, $1, campaigns.resume(_:_:onCommit:)) }
+        routes.on(.cancelCampaign) { try await act($0, $1, campaigns.cancel(_:_:onCommit:)) }
+        routes.on(.getCertificate, use: certificate)
     }
 
     // MARK: Drafting

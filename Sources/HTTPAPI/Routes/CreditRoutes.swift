@@ -9,9 +9,9 @@ struct CreditRoutes: Sendable {
     let records: PostgresPool
     let ledger: CreditLedger
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get("credits", use: credits)
-        group.get("credits/entries", use: entries)
+    func add(to routes: OperationRoutes) {
+        routes.on(.getCredits, use: credits)
+        routes.on(.listEntries, use: entries)
     }
 
     private func credits(_ request: Request, _ context: APIContext) async throws -> Response {

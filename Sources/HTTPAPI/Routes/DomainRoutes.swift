@@ -13,15 +13,15 @@ struct DomainRoutes: Sendable {
     let campaigns: CampaignService
     let idempotency: Idempotency
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get("domains", use: list)
-        group.post("domains", use: add)
-        group.get("domains/:domain", use: get)
-        group.delete("domains/:domain", use: remove)
-        group.get("domains/:domain/reports", use: reports)
-        group.post("domains/:domain/verify", use: verify)
-        group.post("domains/:domain/keys", use: addKey)
-        group.delete("domains/:domain/keys/:selector", use: removeKey)
+    func add(to routes: OperationRoutes) {
+        routes.on(.listDomains, use: list)
+        routes.on(.addDomain, use: add)
+        routes.on(.getDomain, use: get)
+        routes.on(.removeDomain, use: remove)
+        routes.on(.listDomainReports, use: reports)
+        routes.on(.verifyDomain, use: verify)
+        routes.on(.addDomainKey, use: addKey)
+        routes.on(.removeDomainKey, use: removeKey)
     }
 
     private func list(_ request: Request, _ context: APIContext) async throws -> Response {

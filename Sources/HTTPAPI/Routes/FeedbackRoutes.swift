@@ -8,8 +8,8 @@ import ProviderWebhooks
 struct FeedbackRoutes: Sendable {
     let intake: ProviderIntake
 
-    func add(to router: Hummingbird.Router<APIContext>) {
-        router.post("v1/feedback/:provider/:secret", use: take)
+    func add(to routes: OperationRoutes) {
+        routes.on(.reportFeedback, use: take)
     }
 
     private func take(_ request: Request, _ context: APIContext) async throws -> Response {

@@ -10,8 +10,8 @@ struct MailboxProviderRoutes: Sendable {
 
     private static let defaultHours = 24
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get("mailbox-providers", use: list)
+    func add(to routes: OperationRoutes) {
+        routes.on(.listMailboxProviders, use: list)
     }
 
     private func list(_ request: Request, _ context: APIContext) async throws -> Response {

@@ -20,8 +20,8 @@ struct OutcomeRoutes: Sendable {
         self.campaigns = campaigns
     }
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get("campaigns/:id/outcomes", use: outcomes)
+    func add(to routes: OperationRoutes) {
+        routes.on(.streamOutcomes, use: outcomes)
     }
 
     /// What a request asks for.
@@ -54,7 +54,7 @@ struct OutcomeRoutes: Sendable {
                 try await request.body.consumeWithCancellationOnInboundClose { _ in
                     // Written after the request has passed the authentication, so the account's share is named again.
                     try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(question.account)")) {
-                        try await tell(question, first, status, to: &writer)
+                        try await tell(question, first, status, context, to: &writer)
                     }
                 }
             } catch is CancellationError {
@@ -97,7 +97,7 @@ struct OutcomeRoutes: Sendable {
         case complete
         /// All that is known by now has been told.
         case upToDate = "up_to_date"
-        /// Nothing is wrong: ask again behind the cursor.
+        /// Nothing is wrong, unless the key was revoked meanwhile: ask again behind the cursor.
         case interrupted
         /// The campaign's data was destroyed meanwhile.
         case purged
@@ -105,7 +105,8 @@ struct OutcomeRoutes: Sendable {
 
     @concurrent
     private func tell(
-        _ question: Question, _ first: OutcomePage, _ status: CampaignStatus, to writer: inout any ResponseBodyWriter
+        _ question: Question, _ first: OutcomePage, _ status: CampaignStatus, _ context: APIContext,
+        to writer: inout any ResponseBodyWriter
     ) async throws {
         var (page, status) = (first, status)
         var cursor = page.next
@@ -118,7 +119,8 @@ struct OutcomeRoutes: Sendable {
                     lastWrite = .now
                 }
                 cursor = page.next
-                if ContinuousClock.now > end || Task.isShuttingDownGracefully {
+                let isOver = ContinuousClock.now > end || Task.isShuttingDownGracefully
+                guard !isOver, try await context.isStillAuthenticated() else {
                     return try await writer.write(Self.last(cursor, .interrupted))
                 }
                 if page.isAtEnd {
@@ -130,7 +132,7 @@ struct OutcomeRoutes: Sendable {
                         try await writer.write(ByteBuffer(string: "\n"))
                         lastWrite = .now
                     }
-                    status = try await change(after: status, until: end)
+                    status = try await change(after: status, until: end, context)
                 }
                 page = try await nextPage(of: question, after: cursor)
             }
@@ -139,12 +141,15 @@ struct OutcomeRoutes: Sendable {
         }
     }
 
-    /// The campaign's status once it has more outcomes than before, has ended, or some seconds have passed.
-    private func change(after status: CampaignStatus, until end: ContinuousClock.Instant) async throws -> CampaignStatus
-    {
+    /// The campaign's status once it has more outcomes than before, has ended, or some seconds have passed; the same where
+    /// the key is revoked.
+    private func change(
+        after status: CampaignStatus, until end: ContinuousClock.Instant, _ context: APIContext
+    ) async throws -> CampaignStatus {
         let patience = min(end, .now + Self.quietTime)
         while ContinuousClock.now < patience, !Task.isShuttingDownGracefully {
             try await Task.sleep(for: Self.interval)
+            guard try await context.isStillAuthenticated() else { return status }
             do {
                 let next = try await campaigns.get(status.campaign.account, status.campaign.id)
                 if next.counters.finished != status.counters.finished || next.isOver { return next }

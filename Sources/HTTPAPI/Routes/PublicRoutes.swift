@@ -11,9 +11,9 @@ struct PublicRoutes: Sendable {
     /// The text of docs/openapi.yaml.
     let openAPI: String
 
-    func add(to router: Hummingbird.Router<APIContext>) {
-        router.get("health", use: health)
-        router.get("openapi.yaml") { _, _ in
+    func add(to routes: OperationRoutes) {
+        routes.on(.health, use: health)
+        routes.on(.openAPI) { _, _ in
             Response(
                 status: .ok, headers: [.contentType: "application/yaml"],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: openAPI)))

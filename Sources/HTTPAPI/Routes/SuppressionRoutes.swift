@@ -19,12 +19,12 @@ struct SuppressionRoutes: Sendable {
         self.idempotency = idempotency
     }
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get("suppressions", use: list)
-        group.post("suppressions", use: add)
-        group.post("suppressions/import", use: importList)
-        group.get("suppressions/export", use: export)
-        group.delete("suppressions/:address", use: remove)
+    func add(to routes: OperationRoutes) {
+        routes.on(.listSuppressions, use: list)
+        routes.on(.addSuppressions, use: add)
+        routes.on(.importSuppressions, use: importList)
+        routes.on(.exportSuppressions, use: export)
+        routes.on(.removeSuppression, use: remove)
     }
 
     private func list(_ request: Request, _ context: APIContext) async throws -> Response {

@@ -1,13 +1,12 @@
 import HTTPTypes
 import Hummingbird
-import Identity
 
 /// Answers for requests that no route takes: 405 where another method would have been taken, and below `/v1` the key
 /// before anything else, so that the outside learns nothing of what is there.
 enum UnroutedRequests {
     /// Called when all routes are there.
-    static func add(to router: Hummingbird.Router<APIContext>, keys: APIKeys) {
-        let authenticated = router.group().add(middleware: AuthenticationMiddleware(keys: keys))
+    static func add(to router: Hummingbird.Router<APIContext>, _ authentication: AuthenticationMiddleware) {
+        let authenticated = router.group().add(middleware: authentication)
         for (path, allowed) in allowedMethods(router) {
             for method in methods.subtracting(allowed) {
                 let problem = Problem.methodNotAllowed(allowed)
@@ -35,7 +34,7 @@ enum UnroutedRequests {
     }
 
     /// Those that HTTP itself defines (RFC 9110 §9.3, RFC 5789) and that name a path.
-    private static let methods: Set<HTTPRequest.Method> = [
+    static let methods: Set<HTTPRequest.Method> = [
         .get, .head, .post, .put, .delete, .options, .trace, .patch,
     ]
 }

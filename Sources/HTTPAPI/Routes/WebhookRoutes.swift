@@ -9,16 +9,16 @@ struct WebhookRoutes: Sendable {
     let webhooks: WebhookEndpoints
     let idempotency: Idempotency
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get("webhooks", use: list)
-        group.post("webhooks", use: create)
-        group.get("webhooks/:id", use: get)
-        group.patch("webhooks/:id", use: update)
-        group.delete("webhooks/:id", use: remove)
-        group.post("webhooks/:id/rotate", use: rotate)
-        group.post("webhooks/:id/test", use: test)
-        group.post("webhooks/:id/replay", use: replay)
-        group.get("webhooks/:id/attempts", use: attempts)
+    func add(to routes: OperationRoutes) {
+        routes.on(.listWebhooks, use: list)
+        routes.on(.addWebhook, use: create)
+        routes.on(.getWebhook, use: get)
+        routes.on(.changeWebhook, use: update)
+        routes.on(.removeWebhook, use: remove)
+        routes.on(.rotateWebhookSecret, use: rotate)
+        routes.on(.testWebhook, use: test)
+        routes.on(.replayWebhook, use: replay)
+        routes.on(.listWebhookAttempts, use: attempts)
     }
 
     private func list(_ request: Request, _ context: APIContext) async throws -> Response {

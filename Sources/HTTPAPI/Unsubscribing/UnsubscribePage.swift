@@ -120,5 +120,4 @@ struct UnsubscribePage: Sendable {
 
 extension HTTPField.Name {
     static let robotsTag = HTTPField.Name("X-Robots-Tag")!
-    static let forwardedFor = HTTPField.Name("X-Forwarded-For")!
 }

@@ -17,9 +17,9 @@ struct UnsubscribeRoutes: Sendable {
         self.campaigns = campaigns
     }
 
-    func add(to router: Hummingbird.Router<APIContext>) {
-        router.get("u/:token", use: ask)
-        router.post("u/:token", use: unsubscribe)
+    func add(to routes: OperationRoutes) {
+        routes.on(.confirmUnsubscribe, use: ask)
+        routes.on(.unsubscribe, use: unsubscribe)
     }
 
     /// Mail scanners follow links, and a visit must not unsubscribe anybody (RFC 8058 §3.1).
@@ -48,7 +48,7 @@ struct UnsubscribeRoutes: Sendable {
         page: (String, AcceptLanguage) async throws -> UnsubscribePage?
     ) async throws -> Response {
         let languages = AcceptLanguage(request.headers[.acceptLanguage])
-        let network = ClientNetwork(peer: context.peer, forwardedFor: request.headers[.forwardedFor])
+        let network = ClientNetwork(context.client.address)
         let isBusy = !pace.bears(APILimits.brokenLinkCost, from: network)
         if isBusy, request.method != .post { return UnsubscribePage(.busy, for: languages).response() }
         if let text = token(context), let page = try await page(text, languages) { return page.response() }

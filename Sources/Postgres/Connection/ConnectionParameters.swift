@@ -56,6 +56,20 @@ package struct ConnectionParameters: Hashable, Sendable, CustomStringConvertible
 
     package var user: String? { values["user"] }
 
+    /// The host on another machine to which the connection may go without TLS; nil where there is none.
+    ///
+    /// - Parameter environment: libpq takes from it what the parameters do not say.
+    package func hostWithoutTLS(environment: [String: String]) -> String? {
+        let mode = values["sslmode"] ?? environment["PGSSLMODE"] ?? "prefer"
+        guard !["require", "verify-ca", "verify-full"].contains(mode) else { return nil }
+        let hosts = values["hostaddr"] ?? values["host"] ?? environment["PGHOSTADDR"] ?? environment["PGHOST"] ?? ""
+        return hosts.split(separator: ",").map(String.init).first { host in
+            // Sockets have a path, or an abstract name.
+            !host.hasPrefix("/") && !host.hasPrefix("@") && host != "localhost" && host != "::1"
+                && !host.hasPrefix("127.")
+        }
+    }
+
     package func with(database: String) -> ConnectionParameters {
         var copy = self
         copy.database = database

@@ -21,8 +21,17 @@ package struct TLSIdentity: Sendable {
         } catch {
             throw TLSIdentityError(code: .privateKeyUnreadable, path: privateKeyFile)
         }
-        var configuration = TLSConfiguration.makeServerConfiguration(
+        let configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+        try self.init(configuration, certificateFile: certificateFile)
+    }
+
+    /// - Parameters:
+    ///   - configuration: of a server, with its certificate and key, or what gives new ones in each handshake.
+    ///   - certificateFile: for errors.
+    package init(_ configuration: TLSConfiguration, certificateFile: String) throws(TLSIdentityError) {
+        var configuration = configuration
+        // Mail servers that know no newer version would send in the clear instead (RFC 8997 §3).
         configuration.minimumTLSVersion = .tlsv12
         do {
             context = try NIOSSLContext(configuration: configuration)

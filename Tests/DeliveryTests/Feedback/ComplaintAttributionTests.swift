@@ -142,7 +142,7 @@ struct ComplaintAttributionTests {
         async throws
     {
         let mails = try await Mails.make(unsubscribing: .own)
-        let (content, recipient, token) = try mails.mail(to: EmailAddress("jane+a@example.org"))
+        let (content, recipient, token) = try await mails.mail(to: EmailAddress("jane+a@example.org"))
         let header = content.prefix(upTo: try #require(content.firstRange(of: "\r\n\r\n")).lowerBound)
             .replacing("\r\n ", with: " ").split(separator: "\r\n")
         #expect(header.contains("List-Unsubscribe: <https://shop.example/leave?who=jane%2Ba%40example.org>"))

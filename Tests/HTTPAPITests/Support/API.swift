@@ -1,3 +1,4 @@
+import HTTPAPI
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
@@ -64,6 +65,22 @@ struct API: Sendable {
 
     static func lines(_ count: Int, from start: Int = 0) -> String {
         (start..<start + count).map { #"{"email": "person\#($0)@example.org", "name": "N"}"# + "\n" }.joined()
+    }
+}
+
+extension APIOperation {
+    /// The path with identifiers of the right form that nothing has.
+    var samplePath: String {
+        let id =
+            switch true {
+            case path.hasPrefix("/v1/campaigns"): "cmp_0000000000000"
+            case path.hasPrefix("/v1/webhooks"): "whk_0000000000000"
+            default: "key_9000000000000000000"
+            }
+        return [
+            "{id}": id, "{address}": "a@example.org", "{domain}": "nobody.example", "{selector}": "s1",
+            "{provider}": "generic", "{secret}": "none", "{token}": "none",
+        ].reduce(path) { $0.replacing($1.key, with: $1.value) }
     }
 }
 

@@ -22,7 +22,7 @@ import Webhooks
 struct Customer: Sendable {
     let account: AccountID
     let key: String
-    let keyID: Int64
+    let keyID: APIKeyID
 }
 
 /// The API over fresh databases. Tests share one and make customers of their own, since accounts see nothing of each
@@ -58,6 +58,7 @@ struct APIFixture: Sendable {
                 verifier: DomainVerifier(
                     domains: stores.domains, examiner: DomainExaminer(resolver: try Resolver(dns)), logger: .silent),
                 keys: APIKeys(pool: stores.records.pool),
+                limiter: RequestLimiter(pool: stores.records.pool, perMinute: nil),
                 idempotency: IdempotencyStore(),
                 unsubscriber: Unsubscriber(
                     records: stores.records.pool, vault: stores.vault, suppressions: stores.suppressions,
@@ -72,14 +73,28 @@ struct APIFixture: Sendable {
     func customer(credits: Int64 = 1_000) async throws -> Customer {
         let name = "customer \(UInt64.random(in: .min ... .max))"
         let account = try await stores.accountWithDomain(name, credits: credits)
-        let (key, id) = try await services.keys.create(account: account, name: "test")
-        return Customer(account: account, key: key.exposed, keyID: id)
+        let (key, record) = try await services.keys.create(account: account, name: "test")
+        return Customer(account: account, key: key.exposed, keyID: record.id)
+    }
+
+    /// A further key of the customer.
+    func key(of customer: Customer, _ scopes: [String], networks: [String] = []) async throws -> String {
+        let terms = KeyTerms(scopes: try KeyScopes(scopes), networks: try KeyTerms.networks(networks))
+        return try await services.keys.create(account: customer.account, name: "further", terms: terms).key.exposed
     }
 
     /// Requests that go to the router without a socket.
     func withAPI<Value>(_ key: String? = nil, _ body: @Sendable (API) async throws -> Value) async throws -> Value {
         let application = Application(router: APIServer.router(services), logger: .silent)
         return try await application.test(.router) { client in try await body(API(client: client, key: key)) }
+    }
+
+    /// Requests over a socket of this machine, for what depends on where they come from.
+    func withAPI<Value>(
+        behind exposure: APIExposure, _ body: @Sendable (API) async throws -> Value
+    ) async throws -> Value {
+        let application = Application(router: APIServer.router(services, exposure: exposure), logger: .silent)
+        return try await application.test(.live) { client in try await body(API(client: client)) }
     }
 
     /// A fresh customer with the API.
@@ -125,6 +140,7 @@ extension APIFixture {
             """
             SELECT DISTINCT table_name::text FROM information_schema.columns
             WHERE table_schema = 'public' AND column_name = 'account_id' AND table_name NOT LIKE 'api_key%'
+                AND table_name <> 'request_windows'
             """
         ).map { try $0.decode(String.self) }
         var state: [String: String] = [:]

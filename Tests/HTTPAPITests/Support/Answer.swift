@@ -39,10 +39,15 @@ struct Answer: Sendable {
         for (name, value) in [
             ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"), ("X-Frame-Options", "DENY"),
             ("Cache-Control", "no-store"),
+            (
+                "Permissions-Policy",
+                "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
+            ),
         ] {
             #expect(headers[HTTPField.Name(name)!] == value, "\(name)", sourceLocation: sourceLocation)
         }
-        #expect(
-            headers[.contentSecurityPolicy]?.contains("default-src 'none'") == true, sourceLocation: sourceLocation)
+        for part in ["default-src 'none'", "frame-ancestors 'none'"] {
+            #expect(headers[.contentSecurityPolicy]?.contains(part) == true, sourceLocation: sourceLocation)
+        }
     }
 }

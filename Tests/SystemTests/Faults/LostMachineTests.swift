@@ -20,13 +20,20 @@ import Testing
         guard let machine = try LostMachine() else { return }
         let database = try ExternalPostgres(address: LostMachine.hostAddress)
         let directory = try TemporaryDirectory()
-        let data = ["--data", directory.path, "--database-url", database.url(address: LostMachine.hostAddress)]
+        // The cable between the two is this test's own.
+        let data = [
+            "--data", directory.path, "--database-url", database.url(address: LostMachine.hostAddress),
+            "--allow-unsafe-database",
+        ]
         let created = try Programs.run(Programs.sluice, ["account", "create", "a", "--credits", "5", "--json"] + data)
         let key = try #require(try JSONDecoder().decode(Answer.self, from: Data(created.utf8)).key)
         try Programs.run(Programs.sluice, ["domain", "add", "news.example.com", "--account", "1"] + data)
         let server = try machine.start(
             Programs.sluice,
-            ["serve", "--roles", "api", "--http", "\(LostMachine.address):8025", "--helo", "mail.example.com"] + data,
+            [
+                "serve", "--roles", "api", "--http", "\(LostMachine.address):8025", "--force", "--helo",
+                "mail.example.com",
+            ] + data,
             log: directory.path + "/serve.log")
         _ = try server.readPort()
         let draft = try Programs.run(

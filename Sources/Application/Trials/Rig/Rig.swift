@@ -94,6 +94,8 @@ final class Rig: Sendable {
         if let connections = options.providerConnections {
             destination[.providers] = try Self.writeProvider(connections, directory)
         }
+        // A trial asks as fast as it can under one key.
+        destination[.requestsPerMinute] = "0"
         let settings = Settings(isolated: flags.merging(destination) { $1 })
         let started = AsyncStream<Int>.makeStream()
         server = Server(

@@ -1,0 +1,100 @@
+package import HTTPTypes
+package import Identity
+
+/// Everything that the API does, and the one place that says what a caller needs for it.
+///
+/// A route can only be added as one of these, and each has its line in ``access``: without one nothing compiles. Names and
+/// paths are those of docs/openapi.yaml.
+package enum APIOperation: String, Sendable, CaseIterable {
+    case createCampaign = "POST /v1/campaigns"
+    case listCampaigns = "GET /v1/campaigns"
+    case getCampaign = "GET /v1/campaigns/{id}"
+    case deleteDraft = "DELETE /v1/campaigns/{id}"
+    case addRecipients = "POST /v1/campaigns/{id}/recipients"
+    case listRecipients = "GET /v1/campaigns/{id}/recipients"
+    case streamOutcomes = "GET /v1/campaigns/{id}/outcomes"
+    case quoteCampaign = "GET /v1/campaigns/{id}/quote"
+    case sendCampaign = "POST /v1/campaigns/{id}/send"
+    case pauseCampaign = "POST /v1/campaigns/{id}/pause"
+    case resumeCampaign = "POST /v1/campaigns/{id}/resume"
+    case cancelCampaign = "POST /v1/campaigns/{id}/cancel"
+    case watchCampaign = "GET /v1/campaigns/{id}/events"
+    case getCertificate = "GET /v1/campaigns/{id}/certificate"
+
+    case listMailboxProviders = "GET /v1/mailbox-providers"
+
+    case getCredits = "GET /v1/credits"
+    case listEntries = "GET /v1/credits/entries"
+
+    case listSuppressions = "GET /v1/suppressions"
+    case addSuppressions = "POST /v1/suppressions"
+    case importSuppressions = "POST /v1/suppressions/import"
+    case exportSuppressions = "GET /v1/suppressions/export"
+    case removeSuppression = "DELETE /v1/suppressions/{address}"
+
+    case listDomains = "GET /v1/domains"
+    case addDomain = "POST /v1/domains"
+    case getDomain = "GET /v1/domains/{domain}"
+    case removeDomain = "DELETE /v1/domains/{domain}"
+    case listDomainReports = "GET /v1/domains/{domain}/reports"
+    case verifyDomain = "POST /v1/domains/{domain}/verify"
+    case addDomainKey = "POST /v1/domains/{domain}/keys"
+    case removeDomainKey = "DELETE /v1/domains/{domain}/keys/{selector}"
+
+    case listWebhooks = "GET /v1/webhooks"
+    case addWebhook = "POST /v1/webhooks"
+    case getWebhook = "GET /v1/webhooks/{id}"
+    case changeWebhook = "PATCH /v1/webhooks/{id}"
+    case removeWebhook = "DELETE /v1/webhooks/{id}"
+    case rotateWebhookSecret = "POST /v1/webhooks/{id}/rotate"
+    case testWebhook = "POST /v1/webhooks/{id}/test"
+    case replayWebhook = "POST /v1/webhooks/{id}/replay"
+    case listWebhookAttempts = "GET /v1/webhooks/{id}/attempts"
+
+    case listKeys = "GET /v1/keys"
+    case createKey = "POST /v1/keys"
+    case getKey = "GET /v1/keys/{id}"
+    case revokeKey = "DELETE /v1/keys/{id}"
+
+    case reportFeedback = "POST /v1/feedback/{provider}/{secret}"
+    case confirmUnsubscribe = "GET /u/{token}"
+    case unsubscribe = "POST /u/{token}"
+    case health = "GET /health"
+    case openAPI = "GET /openapi.yaml"
+
+    /// Who may ask for it.
+    package enum Access: Sendable, Hashable {
+        /// Anybody, or whoever knows the secret that the path holds.
+        case open
+        /// A key with the scope.
+        case key(Scope)
+    }
+
+    package var access: Access {
+        switch self {
+        case .createCampaign, .deleteDraft, .addRecipients: .key(.campaignsWrite)
+        case .listCampaigns, .getCampaign, .listRecipients, .streamOutcomes, .quoteCampaign, .watchCampaign,
+            .getCertificate, .listMailboxProviders:
+            .key(.campaignsRead)
+        case .sendCampaign, .pauseCampaign, .resumeCampaign, .cancelCampaign: .key(.campaignsSend)
+        case .getCredits, .listEntries: .key(.creditsRead)
+        case .listSuppressions, .exportSuppressions: .key(.suppressionsRead)
+        case .addSuppressions, .importSuppressions, .removeSuppression: .key(.suppressionsWrite)
+        case .listDomains, .getDomain, .listDomainReports: .key(.domainsRead)
+        case .addDomain, .removeDomain, .verifyDomain, .addDomainKey, .removeDomainKey: .key(.domainsWrite)
+        case .listWebhooks, .getWebhook, .listWebhookAttempts: .key(.webhooksRead)
+        case .addWebhook, .changeWebhook, .removeWebhook, .rotateWebhookSecret, .testWebhook, .replayWebhook:
+            .key(.webhooksWrite)
+        case .listKeys, .getKey: .key(.keysRead)
+        case .createKey, .revokeKey: .key(.keysWrite)
+        case .reportFeedback, .confirmUnsubscribe, .unsubscribe, .health, .openAPI: .open
+        }
+    }
+
+    package var method: HTTPRequest.Method {
+        HTTPRequest.Method(String(rawValue.prefix { $0 != " " })) ?? .get
+    }
+
+    /// With the names of its parameters in braces.
+    package var path: String { String(rawValue.drop { $0 != " " }.dropFirst()) }
+}

@@ -1,0 +1,66 @@
+import HTTPTypes
+import Hummingbird
+import Identity
+import MailTypes
+import Postgres
+
+/// `/v1/keys`: who may ask in an account's name, and for what.
+struct KeyRoutes: Sendable {
+    let keys: APIKeys
+    let idempotency: Idempotency
+
+    func add(to routes: OperationRoutes) {
+        routes.on(.listKeys, use: list)
+        routes.on(.createKey, use: create)
+        routes.on(.getKey, use: get)
+        routes.on(.revokeKey, use: revoke)
+    }
+
+    private func list(_ request: Request, _ context: APIContext) async throws -> Response {
+        let page = try PageRequest(request)
+        let found = try await keys.list(
+            account: context.authenticated(), before: page.cursor { APIKeyID($0) }, limit: page.limit)
+        return PageRequest.response(
+            found.map { $0.json() }, next: found.count == page.limit ? found.last?.id.description : nil)
+    }
+
+    private func get(_ request: Request, _ context: APIContext) async throws -> Response {
+        let found = try await keys.get(id(context), account: context.authenticated())
+        return Idempotency.Answer(status: .ok, body: found.json()).response()
+    }
+
+    /// Stored answers are not sealed, so the one that is kept for a repetition has no key in it: whoever lost the first
+    /// answer revokes that key and asks for another.
+    private func create(_ request: Request, _ context: APIContext) async throws -> Response {
+        let creator = try context.authenticatedKey()
+        let body = try await request.wholeBody(limit: APILimits.smallBodyBytes, context)
+        let digest = Idempotency.digest(body)
+        let ticket = try idempotency.ticket(request, context)
+        return try await idempotency.answer(ticket, request: digest) {
+            let payload = try StrictDecoding.decode(KeyPayload.self, from: body)
+            let made = try await keys.create(
+                account: creator.account, name: payload.name, terms: payload.terms(),
+                requestsPerMinute: creator.requestsPerMinute, creator: creator
+            ) { connection, record in
+                try await ticket?.save(Self.created(record, nil), request: digest, on: connection)
+            }
+            return Self.created(made.record, made.key)
+        }.response()
+    }
+
+    private static func created(_ record: APIKeyRecord, _ key: APIKey?) -> Idempotency.Answer {
+        Idempotency.Answer(status: .created, body: record.json(key: .some(key)))
+    }
+
+    private func revoke(_ request: Request, _ context: APIContext) async throws -> Response {
+        guard try await keys.revoke(id(context), account: context.authenticated()) else {
+            throw IdentityError.keyNotFound
+        }
+        return Response(status: .noContent)
+    }
+
+    private func id(_ context: APIContext) throws -> APIKeyID {
+        guard let id = APIKeyID(try context.pathParameter("id")) else { throw IdentityError.keyNotFound }
+        return id
+    }
+}

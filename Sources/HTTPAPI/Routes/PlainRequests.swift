@@ -1,0 +1,32 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import MailTypes
+
+/// What plain HTTP gets where the API speaks TLS. A page is redirected to its place under the public URL; a call of the
+/// API, which may carry a key, is refused, because a redirect would hide from its owner that the key was sent in the clear.
+enum PlainRequests {
+    static func router(publicURL: String?) -> Hummingbird.Router<APIContext> {
+        let router = Hummingbird.Router(context: APIContext.self)
+        router.add(middleware: ProblemMiddleware(exposure: APIExposure()))
+        for method in UnroutedRequests.methods {
+            for path in ["/", "/**", APIOperation.confirmUnsubscribe.path] {
+                let isPage = path == APIOperation.confirmUnsubscribe.path && [.get, .head].contains(method)
+                router.on(RouterPath(path), method: method) { request, context -> Response in
+                    // Not to the host that the request names: anybody can write one there.
+                    if isPage, let publicURL {
+                        return Response(
+                            status: .permanentRedirect, headers: [.location: publicURL + request.uri.path])
+                    }
+                    if request.headers[.authorization] != nil {
+                        context.logger.warning(
+                            "a key was sent over plain HTTP: revoke it",
+                            metadata: ["client": "\(context.peer?.description ?? "unknown")"])
+                    }
+                    throw Problem.httpsRequired
+                }
+            }
+        }
+        return router
+    }
+}
