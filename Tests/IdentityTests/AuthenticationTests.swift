@@ -111,7 +111,7 @@ import Testing
         #expect(try await keys.authenticate(key.exposed)?.terms.expiresAt == hour)
         try await directory.database.owner.query("UPDATE api_keys SET expires_at = now() - interval '1 second'")
         #expect(try await keys.authenticate(key.exposed) == nil)
-        // It is over, and no room of others.
+        // It is over without having been revoked.
         #expect(try await keys.get(id, account: directory.account).revokedAt == nil)
         await #expect(throws: IdentityError.invalidExpiry) {
             _ = try await directory.key("too late", KeyTerms(expiresAt: try await directory.hoursFromNow(-1)))
