@@ -22,7 +22,8 @@ package struct DeliveryStatus: Sendable {
         /// (RFC 5321 §2.3.5). False where no address is told.
         package var isLocal: Bool {
             let domains = [original, final].compactMap { $0?.utf8.split(separator: UInt8(ascii: "@")).last }
-            return !domains.isEmpty && domains.allSatisfy { !$0.contains(UInt8(ascii: ".")) && $0.first != UInt8(ascii: "[") }
+            return !domains.isEmpty
+                && domains.allSatisfy { !$0.contains(UInt8(ascii: ".")) && $0.first != UInt8(ascii: "[") }
         }
     }
 
