@@ -60,6 +60,7 @@ private final class RoutingHistory {
             Smarthost(host: "relay\($0).example", port: 587, addresses: [IPAddress("192.0.2.\($0 + 1)")!])
         }
         let clock = SimulatedClock(20_000 * 86_400 + 1_000)
+        let time = DeliveryClock(steady: { clock.now }, wall: { clock.now })
         let names = pools.values.flatMap(\.sources).map(\.address) + [""]
         let gates = Dictionary(uniqueKeysWithValues: names.map { ($0, RestGate()) })
         routing = SampleRouting(
@@ -71,9 +72,9 @@ private final class RoutingHistory {
             },
             accounts: [
                 Self.accounts[1]: AccountShaping(pool: "own"), Self.accounts[2]: AccountShaping(pool: "elsewhere"),
-            ], clock: DeliveryClock(steady: { clock.now }, wall: { clock.now }), carries: false,
+            ], clock: time, carries: false,
             gate: { gates[$1 ?? ""] })
-        runs = try Self.accounts.map { try BatchRun.sample(600, of: $0) }
+        runs = try Self.accounts.map { try BatchRun.sample(600, of: $0, clock: time) }
         ways =
             count == 0
             ? try (0..<3).map { [try .sample(["127.0.0.1"], host: "mx\($0).acme.example", port: 25)] }

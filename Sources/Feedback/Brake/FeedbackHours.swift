@@ -61,7 +61,7 @@ package enum FeedbackHours {
             CROSS JOIN LATERAL (
                 SELECT max(f.hour) AS hour FROM feedback_hours f
                 WHERE f.account_id = n.account_id AND f.campaign_id = n.campaign_id AND f.delivered > 0
-                    AND f.hour > clock_timestamp() - make_interval(hours => \(Int32(keptHours)))) d
+                    AND f.hour > now() - make_interval(hours => \(Int32(keptHours)))) d
             CROSS JOIN LATERAL (VALUES (0::bigint), (n.campaign_id)) r (campaign_id)
             WHERE EXISTS (
                 SELECT FROM feedback_hours e
@@ -82,7 +82,7 @@ package enum FeedbackHours {
             """
             SELECT account_id, sum(delivered)::bigint, sum(hard_bounces)::bigint, sum(complaints)::bigint
             FROM feedback_hours
-            WHERE campaign_id = 0 AND hour > clock_timestamp() - make_interval(hours => \(Int32(hours)))
+            WHERE campaign_id = 0 AND hour > now() - make_interval(hours => \(Int32(hours)))
             GROUP BY account_id
             HAVING greatest(sum(hard_bounces), sum(complaints)) >= \(ComplaintBrake.leastEvents)
             """)
@@ -105,7 +105,7 @@ package enum FeedbackHours {
             SELECT campaign_id, sum(delivered)::bigint, sum(hard_bounces)::bigint, sum(complaints)::bigint
             FROM feedback_hours
             WHERE account_id = \(account.rawValue) AND campaign_id = ANY (\(campaigns.map(\.rawValue)))
-                AND hour > clock_timestamp() - make_interval(hours => \(Int32(hours)))
+                AND hour > now() - make_interval(hours => \(Int32(hours)))
             GROUP BY campaign_id
             """)
         var found: [CampaignID: ComplaintBrake.Counts] = [:]
@@ -144,7 +144,7 @@ package enum FeedbackHours {
         try await pool.query(
             """
             DELETE FROM feedback_hours
-            WHERE hour < clock_timestamp() - make_interval(hours => \(Int32(keptHours + 1)))
+            WHERE hour < now() - make_interval(hours => \(Int32(keptHours + 1)))
             """
         ).affected
     }

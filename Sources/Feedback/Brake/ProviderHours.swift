@@ -53,7 +53,7 @@ package enum ProviderHours {
                 SELECT max(f.hour) AS hour FROM feedback_by_provider f
                 WHERE f.account_id = n.account_id AND f.campaign_id = n.campaign_id AND f.provider = n.provider
                     AND f.delivered > 0
-                    AND f.hour > clock_timestamp() - make_interval(hours => \(Int32(FeedbackHours.keptHours)))) d
+                    AND f.hour > now() - make_interval(hours => \(Int32(FeedbackHours.keptHours)))) d
             WHERE d.hour IS NOT NULL
             ORDER BY 1, 2, 3, 4
             ON CONFLICT (account_id, campaign_id, provider, hour) DO UPDATE
@@ -70,7 +70,7 @@ package enum ProviderHours {
             SELECT campaign_id, provider, sum(delivered)::bigint, sum(hard_bounces)::bigint, sum(complaints)::bigint
             FROM feedback_by_provider
             WHERE account_id = \(account.rawValue) AND campaign_id = ANY (\(campaigns.map(\.rawValue)))
-                AND hour > clock_timestamp() - make_interval(hours => \(Int32(hours)))
+                AND hour > now() - make_interval(hours => \(Int32(hours)))
             GROUP BY campaign_id, provider
             """)
         var found: [CampaignID: [String: ComplaintBrake.Counts]] = [:]
@@ -94,7 +94,7 @@ package enum ProviderHours {
             SELECT provider, sum(delivered)::bigint, sum(hard_bounces)::bigint, sum(complaints)::bigint
             FROM feedback_by_provider
             WHERE account_id = coalesce(\(account?.rawValue as Int64?), account_id)
-                AND hour > clock_timestamp() - make_interval(hours => \(Int32(hours)))
+                AND hour > now() - make_interval(hours => \(Int32(hours)))
             GROUP BY provider ORDER BY 2 DESC, 1
             """
         ).map { row in
@@ -125,7 +125,7 @@ package enum ProviderHours {
         try await pool.query(
             """
             DELETE FROM feedback_by_provider
-            WHERE hour < clock_timestamp() - make_interval(hours => \(Int32(FeedbackHours.keptHours + 1)))
+            WHERE hour < now() - make_interval(hours => \(Int32(FeedbackHours.keptHours + 1)))
             """
         ).affected
     }
