@@ -212,7 +212,10 @@ final class LaneRegistry: Sendable {
             return state.entries.values.map(\.lane)
         }
         let now = environment.clock.steady()
-        return Dictionary(lanes.map { ($0.id.description, $0.obey(orders.order(for: $0.id, at: now))) }) { $0 + $1 }
+        let ordered = lanes.map { (lane: $0, order: orders.order(for: $0.id, at: now)) }
+        // Lanes that are free again come first: they take what others may keep no longer.
+        let inTurn = ordered.filter { $0.order == nil } + ordered.filter { $0.order != nil }
+        return Dictionary(inTurn.map { ($0.lane.id.description, $0.lane.obey($0.order)) }) { $0 + $1 }
     }
 
     // MARK: Time passes
