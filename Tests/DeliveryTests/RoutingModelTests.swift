@@ -229,7 +229,8 @@ private final class RoutingHistory {
             }
             // What waits in a lane that drains leaves from there, or goes back where that is for long.
             let isDrained = mayBeLate && order?.action == .drain && lanes.contains { isOrdered($0) && restsLong($0) }
-            expect(open.isEmpty || isOld || isDrained, "mail goes back (\(reason), \(seconds) s) while \(open) takes it")
+            expect(
+                open.isEmpty || isOld || isDrained, "mail goes back (\(reason), \(seconds) s) while \(open) takes it")
             expect(seconds >= 0 && seconds < 90_000, "back in \(seconds) s")
             guard reason == .allowance else { return }
             let wellOnes = lanes.filter { !(order?.action == .fail && isOrdered($0)) }
