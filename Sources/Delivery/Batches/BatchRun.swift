@@ -27,7 +27,7 @@ final class BatchRun: Sendable {
         /// Mails of this run that were to be sent again because an answer was lost, by position.
         var resends: [Int: Int] = [:]
         /// Who answered last, by position.
-        var providers: [Int: String] = [:]
+        var providers = AnsweringProviders()
         var stop: StopReason?
         /// Why nothing of the run can be stored.
         var failure: JournalRefused?
@@ -178,7 +178,9 @@ final class BatchRun: Sendable {
     }
 
     /// The mailbox provider that has answered to the mail at `position`.
-    func noteProvider(_ name: String, _ position: Int) { state.withLock { $0.providers[position] = name } }
+    func noteProvider(_ name: String, _ position: Int) {
+        state.withLock { $0.providers.note(name, at: position, of: batch.records.count) }
+    }
 
     func noteResend(_ position: Int) { state.withLock { $0.resends[position, default: 0] += 1 } }
 
