@@ -30,7 +30,7 @@ struct MailAttempt {
         let dot = FinalDot(of: run, position, markedIn: sender.marks)
         defer { dot.done() }
         let begun = sender.clock.steady()
-        let answered = await deliver(prepared, signature, token, dot, over: connection)
+        let answered = await deliver(consume prepared, signature, token, dot, over: connection)
         switch turn(answered, step) {
         case .untried(let answer):
             sender.journal.record(run, [JournalEntry(run, position, .withdrawn)])
@@ -102,15 +102,17 @@ struct MailAttempt {
     // MARK: The transaction
 
     private func deliver(
-        _ mail: PreparedMail, _ signature: [UInt8], _ token: String, _ dot: FinalDot, over connection: SMTPConnection
+        _ mail: consuming PreparedMail, _ signature: [UInt8], _ token: String, _ dot: FinalDot,
+        over connection: SMTPConnection
     ) async -> DeliveryReport {
         let envelope = SMTPEnvelope(
             reversePath: run.runtime.reversePath(token: token), recipient: run.batch.records[position].address,
             needsSMTPUTF8: mail.isInternationalised, is8Bit: mail.isInternationalised,
             size: signature.count + mail.content.count, requiresTLS: run.runtime.requiresTLS)
+        // Nobody holds on to the content while the server thinks.
         let message = OutgoingMessage(
-            header: signature, content: mail.content, mayEnd: { dot.mayBeWritten() })
-        return await connection.deliver(envelope, message)
+            header: signature, content: (consume mail).content, mayEnd: { dot.mayBeWritten() })
+        return await connection.deliver(envelope, consume message)
     }
 
     private enum Turn {

@@ -28,7 +28,8 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
 
     private struct Delivery {
         let number: Int
-        let message: OutgoingMessage
+        /// Nil once all of it is written.
+        var message: OutgoingMessage?
         let continuation: CheckedContinuation<DeliveryReport, Never>
     }
 
@@ -257,7 +258,6 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         case .sendContent: sendContent()
         case .report(let report, let closing):
             upload = nil
-            // A connection without work keeps no room for a message: there may be thousands.
             output = ByteBuffer()
             if closing { close() }
             let finished = delivery
@@ -344,12 +344,16 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
             upload?.writeBlock(ofOctets: Self.blockOctets, into: &output)
             if upload?.isFinished == true {
                 upload = nil
-                guard delivery?.message.mayEnd?() ?? true else { return run(machine.ended(.cancelled)) }
+                guard delivery?.message?.mayEnd?() ?? true else { return run(machine.ended(.cancelled)) }
                 // Before the write: from here on the server may have the whole message.
                 machine.contentHandedOver()
             }
             write()
         }
+        guard upload == nil else { return }
+        // Who waits for an answer keeps no message, nor the room for one: there may be thousands.
+        delivery?.message = nil
+        output = ByteBuffer()
     }
 
     // MARK: Clock

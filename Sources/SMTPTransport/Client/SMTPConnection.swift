@@ -181,12 +181,13 @@ package final class SMTPConnection: Sendable {
     ///
     /// One at a time; a second call before the first has returned is a bug and stops the program. Cancelling the task
     /// closes the connection: the report is then `.temporary`, or `.inDoubt` once the final dot may have been written.
-    package func deliver(_ envelope: SMTPEnvelope, _ message: OutgoingMessage) async -> DeliveryReport {
+    package func deliver(_ envelope: SMTPEnvelope, _ message: consuming OutgoingMessage) async -> DeliveryReport {
         let number = deliveries.add(1, ordering: .relaxed).newValue
         let handler = handler
+        let message = Unsent(consume message)
         let report = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                handler.eventLoop.execute { handler.deliver(number, envelope, message, continuation) }
+                handler.eventLoop.execute { handler.deliver(number, envelope, message.take(), continuation) }
             }
         } onCancel: {
             handler.eventLoop.execute { handler.cancelDelivery(number) }
@@ -230,5 +231,22 @@ package final class SMTPConnection: Sendable {
     /// Calls `body` once when the connection is closed, at once if it is already.
     func onClose(_ body: @escaping @Sendable () -> Void) {
         handler.closed.whenComplete { _ in body() }
+    }
+}
+
+/// Hands a message into a closure that lives until the answer, without keeping it there: waiting for answers is most of
+/// what a thousand connections do.
+private final class Unsent: Sendable {
+    private let message: Mutex<OutgoingMessage?>
+
+    init(_ message: consuming OutgoingMessage) { self.message = Mutex(message) }
+
+    /// Once.
+    func take() -> OutgoingMessage {
+        message.withLock { message in
+            defer { message = nil }
+            guard let message else { preconditionFailure("a message is handed over once") }
+            return message
+        }
     }
 }

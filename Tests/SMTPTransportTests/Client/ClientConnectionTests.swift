@@ -269,6 +269,30 @@ private func `a message that must not end has no final dot`(size: Int) async thr
     #expect(server.seen.contents.count == 1)
 }
 
+/// Of a thousand connections most wait for an answer: their messages would be most of a node's memory.
+@Test(.timeLimit(.minutes(1)))
+private func `a message is let go once it is written`() async throws {
+    final class Part: Sendable {}
+    struct Held { weak var part: Part? }
+    let held = Mutex(Held())
+    @Sendable func message() -> OutgoingMessage {
+        let part = Part()
+        held.withLock { $0.part = part }
+        return OutgoingMessage(content: shortMessage.content) { withExtendedLifetime(part) { true } }
+    }
+    let server = try await ScriptedServer(
+        Script { line in
+            if line == "DATA" { #expect(held.withLock { $0.part } != nil) }
+            return line == "." ? [] : nil
+        })
+    let connection = try await open(server)
+    let delivery = Task { await connection.deliver(makeEnvelope(), message()) }
+    try await server.wait { $0.contents.count == 1 }
+    while held.withLock({ $0.part }) != nil { try await Task.sleep(for: .milliseconds(5)) }
+    delivery.cancel()
+    #expect(await delivery.value.verdict == .inDoubt)
+}
+
 @Test(.timeLimit(.minutes(1)))
 private func `a cancelled connection attempt`() async throws {
     var script = Script()
