@@ -107,34 +107,25 @@ CREATE FUNCTION public.append_webhook_events(accounts bigint[], campaigns bigint
     AS $$
 #variable_conflict use_column
 DECLARE
-    v_queued bigint;
+    v_endpoints bigint[];
+    v_event bigint;
+    v_queued bigint := 0;
 BEGIN
-    -- Most accounts have none.
-    IF NOT EXISTS (
-        SELECT FROM webhook_endpoints e
-        WHERE e.account_id = ANY (append_webhook_events.accounts) AND e.disabled_reason IS NULL)
-    THEN
-        RETURN 0;
-    END IF;
-    WITH packs AS (
-        SELECT p.*, (
-            SELECT count(*) FROM webhook_endpoints e
-            WHERE e.account_id = p.account_id AND e.disabled_reason IS NULL AND e.types & p.types <> 0) AS waiting
-        FROM unnest(accounts, campaigns, masks, counts, facts, privates) WITH ORDINALITY
-            AS p (account_id, campaign_id, types, events, facts, private, place)),
-    stored AS (
+    FOR place IN 1..cardinality(accounts) LOOP
+        SELECT array_agg(e.endpoint_id) INTO v_endpoints FROM webhook_endpoints e
+        WHERE e.account_id = accounts[place] AND e.disabled_reason IS NULL AND e.types & masks[place] <> 0;
+        CONTINUE WHEN v_endpoints IS NULL;
         INSERT INTO webhook_events (account_id, campaign_id, types, events, octets, facts, private, waiting)
-        SELECT account_id, campaign_id, types, events, octet_length(facts) + coalesce(octet_length(private), 0), facts,
-            private, waiting
-        FROM packs WHERE waiting > 0 ORDER BY place
-        RETURNING account_id, campaign_id, event_no, types, events),
-    queued AS (
+        VALUES (
+            accounts[place], campaigns[place], masks[place], counts[place],
+            octet_length(append_webhook_events.facts[place]) + coalesce(octet_length(privates[place]), 0),
+            append_webhook_events.facts[place], privates[place], cardinality(v_endpoints))
+        RETURNING event_no INTO v_event;
         INSERT INTO webhook_deliveries (account_id, endpoint_id, campaign_id, event_no, end_event)
-        SELECT s.account_id, e.endpoint_id, s.campaign_id, s.event_no, s.events
-        FROM stored s JOIN webhook_endpoints e
-            ON e.account_id = s.account_id AND e.disabled_reason IS NULL AND e.types & s.types <> 0
-        RETURNING 1)
-    SELECT count(*) INTO v_queued FROM queued;
+        SELECT accounts[place], e.endpoint, campaigns[place], v_event, counts[place]
+        FROM unnest(v_endpoints) AS e (endpoint);
+        v_queued := v_queued + cardinality(v_endpoints);
+    END LOOP;
     RETURN v_queued;
 END $$;
 
@@ -1473,7 +1464,10 @@ CREATE TABLE public.webhook_events (
     waiting smallint NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT webhook_events_events_check CHECK (((events >= 1) AND (events <= 100)))
-);
+)
+WITH (toast_tuple_target='8160');
+ALTER TABLE ONLY public.webhook_events ALTER COLUMN facts SET STORAGE EXTERNAL;
+ALTER TABLE ONLY public.webhook_events ALTER COLUMN private SET STORAGE EXTERNAL;
 
 ALTER TABLE public.webhook_events ALTER COLUMN event_no ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.webhook_events_event_no_seq

@@ -51,6 +51,28 @@ struct OutboxTests {
         #expect(interest.types(of: account) == .init(.messageBounced))
     }
 
+    @Test func `what a commit tells of one campaign is one pack`() async throws {
+        let fixture = try await WebhookFixture.make()
+        let (account, other) = (try await fixture.account(), try await fixture.account())
+        for owner in [account, other] {
+            _ = try await fixture.endpoints.create(owner, url: "https://hooks.example.org/", types: .all)
+        }
+        let (first, second) = (CampaignID(rawValue: 7), CampaignID(rawValue: 8))
+        let groups: [WebhookOutbox.Group] = [
+            .init([.sample(1)], account: account, campaign: first),
+            .init([.sample(2)], account: other, campaign: first),
+            .init([.sample(3), .sample(4)], account: account, campaign: first),
+            .init([.sample(5)], account: account, campaign: second),
+        ]
+        try await fixture.records.withTransaction { try await WebhookOutbox.append(groups, on: $0) }
+        let packs = try await fixture.records.query(
+            "SELECT account_id, campaign_id, events FROM webhook_events ORDER BY event_no"
+        ).map { try $0.decode(Int64.self, Int64.self, Int16.self) }
+        #expect(packs.map(\.0) == [account, other, account].map(\.rawValue))
+        #expect(packs.map(\.1) == [7, 7, 8])
+        #expect(packs.map(\.2) == [3, 1, 1])
+    }
+
     @Test func `the oldest events of an account that has too many are dropped, and counted`() async throws {
         let fixture = try await WebhookFixture.make()
         let (account, other) = (try await fixture.account(), try await fixture.account())

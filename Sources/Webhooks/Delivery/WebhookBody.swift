@@ -22,15 +22,21 @@ struct WebhookBody: Sendable {
         guard let last = items.last else { return nil }
         var json = JSONOctets()
         json.reserve(items.count * 320 + 128)
+        let campaign = campaign?.description
         if items.count == 1 {
-            Self.write(last, campaign, &json)
+            Self.write(last, SystemTime.text(last.time), campaign, &json)
         } else {
             json.beginObject()
             json.member("type", "batch")
             json.member("timestamp", SystemTime.text(last.time))
             json.beginObject("data")
             json.beginArray("events")
-            for item in items { Self.write(item, campaign, &json) }
+            // Events of one pack have one time.
+            var (time, text) = (last.time, SystemTime.text(last.time))
+            for item in items {
+                if item.time != time { (time, text) = (item.time, SystemTime.text(item.time)) }
+                Self.write(item, text, campaign, &json)
+            }
             json.endArray()
             json.endObject()
             json.endObject()
@@ -39,11 +45,11 @@ struct WebhookBody: Sendable {
         events = items.count
     }
 
-    private static func write(_ item: Item, _ campaign: CampaignID?, _ json: inout JSONOctets) {
+    private static func write(_ item: Item, _ time: String, _ campaign: String?, _ json: inout JSONOctets) {
         let event = item.event
         json.beginObject()
         json.member("type", event.type.name)
-        json.member("timestamp", SystemTime.text(item.time))
+        json.member("timestamp", time)
         json.beginObject("data")
         json.member("id", item.id.description)
         switch event.detail {
@@ -53,7 +59,7 @@ struct WebhookBody: Sendable {
                 json.member("address", event.address)
             }
         case .message(let facts):
-            json.member("campaign", campaign?.description)
+            json.member("campaign", campaign)
             json.member("index", facts.index < 0 ? nil : Int64(facts.index))
             json.member("recipient", facts.fingerprint.hexadecimal)
             json.member("address", event.address)

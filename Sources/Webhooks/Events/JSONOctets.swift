@@ -58,20 +58,26 @@ struct JSONOctets: Sendable {
     private mutating func append(_ text: String) { octets.append(contentsOf: text.utf8) }
 
     private mutating func append(quoted value: String) {
+        var value = value
         octets.append(UInt8(ascii: "\""))
-        for octet in value.utf8 {
-            switch octet {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                octets.append(UInt8(ascii: "\\"))
-                octets.append(octet)
-            case 0x00..<0x20:
-                append("\\u00")
-                octets.append(Self.digit(octet >> 4))
-                octets.append(Self.digit(octet & 15))
-            default: octets.append(octet)
-            }
+        value.withUTF8 { text in
+            guard text.contains(where: Self.isEscaped) else { return octets.append(contentsOf: text) }
+            for octet in text { append(escaped: octet) }
         }
         octets.append(UInt8(ascii: "\""))
+    }
+
+    private static func isEscaped(_ octet: UInt8) -> Bool {
+        octet < 0x20 || octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "\\")
+    }
+
+    private mutating func append(escaped octet: UInt8) {
+        guard Self.isEscaped(octet) else { return octets.append(octet) }
+        octets.append(UInt8(ascii: "\\"))
+        guard octet < 0x20 else { return octets.append(octet) }
+        append("u00")
+        octets.append(Self.digit(octet >> 4))
+        octets.append(Self.digit(octet & 15))
     }
 
     private static func digit(_ value: UInt8) -> UInt8 {

@@ -153,9 +153,12 @@ package struct WebhookEvent: Sendable, Hashable {
 extension Fingerprint {
     /// 32 digits.
     var hexadecimal: String {
-        let digits = String(high, radix: 16)
-        let more = String(low, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-            + String(repeating: "0", count: 16 - more.count) + more
+        String(unsafeUninitializedCapacity: 32) { digits in
+            for place in 0..<32 {
+                let value = UInt8((place < 16 ? high : low) >> (60 - place % 16 * 4) & 15)
+                digits[place] = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+            }
+            return 32
+        }
     }
 }

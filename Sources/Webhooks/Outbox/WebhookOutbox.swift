@@ -12,7 +12,7 @@ package enum WebhookOutbox {
     package struct Group: Sendable {
         let account: AccountID
         let campaign: CampaignID?
-        let events: [WebhookEvent]
+        fileprivate(set) var events: [WebhookEvent]
         /// Seals addresses and replies; without one nobody is named.
         let key: SealingKey?
 
@@ -64,7 +64,7 @@ struct OutboxRows {
 
     /// - Parameter time: microseconds since 1970.
     init(_ groups: [WebhookOutbox.Group], time: Int64) throws(VaultError) {
-        for group in groups {
+        for group in groups.joined {
             for pack in WebhookPack.packs(group.events, time: time) {
                 accounts.append(group.account.rawValue)
                 campaigns.append(group.campaign?.rawValue ?? 0)
@@ -77,5 +77,31 @@ struct OutboxRows {
                         pack.privateOctets, as: WebhookOutbox.sealing(of: group.account, group.campaign)))
             }
         }
+    }
+}
+
+/// Whose events can be in one pack.
+private struct OutboxStream: Hashable {
+    let account: AccountID
+    let campaign: CampaignID?
+    let isSealed: Bool
+}
+
+extension [WebhookOutbox.Group] {
+    /// Groups of one campaign as one, since what a pack costs hardly depends on how many events it has. A commit of the
+    /// journal brings some of each batch at work.
+    fileprivate var joined: [WebhookOutbox.Group] {
+        var places: [OutboxStream: Int] = [:]
+        var joined: [WebhookOutbox.Group] = []
+        for group in self {
+            let stream = OutboxStream(account: group.account, campaign: group.campaign, isSealed: group.key != nil)
+            if let place = places[stream] {
+                joined[place].events += group.events
+            } else {
+                places[stream] = joined.count
+                joined.append(group)
+            }
+        }
+        return joined
     }
 }
