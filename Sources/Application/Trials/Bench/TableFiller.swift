@@ -14,8 +14,8 @@ struct TableFiller {
 
     static func campaign(_ number: Int64) -> CampaignID { CampaignID(rawValue: first + number) }
 
-    /// In portions, each of which takes seconds: statements have their time. Several tables at a time, as the pool has
-    /// connections.
+    /// In portions, each of which takes seconds: statements have their time. Few tables at a time, so that none waits for a
+    /// connection longer than the pool lets it.
     func fill(_ range: Range<Int>) async throws {
         // Of those in use each has its share of the batches.
         try await run(
@@ -30,6 +30,7 @@ struct TableFiller {
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for table in rows(0...0, after: entries).indices {
+                if table >= Self.tablesAtOnce { try await group.next() }
                 group.addTask { [self] in
                     for portion in portions { try await run(rows(portion, after: entries)[table]) }
                 }
@@ -55,6 +56,7 @@ struct TableFiller {
         }
     }
 
+    private static let tablesAtOnce = 4
     private static let patienceSeconds = 300
     private static let portion = 125_000
 
