@@ -100,6 +100,8 @@ struct DeliveryStoreTests {
         try await Self.expectLost(old, "old", fixture, campaign)
         // Not even under the name of the new one.
         try await Self.expectLost(old, "new", fixture, campaign)
+        // Nor under the new one's epoch by another node.
+        try await Self.expectLost(new, "old", fixture, campaign)
         #expect(try await fixture.store.append(node: "new", [new.group([1: .bounced])]) == [new.id: .applied(.open)])
         #expect(try await fixture.status(campaign).counters.bounced == 1)
     }

@@ -165,8 +165,9 @@ struct RefundTests {
     }
 
     @Test func `who was not charged gets nothing back`() async throws {
-        let outcomes: [Outcome] = [.bounced, .inDoubt, .expired, .delivered]
-        let campaign = try await fixture.sent(outcomes.count)
+        // Two were charged, so that there are credits for somebody else to get.
+        let outcomes: [Outcome] = [.bounced, .inDoubt, .expired, .delivered, .delivered]
+        let campaign = try await fixture.sent(outcomes.count, batchSize: outcomes.count)
         let tokens = try await tokens(campaign, outcomes.count)
         // Some reports come before the outcome is known, some after the end.
         try await fixture.stores.feedback.take([bounce(tokens[0]), bounce(tokens[1])])
@@ -176,10 +177,10 @@ struct RefundTests {
         _ = try await fixture.store.settle(
             batch.id, node: "n", epoch: batch.epoch, BatchSettlement(results: batch.results(byIndex)))
         _ = try await fixture.store.complete(fixture.account, campaign)
-        try await fixture.stores.feedback.take(tokens.map { bounce($0, by: .provider("ses")) })
+        try await fixture.stores.feedback.take(tokens.dropLast().map { bounce($0, by: .provider("ses")) })
         #expect(try await fixture.store.giveRefunds() == 0)
         #expect(try await refunded(campaign) == 1)
-        #expect(try await fixture.balance().posted == 1_000)
+        #expect(try await fixture.balance().posted == 999)
     }
 
     @Test func `a cancelled campaign refunds nobody whose mail was tried and given up`() async throws {

@@ -23,6 +23,21 @@ import Testing
         #expect(try await books.verify().problems == [])
     }
 
+    /// The key is the campaign and the recipient, both of them.
+    @Test func `a recipient of two campaigns is refunded in each of them`() async throws {
+        let books = try await Books(credits: 10)
+        for campaign in [1, 2] as [Int64] {
+            try await books.reserve([(batch: 1, amount: 2)], campaign: campaign)
+            try await books.settle(1, charged: 2, campaign: campaign)
+        }
+        #expect(try await books.refund(7) == 1)
+        #expect(try await books.refund(7, campaign: 2) == 1)
+        #expect(try await books.refund(7) == 0)
+        #expect(try await books.refund(7, campaign: 2) == 0)
+        #expect(try await books.balance().posted == 8)
+        #expect(try await books.verify().problems == [])
+    }
+
     @Test func `refunds at the same moment give one credit`() async throws {
         let books = try await Books(credits: 10)
         try await books.reserve([(batch: 1, amount: 5)])

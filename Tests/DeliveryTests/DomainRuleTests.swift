@@ -172,11 +172,14 @@ import TrafficShaping
         let resolver = try DNSResolution.Resolver(
             ResolverConfiguration(forwarders: [dns.server], timeout: .seconds(60)))
         let policies = TLSPolicyResolver(resolver: resolver, usesDANE: false, policies: nil)
+        let providers = try ProviderRules(
+            operatorFile: "providers:\n  plain:\n    mx: [mx.plain.example]\n", named: "shaping.yaml")
         let engine = fixture.engine(port: port, resolver: resolver, tlsPolicies: policies) { configuration in
             configuration.smarthosts = smarthosts
             configuration.domains = rules
             configuration.smtpPort = port
             configuration.allowsPrivateDestinations = true
+            configuration.providers = providers
             // One attempt each.
             configuration.retry = RetrySchedule(baseSeconds: 3_600, maximumSeconds: 3_600)
         }
@@ -258,7 +261,7 @@ import TrafficShaping
                 // Of mail that goes by a smarthost nobody knows who has the mailbox.
                 try await eventually("what went to a host of the domain is counted there") {
                     let found = try await fixture.store.mailboxProviders(hours: 1)
-                    return found.map(\.provider) == ["default"] && found.map(\.counts) == [.init(delivered: 1)]
+                    return found.map(\.provider) == ["plain"] && found.map(\.counts) == [.init(delivered: 1)]
                 }
                 // What takes all mail cannot come while the node runs; what is named can come and go.
                 await #expect(throws: RoutesNeedRestart.self) {

@@ -84,6 +84,30 @@ import Testing
         (550, "Unknown error with user quarantine", .other, false),
         (550, "The domain name does not exist", .hardBadDomain, false),
         (550, "5.1.6 Kim has moved to another company", .hardBadMailbox, true),
+        (550, "Empfaenger unbekannt", .hardBadMailbox, true),
+        (550, "ADRESSE INCONNUE", .hardBadMailbox, true),
+        (550, "Usuário não encontrado", .hardBadMailbox, true),
+        (550, "Casella inesistente", .hardBadMailbox, true),
+        (550, "Пользователь Не Найден", .hardBadMailbox, true),
+        (550, "Nie można znaleźć adresata", .hardBadMailbox, true),
+        (550, "找不到此用户", .hardBadMailbox, true),
+        (550, "사용자를 찾을 수 없습니다", .hardBadMailbox, true),
+        (552, "Buzón del destinatario lleno", .softMailboxFull, false),
+        (552, "Skrzynka adresata jest przepełniona", .softMailboxFull, false),
+        (552, "ПОЧТОВЫЙ ЯЩИК ПЕРЕПОЛНЕН", .softMailboxFull, false),
+        (550, "Mailbox has been blocked for inactivity", .hardInactive, false),
+        (
+            550, "5.7.515 Access denied, sending domain lacks the authentication level that we ask for", .blockAuth,
+            false
+        ),
+        (
+            554, "5.2.122 The recipient has exceeded their limit for the number of messages an hour", .softRateLimited,
+            false
+        ),
+        (530, "5.7.1 Client was not authenticated", .relayConfig, false),
+        (550, "Longest line length exceeded", .messageContent, false),
+        (550, "Vastaanottajaa ei löydy", .hardBadMailbox, true),
+        (554, "5.7.1 A file attached is not allowed here", .messageContent, false),
         // The words of an address are not the server's.
         (550, "<user.unknown@example.org> refused", .other, false),
         (554, "5.0.0 <spam@example.org> no such user", .hardBadMailbox, true),

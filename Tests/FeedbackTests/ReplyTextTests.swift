@@ -14,6 +14,10 @@ import Testing
         ("see http://x.example/q?ip=1", "see http x example q ip "),
         ("", ""), ("450", ""), ("  --- ", ""), ("Bo\u{ee}te pleine", "bo\u{ee}te pleine "),
         ("rfc5322 S2017062302", "rfc5322 s2017062302 "),
+        ("ÉCHEC À LA BOÎTE ÆØÅ ÐÞ", "échec à la boîte æøå ðþ "), ("STRAßE ÿ × ÷", "straße ÿ × ÷ "),
+        ("Łódź ŻÓŁĆ ŠŤŇ ĞİŞ ŐŰ Žľ Ň", "łódź żółć šťň ğİş őű žľ ň "),
+        ("НЕ УДАЛОСЬ ДОСТАВИТЬ ЁЖ Їжак", "не удалось доставить ёж їжак "),
+        ("ΑΥΤΌΜΑΤΗ ΑΠΆΝΤΗΣΗ ΏΡΑ", "αυτόματη απάντηση ώρα "),
     ])
     func words_are_what_phrases_are_compared_with(text: String, words: String) {
         #expect(String(decoding: ReplyText(text).words, as: UTF8.self) == words)

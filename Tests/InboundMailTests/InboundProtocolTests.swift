@@ -88,6 +88,19 @@ struct InboundProtocolTests {
         }
     }
 
+    @Test func `of a long report nothing is read that lies behind what is kept`() async throws {
+        try await InboundFixture.with { fixture in
+            let token = try await fixture.token("jane@example.org")
+            let preface = String(repeating: String(repeating: "x", count: 78) + "\n", count: (1 << 20) / 79 + 1)
+            let report = SampleMail.report().replacing("Your mail could not be delivered.", with: preface)
+            #expect(report.contains("Final-Recipient"))
+            #expect(try fixture.deliver(report, to: "b-\(token)@bounce.shop.example") == 250)
+            // A report without its status says that something failed, and not what.
+            #expect(try await fixture.facts() == [FeedbackFact.softBounce.rawValue])
+            #expect(try await fixture.suppression("jane@example.org") == nil)
+        }
+    }
+
     @Test func `all sessions together keep no more than their bound`() async throws {
         try await InboundFixture.with({ $0.limits.keptOctetsOfAll = 3 << 20 }) { fixture in
             let token = try await fixture.token("jane@example.org")

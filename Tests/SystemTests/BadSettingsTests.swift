@@ -111,25 +111,32 @@ import Testing
 
     @Test(.timeLimit(.minutes(3))) func `a database that may lose what was answered for`() throws {
         let directory = try TemporaryDirectory()
-        let database = try ExternalPostgres(settings: ["fsync=off", "full_page_writes=off", "max_connections=40"])
+        // Enough for the records, and not for the vault beside them.
+        let database = try ExternalPostgres(settings: ["fsync=off", "full_page_writes=off", "max_connections=50"])
         let data = ["--data", directory.path, "--database-url", database.url()]
         let list = ["account", "list"] + data
         let serve = ["serve", "--http", "127.0.0.1:0", "--helo", "mail.example.com", "--route", "smtp://127.0.0.1:1"]
-        for setting in ["fsync = off", "full_page_writes = off", "max_connections = 40"] {
+        for setting in ["fsync = off", "full_page_writes = off", "max_connections = 50"] {
             try refuse(serve + data, saying: setting)
         }
         try refuse(list, saying: "fsync = off")
         try refuse(
-            serve + data, saying: "max_connections = 40", environment: ["SLUICE_ALLOW_UNSAFE_DATABASE": "false"])
+            serve + data, saying: "max_connections = 50", environment: ["SLUICE_ALLOW_UNSAFE_DATABASE": "false"])
         // Nothing was made of it.
         #expect(try database.console.number("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0)
 
         let doctor = try Programs.finish(
             Programs.sluice, ["doctor", "--helo", "mail.example.com", "--dns", "127.0.0.1:1", "--json"] + data)
         #expect(doctor.status == 1)
-        for setting in ["fsync = off", "full_page_writes = off", "max_connections = 40"] {
+        for setting in ["fsync = off", "full_page_writes = off", "max_connections = 50"] {
             #expect(doctor.output.contains(setting))
         }
+
+        // The keys may lie on a server of their own.
+        let safe = try ExternalPostgres()
+        try refuse(
+            ["account", "list", "--data", directory.path, "--database-url", safe.url()], saying: "fsync = off",
+            environment: ["SLUICE_VAULT_DATABASE_URL": database.url()])
 
         let forced = try Programs.finish(Programs.sluice, list + ["--allow-unsafe-database"])
         #expect(forced.status == 0, "\(forced.errors)")

@@ -228,7 +228,7 @@ struct WebhookWorkerTests {
         try await server.close()
     }
 
-    @Test func `several nodes tell each event once`() async throws {
+    @Test(.timeLimit(.minutes(1))) func `several nodes tell each event once`() async throws {
         let server = try await HookServer()
         let fixture = try await WebhookFixture.make()
         let account = try await fixture.account()

@@ -4,7 +4,7 @@ import MailTypes
 /// A reply's text in the form that phrases are compared with: words of small letters and digits, each followed by one
 /// space, none in front.
 ///
-/// Apostrophes vanish (`doesn't` becomes `doesnt`), other punctuation parts words. Left out are numbers, so that
+/// Capital letters become small ones, beyond ASCII too where they are Latin, Greek or Cyrillic. Apostrophes vanish (`doesn't` becomes `doesnt`), other punctuation parts words. Left out are numbers, so that
 /// reply codes repeated on each line, addresses of hosts and durations do not break a phrase; and mail addresses,
 /// because their words are the sender's or the recipient's, not the server's.
 struct ReplyText: Sendable {
@@ -45,6 +45,11 @@ struct ReplyText: Sendable {
             case .high:
                 if octet == 0xE2, text[index..<range.upperBound].starts(with: [0xE2, 0x80, 0x99]) {
                     index += 2  // typographic apostrophe
+                } else if index + 1 < range.upperBound, let small = Self.small(octet, text[index + 1]) {
+                    words.append(small.0)
+                    words.append(small.1)
+                    index += 1
+                    wordIsNumber = false
                 } else {
                     words.append(octet)
                     wordIsNumber = false
@@ -107,6 +112,27 @@ struct ReplyText: Sendable {
             UInt8(ascii: "\""):
             .chunkEnd
         default: .other
+        }
+    }
+
+    /// The small letter of a capital one in two octets of UTF-8: Latin, Greek and Cyrillic (Unicode's UnicodeData.txt). Nil for
+    /// all else.
+    private static func small(_ first: UInt8, _ second: UInt8) -> (UInt8, UInt8)? {
+        switch (first, second) {
+        case (0xC3, 0x80...0x96), (0xC3, 0x98...0x9E): (0xC3, second + 0x20)
+        // In Latin Extended-A a small letter follows its capital one, which is even up to U+0137 and from U+014A to U+0177.
+        case (0xC4, 0x80...0xAF), (0xC4, 0xB2...0xB7), (0xC5, 0x8A...0xB7): second & 1 == 0 ? (first, second + 1) : nil
+        case (0xC4, 0xB9...0xBE), (0xC5, 0x81...0x88), (0xC5, 0xB9...0xBE): second & 1 == 1 ? (first, second + 1) : nil
+        case (0xCE, 0x91...0x9F): (0xCE, second + 0x20)
+        case (0xCE, 0xA0...0xA9): (0xCF, second - 0x20)
+        case (0xCE, 0x86): (0xCE, 0xAC)
+        case (0xCE, 0x88...0x8A): (0xCE, second + 0x25)
+        case (0xCE, 0x8C): (0xCF, second)
+        case (0xCE, 0x8E...0x8F): (0xCF, second - 1)
+        case (0xD0, 0x90...0x9F): (0xD0, second + 0x20)
+        case (0xD0, 0xA0...0xAF): (0xD1, second - 0x20)
+        case (0xD0, 0x80...0x8F): (0xD1, second + 0x10)
+        default: nil
         }
     }
 

@@ -102,7 +102,9 @@ struct JournalWriterTests {
         #expect(try await fixture.progress(of: other) == [:])
     }
 
-    @Test func `answers that come after the lease count, and mail beside them does not begin`() async throws {
+    @Test(.timeLimit(.minutes(1))) func `answers that come after the lease count, and mail beside them does not begin`()
+        async throws
+    {
         let fixture = try await DeliveryFixture.make()
         let campaign = try await fixture.send(3)
         let run = try await fixture.claimRun("n")
@@ -256,6 +258,27 @@ struct JournalWriterTests {
             let suppression = try await fixture.suppression(of: 1)
             #expect(suppression?.reason == .hardBounce)
         }
+    }
+
+    /// A node may die between an answer and its commit: nothing is committed here.
+    @Test func `an answer lies in the node's files as soon as it is recorded`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let campaign = try await fixture.send(3)
+        let directory = NSTemporaryDirectory() + "sluice-heard-" + String(UInt64.random(in: 0 ... .max), radix: 36)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let local = try LocalJournal(directory: directory)
+        let journal = fixture.journal("n", local: local)
+        let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+        let runtime = try await fixture.runtime(of: campaign, sealing: true)
+        let run = BatchRun(
+            batch, runtime: runtime,
+            fingerprints: batch.records.map { runtime.keys.fingerprinter.fingerprint($0.address) },
+            leaseEnd: DeliveryClock.after(60), clock: .system)
+        journal.record(run, [JournalEntry(run, 1, .outcome(.delivered))])
+        let key = try await fixture.vault.campaignKey(fixture.account, campaign)
+        let entries = try local.records().flatMap { try $0.entries(key) }
+        #expect(entries.map(\.index) == [batch.records[1].index])
+        #expect(entries.map(\.kind) == [.outcome(.delivered)])
     }
 
     @Test func `answers that wait for a lock lie in the node's files until they are committed`() async throws {

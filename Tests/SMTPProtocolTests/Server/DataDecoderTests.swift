@@ -74,6 +74,19 @@ import Testing
         }
     }
 
+    /// An honest client hears the refusal at the end of its data. One that comes to no end is sent away.
+    @Test func `content that goes on far beyond its bound ends the session`() {
+        var dialog = ServerDialog()
+        dialog.openData()
+        let line = String(repeating: "x", count: 998) + "\r\n"
+        let block = Array(String(repeating: line, count: 1_000).utf8)
+        for _ in 0..<67 { dialog.send(block) }
+        #expect(dialog.machine.isReceivingContent)
+        dialog.send(block)
+        #expect(dialog.machine.isClosed)
+        #expect(dialog.codes.last == 552)
+    }
+
     @Test(arguments: [
         (".\r\n", ""), ("x\r\n.\r\n", "x\r\n"), ("..\r\n.\r\n", ".\r\n"), (".x\r\n.\r\n", "x\r\n"),
         ("...\r\n\r\n.\r\n", "..\r\n\r\n"), ("a.b\r\n.\r\n", "a.b\r\n"),

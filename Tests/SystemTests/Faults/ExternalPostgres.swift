@@ -117,6 +117,7 @@ struct SQLConsole {
     let host: String
     let port: Int
     var binaries: String
+    var database = "sluice"
 
     static func binaries() throws -> String {
         try Programs.run("/usr/bin/env", ["pg_config", "--bindir"]).trimmingCharacters(in: .whitespacesAndNewlines)
@@ -138,8 +139,7 @@ struct SQLConsole {
             binaries + "/psql",
             [
                 "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-h", host, "-p", "\(port)", "-U", "postgres", "-d",
-                "sluice",
-                "-AtF", "\t", "-c", sql,
+                database, "-AtF", "\t", "-c", sql,
             ]
         ).split(separator: "\n").map { $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init) }
     }

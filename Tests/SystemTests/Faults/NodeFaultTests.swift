@@ -36,6 +36,47 @@ import Testing
         try run.finish("three nodes")
     }
 
+    /// Of a node that was killed the server still has statements before it. Its next incarnation has claimed the batches
+    /// under another epoch by then: they change nothing, and what the dead one knew is given in by the next.
+    @Test(.timeLimit(.minutes(5))) func `statements that outlive their node`() async throws {
+        let database = try ExternalPostgres()
+        let run = try FaultRun(recipients: 2_000, seed: 86, database: database)
+        try await run.waitUntilTaken(300)
+        let sessions = try await Self.stopJournal(of: run)
+        defer { for session in sessions { kill(session, SIGCONT) } }
+        // Answers go on coming, and what is to be committed lies in the sockets.
+        try await run.pause(700...900)
+        run.installation.server.kill9()
+        let going = Task {
+            try? await Task.sleep(for: .seconds(15))
+            for session in sessions { kill(session, SIGCONT) }
+        }
+        try run.installation.restart()
+        try await run.wait("the next incarnation has begun", seconds: 14) {
+            run.log.contains("work of an earlier incarnation taken up")
+        }
+        for session in sessions { kill(session, SIGCONT) }
+        going.cancel()
+        try await run.waitForEnd()
+        let summary = try run.finish("statements that outlive their node")
+        #expect(summary.surplus == 0 && summary.delivered == 2_000)
+    }
+
+    /// Stops the server's processes that serve the node's journal, all of them between two statements: so none keeps a row
+    /// locked.
+    private static func stopJournal(of run: FaultRun) async throws -> [pid_t] {
+        let ofJournal = "FROM pg_stat_activity WHERE application_name = 'sluice journal'"
+        for _ in 0..<200 {
+            let sessions = try run.checker.console.rows("SELECT pid \(ofJournal)").compactMap { pid_t($0[0]) }
+            for session in sessions { kill(session, SIGSTOP) }
+            let busy = try run.checker.console.number("SELECT count(*) \(ofJournal) AND state <> 'idle'")
+            if !sessions.isEmpty, busy == 0 { return sessions }
+            for session in sessions { kill(session, SIGCONT) }
+            try await run.pause(5...40)
+        }
+        throw CocoaError(.featureUnsupported)
+    }
+
     /// Each time the node ends by itself, soon, and nothing is in doubt.
     @Test(.timeLimit(.minutes(5))) func `asked to stop under load`() async throws {
         let run = try FaultRun(recipients: 2_000, seed: 83, suppressed: 2)
@@ -72,14 +113,15 @@ import Testing
         #expect(summary.surplus == 0 && summary.resent == 0)
     }
 
-    /// The node's wall clock jumps forward and back by an hour. Leases and pauses go by steady clocks and by the
-    /// database's.
+    /// The node's wall clock jumps forward and back by an hour, further than the campaign may last. Leases and pauses go by
+    /// steady clocks and by the database's.
     @Test(.timeLimit(.minutes(5))) func `the clock jumps by an hour`() async throws {
         let directory = try TemporaryDirectory()
         guard let clock = try ShiftedClock(directory) else { return print("skipped: there is no C compiler") }
         let run = try FaultRun(
             directory, recipients: 2_000, seed: 85, sink: ["--defer-share", "0.05"],
             launcher: clock.launcher)
+        _ = try run.checker.console.rows("UPDATE campaigns SET expires_at = clock_timestamp() + interval '20 minutes'")
         for (taken, seconds) in [(200, 3_600), (700, -3_600), (1_200, 0)] {
             try await run.waitUntilTaken(taken)
             try clock.shift(seconds: seconds)

@@ -17,11 +17,17 @@ package final class HookServer: Sendable {
         package var status: HTTPResponseStatus
         package var headers: HTTPHeaders
         package var body: String
+        /// Sends the body again and again, until the client goes.
+        package var isEndless: Bool
 
-        package init(_ status: HTTPResponseStatus = .noContent, headers: HTTPHeaders = [:], body: String = "") {
+        package init(
+            _ status: HTTPResponseStatus = .noContent, headers: HTTPHeaders = [:], body: String = "",
+            isEndless: Bool = false
+        ) {
             self.status = status
             self.headers = headers
             self.body = body
+            self.isEndless = isEndless
         }
     }
 
@@ -49,6 +55,23 @@ package final class HookServer: Sendable {
 
     package func close() async throws { try await channel.close() }
 
+    fileprivate static func send(_ answer: Answer, to channel: any Channel) async {
+        var headers = answer.headers
+        if !answer.isEndless { headers.add(name: "Content-Length", value: "\(answer.body.utf8.count)") }
+        let head = HTTPResponseHead(version: .http1_1, status: answer.status, headers: headers)
+        channel.write(HTTPServerResponsePart.head(head), promise: nil)
+        let body = ByteBuffer(string: answer.body)
+        if answer.isEndless {
+            // Until the client has gone.
+            while (try? await channel.writeAndFlush(HTTPServerResponsePart.body(.byteBuffer(body)))) != nil {}
+            return
+        }
+        if body.readableBytes > 0 {
+            channel.write(HTTPServerResponsePart.body(.byteBuffer(body)), promise: nil)
+        }
+        try? await channel.writeAndFlush(HTTPServerResponsePart.end(nil))
+    }
+
     private final class Handler: ChannelInboundHandler {
         typealias InboundIn = HTTPServerRequestPart
         typealias OutboundOut = HTTPServerResponsePart
@@ -71,15 +94,7 @@ package final class HookServer: Sendable {
                 box.withLockedValue { $0.append(message) }
                 Task {
                     let given = await answer(message)
-                    var headers = given.headers
-                    headers.add(name: "Content-Length", value: "\(given.body.utf8.count)")
-                    let head = HTTPResponseHead(version: .http1_1, status: given.status, headers: headers)
-                    channel.write(HTTPServerResponsePart.head(head), promise: nil)
-                    if !given.body.isEmpty {
-                        channel.write(
-                            HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: given.body))), promise: nil)
-                    }
-                    channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+                    await HookServer.send(given, to: channel)
                 }
             }
         }
