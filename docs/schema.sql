@@ -720,6 +720,14 @@ CREATE TABLE public.account_key_checks (
     CONSTRAINT account_key_checks_check_value_check CHECK ((octet_length(check_value) = 16))
 );
 
+CREATE TABLE public.account_limits (
+    account_id bigint NOT NULL,
+    name text NOT NULL,
+    value bigint NOT NULL,
+    CONSTRAINT account_limits_name_check CHECK ((name ~ '^[a-z_]{1,50}$'::text)),
+    CONSTRAINT account_limits_value_check CHECK ((value >= 0))
+);
+
 CREATE TABLE public.account_names (
     name text NOT NULL,
     account_id bigint NOT NULL,
@@ -1487,6 +1495,9 @@ ALTER TABLE public.webhook_events ALTER COLUMN event_no ADD GENERATED ALWAYS AS 
 ALTER TABLE ONLY public.account_key_checks
     ADD CONSTRAINT account_key_checks_pkey PRIMARY KEY (account_id);
 
+ALTER TABLE ONLY public.account_limits
+    ADD CONSTRAINT account_limits_pkey PRIMARY KEY (account_id, name);
+
 ALTER TABLE ONLY public.account_names
     ADD CONSTRAINT account_names_account_id_key UNIQUE (account_id);
 
@@ -1778,6 +1789,9 @@ CREATE TRIGGER refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.li
 
 ALTER TABLE public.limit_changes ENABLE ALWAYS TRIGGER refuse_statement;
 
+ALTER TABLE ONLY public.account_limits
+    ADD CONSTRAINT account_limits_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
 ALTER TABLE ONLY public.account_refunds
     ADD CONSTRAINT account_refunds_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
@@ -1893,6 +1907,10 @@ REVOKE ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_re
 GRANT ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) TO sluice_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.account_key_checks TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.account_limits TO sluice_app;
+
+GRANT UPDATE(value) ON TABLE public.account_limits TO sluice_app;
 
 GRANT SELECT ON TABLE public.account_names TO sluice_app;
 

@@ -28,7 +28,7 @@ package enum APIServer {
         PublicRoutes(records: services.records, openAPI: services.openAPI).add(to: routes)
         UnsubscribeRoutes(unsubscriber: services.unsubscriber, campaigns: services.campaigns).add(to: routes)
         FeedbackRoutes(intake: services.providers).add(to: routes)
-        CampaignRoutes(campaigns: services.campaigns, idempotency: idempotency).add(to: routes)
+        CampaignRoutes(campaigns: services.campaigns, idempotency: idempotency, limits: services.limits).add(to: routes)
         CampaignEventRoutes(campaigns: services.campaigns).add(to: routes)
         OutcomeRoutes(campaigns: services.campaigns).add(to: routes)
         MailboxProviderRoutes(campaigns: services.campaigns).add(to: routes)

@@ -43,6 +43,7 @@ import Testing
         [
             Call("account create", ["canary account", "--json"]), Call("account list", ["--json"]),
             Call("account shape", account, ["--weight", "2"]), Call("account suspend", account, ["--for", "1"]),
+            Call("account limits", account, ["--set", "drafts=7", "--json"]),
             Call("account drain", account, ["--for", "1"]), Call("account resume", account),
             Call("account fail", account, ["--yes"]),
             Call("account refunds", account, ["--for", "3600"]),

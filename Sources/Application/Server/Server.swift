@@ -94,6 +94,8 @@ final class Server: Sendable {
             services.append(.init(service: HourlySweep.reports(records.domains, logger: logger)))
             services.append(.init(service: ProviderFeedback(worker: records.providerPayloads, logger: logger)))
         }
+        services.append(
+            .init(service: AccountLimitsWatch(limits: records.limits, records: records.pools.journal, logger: logger)))
         let webhooks = try webhookWorker(group)
         services.append(
             .init(
@@ -152,7 +154,8 @@ final class Server: Sendable {
                 keys: records.keys,
                 limiter: RequestLimiter(pool: records.pools.api, perMinute: configuration.requestsPerMinute),
                 idempotency: records.idempotency, unsubscriber: records.unsubscriber,
-                providers: records.providerIntake, webhooks: records.webhooks, openAPI: OpenAPIDocument.text),
+                providers: records.providerIntake, webhooks: records.webhooks, openAPI: OpenAPIDocument.text,
+                limits: records.limits),
             host: configuration.http.host, port: configuration.http.port,
             tls: try configuration.certificates?.web(), proxies: configuration.proxies,
             connections: min(APILimits.connections, configuration.descriptors.api), group: group, logger: logger,

@@ -124,10 +124,11 @@ struct SuppressionRoutes: Sendable {
         let reason = try Self.reason(request)
         guard let place = places.place(for: account) else { throw Problem.tooManyRequests }
         let first = try await suppressions.list(account, reason: reason, limit: SuppressionLimits.pageRows)
+        let owner = ConnectionOwner.current
         let body = ResponseBody { writer in
             try await writer.write(ByteBuffer(string: SuppressionExport.header))
             // Written after the request has passed the authentication, so the account's share is named again.
-            try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(account)")) {
+            try await ConnectionOwner.$current.withValue(owner) {
                 try await write(first, of: account, reason, to: &writer)
             }
             withExtendedLifetime(place) {}
