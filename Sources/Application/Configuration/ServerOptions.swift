@@ -52,6 +52,10 @@ struct ServerOptions: ParsableArguments {
     @Option(.tlsReportFrom) var tlsReportFrom: String?
     @Option(.tlsCertificate) var tlsCertificate: String?
     @Option(.tlsKey) var tlsKey: String?
+    @Option(.acme) var acme: [String] = []
+    @Option(.acmeDirectory) var acmeDirectory: String?
+    @Option(.acmeContact) var acmeContact: [String] = []
+    @Option(.acmeRoots) var acmeRoots: String?
     @Option(.httpRedirect) var httpRedirect: String?
     @Option(.trustedProxies) var trustedProxies: String?
     @Option(.requestsPerMinute) var requestsPerMinute: Int?

@@ -1,3 +1,5 @@
+import ACME
+
 extension Setting {
     /// What it is, in a sentence or two for the help.
     var summary: String {
@@ -14,6 +16,13 @@ extension Setting {
         case .http: "Address and port of the HTTP API."
         case .tlsCertificate: "Certificate chain of the HTTP API and of the return paths' mail server, PEM."
         case .tlsKey: "Private key of both, PEM."
+        case .acme:
+            "Host names to order a certificate for, with commas or repeated, from the authority of acme_directory, whose "
+                + "terms you accept. HTTP is then served at 0.0.0.0:443 and redirected at 0.0.0.0:80 if nothing else is said."
+        case .acmeDirectory: "Directory of the authority (RFC 8555)."
+        case .acmeContact: "Mail addresses that the authority may write to, with commas or repeated."
+        case .acmeRoots:
+            "PEM file of the authorities that certify the authority's own server, in place of the system's."
         case .httpRedirect:
             "Address and port of plain HTTP beside TLS: pages are redirected to the public URL, calls are refused."
         case .trustedProxies:
@@ -122,7 +131,7 @@ extension Setting {
         case .refundFor: .value("259200")
         case .smtpPort: .value("25")
         case .data, .databaseURL, .vaultDatabaseURL, .masterKeyFile, .masterKey, .tlsCertificate, .tlsKey,
-            .publicURL, .route, .routes, .sources, .providers, .dns, .trustAnchor, .trustRoots:
+            .publicURL, .route, .routes, .sources, .providers, .dns, .trustAnchor, .trustRoots, .acmeRoots:
             .nothing
         }
     }

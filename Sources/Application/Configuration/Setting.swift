@@ -19,6 +19,10 @@ enum Setting: String, CaseIterable, Sendable {
     case http
     case tlsCertificate = "tls_certificate"
     case tlsKey = "tls_key"
+    case acme
+    case acmeDirectory = "acme_directory"
+    case acmeContact = "acme_contact"
+    case acmeRoots = "acme_roots"
     case httpRedirect = "http_redirect"
     case trustedProxies = "trusted_proxies"
     case requestsPerMinute = "requests_per_minute"

@@ -1,3 +1,4 @@
+import ACME
 import Campaigns
 import CreditLedger
 import DNSResolution
@@ -116,6 +117,7 @@ final class Records: Sendable {
             CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
             + Vault.recordsMigrations + FleetSchema.migrations + TLSPolicySchema.migrations
             + SendingDomainsSchema.migrations + ProviderWebhooksSchema.migrations + WebhookSchema.migrations
+            + ACMESchema.migrations
         for (migrations, access) in [(records, databases.records), (Vault.migrations, databases.vault)] {
             try await Migrations.apply(migrations, as: access.owner, logger: logger)
         }
@@ -174,6 +176,7 @@ final class Records: Sendable {
         fleet = FleetStore(records: pools.settlement, urgent: pools.journal, logger: logger)
         mtaSTSPolicies = MTASTSPolicyTable(pools.settlement)
         tlsReports = TLSReportTable(pools.housekeeping)
+        certificates = ACMEStore(pool: pools.journal, vault: vault)
         unsubscriber = Unsubscriber(
             records: pools.api, vault: vault, suppressions: suppressions, feedback: feedback)
         providerSources = ProviderSources(records: pools.housekeeping, vault: vault)

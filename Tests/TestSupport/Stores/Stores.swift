@@ -1,3 +1,4 @@
+import ACME
 package import Campaigns
 package import CreditLedger
 package import Feedback
@@ -34,7 +35,7 @@ package struct Stores: Sendable {
     package static let migrations =
         CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + Vault.recordsMigrations
         + FleetSchema.migrations + TLSPolicySchema.migrations + SendingDomainsSchema.migrations
-        + ProviderWebhooksSchema.migrations + WebhookSchema.migrations
+        + ProviderWebhooksSchema.migrations + WebhookSchema.migrations + ACMESchema.migrations
 
     /// - Parameters:
     ///   - migrations: of rooms above, beside ``migrations``.
