@@ -48,15 +48,16 @@ package enum APIServer {
     ///   - tls: nil for plain HTTP.
     ///   - challenges: what a certificate authority is answered in a handshake; nil where none asks.
     ///   - proxies: whose word counts for where a request comes from.
+    ///   - origins: whose web pages may call the API.
     ///   - connections: how many may be open at a time.
     ///   - onStart: told the port once it listens.
     package static func application(
-        _ services: APIServices, host: String, port: Int, tls: TLSConfiguration?, proxies: [IPNetwork] = [],
+        _ services: APIServices, host: String, port: Int, tls: TLSConfiguration?,
+        challenges: CertificateChallenges? = nil, proxies: [IPNetwork] = [], origins: CrossOrigins = CrossOrigins(),
         connections: Int = APILimits.connections,
         group: any EventLoopGroup, logger: Logger, onStart: @escaping @Sendable (Int) -> Void
     ) throws -> some ApplicationProtocol {
-        let plain = HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(APILimits.idleSeconds)))
-        let server = try tls.map { try .tls(plain, tlsConfiguration: $0) } ?? plain
+        let exposure = APIExposure(hasTLS: tls != nil, proxies: proxies, origins: origins)
         return Application(
             router: router(services, exposure: exposure), server: try server(tls, challenges),
             configuration: .init(

@@ -29,6 +29,8 @@ struct ServerConfiguration: Sendable {
     let httpRedirect: Endpoint?
     /// Whose X-Forwarded-For and X-Forwarded-Proto are believed.
     let proxies: [IPNetwork]
+    /// Whose web pages may call the API.
+    let origins: CrossOrigins
     /// Of a key without a limit of its own; nil: no limit.
     let requestsPerMinute: Int?
     let delivery: DeliveryConfiguration
@@ -83,6 +85,7 @@ struct ServerConfiguration: Sendable {
             throw SettingError(
                 setting: .httpRedirect, problem: "there is no TLS to redirect to: set tls_certificate or acme")
         }
+        origins = try CrossOrigins(settings)
         proxies = try Self.proxies(settings)
         let requests = try settings.number(.requestsPerMinute, in: 0...IdentityLimits.requestsPerMinute.upperBound)
         requestsPerMinute = requests == 0 ? nil : requests

@@ -28,6 +28,8 @@ extension Setting {
         case .trustedProxies:
             "Addresses and networks of the proxies before the API, with commas; only theirs are X-Forwarded-For and -Proto "
                 + "believed."
+        case .corsOrigin:
+            "Web pages that may call the API from a browser, such as https://app.example.com, with commas or repeated."
         case .requestsPerMinute:
             "Requests of an API key in a minute, all nodes together, where it has no limit of its own; 0: no limit."
         case .publicURL: "https address under which recipients reach this server, for unsubscribe links."
@@ -102,7 +104,9 @@ extension Setting {
         case .http: .value("127.0.0.1:8025")
         case .feedbackListen: .value("0.0.0.0:25")
         case .operatorSocket: .words("operator.sock in the data directory")
-        case .operatorEndpoint, .accountingLog, .httpRedirect, .trustedProxies: .words("none")
+        case .operatorEndpoint, .accountingLog, .httpRedirect, .trustedProxies, .acme, .acmeContact, .corsOrigin:
+            .words("none")
+        case .acmeDirectory: .value(Authority.publicDirectory)
         case .roles: .value("api,delivery")
         case .node, .helo: .words("the host name")
         case .feedbackIDSender: .value("sluice")

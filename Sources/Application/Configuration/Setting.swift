@@ -25,6 +25,7 @@ enum Setting: String, CaseIterable, Sendable {
     case acmeRoots = "acme_roots"
     case httpRedirect = "http_redirect"
     case trustedProxies = "trusted_proxies"
+    case corsOrigin = "cors_origin"
     case requestsPerMinute = "requests_per_minute"
     case publicURL = "public_url"
     case feedbackListen = "feedback_listen"

@@ -163,7 +163,8 @@ final class Server: Sendable {
                 providers: records.providerIntake, webhooks: records.webhooks, openAPI: OpenAPIDocument.text,
                 limits: records.limits),
             host: configuration.http.host, port: configuration.http.port,
-            tls: try configuration.certificates?.web(), proxies: configuration.proxies,
+            tls: try configuration.certificates?.web(), challenges: challenges, proxies: configuration.proxies,
+            origins: configuration.origins,
             connections: min(APILimits.connections, configuration.descriptors.api), group: group, logger: logger,
             onStart: startup.listener())
     }
