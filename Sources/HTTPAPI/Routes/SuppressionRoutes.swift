@@ -54,7 +54,8 @@ struct SuppressionRoutes: Sendable {
             let payload = try StrictDecoding.decode(SuppressionPayload.self, from: body)
             let addresses = try payload.parsedAddresses()
             let added = try await suppressions.add(
-                addresses.good, account: account, reason: payload.parsedReason(), origin: .customer, note: payload.note
+                addresses.good, account: account, reason: payload.parsedReason(), origin: .customer,
+                note: try payload.parsedNote()
             ) { connection, added in
                 try await ticket?.save(Self.answer(added, addresses), request: digest, on: connection)
             }
