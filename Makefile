@@ -9,7 +9,7 @@ RECIPIENTS ?= 10000
 SCRATCH ?= .build
 RELEASE := $(SCRATCH)/release/sluice
 
-.PHONY: help demo test test-fast build release check tidy format bench bench-peers micro-bench fuzz nightly packages test-packages peers clean
+.PHONY: help demo test test-fast build release check tidy format bench bench-peers micro-bench fuzz nightly packages test-packages peers scan clean
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -61,6 +61,10 @@ micro-bench: packages ## Micro-benchmarks: render, sign, seal, parse, import
 
 fuzz: ## Fuzz the readers of mails and of SMTP for a minute each; SECONDS_OF=600 for longer
 	@.ci/fuzz $(or $(SECONDS_OF),60)
+
+scan: build ## Scanners of others against the API: schemathesis, testssl, wapiti, sqlmap; some minutes each
+	@.ci/packages scan
+	@.ci/scan $(SCANNERS)
 
 packages: ## Install missing Debian packages for building and running (as root or through sudo)
 	@.ci/packages build run

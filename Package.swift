@@ -101,6 +101,13 @@ let package = Package(
         .target(
             name: "Identity", dependencies: ["Postgres", "MailTypes", crypto], resources: [.embedInCode("Migrations")]),
         .target(
+            name: "ACME",
+            dependencies: [
+                "Vault", "Postgres", "MailTypes", crypto, x509, asn1, httpClient, nio, nioHTTP1, nioSSL,
+                nioCertificates, logging,
+            ],
+            resources: [.embedInCode("Migrations")]),
+        .target(
             name: "Webhooks",
             dependencies: ["Vault", "Postgres", "MailTypes", crypto, nio, nioHTTP1, nioSSL, httpClient, logging],
             resources: [.embedInCode("Migrations")]),
@@ -145,7 +152,7 @@ let package = Package(
             dependencies: [
                 "Campaigns", "SendingDomains", "CreditLedger", "Feedback", "Identity", "MailSigning", "MailMessage",
                 "Postgres", "MailTypes", "Vault", "ProviderWebhooks", "Webhooks", hummingbird, hummingbirdCore,
-                hummingbirdTLS, httpTypes, crypto, nio, nioSSL,
+                hummingbirdTLS, httpTypes, crypto, nio, nioSSL, nioTLS,
                 logging, lifecycle,
             ],
             // A link to docs/openapi.yaml, which the server gives out.
@@ -177,8 +184,8 @@ let package = Package(
         .target(
             name: "Application",
             dependencies: [
-                "Delivery", "HTTPAPI", "InboundMail", "OperatorAPI", "MailSink", "Campaigns", "Fleet", "SendingDomains",
-                "Feedback", "Identity", "ProviderWebhooks", "Webhooks",
+                "ACME", "Delivery", "HTTPAPI", "InboundMail", "OperatorAPI", "MailSink", "Campaigns", "Fleet",
+                "SendingDomains", "Feedback", "Identity", "ProviderWebhooks", "Webhooks",
                 "Vault", "CreditLedger", "SMTPTransport", "SMTPProtocol", "MailMessage", "MailSigning",
                 "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "StrictYAML", "MailTypes", arguments,
                 configuration, lifecycle, unixSignals, logging, httpClient, histogram, nio, nioPosix, nioSSL,
@@ -200,7 +207,8 @@ let package = Package(
         .target(
             name: "TestStores",
             dependencies: [
-                "TestDatabases", "TestSupport", "Campaigns", "Fleet", "TLSPolicies", "SendingDomains", "CreditLedger",
+                "ACME", "TestDatabases", "TestSupport", "Campaigns", "Fleet", "TLSPolicies", "SendingDomains",
+                "CreditLedger",
                 "Feedback", "ProviderWebhooks", "Vault", "Webhooks", "Postgres", "MailTypes",
             ], path: "Tests/TestSupport/Stores"),
 
@@ -255,6 +263,12 @@ let package = Package(
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "ProviderWebhooks", "Feedback", "Vault",
                 "Postgres", "MailTypes", crypto, nioHTTP1, logging,
+            ]),
+        .testTarget(
+            name: "ACMETests",
+            dependencies: [
+                "TestSupport", "TestStores", "TestDatabases", "TestPeers", "ACME", "Vault", "Postgres", "MailTypes",
+                nio, nioPosix, nioHTTP1, nioSSL, logging, crypto,
             ]),
         .testTarget(
             name: "WebhooksTests",

@@ -711,6 +711,14 @@ CREATE TABLE public.account_key_checks (
     CONSTRAINT account_key_checks_check_value_check CHECK ((octet_length(check_value) = 16))
 );
 
+CREATE TABLE public.account_limits (
+    account_id bigint NOT NULL,
+    name text NOT NULL,
+    value bigint NOT NULL,
+    CONSTRAINT account_limits_name_check CHECK ((name ~ '^[a-z_]{1,50}$'::text)),
+    CONSTRAINT account_limits_value_check CHECK ((value >= 0))
+);
+
 CREATE TABLE public.account_names (
     name text NOT NULL,
     account_id bigint NOT NULL,
@@ -764,6 +772,45 @@ CREATE TABLE public.accounts (
     CONSTRAINT accounts_within_limit CHECK (((posted - held) >= (- credit_limit)))
 )
 WITH (fillfactor='50');
+
+CREATE TABLE public.acme_accounts (
+    directory text NOT NULL,
+    sealed_key bytea NOT NULL,
+    url text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT acme_accounts_directory_check CHECK (((char_length(directory) >= 1) AND (char_length(directory) <= 1000))),
+    CONSTRAINT acme_accounts_url_check CHECK (((char_length(url) >= 1) AND (char_length(url) <= 1000)))
+);
+
+CREATE TABLE public.acme_certificates (
+    directory text NOT NULL,
+    names text NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    leased_until timestamp with time zone,
+    attempt bigint DEFAULT 0 NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    problem text,
+    version bigint DEFAULT 0 NOT NULL,
+    chain text,
+    sealed_key bytea,
+    not_before timestamp with time zone,
+    not_after timestamp with time zone,
+    wanted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT acme_certificates_chain_check CHECK ((char_length(chain) <= 200000)),
+    CONSTRAINT acme_certificates_failures_check CHECK ((failures >= 0)),
+    CONSTRAINT acme_certificates_names_check CHECK (((char_length(names) >= 3) AND (char_length(names) <= 30000))),
+    CONSTRAINT acme_certificates_problem_check CHECK ((char_length(problem) <= 500)),
+    CONSTRAINT acme_certificates_whole CHECK ((((chain IS NULL) = (version = 0)) AND ((sealed_key IS NULL) = (version = 0)) AND ((not_before IS NULL) = (version = 0)) AND ((not_after IS NULL) = (version = 0))))
+);
+
+CREATE TABLE public.acme_challenges (
+    token text NOT NULL,
+    name text NOT NULL,
+    key_authorization text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT acme_challenges_key_authorization_check CHECK (((char_length(key_authorization) >= 1) AND (char_length(key_authorization) <= 300))),
+    CONSTRAINT acme_challenges_token_check CHECK (((char_length(token) >= 1) AND (char_length(token) <= 200)))
+);
 
 CREATE TABLE public.api_key_hashes (
     key_hash bytea NOT NULL,
@@ -1481,6 +1528,9 @@ ALTER TABLE public.webhook_events ALTER COLUMN event_no ADD GENERATED ALWAYS AS 
 ALTER TABLE ONLY public.account_key_checks
     ADD CONSTRAINT account_key_checks_pkey PRIMARY KEY (account_id);
 
+ALTER TABLE ONLY public.account_limits
+    ADD CONSTRAINT account_limits_pkey PRIMARY KEY (account_id, name);
+
 ALTER TABLE ONLY public.account_names
     ADD CONSTRAINT account_names_account_id_key UNIQUE (account_id);
 
@@ -1498,6 +1548,15 @@ ALTER TABLE ONLY public.account_shaping
 
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY public.acme_accounts
+    ADD CONSTRAINT acme_accounts_pkey PRIMARY KEY (directory);
+
+ALTER TABLE ONLY public.acme_certificates
+    ADD CONSTRAINT acme_certificates_pkey PRIMARY KEY (directory, names);
+
+ALTER TABLE ONLY public.acme_challenges
+    ADD CONSTRAINT acme_challenges_pkey PRIMARY KEY (token);
 
 ALTER TABLE ONLY public.api_key_hashes
     ADD CONSTRAINT api_key_hashes_pkey PRIMARY KEY (key_hash);
@@ -1772,6 +1831,9 @@ CREATE TRIGGER refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.li
 
 ALTER TABLE public.limit_changes ENABLE ALWAYS TRIGGER refuse_statement;
 
+ALTER TABLE ONLY public.account_limits
+    ADD CONSTRAINT account_limits_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
 ALTER TABLE ONLY public.account_refunds
     ADD CONSTRAINT account_refunds_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
@@ -1888,6 +1950,10 @@ GRANT ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_req
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.account_key_checks TO sluice_app;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.account_limits TO sluice_app;
+
+GRANT UPDATE(value) ON TABLE public.account_limits TO sluice_app;
+
 GRANT SELECT ON TABLE public.account_names TO sluice_app;
 
 GRANT INSERT(name) ON TABLE public.account_names TO sluice_app;
@@ -1913,6 +1979,22 @@ GRANT INSERT(credit_limit),UPDATE(credit_limit) ON TABLE public.accounts TO slui
 GRANT UPDATE(entry_count) ON TABLE public.accounts TO sluice_app;
 
 GRANT UPDATE(chain_head) ON TABLE public.accounts TO sluice_app;
+
+GRANT SELECT ON TABLE public.acme_accounts TO sluice_app;
+
+GRANT INSERT(directory) ON TABLE public.acme_accounts TO sluice_app;
+
+GRANT INSERT(sealed_key) ON TABLE public.acme_accounts TO sluice_app;
+
+GRANT UPDATE(url) ON TABLE public.acme_accounts TO sluice_app;
+
+GRANT SELECT,UPDATE ON TABLE public.acme_certificates TO sluice_app;
+
+GRANT INSERT(directory) ON TABLE public.acme_certificates TO sluice_app;
+
+GRANT INSERT(names) ON TABLE public.acme_certificates TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.acme_challenges TO sluice_app;
 
 GRANT SELECT ON TABLE public.api_key_hashes TO sluice_app;
 

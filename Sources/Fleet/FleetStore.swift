@@ -4,7 +4,7 @@ package import Postgres
 /// What nodes tell each other through the database: who they are, what they send from, and how much of a limit that holds
 /// for all of them each one uses. Also what the operator has set for the mail of accounts, which every node follows.
 ///
-/// Owns the tables `nodes`, `node_sources`, `account_shaping`, `site_tokens`, `source_usage` and `provider_rests`. Of mail
+/// Owns the tables `nodes`, `node_sources`, `account_shaping`, `account_limits`, `site_tokens`, `source_usage` and `provider_rests`. Of mail
 /// it knows nothing: batches and their leases are of `Campaigns`, what a node makes of the news is of `Delivery`. All times
 /// are those of the database.
 package struct FleetStore: Sendable {

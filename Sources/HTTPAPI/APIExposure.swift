@@ -2,16 +2,18 @@ import HTTPTypes
 import Hummingbird
 package import MailTypes
 
-/// How the API is reached: where TLS ends, and which proxies stand before it.
+/// How the API is reached: where TLS ends, which proxies stand before it, and whose web pages may call it.
 package struct APIExposure: Sendable {
     /// Whether this listener speaks TLS itself.
     package var hasTLS: Bool
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. From anybody else they say nothing.
     package var proxies: [IPNetwork]
+    package var origins: CrossOrigins
 
-    package init(hasTLS: Bool = false, proxies: [IPNetwork] = []) {
+    package init(hasTLS: Bool = false, proxies: [IPNetwork] = [], origins: CrossOrigins = CrossOrigins()) {
         self.hasTLS = hasTLS
         self.proxies = proxies
+        self.origins = origins
     }
 
     /// - Parameter peer: the address of the connection's other end; nil where it has none.

@@ -28,7 +28,7 @@ package enum APIServer {
         PublicRoutes(records: services.records, openAPI: services.openAPI).add(to: routes)
         UnsubscribeRoutes(unsubscriber: services.unsubscriber, campaigns: services.campaigns).add(to: routes)
         FeedbackRoutes(intake: services.providers).add(to: routes)
-        CampaignRoutes(campaigns: services.campaigns, idempotency: idempotency).add(to: routes)
+        CampaignRoutes(campaigns: services.campaigns, idempotency: idempotency, limits: services.limits).add(to: routes)
         CampaignEventRoutes(campaigns: services.campaigns).add(to: routes)
         OutcomeRoutes(campaigns: services.campaigns).add(to: routes)
         MailboxProviderRoutes(campaigns: services.campaigns).add(to: routes)
@@ -46,18 +46,20 @@ package enum APIServer {
     /// - Parameters:
     ///   - port: 0 lets the system choose.
     ///   - tls: nil for plain HTTP.
+    ///   - challenges: what a certificate authority is answered in a handshake; nil where none asks.
     ///   - proxies: whose word counts for where a request comes from.
+    ///   - origins: whose web pages may call the API.
     ///   - connections: how many may be open at a time.
     ///   - onStart: told the port once it listens.
     package static func application(
-        _ services: APIServices, host: String, port: Int, tls: TLSConfiguration?, proxies: [IPNetwork] = [],
+        _ services: APIServices, host: String, port: Int, tls: TLSConfiguration?,
+        challenges: CertificateChallenges? = nil, proxies: [IPNetwork] = [], origins: CrossOrigins = CrossOrigins(),
         connections: Int = APILimits.connections,
         group: any EventLoopGroup, logger: Logger, onStart: @escaping @Sendable (Int) -> Void
     ) throws -> some ApplicationProtocol {
-        let plain = HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(APILimits.idleSeconds)))
-        let server = try tls.map { try .tls(plain, tlsConfiguration: $0) } ?? plain
+        let exposure = APIExposure(hasTLS: tls != nil, proxies: proxies, origins: origins)
         return Application(
-            router: router(services, exposure: APIExposure(hasTLS: tls != nil, proxies: proxies)), server: server,
+            router: router(services, exposure: exposure), server: try server(tls, challenges),
             configuration: .init(
                 address: .hostname(host, port: port), serverName: "sluice",
                 availableConnectionsDelegate: MaximumAvailableConnections(connections)),
@@ -65,17 +67,33 @@ package enum APIServer {
             eventLoopGroupProvider: .shared(group), logger: logger)
     }
 
+    private static func server(
+        _ tls: TLSConfiguration?, _ challenges: CertificateChallenges?
+    ) throws -> HTTPServerBuilder {
+        let configuration = HTTP1Channel.Configuration(idleTimeout: .seconds(APILimits.idleSeconds))
+        guard let tls else { return .http1(configuration: configuration) }
+        guard let challenges else { return try .tls(.http1(configuration: configuration), tlsConfiguration: tls) }
+        let context = try NIOSSLContext(configuration: tls)
+        return HTTPServerBuilder { responder in
+            ChallengeTLSChannel(
+                base: HTTP1Channel(responder: responder, configuration: configuration), context: context,
+                challenges: challenges)
+        }
+    }
+
     /// The listener for plain HTTP beside one with TLS: people who follow an old link are sent on, all else is refused.
     ///
     /// - Parameters:
     ///   - publicURL: `https://…` without a slash at its end, where pages are; nil: nobody is sent on.
+    ///   - challenges: what a certificate authority finds here; nil where none asks.
     ///   - onStart: called once it listens.
     package static func redirector(
-        host: String, port: Int, publicURL: String?, connections: Int = APILimits.redirectorConnections,
+        host: String, port: Int, publicURL: String?, challenges: CertificateChallenges? = nil,
+        connections: Int = APILimits.redirectorConnections,
         group: any EventLoopGroup, logger: Logger, onStart: @escaping @Sendable (Int) -> Void
     ) -> some ApplicationProtocol {
         Application(
-            router: PlainRequests.router(publicURL: publicURL),
+            router: PlainRequests.router(publicURL: publicURL, challenges: challenges),
             server: .http1(configuration: .init(idleTimeout: .seconds(APILimits.idleSeconds))),
             configuration: .init(
                 address: .hostname(host, port: port), serverName: "sluice",

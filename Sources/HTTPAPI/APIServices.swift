@@ -2,6 +2,7 @@ package import Campaigns
 package import CreditLedger
 package import Feedback
 package import Identity
+package import MailTypes
 package import Postgres
 package import ProviderWebhooks
 package import SendingDomains
@@ -22,12 +23,15 @@ package struct APIServices: Sendable {
     package var providers: ProviderIntake
     package var webhooks: WebhookEndpoints
     package var openAPI: String
+    /// What operators have set for accounts.
+    package var limits: AccountLimits
 
     package init(
         records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
         domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, limiter: RequestLimiter,
         idempotency: IdempotencyStore,
-        unsubscriber: Unsubscriber, providers: ProviderIntake, webhooks: WebhookEndpoints, openAPI: String
+        unsubscriber: Unsubscriber, providers: ProviderIntake, webhooks: WebhookEndpoints, openAPI: String,
+        limits: AccountLimits = AccountLimits()
     ) {
         self.records = records
         self.campaigns = campaigns
@@ -42,7 +46,10 @@ package struct APIServices: Sendable {
         self.providers = providers
         self.webhooks = webhooks
         self.openAPI = openAPI
+        self.limits = limits
     }
 
-    var authentication: AuthenticationMiddleware { AuthenticationMiddleware(keys: keys, limiter: limiter) }
+    var authentication: AuthenticationMiddleware {
+        AuthenticationMiddleware(keys: keys, limiter: limiter, limits: limits)
+    }
 }

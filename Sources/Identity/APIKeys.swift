@@ -6,16 +6,19 @@ package import Postgres
 package final class APIKeys: Sendable {
     private let pool: PostgresPool
     private let cache: AuthenticationCache
+    private let limits: AccountLimits
     private let clock: @Sendable () -> Int64
 
     /// - Parameters:
     ///   - cacheSeconds: 0 asks the database each time
+    ///   - limits: what was set for accounts
     ///   - clock: seconds of a clock that never goes back
     package init(
-        pool: PostgresPool, cacheSeconds: Int64 = IdentityLimits.cacheSeconds,
+        pool: PostgresPool, cacheSeconds: Int64 = IdentityLimits.cacheSeconds, limits: AccountLimits = AccountLimits(),
         clock: @escaping @Sendable () -> Int64 = monotonicSeconds
     ) {
         self.pool = pool
+        self.limits = limits
         self.clock = clock
         cache = AuthenticationCache(seconds: cacheSeconds, capacity: IdentityLimits.cachedKeys)
     }
@@ -62,7 +65,7 @@ package final class APIKeys: Sendable {
                 AND (expires_at IS NULL OR expires_at > now())
             """
         ).only.decode(Int.self)
-        guard living < IdentityLimits.keys else { throw IdentityError.tooManyKeys }
+        guard living < limits[.keys, account] ?? IdentityLimits.keys else { throw IdentityError.tooManyKeys }
         var generator = SystemRandomNumberGenerator()
         let key = APIKey(using: &generator)
         let rows = try await connection.query(

@@ -20,9 +20,13 @@ package struct StoredAnswer: Sendable, Hashable {
 /// hold no claim while they run.
 package struct IdempotencyStore: Sendable {
     private let quota: AccountQuota
+    private let limits: AccountLimits
 
-    /// - Parameter answers: how many an account may have.
-    package init(answers: Int = IdentityLimits.answers) {
+    /// - Parameters:
+    ///   - answers: how many an account may have.
+    ///   - limits: what was set for accounts in place of that.
+    package init(answers: Int = IdentityLimits.answers, limits: AccountLimits = AccountLimits()) {
+        self.limits = limits
         quota = AccountQuota(answers)
     }
 
@@ -137,7 +141,7 @@ package struct IdempotencyStore: Sendable {
     }
 
     private func isFull(_ account: AccountID, on connection: PostgresConnection) async throws -> Bool {
-        try await quota.isFull(account) { most in
+        try await quota.isFull(account, own: limits[.storedAnswers, account]) { most in
             try await connection.query(
                 """
                 SELECT count(*) FROM (

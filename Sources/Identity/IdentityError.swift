@@ -39,7 +39,7 @@ extension IdentityError: CustomStringConvertible {
             "a key has \(IdentityLimits.requestsPerMinute.lowerBound) to "
                 + "\(IdentityLimits.requestsPerMinute.upperBound) requests a minute"
         case .exceedsOwnTerms: "a key makes no key with more scopes, from more networks or for longer than itself"
-        case .tooManyKeys: "an account has at most \(IdentityLimits.keys) API keys; revoke some of them"
+        case .tooManyKeys: "the account has as many API keys as it may; revoke some of them"
         }
     }
 }

@@ -7,6 +7,7 @@ package final class AccountQuota: Sendable {
 
     private struct Finding {
         let isFull: Bool
+        let most: Int
         let until: ContinuousClock.Instant
     }
 
@@ -17,15 +18,20 @@ package final class AccountQuota: Sendable {
         self.most = most
     }
 
-    /// - Parameter count: counts what the account has, and need not count beyond the number it is given.
-    package func isFull(_ account: AccountID, count: (Int) async throws -> Int) async throws -> Bool {
+    /// - Parameters:
+    ///   - own: what was set for the account; nil: ``most``. Another number than before is counted for at once.
+    ///   - count: counts what the account has, and need not count beyond the number it is given.
+    package func isFull(
+        _ account: AccountID, own: Int? = nil, count: (Int) async throws -> Int
+    ) async throws -> Bool {
+        let most = own ?? most
         let now = ContinuousClock.now
         let known = findings.withLock { $0[account] }
-        if let known, known.until > now { return known.isFull }
+        if let known, known.most == most, known.until > now { return known.isFull }
         let isFull = try await count(most) >= most
         findings.withLock { findings in
             if findings.count >= Self.accounts { findings = [:] }
-            findings[account] = Finding(isFull: isFull, until: now + .seconds(60))
+            findings[account] = Finding(isFull: isFull, most: most, until: now + .seconds(60))
         }
         return isFull
     }

@@ -20,6 +20,7 @@ package final class SendingDomains: Sendable {
     let bounceHost: DomainName?
     let trusts: Bool
     let suffixes: PublicSuffixes?
+    let limits: AccountLimits
     let signers = SignerCache()
 
     /// - Parameters:
@@ -28,9 +29,10 @@ package final class SendingDomains: Sendable {
     ///     they name `mail.` below the domain.
     ///   - trusts: every registered domain counts as proven. For sinks, demos and tests only: anybody could send as
     ///     anybody.
+    ///   - limits: what was set for accounts.
     package init(
         records: PostgresPool, signing: PostgresPool? = nil, vault: Vault, bounceHost: DomainName? = nil,
-        trusts: Bool = false, suffixes: PublicSuffixes? = .system
+        trusts: Bool = false, suffixes: PublicSuffixes? = .system, limits: AccountLimits = AccountLimits()
     ) {
         self.records = records
         self.signing = signing ?? records
@@ -38,6 +40,7 @@ package final class SendingDomains: Sendable {
         self.bounceHost = bounceHost
         self.trusts = trusts
         self.suffixes = suffixes
+        self.limits = limits
     }
 
     /// Registers a domain with its keys. It sends once the DNS proves it.
@@ -114,8 +117,9 @@ package final class SendingDomains: Sendable {
         let count = try await connection.query(
             "SELECT count(*) FROM domains WHERE account_id = \(account.rawValue)"
         ).only.decode(Int.self)
-        guard count < Self.mostDomains else {
-            throw SendingDomainError(.tooManyDomains, "an account has at most \(Self.mostDomains) sending domains")
+        let most = limits[.domains, account] ?? Self.mostDomains
+        guard count < most else {
+            throw SendingDomainError(.tooManyDomains, "the account has at most \(most) sending domains")
         }
     }
 

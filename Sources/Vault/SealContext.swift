@@ -31,6 +31,10 @@ package struct SealContext: Sendable, Hashable {
         case webhookEndpoint = 30
         /// Addresses and replies that webhooks tell of.
         case webhookEvents = 31
+        /// The key of an account at a certificate authority.
+        case acmeAccount = 50
+        /// The private key of a certificate that listeners show.
+        case certificateKey = 51
     }
 
     package let account: AccountID

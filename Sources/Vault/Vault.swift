@@ -134,6 +134,9 @@ package final class Vault: Sendable {
     /// installation, so that no account's key fits.
     package var providerKey: SealingKey { SealingKey(masterKey.derive(.providerWebhooks)) }
 
+    /// Seals the keys of certificates and of accounts at their authorities, which belong to the installation.
+    package var certificateKey: SealingKey { SealingKey(masterKey.derive(.certificates)) }
+
     private static func context(_ id: CampaignKeyID) -> SealContext {
         SealContext(account: id.account, campaign: id.campaign, purpose: .campaignKey)
     }

@@ -46,6 +46,14 @@ import Testing
         #expect(counts == [4, 5])
     }
 
+    @Test func `a quota that was set for an account is counted for at once`() async throws {
+        let quota = AccountQuota(5)
+        let account = AccountID(rawValue: 1)
+        for (own, isFull) in [(nil, false), (3, true), (nil, false), (4, true), (5, false)] as [(Int?, Bool)] {
+            #expect(try await quota.isFull(account, own: own) { _ in 4 } == isFull, "\(own ?? -1)")
+        }
+    }
+
     private func store(
         _ key: String, _ account: AccountID, _ store: IdempotencyStore, _ directory: Directory
     ) async throws {

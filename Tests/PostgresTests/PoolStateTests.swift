@@ -111,14 +111,16 @@ struct PoolStateTests {
         let maximum = Int.random(in: 1...5, using: &random)
         let share = PoolShare(connections: Int.random(in: 1...3, using: &random), waiting: 3)
         var state = PoolState<Int>(maximum: maximum, share: share)
-        let owners: [ConnectionOwner?] = [nil, ConnectionOwner("a"), ConnectionOwner("b")]
+        let owners: [ConnectionOwner?] = [
+            nil, ConnectionOwner("a"), ConnectionOwner("b"), ConnectionOwner("c", connections: 2),
+        ]
         var waiting: [(number: UInt64, owner: ConnectionOwner?)] = []
         // Opened at once, so a slot is a connection.
         var held: [(resource: Int, owner: ConnectionOwner?)] = []
         var serial = 0
 
         func mayHave(_ owner: ConnectionOwner?) -> Bool {
-            owner == nil || held.count { $0.owner == owner } < share.connections
+            owner == nil || held.count { $0.owner == owner } < owner?.connections ?? share.connections
         }
         func take(_ resource: Int?, by number: UInt64) {
             let place = waiting.firstIndex { mayHave($0.owner) }
@@ -156,7 +158,7 @@ struct PoolStateTests {
             }
             #expect(held.count <= maximum)
             for owner in owners where owner != nil {
-                #expect(held.count { $0.owner == owner } <= share.connections)
+                #expect(held.count { $0.owner == owner } <= owner?.connections ?? share.connections)
             }
             #expect(state.waitingCount == waiting.count)
         }

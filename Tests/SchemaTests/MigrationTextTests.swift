@@ -71,6 +71,8 @@ struct MigrationTextTests {
         700: "aece984e191c7a4f596be5c416e73f055639b96ad77d16d891b33643d6f6397b",
         710: "cb04877ebe032afb4e262f782b73df790f9d6b4c65b97e5500774b3d827df399",
         711: "5a0604512d35d21a834677739e31463572ae926a60af3d7fc5698cef7ab5b369",
+        740: "245690f28d579af47f072dfeaf3db958814bcdfb96d0df3bd80a679fffe983c7",
+        741: "19f68ae9ba1999c2d85963c55d18a2fc2e2e6c5a7f829b3b27ccf2ca72f13608",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

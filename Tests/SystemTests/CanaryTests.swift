@@ -43,6 +43,7 @@ import Testing
         [
             Call("account create", ["canary account", "--json"]), Call("account list", ["--json"]),
             Call("account shape", account, ["--weight", "2"]), Call("account suspend", account, ["--for", "1"]),
+            Call("account limits", account, ["--set", "drafts=7", "--json"]),
             Call("account drain", account, ["--for", "1"]), Call("account resume", account),
             Call("account fail", account, ["--yes"]),
             Call("account refunds", account, ["--for", "3600"]),
@@ -103,7 +104,8 @@ import Testing
             Call("feedback key", ["1", "canary-key"]), Call("feedback list"), Call("feedback remove", ["1"]),
             Call("feedback rates", ["--json"]),
             Call("feedback test", ["generic", "--server", "http://127.0.0.1:1"]),
-            Call("config check", ["--helo", "mail.example.com"]),
+            Call("config check", ["--helo", "mail.example.com"]), Call("certificate list", ["--json"]),
+            Call("certificate renew", ["nobody.example"]),
             Call("doctor", ["--dns", "127.0.0.1:1", "--helo", "mail.example.com"]),
         ]
     }

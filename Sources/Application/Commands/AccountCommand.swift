@@ -11,7 +11,8 @@ struct AccountCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "account", abstract: "Create and list accounts; suspend, drain, resume and fail their mail.",
         subcommands: [
-            Create.self, List.self, Shape.self, Refunds.self, Suspend.self, Drain.self, Resume.self, Fail.self,
+            Create.self, List.self, Shape.self, Limits.self, Refunds.self, Suspend.self, Drain.self, Resume.self,
+            Fail.self,
         ])
 
     struct Create: RecordsCommand {

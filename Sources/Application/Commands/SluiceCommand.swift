@@ -12,8 +12,8 @@ package struct SluiceCommand: AsyncParsableCommand {
             DemoCommand.self, ServeCommand.self, SendCommand.self, SinkCommand.self, BenchCommand.self,
             AccountCommand.self, KeyCommand.self, CreditsCommand.self, DomainCommand.self, SuppressionCommand.self,
             WebhookCommand.self, CampaignCommand.self, LedgerCommand.self, TopCommand.self, LaneCommand.self,
-            TraceCommand.self, NodesCommand.self, ClassifyCommand.self, FeedbackCommand.self, ConfigCommand.self,
-            DoctorCommand.self,
+            TraceCommand.self, NodesCommand.self, ClassifyCommand.self, FeedbackCommand.self, CertificateCommand.self,
+            ConfigCommand.self, DoctorCommand.self,
         ])
 
     package init() {}

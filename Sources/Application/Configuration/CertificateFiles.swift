@@ -2,14 +2,13 @@ import Foundation
 import Logging
 import NIOCertificateReloading
 import NIOSSL
-import SMTPTransport
 
 /// Certificate chain and key of a node's listeners. The files are read anew every minute and at SIGHUP; connections that
 /// begin after that get what is new, and a pair that cannot be used changes nothing.
 struct CertificateFiles: Sendable {
     /// To be run beside the listeners.
     let reloader: TimedCertificateReloader
-    private let certificateFile: String
+    let certificateFile: String
 
     /// Nil where none is set.
     ///
@@ -45,19 +44,6 @@ struct CertificateFiles: Sendable {
         }
         certificateFile = certificate
         reloader = try TimedCertificateReloader.makeReloaderValidatingSources(configuration: files)
-    }
-
-    /// For the API: TLS 1.3 alone, which every client of it has.
-    func web() throws -> TLSConfiguration {
-        var configuration = try TLSConfiguration.makeServerConfiguration(certificateReloader: reloader)
-        configuration.minimumTLSVersion = .tlsv13
-        return configuration
-    }
-
-    /// For the mail server of the return paths.
-    func mail() throws -> TLSIdentity {
-        try TLSIdentity(
-            TLSConfiguration.makeServerConfiguration(certificateReloader: reloader), certificateFile: certificateFile)
     }
 
     /// When the server's certificate ends, in seconds since 1970.

@@ -1,6 +1,8 @@
+import ACME
 import DNSResolution
 import Delivery
 import Foundation
+import HTTPAPI
 import Identity
 import InboundMail
 import Logging
@@ -22,11 +24,13 @@ struct ServerConfiguration: Sendable {
     let roles: Set<Role>
     let http: Endpoint
     /// Of all listeners; nil: the API speaks plain HTTP.
-    let certificates: CertificateFiles?
+    let certificates: (any ListenerCertificate)?
     /// Where plain HTTP is redirected or refused; nil without that listener.
     let httpRedirect: Endpoint?
     /// Whose X-Forwarded-For and X-Forwarded-Proto are believed.
     let proxies: [IPNetwork]
+    /// Whose web pages may call the API.
+    let origins: CrossOrigins
     /// Of a key without a limit of its own; nil: no limit.
     let requestsPerMinute: Int?
     let delivery: DeliveryConfiguration
@@ -61,21 +65,32 @@ struct ServerConfiguration: Sendable {
         // The records read it; a wrong one is refused here, before anything is opened.
         _ = try settings.resultsSeconds()
         roles = try Self.roles(settings)
-        http = try settings.endpoint(.http)
+        let acme = try ACMESettings(settings)
+        // One setting is enough for a public API: what an authority needs to reach is what customers reach.
+        http =
+            acme != nil && settings.text(.http) == nil
+            ? Endpoint(host: "0.0.0.0", port: 443) : try settings.endpoint(.http)
         if trustsDomains, !http.isLoopback, !(try settings.flag(.force)) {
             throw SettingError(
                 setting: .trustDomains,
                 problem: "a public HTTP listener would let customers send as anybody; --force insists")
         }
-        certificates = try CertificateFiles(settings, logger: logger)
-        httpRedirect = settings.text(.httpRedirect) == nil ? nil : try settings.endpoint(.httpRedirect)
-        guard httpRedirect == nil || certificates != nil else {
-            throw SettingError(setting: .httpRedirect, problem: "there is no TLS to redirect to: set tls_certificate")
+        if let acme {
+            certificates = try OrderedCertificate(acme)
+        } else {
+            certificates = try CertificateFiles(settings, logger: logger)
         }
+        httpRedirect = try Self.redirect(settings, isOrdered: acme != nil)
+        guard httpRedirect == nil || certificates != nil else {
+            throw SettingError(
+                setting: .httpRedirect, problem: "there is no TLS to redirect to: set tls_certificate or acme")
+        }
+        origins = try CrossOrigins(settings)
         proxies = try Self.proxies(settings)
         let requests = try settings.number(.requestsPerMinute, in: 0...IdentityLimits.requestsPerMinute.upperBound)
         requestsPerMinute = requests == 0 ? nil : requests
-        (delivery, routesFile) = try Self.delivery(settings, http: http, descriptors: descriptors, logger: logger)
+        (delivery, routesFile) = try Self.delivery(
+            settings, http: http, host: acme?.names.all.first, descriptors: descriptors, logger: logger)
         inbound = try Self.inbound(settings, hostname: delivery.heloName, certificates)
         providersFile = settings.text(.providers)
         resolver = try Self.resolver(settings)
@@ -90,7 +105,7 @@ struct ServerConfiguration: Sendable {
             throw SettingError(
                 setting: .http,
                 problem: "\(http) is public and without TLS, so that API keys could be read on their way: set "
-                    + "tls_certificate, or trusted_proxies where a proxy has the TLS; --force insists")
+                    + "acme or tls_certificate, or trusted_proxies where a proxy has the TLS; --force insists")
         }
         // Last, because the default is no mistake of the operator's.
         if roles.contains(.delivery), delivery.deliversDirectly { try Self.checkIsWhole(delivery.heloName) }
@@ -142,9 +157,14 @@ struct ServerConfiguration: Sendable {
         }
     }
 
+    private static func redirect(_ settings: Settings, isOrdered: Bool) throws -> Endpoint? {
+        guard settings.text(.httpRedirect) == nil else { return try settings.endpoint(.httpRedirect) }
+        return isOrdered && settings.text(.http) == nil ? Endpoint(host: "0.0.0.0", port: 80) : nil
+    }
+
     /// With the certificate of the API, where there is one.
     private static func inbound(
-        _ settings: Settings, hostname: String, _ certificates: CertificateFiles?
+        _ settings: Settings, hostname: String, _ certificates: (any ListenerCertificate)?
     ) throws -> InboundMailConfiguration {
         let endpoint = try settings.endpoint(.feedbackListen)
         var configuration = InboundMailConfiguration(host: endpoint.host, port: endpoint.port, hostname: hostname)
@@ -152,8 +172,10 @@ struct ServerConfiguration: Sendable {
         return configuration
     }
 
+    /// - Parameter host: that a certificate is ordered for.
     private static func delivery(
-        _ settings: Settings, http: Endpoint, descriptors: FileDescriptorBudget, logger: Logger
+        _ settings: Settings, http: Endpoint, host ordered: DomainName?, descriptors: FileDescriptorBudget,
+        logger: Logger
     ) throws -> (DeliveryConfiguration, RoutesFile?) {
         let host = ProcessInfo.processInfo.hostName
         let helo = settings.text(.helo) ?? host
@@ -173,6 +195,8 @@ struct ServerConfiguration: Sendable {
                 throw SettingError(setting: .publicURL, problem: "starts with https:// and has no slash at its end")
             }
             configuration.publicURL = publicURL
+        } else if let ordered {
+            configuration.publicURL = "https://\(ordered)"
         } else {
             logger.notice("no public URL is set: messages carry no unsubscribe link")
         }

@@ -52,8 +52,13 @@ struct ServerOptions: ParsableArguments {
     @Option(.tlsReportFrom) var tlsReportFrom: String?
     @Option(.tlsCertificate) var tlsCertificate: String?
     @Option(.tlsKey) var tlsKey: String?
+    @Option(.acme) var acme: [String] = []
+    @Option(.acmeDirectory) var acmeDirectory: String?
+    @Option(.acmeContact) var acmeContact: [String] = []
+    @Option(.acmeRoots) var acmeRoots: String?
     @Option(.httpRedirect) var httpRedirect: String?
     @Option(.trustedProxies) var trustedProxies: String?
+    @Option(.corsOrigin) var corsOrigin: [String] = []
     @Option(.requestsPerMinute) var requestsPerMinute: Int?
     @Option(.trustRoots) var trustRoots: String?
 
@@ -67,7 +72,8 @@ struct ServerOptions: ParsableArguments {
             .operatorSocket: operatorSocket, .roles: roles,
             .node: node, .publicURL: publicURL, .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
             .httpRedirect: httpRedirect, .trustedProxies: trustedProxies,
-            .requestsPerMinute: requestsPerMinute,
+            .requestsPerMinute: requestsPerMinute, .acme: acme.joinedValue, .acmeDirectory: acmeDirectory,
+            .acmeContact: acmeContact.joinedValue, .acmeRoots: acmeRoots, .corsOrigin: corsOrigin.joinedValue,
         ])
     }
 

@@ -1,3 +1,5 @@
+import ACME
+
 extension Setting {
     /// What it is, in a sentence or two for the help.
     var summary: String {
@@ -14,11 +16,20 @@ extension Setting {
         case .http: "Address and port of the HTTP API."
         case .tlsCertificate: "Certificate chain of the HTTP API and of the return paths' mail server, PEM."
         case .tlsKey: "Private key of both, PEM."
+        case .acme:
+            "Host names to order a certificate for, with commas or repeated, from the authority of acme_directory, whose "
+                + "terms you accept. HTTP is then served at 0.0.0.0:443 and redirected at 0.0.0.0:80 if nothing else is said."
+        case .acmeDirectory: "Directory of the authority (RFC 8555)."
+        case .acmeContact: "Mail addresses that the authority may write to, with commas or repeated."
+        case .acmeRoots:
+            "PEM file of the authorities that certify the authority's own server, in place of the system's."
         case .httpRedirect:
             "Address and port of plain HTTP beside TLS: pages are redirected to the public URL, calls are refused."
         case .trustedProxies:
             "Addresses and networks of the proxies before the API, with commas; only theirs are X-Forwarded-For and -Proto "
                 + "believed."
+        case .corsOrigin:
+            "Web pages that may call the API from a browser, such as https://app.example.com, with commas or repeated."
         case .requestsPerMinute:
             "Requests of an API key in a minute, all nodes together, where it has no limit of its own; 0: no limit."
         case .publicURL: "https address under which recipients reach this server, for unsubscribe links."
@@ -93,7 +104,9 @@ extension Setting {
         case .http: .value("127.0.0.1:8025")
         case .feedbackListen: .value("0.0.0.0:25")
         case .operatorSocket: .words("operator.sock in the data directory")
-        case .operatorEndpoint, .accountingLog, .httpRedirect, .trustedProxies: .words("none")
+        case .operatorEndpoint, .accountingLog, .httpRedirect, .trustedProxies, .acme, .acmeContact, .corsOrigin:
+            .words("none")
+        case .acmeDirectory: .value(Authority.publicDirectory)
         case .roles: .value("api,delivery")
         case .node, .helo: .words("the host name")
         case .feedbackIDSender: .value("sluice")
@@ -122,7 +135,7 @@ extension Setting {
         case .refundFor: .value("259200")
         case .smtpPort: .value("25")
         case .data, .databaseURL, .vaultDatabaseURL, .masterKeyFile, .masterKey, .tlsCertificate, .tlsKey,
-            .publicURL, .route, .routes, .sources, .providers, .dns, .trustAnchor, .trustRoots:
+            .publicURL, .route, .routes, .sources, .providers, .dns, .trustAnchor, .trustRoots, .acmeRoots:
             .nothing
         }
     }

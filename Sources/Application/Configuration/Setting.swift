@@ -19,8 +19,13 @@ enum Setting: String, CaseIterable, Sendable {
     case http
     case tlsCertificate = "tls_certificate"
     case tlsKey = "tls_key"
+    case acme
+    case acmeDirectory = "acme_directory"
+    case acmeContact = "acme_contact"
+    case acmeRoots = "acme_roots"
     case httpRedirect = "http_redirect"
     case trustedProxies = "trusted_proxies"
+    case corsOrigin = "cors_origin"
     case requestsPerMinute = "requests_per_minute"
     case publicURL = "public_url"
     case feedbackListen = "feedback_listen"

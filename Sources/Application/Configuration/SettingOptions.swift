@@ -7,6 +7,18 @@ extension Option {
     }
 }
 
+extension Option where Value == [String] {
+    /// `--key VALUE`, as often as one likes, with the setting's own help.
+    init(wrappedValue: [String], _ setting: Setting) {
+        self.init(wrappedValue: wrappedValue, name: setting.name, parsing: .singleValue, help: setting.help)
+    }
+}
+
+extension [String] {
+    /// What an option that was repeated says, as the environment and the file say it; nil where it was not given.
+    var joinedValue: String? { isEmpty ? nil : joined(separator: ",") }
+}
+
 extension Flag where Value == Bool {
     /// `--key`, with the setting's own help.
     init(wrappedValue: Bool, _ setting: Setting) {

@@ -37,7 +37,9 @@ struct SettingsExamination {
 
     private func transport(_ configuration: ServerConfiguration) -> [Finding] {
         var found: [Finding] = []
-        if let end = configuration.certificates?.expiry() {
+        if let ordered = configuration.certificates as? OrderedCertificate {
+            found += reach(ordered.settings, configuration)
+        } else if let end = (configuration.certificates as? CertificateFiles)?.expiry() {
             let days = (end - now) / 86_400
             if end <= now {
                 found.append(
@@ -50,7 +52,7 @@ struct SettingsExamination {
             found.append(
                 Finding(
                     .note, "setting http: plain HTTP, for this machine alone",
-                    advice: "others need tls_certificate, or a proxy that trusted_proxies names"))
+                    advice: "others need acme or tls_certificate, or a proxy that trusted_proxies names"))
         }
         for setting in [Setting.databaseURL, .vaultDatabaseURL] {
             guard let url = settings.text(setting), let parameters = try? ConnectionParameters(url),
@@ -60,6 +62,24 @@ struct SettingsExamination {
                 Finding(
                     .note, "setting \(setting.key): the server's name is not verified",
                     advice: "use sslmode=verify-full"))
+        }
+        return found
+    }
+
+    /// An authority comes to ports 80 and 443 and to no others.
+    private func reach(_ acme: ACMESettings, _ configuration: ServerConfiguration) -> [Finding] {
+        guard configuration.roles.contains(.api) else {
+            return [Finding(.note, "setting acme: this node has no role api: another one must order the certificate")]
+        }
+        var found = [
+            Finding(
+                .note, "setting acme: a certificate for \(acme.names) is ordered; sluice doctor says what came of it")
+        ]
+        if configuration.http.port != 443, configuration.httpRedirect?.port != 80 {
+            found.append(
+                Finding(
+                    .note, "setting http: the authority comes to port 443, or to port 80, and nothing listens there",
+                    advice: "have one of them forwarded to this node's http or http_redirect"))
         }
         return found
     }

@@ -43,6 +43,7 @@ struct DoctorCommand: AsyncParsableCommand {
         let database = try await DatabaseExamination.findings(settings, logger: try settings.logger("sluice"))
         findings += database
         findings += Examination.suffixes()
+        findings += await CertificateExamination.names(try ACMESettings(settings), examination.resolver)
         findings.append(await Examination.signing(try BatchSignerSettings(settings)))
         if let sendingDomain { findings += await examination.policies(of: try DomainName(sendingDomain)) }
         if let domain { findings += await examination.domain(try DomainName(domain)) }

@@ -1,3 +1,4 @@
+import ACME
 import Campaigns
 import Foundation
 import Postgres
@@ -15,22 +16,27 @@ struct KeyExamination {
             || FileManager.default.fileExists(atPath: settings.dataDirectory + "/postgres")
         guard hasDatabases else { return [] }
         do {
-            let (accounts, campaigns) = try await problems()
+            let (accounts, campaigns, certificates) = try await problems()
             let found = accounts.map(Self.finding) + campaigns.map(Self.finding)
-            return found.isEmpty
+            let keys =
+                found.isEmpty
                 ? [Finding(.good, "the vault has the keys of all accounts and of their campaigns")] : found
+            return keys + CertificateExamination.findings(certificates)
         } catch {
             return [Finding(.problem, "the keys cannot be examined: \(error)")]
         }
     }
 
-    private func problems() async throws -> (accounts: [VaultError], campaigns: [CampaignProblem]) {
+    private func problems() async throws -> (
+        accounts: [VaultError], campaigns: [CampaignProblem], certificates: [ACMEStore.Status]
+    ) {
         let records = try await Records.open(settings, role: .client, logger: try settings.logger("sluice"))
         do {
             let accounts = try await records.vault.accountKeyProblems()
             let campaigns = try await records.delivery.campaignProblems(limit: Self.mostCampaigns)
+            let certificates = try await records.certificates.list()
             await records.close()
-            return (accounts, campaigns)
+            return (accounts, campaigns, certificates)
         } catch {
             await records.close()
             throw error

@@ -1,3 +1,4 @@
+import ACME
 import Campaigns
 import CreditLedger
 import DNSResolution
@@ -38,6 +39,10 @@ final class Records: Sendable {
     let providerIntake: ProviderIntake
     let providerPayloads: PayloadWorker
     let webhooks: WebhookEndpoints
+    /// What operators have set for accounts; kept fresh by a server.
+    let limits: AccountLimits
+    /// Those that are ordered for the listeners of this installation.
+    let certificates: ACMEStore
     /// Which accounts want to be told of what; kept fresh by a server.
     let webhookInterest = WebhookInterest()
 
@@ -112,6 +117,7 @@ final class Records: Sendable {
             CreditLedger.migrations + IdentitySchema.migrations + FeedbackSchema.migrations + CampaignSchema.migrations
             + Vault.recordsMigrations + FleetSchema.migrations + TLSPolicySchema.migrations
             + SendingDomainsSchema.migrations + ProviderWebhooksSchema.migrations + WebhookSchema.migrations
+            + ACMESchema.migrations
         for (migrations, access) in [(records, databases.records), (Vault.migrations, databases.vault)] {
             try await Migrations.apply(migrations, as: access.owner, logger: logger)
         }
@@ -133,9 +139,12 @@ final class Records: Sendable {
         try await vault.completeAccounts()
         let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
         self.ledger = ledger
-        keys = APIKeys(pool: pools.api)
-        idempotency = IdempotencyStore()
-        let suppressions = SuppressionList(records: pools.api, vault: vault)
+        let limits = AccountLimits()
+        limits.replace(by: try await FleetStore.limits(on: pools.housekeeping))
+        self.limits = limits
+        keys = APIKeys(pool: pools.api, limits: limits)
+        idempotency = IdempotencyStore(limits: limits)
+        let suppressions = SuppressionList(records: pools.api, vault: vault, limits: limits)
         self.suppressions = suppressions
         let refunds = Refunds(records: pools.housekeeping, ledger: ledger, logger: logger)
         self.refunds = refunds
@@ -148,24 +157,26 @@ final class Records: Sendable {
             ])
         self.feedback = feedback
         let domains = SendingDomains(
-            records: pools.api, signing: pools.settlement, vault: vault, bounceHost: bounceHost, trusts: trustsDomains)
+            records: pools.api, signing: pools.settlement, vault: vault, bounceHost: bounceHost, trusts: trustsDomains,
+            limits: limits)
         self.domains = domains
         func campaigns(_ records: PostgresPool) -> CampaignService {
             CampaignService(
                 records: records, uploads: pools.uploads, housekeeping: pools.housekeeping, vault: vault,
                 ledger: ledger,
                 suppressions: suppressions, domains: domains, resultsFor: resultsFor, refundFor: refundFor,
-                logger: logger)
+                limits: limits, logger: logger)
         }
         self.campaigns = campaigns(pools.api)
         operatorCampaigns = campaigns(pools.housekeeping)
         delivery = DeliveryStore(
             records: pools.settlement, journal: pools.journal, housekeeping: pools.housekeeping, vault: vault,
             ledger: ledger, suppressions: suppressions, feedback: feedback, webhooks: webhookInterest, logger: logger)
-        webhooks = WebhookEndpoints(records: pools.api, vault: vault, allowsPrivate: allowsPrivate)
+        webhooks = WebhookEndpoints(records: pools.api, vault: vault, allowsPrivate: allowsPrivate, limits: limits)
         fleet = FleetStore(records: pools.settlement, urgent: pools.journal, logger: logger)
         mtaSTSPolicies = MTASTSPolicyTable(pools.settlement)
         tlsReports = TLSReportTable(pools.housekeeping)
+        certificates = ACMEStore(pool: pools.journal, vault: vault)
         unsubscriber = Unsubscriber(
             records: pools.api, vault: vault, suppressions: suppressions, feedback: feedback)
         providerSources = ProviderSources(records: pools.housekeeping, vault: vault)

@@ -14,6 +14,7 @@ struct Reloader: Service {
     let providersFile: String?
     /// Nil where there is none: smarthosts of other settings need a restart.
     let routesFile: RoutesFile?
+    /// Nil where the certificate does not come from files.
     let certificates: CertificateFiles?
     /// Nil on a node that does not deliver. It takes the signal all the same, which would end it otherwise.
     let engine: DeliveryEngine?

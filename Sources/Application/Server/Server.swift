@@ -1,3 +1,4 @@
+import ACME
 import Campaigns
 import DNSResolution
 import Delivery
@@ -48,7 +49,8 @@ final class Server: Sendable {
     func run(onStart: @escaping @Sendable (Int) -> Void) async throws {
         let roles = configuration.roles
         let startup = Startup(onStart)
-        let certificates = configuration.certificates
+        let certificates = configuration.certificates as? CertificateFiles
+        let ordered = try await orderedCertificate()
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         let group = Self.eventLoops
         let verifier = try records.domainVerifier()
@@ -67,7 +69,8 @@ final class Server: Sendable {
         if roles.contains(.api) {
             services.append(
                 .init(
-                    service: try api(verifier, group, startup), successTerminationBehavior: .gracefullyShutdownGroup,
+                    service: try api(verifier, ordered?.challenges, group, startup),
+                    successTerminationBehavior: .gracefullyShutdownGroup,
                     failureTerminationBehavior: .gracefullyShutdownGroup))
             if let place = configuration.httpRedirect {
                 let started = startup.listener()
@@ -75,11 +78,13 @@ final class Server: Sendable {
                     .init(
                         service: APIServer.redirector(
                             host: place.host, port: place.port, publicURL: configuration.delivery.publicURL,
-                            group: group, logger: logger, onStart: { _ in started(nil) }),
+                            challenges: ordered?.challenges, group: group, logger: logger,
+                            onStart: { _ in started(nil) }),
                         failureTerminationBehavior: .gracefullyShutdownGroup))
             }
         }
         if let certificates { services.append(.init(service: certificates.reloader)) }
+        if let ordered { services.append(.init(service: ordered.watch)) }
         if roles.contains(.api) {
             services.append(
                 .init(
@@ -94,6 +99,8 @@ final class Server: Sendable {
             services.append(.init(service: HourlySweep.reports(records.domains, logger: logger)))
             services.append(.init(service: ProviderFeedback(worker: records.providerPayloads, logger: logger)))
         }
+        services.append(
+            .init(service: AccountLimitsWatch(limits: records.limits, records: records.pools.journal, logger: logger)))
         let webhooks = try webhookWorker(group)
         services.append(
             .init(
@@ -143,7 +150,8 @@ final class Server: Sendable {
     // MARK: API
 
     private func api(
-        _ verifier: DomainVerifier, _ group: any EventLoopGroup, _ startup: Startup
+        _ verifier: DomainVerifier, _ challenges: CertificateChallenges?, _ group: any EventLoopGroup,
+        _ startup: Startup
     ) throws -> some Service {
         try APIServer.application(
             APIServices(
@@ -152,11 +160,32 @@ final class Server: Sendable {
                 keys: records.keys,
                 limiter: RequestLimiter(pool: records.pools.api, perMinute: configuration.requestsPerMinute),
                 idempotency: records.idempotency, unsubscriber: records.unsubscriber,
-                providers: records.providerIntake, webhooks: records.webhooks, openAPI: OpenAPIDocument.text),
+                providers: records.providerIntake, webhooks: records.webhooks, openAPI: OpenAPIDocument.text,
+                limits: records.limits),
             host: configuration.http.host, port: configuration.http.port,
-            tls: try configuration.certificates?.web(), proxies: configuration.proxies,
+            tls: try configuration.certificates?.web(), challenges: challenges, proxies: configuration.proxies,
+            origins: configuration.origins,
             connections: min(APILimits.connections, configuration.descriptors.api), group: group, logger: logger,
             onStart: startup.listener())
+    }
+
+    // MARK: Certificates
+
+    /// A certificate that is ordered, shown before the first connection is taken where there is one.
+    private func orderedCertificate() async throws -> (watch: CertificateWatch, challenges: CertificateChallenges)? {
+        guard let certificate = configuration.certificates as? OrderedCertificate else { return nil }
+        let isReached = configuration.roles.contains(.api)
+        let keeper = CertificateKeeper(
+            certificate.settings.authority, certificate.settings.names, store: records.certificates,
+            served: certificate.source,
+            hasPlainListener: isReached && configuration.httpRedirect != nil, hasTLSListener: isReached, logger: logger)
+        try await keeper.load()
+        let book = ChallengeBook(store: records.certificates)
+        return (
+            CertificateWatch(keeper: keeper),
+            CertificateChallenges(
+                file: { await book.keyAuthorization(token: $0) }, handshake: { await book.context(name: $0) })
+        )
     }
 
     // MARK: Webhooks

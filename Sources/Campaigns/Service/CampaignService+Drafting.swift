@@ -154,17 +154,18 @@ extension CampaignService {
     /// Drafts cost nothing, so there is a bound to them. The bound holds for requests that come at the same time as well.
     private func requireRoom(_ account: AccountID, on connection: PostgresConnection) async throws {
         let name = "sluice drafts \(account)"
+        let most = limits[.drafts, account] ?? CampaignLimits.drafts
         try await connection.query("SELECT pg_advisory_xact_lock(hashtextextended(\(name), 0))")
         let drafts = try await connection.query(
             """
             SELECT count(*) FROM (
                 SELECT FROM campaigns WHERE account_id = \(account.rawValue) AND state = 'draft'
-                LIMIT \(Int64(CampaignLimits.drafts))) d
+                LIMIT \(Int64(most))) d
             """
         ).only.decode(Int64.self)
-        guard drafts < Int64(CampaignLimits.drafts) else {
+        guard drafts < Int64(most) else {
             throw CampaignError(
-                .tooManyDrafts, "an account has at most \(CampaignLimits.drafts) drafts; send or delete some of them")
+                .tooManyDrafts, "the account has at most \(most) drafts; send or delete some of them")
         }
     }
 

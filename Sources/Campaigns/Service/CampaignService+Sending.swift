@@ -72,19 +72,20 @@ extension CampaignService {
 
     /// Each claim of the account looks at all of its campaigns that can have something to claim. The account is locked.
     private func requireRoom(_ account: AccountID, on connection: PostgresConnection) async throws {
+        let most = limits[.campaigns, account] ?? CampaignLimits.unfinished
         let unfinished = try await connection.query(
             """
             SELECT count(*) FROM (
                 SELECT FROM campaigns
                 WHERE account_id = \(account.rawValue) AND purged_at IS NULL AND results_until IS NULL
                     AND state <> 'draft'
-                LIMIT \(Int64(CampaignLimits.unfinished))) c
+                LIMIT \(Int64(most))) c
             """
         ).only.decode(Int64.self)
-        guard unfinished < Int64(CampaignLimits.unfinished) else {
+        guard unfinished < Int64(most) else {
             throw CampaignError(
                 .tooManyCampaigns,
-                "an account has at most \(CampaignLimits.unfinished) campaigns that were sent and have not ended")
+                "the account has at most \(most) campaigns that were sent and have not ended")
         }
     }
 

@@ -28,6 +28,7 @@ package struct CampaignService: Sendable {
     let purger: CampaignPurger
     let resultsSeconds: Int
     let refundSeconds: Int
+    let limits: AccountLimits
     let logger: Logger
 
     /// - Parameters:
@@ -37,10 +38,12 @@ package struct CampaignService: Sendable {
     ///   - resultsFor: seconds from the end of campaigns that are made here to their purge, in which their outcomes
     ///     can be read; 0 purges at the end.
     ///   - refundFor: seconds from the end of campaigns that are sent here in which a bounce is refunded; 0: none is.
+    ///   - limits: what was set for accounts.
     package init(
         records: PostgresPool, uploads: PostgresPool? = nil, housekeeping: PostgresPool? = nil, vault: Vault,
         ledger: CreditLedger, suppressions: SuppressionList,
-        domains: SendingDomains, resultsFor: Int = 0, refundFor: Int = 0, logger: Logger
+        domains: SendingDomains, resultsFor: Int = 0, refundFor: Int = 0, limits: AccountLimits = AccountLimits(),
+        logger: Logger
     ) {
         self.records = records
         self.uploads = uploads ?? records
@@ -48,6 +51,7 @@ package struct CampaignService: Sendable {
         self.vault = vault
         self.ledger = ledger
         self.domains = domains
+        self.limits = limits
         self.logger = logger
         importer = RecipientImporter(vault: vault, suppressions: suppressions)
         resultsSeconds = resultsFor

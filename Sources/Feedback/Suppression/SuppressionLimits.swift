@@ -18,7 +18,7 @@ package enum SuppressionError: String, Error, Sendable, Hashable, CaseIterable {
     /// Longer than 500 octets, or with control characters.
     case invalidNote = "invalid_suppression_note"
     case accountNotFound = "account_not_found"
-    /// The account has ``SuppressionLimits/rows`` already.
+    /// The account has as many as it may.
     case tooMany = "too_many_suppressions"
     /// A recipient has unsubscribed or complained: only the operator takes that off.
     case protected = "suppression_protected"

@@ -17,10 +17,16 @@ package struct SuppressionList: Sendable {
     let records: PostgresPool
     let vault: Vault
     private let quota: AccountQuota
+    private let limits: AccountLimits
 
-    /// - Parameter rows: how many addresses an account may list.
-    package init(records: PostgresPool, vault: Vault, rows: Int = SuppressionLimits.rows) {
+    /// - Parameters:
+    ///   - rows: how many addresses an account may list.
+    ///   - limits: what was set for accounts in place of that.
+    package init(
+        records: PostgresPool, vault: Vault, rows: Int = SuppressionLimits.rows, limits: AccountLimits = AccountLimits()
+    ) {
         quota = AccountQuota(rows)
+        self.limits = limits
         self.records = records
         self.vault = vault
     }
@@ -77,7 +83,7 @@ package struct SuppressionList: Sendable {
     }
 
     private func isFull(_ account: AccountID, on connection: PostgresConnection) async throws -> Bool {
-        try await quota.isFull(account) { most in
+        try await quota.isFull(account, own: limits[.suppressions, account]) { most in
             try await connection.query(
                 """
                 SELECT count(*) FROM (

@@ -12,6 +12,7 @@ struct AuthenticationMiddleware: RouterMiddleware {
 
     let keys: APIKeys
     let limiter: RequestLimiter
+    let limits: AccountLimits
     var bodies = OpenBodies()
 
     @concurrent func handle(
@@ -26,9 +27,10 @@ struct AuthenticationMiddleware: RouterMiddleware {
         var context = context
         context.key = key
         context.keyWatch = KeyWatch(keys: keys, key: key)
-        context.bodyRoom = bodies.room(for: key.account)
+        context.bodyRoom = bodies.room(for: key.account, own: limits[.bodyBytes, key.account])
         let authenticated = context
-        return try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(key.account)")) {
+        let owner = ConnectionOwner("account \(key.account)", connections: limits[.requests, key.account])
+        return try await ConnectionOwner.$current.withValue(owner) {
             guard let grant = try await limiter.take(key) else { return try await next(request, authenticated) }
             context.requestNote?.note(grant)
             guard grant.isGranted else { throw Problem.rateLimited(grant) }

@@ -22,7 +22,11 @@ struct ProblemMiddleware: RouterMiddleware {
         do {
             // The key of such a call has travelled in the clear; a redirect would hide that from its owner.
             guard context.client.transport != .plain else { throw Problem.httpsRequired }
-            response = try await next(request, context)
+            if let preflight = exposure.origins.preflight(request) {
+                response = preflight
+            } else {
+                response = try await next(request, context)
+            }
         } catch {
             let problem = Problem(describing: error)
             if problem.status.kind == .serverError {
@@ -34,6 +38,7 @@ struct ProblemMiddleware: RouterMiddleware {
             response = problem.response(reference: context.reference)
         }
         note.add(to: &response.headers)
+        exposure.origins.add(to: &response.headers, for: request)
         ResponseHeaders.add(to: &response, isEncrypted: context.client.transport == .encrypted)
         // An answer to HEAD has no body, whoever wrote it (RFC 9110 §9.3.2).
         return request.method == .head ? response.createHeadResponse() : response

@@ -37,6 +37,12 @@ struct SuppressionPayload: StrictPayload {
         var bad: [(index: Int, error: AddressError)] = []
     }
 
+    /// Checked also where there is no address to note it with.
+    func parsedNote() throws(SuppressionError) -> String? {
+        guard note.map(SuppressionLimits.isNote) ?? true else { throw .invalidNote }
+        return note
+    }
+
     func parsedReason() throws -> SuppressionReason {
         guard let reason else { return .manual }
         guard let parsed = SuppressionReason(rawValue: reason) else {

@@ -45,8 +45,7 @@ extension Problem {
     static let tooManyUploads = {
         var problem = Problem(
             .tooManyRequests, "too_many_uploads",
-            "At most \(APILimits.uploadsPerAccount) uploads of an account, and \(APILimits.uploads) of all, run at a time."
-        )
+            "As many uploads run as may at a time, of the account or of all.")
         problem.retryAfter = 5
         return problem
     }()
@@ -165,7 +164,7 @@ extension Problem {
         case .tooManyAnswers:
             self = Problem(
                 .tooManyRequests, error.code,
-                "Answers of at most \(IdentityLimits.answers) requests of an account are kept, for \(IdentityLimits.idempotencyHours) hours."
+                "As many answers are kept for the account as may be, each for \(IdentityLimits.idempotencyHours) hours."
             )
             retryAfter = 60
         }
@@ -182,7 +181,7 @@ extension Problem {
         case .tooMany:
             self = Problem(
                 .conflict, error.code,
-                "An account lists at most \(SuppressionLimits.rows) addresses; remove some of them.")
+                "The account lists as many addresses as it may; remove some of them.")
         case .protected:
             self = Problem(
                 .conflict, error.code,

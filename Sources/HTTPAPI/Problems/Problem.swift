@@ -96,7 +96,7 @@ extension Problem {
     static let tooManyBodyBytes = {
         var problem = Problem(
             .tooManyRequests, "too_many_body_bytes",
-            "At most \(APILimits.openBodyBytesPerAccount) bytes of request bodies of an account are taken at a time.")
+            "As many bytes of request bodies are open for the account as may be at a time.")
         problem.retryAfter = 5
         return problem
     }()

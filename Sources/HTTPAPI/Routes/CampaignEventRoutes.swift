@@ -34,11 +34,12 @@ struct CampaignEventRoutes: Sendable {
             problem.retryAfter = 5
             throw problem
         }
+        let owner = ConnectionOwner.current
         let body = ResponseBody { writer in
             do {
                 // Written after the request has passed the authentication, so the account's share is named again.
                 try await request.body.consumeWithCancellationOnInboundClose { _ in
-                    try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(account)")) {
+                    try await ConnectionOwner.$current.withValue(owner) {
                         try await follow(first, context, to: &writer)
                     }
                 }

@@ -11,12 +11,14 @@ import Postgres
 struct CampaignRoutes: Sendable {
     let campaigns: CampaignService
     let idempotency: Idempotency
+    let limits: AccountLimits
     private let uploads = OpenPlaces(perAccount: APILimits.uploadsPerAccount, onNode: APILimits.uploads)
     private let listings = OpenPlaces(perAccount: APILimits.listingsPerAccount)
     private let steering = RequestPace(burst: APILimits.steeringBurst, perSecond: APILimits.steeringPerSecond)
 
-    init(campaigns: CampaignService, idempotency: Idempotency) {
+    init(campaigns: CampaignService, idempotency: Idempotency, limits: AccountLimits) {
         self.campaigns = campaigns
+        self.limits = limits
         self.idempotency = idempotency
     }
 
@@ -75,7 +77,9 @@ struct CampaignRoutes: Sendable {
         let campaign = try context.campaignID()
         let form = try UploadForm(request)
         let body = PacedBody(body: try request.plainBody(), pace: .upload)
-        guard let place = uploads.place(for: account) else { throw Problem.tooManyUploads }
+        guard let place = uploads.place(for: account, own: limits[.uploads, account]) else {
+            throw Problem.tooManyUploads
+        }
         defer { withExtendedLifetime(place) {} }
         let ticket = try idempotency.ticket(request, context)
         let replay = try await idempotency.replay(ticket, request: Self.digest(try await body.sha256(), form))

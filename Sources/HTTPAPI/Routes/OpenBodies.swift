@@ -21,14 +21,18 @@ final class OpenBodies: Sendable {
     }
 
     /// Room for the body of one request, none at first.
-    func room(for account: AccountID) -> Room { Room(account: account, bodies: self) }
+    ///
+    /// - Parameter own: what was set for the account in place of what holds for all.
+    func room(for account: AccountID, own: Int? = nil) -> Room {
+        Room(account: account, most: own ?? perAccount, bodies: self)
+    }
 
     /// For tests: octets that are taken.
     var total: Int { state.withLock { $0.total } }
 
-    private func take(_ octets: Int, for account: AccountID) throws(Problem) {
+    private func take(_ octets: Int, for account: AccountID, _ most: Int) throws(Problem) {
         let refusal: Problem? = state.withLock { state in
-            guard state.byAccount[account, default: 0] + octets <= perAccount else { return .tooManyBodyBytes }
+            guard state.byAccount[account, default: 0] + octets <= most else { return .tooManyBodyBytes }
             guard state.total + octets <= onNode else { return .bodiesFull }
             state.byAccount[account, default: 0] += octets
             state.total += octets
@@ -49,11 +53,13 @@ final class OpenBodies: Sendable {
     /// What one request has taken. It is free again when the object is gone, however the request ended.
     final class Room: Sendable {
         private let account: AccountID
+        private let most: Int
         private let bodies: OpenBodies
         private let taken = Mutex(0)
 
-        fileprivate init(account: AccountID, bodies: OpenBodies) {
+        fileprivate init(account: AccountID, most: Int, bodies: OpenBodies) {
             self.account = account
+            self.most = most
             self.bodies = bodies
         }
 
@@ -63,7 +69,7 @@ final class OpenBodies: Sendable {
         func grow(to octets: Int) throws(Problem) {
             let more = max(0, octets - APILimits.freeBodyBytes) - taken.withLock { $0 }
             guard more > 0 else { return }
-            try bodies.take(more, for: account)
+            try bodies.take(more, for: account, most)
             taken.withLock { $0 += more }
         }
 

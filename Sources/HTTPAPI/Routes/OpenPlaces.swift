@@ -19,11 +19,13 @@ final class OpenPlaces: Sendable {
         self.onNode = onNode
     }
 
+    /// - Parameter own: what was set for the account in place of what holds for all.
     /// - Returns: nil where the account or the node has all its places in use. The place is free again when the object
     ///   is gone, however the request ended.
-    func place(for account: AccountID) -> Place? {
+    func place(for account: AccountID, own: Int? = nil) -> Place? {
+        let most = own ?? perAccount
         let isFree = state.withLock { state in
-            let bound = state.total < onNode / 2 ? perAccount : 1
+            let bound = state.total < onNode / 2 ? most : min(most, 1)
             guard state.total < onNode, state.byAccount[account, default: 0] < bound else { return false }
             state.byAccount[account, default: 0] += 1
             state.total += 1

@@ -49,11 +49,12 @@ struct OutcomeRoutes: Sendable {
         // Read before the answer begins: what is wrong gets a status of its own.
         let status = try await campaigns.get(question.account, question.campaign)
         let first = try await page(of: question, after: start ?? .start)
+        let owner = ConnectionOwner.current
         let body = ResponseBody { writer in
             do {
                 try await request.body.consumeWithCancellationOnInboundClose { _ in
                     // Written after the request has passed the authentication, so the account's share is named again.
-                    try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(question.account)")) {
+                    try await ConnectionOwner.$current.withValue(owner) {
                         try await tell(question, first, status, context, to: &writer)
                     }
                 }

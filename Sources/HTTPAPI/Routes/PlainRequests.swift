@@ -2,13 +2,27 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import MailTypes
+import NIOCore
 
 /// What plain HTTP gets where the API speaks TLS. A page is redirected to its place under the public URL; a call of the
 /// API, which may carry a key, is refused, because a redirect would hide from its owner that the key was sent in the clear.
+/// A certificate authority finds here what proves a name.
 enum PlainRequests {
-    static func router(publicURL: String?) -> Hummingbird.Router<APIContext> {
+    static func router(
+        publicURL: String?, challenges: CertificateChallenges? = nil
+    ) -> Hummingbird.Router<APIContext> {
         let router = Hummingbird.Router(context: APIContext.self)
         router.add(middleware: ProblemMiddleware(exposure: APIExposure()))
+        if let challenges {
+            router.get(RouterPath(CertificateChallenges.path)) { _, context -> Response in
+                guard let text = await challenges.file(try context.pathParameter("token")) else {
+                    throw Problem.notFound
+                }
+                return Response(
+                    status: .ok, headers: [.contentType: "application/octet-stream"],
+                    body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+            }
+        }
         for method in UnroutedRequests.methods {
             for path in ["/", "/**", APIOperation.confirmUnsubscribe.path] {
                 let isPage = path == APIOperation.confirmUnsubscribe.path && [.get, .head].contains(method)

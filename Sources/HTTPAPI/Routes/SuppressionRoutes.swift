@@ -54,7 +54,8 @@ struct SuppressionRoutes: Sendable {
             let payload = try StrictDecoding.decode(SuppressionPayload.self, from: body)
             let addresses = try payload.parsedAddresses()
             let added = try await suppressions.add(
-                addresses.good, account: account, reason: payload.parsedReason(), origin: .customer, note: payload.note
+                addresses.good, account: account, reason: payload.parsedReason(), origin: .customer,
+                note: try payload.parsedNote()
             ) { connection, added in
                 try await ticket?.save(Self.answer(added, addresses), request: digest, on: connection)
             }
@@ -124,10 +125,11 @@ struct SuppressionRoutes: Sendable {
         let reason = try Self.reason(request)
         guard let place = places.place(for: account) else { throw Problem.tooManyRequests }
         let first = try await suppressions.list(account, reason: reason, limit: SuppressionLimits.pageRows)
+        let owner = ConnectionOwner.current
         let body = ResponseBody { writer in
             try await writer.write(ByteBuffer(string: SuppressionExport.header))
             // Written after the request has passed the authentication, so the account's share is named again.
-            try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(account)")) {
+            try await ConnectionOwner.$current.withValue(owner) {
                 try await write(first, of: account, reason, to: &writer)
             }
             withExtendedLifetime(place) {}

@@ -33,8 +33,8 @@ enum UnroutedRequests {
         return allowed
     }
 
-    /// Those that HTTP itself defines (RFC 9110 §9.3, RFC 5789) and that name a path.
+    /// Those that HTTP itself and its extensions define and that name a path.
     static let methods: Set<HTTPRequest.Method> = [
-        .get, .head, .post, .put, .delete, .options, .trace, .patch,
+        .get, .head, .post, .put, .delete, .options, .trace, .patch, HTTPRequest.Method("QUERY")!,
     ]
 }

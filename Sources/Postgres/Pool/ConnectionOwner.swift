@@ -6,10 +6,20 @@
 /// Without an owner a task has no share of its own to keep to.
 package struct ConnectionOwner: Hashable, Sendable {
     package let name: String
+    /// Connections at a time in place of what a pool gives each owner; nil: as the pool has it.
+    package let connections: Int?
 
     @TaskLocal package static var current: ConnectionOwner?
 
-    package init(_ name: String) { self.name = name }
+    package init(_ name: String, connections: Int? = nil) {
+        self.name = name
+        self.connections = connections
+    }
+
+    /// An owner stays the same when its share changes.
+    package static func == (left: Self, right: Self) -> Bool { left.name == right.name }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
 /// What one owner may take of a pool, so that all others find connections.

@@ -51,7 +51,7 @@ struct PoolState<Resource> {
     /// Whether the owner has all that it may have.
     func hasItsShare(_ owner: ConnectionOwner?) -> Bool {
         guard let share, let owner else { return false }
-        return lent[owner, default: 0] >= max(1, share.connections)
+        return lent[owner, default: 0] >= max(1, owner.connections ?? share.connections)
     }
 
     mutating func acquire(as waiter: UInt64, for owner: ConnectionOwner? = nil) -> Acquisition {

@@ -12,8 +12,13 @@ package struct WebhookEndpoints: Sendable {
     let vault: Vault
     /// Whether addresses may be those of private networks, and without TLS.
     let allowsPrivate: Bool
+    /// What was set for accounts.
+    let limits: AccountLimits
 
-    package init(records: PostgresPool, vault: Vault, allowsPrivate: Bool) {
+    package init(
+        records: PostgresPool, vault: Vault, allowsPrivate: Bool, limits: AccountLimits = AccountLimits()
+    ) {
+        self.limits = limits
         self.records = records
         self.vault = vault
         self.allowsPrivate = allowsPrivate
@@ -55,9 +60,9 @@ package struct WebhookEndpoints: Sendable {
             let count = try await connection.query(
                 "SELECT count(*) FROM webhook_endpoints WHERE account_id = \(account.rawValue)"
             ).only.decode(Int64.self)
-            guard count < Int64(WebhookLimits.endpoints) else {
-                throw WebhookError(
-                    .tooManyWebhooks, "an account has at most \(WebhookLimits.endpoints) webhooks; remove one")
+            let most = limits[.webhooks, account] ?? WebhookLimits.endpoints
+            guard count < Int64(most) else {
+                throw WebhookError(.tooManyWebhooks, "the account has at most \(most) webhooks; remove one")
             }
             try await connection.query(
                 """

@@ -57,17 +57,17 @@ struct APIFixture: Sendable {
                 suppressions: stores.suppressions, domains: stores.domains,
                 verifier: DomainVerifier(
                     domains: stores.domains, examiner: DomainExaminer(resolver: try Resolver(dns)), logger: .silent),
-                keys: APIKeys(pool: stores.records.pool),
+                keys: APIKeys(pool: stores.records.pool, limits: stores.limits),
                 limiter: RequestLimiter(pool: stores.records.pool, perMinute: nil),
-                idempotency: IdempotencyStore(),
+                idempotency: IdempotencyStore(limits: stores.limits),
                 unsubscriber: Unsubscriber(
                     records: stores.records.pool, vault: stores.vault, suppressions: stores.suppressions,
                     feedback: stores.feedback),
                 providers: ProviderIntake(
                     records: stores.records.pool, vault: stores.vault, logger: .silent),
                 webhooks: WebhookEndpoints(
-                    records: stores.records.pool, vault: stores.vault, allowsPrivate: false),
-                openAPI: OpenAPIDocument.text))
+                    records: stores.records.pool, vault: stores.vault, allowsPrivate: false, limits: stores.limits),
+                openAPI: OpenAPIDocument.text, limits: stores.limits))
     }
 
     func customer(credits: Int64 = 1_000) async throws -> Customer {

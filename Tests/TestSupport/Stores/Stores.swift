@@ -1,3 +1,4 @@
+import ACME
 package import Campaigns
 package import CreditLedger
 package import Feedback
@@ -27,12 +28,14 @@ package struct Stores: Sendable {
     package let campaigns: CampaignService
     package let delivery: DeliveryStore
     package let fleet: FleetStore
+    /// What was set for accounts: of all services here.
+    package let limits: AccountLimits
 
     /// Of the records, for all services here.
     package static let migrations =
         CreditLedger.migrations + FeedbackSchema.migrations + CampaignSchema.migrations + Vault.recordsMigrations
         + FleetSchema.migrations + TLSPolicySchema.migrations + SendingDomainsSchema.migrations
-        + ProviderWebhooksSchema.migrations + WebhookSchema.migrations
+        + ProviderWebhooksSchema.migrations + WebhookSchema.migrations + ACMESchema.migrations
 
     /// - Parameters:
     ///   - migrations: of rooms above, beside ``migrations``.
@@ -51,23 +54,25 @@ package struct Stores: Sendable {
         let masterKey = MasterKey()
         let vault = Vault(pool: vaultDatabase.pool, records: records.pool, masterKey: masterKey)
         let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
-        let suppressions = SuppressionList(records: records.pool, vault: vault)
+        let limits = AccountLimits()
+        let suppressions = SuppressionList(records: records.pool, vault: vault, limits: limits)
         let refunds = Refunds(records: records.pool, ledger: ledger, logger: .silent)
         let feedback = FeedbackIntake(
             records: records.pool,
             followers: [RefundFollower(refunds), SuppressionFollower(suppressions: suppressions)])
-        let domains = SendingDomains(records: records.pool, vault: vault, trusts: trustsDomains)
+        let domains = SendingDomains(
+            records: records.pool, vault: vault, trusts: trustsDomains, limits: limits)
         return Stores(
             records: records, vaultDatabase: vaultDatabase, masterKey: masterKey, vault: vault, ledger: ledger,
             suppressions: suppressions, refunds: refunds, feedback: feedback,
             domains: domains,
             campaigns: CampaignService(
                 records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
-                resultsFor: resultsFor, refundFor: refundFor, logger: .silent),
+                resultsFor: resultsFor, refundFor: refundFor, limits: limits, logger: .silent),
             delivery: DeliveryStore(
                 records: records.pool, vault: vault, ledger: ledger, suppressions: suppressions, feedback: feedback,
                 logger: .silent),
-            fleet: FleetStore(records: records.pool, logger: .silent))
+            fleet: FleetStore(records: records.pool, logger: .silent), limits: limits)
     }
 
     /// The vault as another process has it: nothing is in memory.
