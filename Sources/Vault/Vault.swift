@@ -134,6 +134,13 @@ package final class Vault: Sendable {
     /// installation, so that no account's key fits.
     package var providerKey: SealingKey { SealingKey(masterKey.derive(.providerWebhooks)) }
 
+    /// Seals the keys that sign session tokens.
+    package var sessionKey: SealingKey { SealingKey(masterKey.derive(.sessions)) }
+
+    /// Key of the hashes that stand for who tries to sign in, and of what proves that a request comes from a page of ours. 32
+    /// octets.
+    package var peopleKey: [UInt8] { masterKey.derive(.people).withUnsafeBytes { Array($0) } }
+
     private static func context(_ id: CampaignKeyID) -> SealContext {
         SealContext(account: id.account, campaign: id.campaign, purpose: .campaignKey)
     }

@@ -70,6 +70,9 @@ struct MigrationTextTests {
         700: "aece984e191c7a4f596be5c416e73f055639b96ad77d16d891b33643d6f6397b",
         710: "cb04877ebe032afb4e262f782b73df790f9d6b4c65b97e5500774b3d827df399",
         711: "5a0604512d35d21a834677739e31463572ae926a60af3d7fc5698cef7ab5b369",
+        720: "c94531e5a335471b807248ff1f4f0f5cecd859af15316ab9dbcfcf207250af47",
+        721: "b1933902d2d6f1a2f4e115c2f38670cf7051f0be43fcb97b3fd37fc18a05bfda",
+        722: "61e9103738e6e3a55f7a414dcbd5e4c1fdc3e0fc4f664862167f4401ded5b447",
     ]
 
     @Test func `the text of each migration is the one that was released`() {
