@@ -8,10 +8,17 @@ package struct APIExposure: Sendable {
     package var hasTLS: Bool
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. From anybody else they say nothing.
     package var proxies: [IPNetwork]
+    /// Scheme, host and port of pages that may act in a user's name; nil: those of the address that a request itself names.
+    let origin: String?
 
-    package init(hasTLS: Bool = false, proxies: [IPNetwork] = []) {
+    /// - Parameter publicURL: `https://…`, where people reach the server.
+    package init(hasTLS: Bool = false, proxies: [IPNetwork] = [], publicURL: String? = nil) {
         self.hasTLS = hasTLS
         self.proxies = proxies
+        origin = publicURL.map { url in
+            let parts = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false).prefix(3)
+            return parts.joined(separator: "/").lowercased()
+        }
     }
 
     /// - Parameter peer: the address of the connection's other end; nil where it has none.
