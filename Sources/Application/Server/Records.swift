@@ -7,6 +7,7 @@ import Foundation
 import Identity
 import Logging
 import MailTypes
+import Passwords
 import Postgres
 import ProviderWebhooks
 import SendingDomains
@@ -20,6 +21,9 @@ final class Records: Sendable {
     let vault: Vault
     let ledger: CreditLedger
     let keys: APIKeys
+    let users: Users
+    let sessions: Sessions
+    let signIn: SignIn
     let idempotency: IdempotencyStore
     let suppressions: SuppressionList
     /// Takes in what is said of mails that were sent.
@@ -134,6 +138,10 @@ final class Records: Sendable {
         let ledger = CreditLedger(chainKey: vault.ledgerChainKey)
         self.ledger = ledger
         keys = APIKeys(pool: pools.api)
+        let passwords = PasswordHasher()
+        users = Users(pool: pools.housekeeping, hasher: passwords)
+        sessions = Sessions(pool: pools.api, vault: vault)
+        signIn = SignIn(pool: pools.api, sessions: sessions, hasher: passwords, vault: vault)
         idempotency = IdempotencyStore()
         let suppressions = SuppressionList(records: pools.api, vault: vault)
         self.suppressions = suppressions
