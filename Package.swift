@@ -30,6 +30,7 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 let nioFoundation = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 
 let package = Package(
@@ -52,6 +53,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
@@ -61,6 +63,7 @@ let package = Package(
         .systemLibrary(name: "COpenDKIM", pkgConfig: "opendkim", providers: [.apt(["libopendkim-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         // Loads its library while the program runs, where there is one.
         .target(name: "CCryptoMB"),
 
@@ -75,6 +78,8 @@ let package = Package(
 
         // Floor 2: one outside thing each.
         .target(name: "Postgres", dependencies: ["CPostgres", logging]),
+        .target(
+            name: "Passwords", dependencies: ["CCrypt"], resources: [.embedInCode("common-passwords.txt")]),
         .target(name: "DNSResolution", dependencies: ["CUnbound", "MailTypes"]),
         .target(name: "MailSigning", dependencies: ["CCryptoMB", "COpenSSL", "COpenDKIM", "MailTypes", crypto]),
         .target(
@@ -99,7 +104,8 @@ let package = Package(
             ],
             resources: [.embedInCode("Migrations")]),
         .target(
-            name: "Identity", dependencies: ["Postgres", "MailTypes", crypto], resources: [.embedInCode("Migrations")]),
+            name: "Identity", dependencies: ["Vault", "Postgres", "Passwords", "MailTypes", crypto, jwtKit],
+            resources: [.embedInCode("Migrations")]),
         .target(
             name: "ACME",
             dependencies: [
@@ -151,8 +157,8 @@ let package = Package(
             name: "HTTPAPI",
             dependencies: [
                 "Campaigns", "SendingDomains", "CreditLedger", "Feedback", "Identity", "MailSigning", "MailMessage",
-                "Postgres", "MailTypes", "Vault", "ProviderWebhooks", "Webhooks", hummingbird, hummingbirdCore,
-                hummingbirdTLS, httpTypes, crypto, nio, nioSSL, nioTLS,
+                "Passwords", "Postgres", "MailTypes", "Vault", "ProviderWebhooks", "Webhooks", hummingbird,
+                hummingbirdCore, hummingbirdTLS, httpTypes, crypto, nio, nioSSL, nioTLS,
                 logging, lifecycle,
             ],
             // A link to docs/openapi.yaml, which the server gives out.
@@ -185,7 +191,7 @@ let package = Package(
             name: "Application",
             dependencies: [
                 "ACME", "Delivery", "HTTPAPI", "InboundMail", "OperatorAPI", "MailSink", "Campaigns", "Fleet",
-                "SendingDomains", "Feedback", "Identity", "ProviderWebhooks", "Webhooks",
+                "SendingDomains", "Feedback", "Identity", "Passwords", "ProviderWebhooks", "Webhooks",
                 "Vault", "CreditLedger", "SMTPTransport", "SMTPProtocol", "MailMessage", "MailSigning",
                 "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "StrictYAML", "MailTypes", arguments,
                 configuration, lifecycle, unixSignals, logging, httpClient, histogram, nio, nioPosix, nioSSL,
@@ -221,6 +227,7 @@ let package = Package(
         .testTarget(name: "PostgresTests", dependencies: ["TestSupport", "TestDatabases", "Postgres", logging]),
         .testTarget(
             name: "DNSResolutionTests", dependencies: ["TestSupport", "TestPeers", "DNSResolution", "MailTypes"]),
+        .testTarget(name: "PasswordsTests", dependencies: ["TestSupport", "Passwords"]),
         .testTarget(name: "MailSigningTests", dependencies: ["TestSupport", "MailSigning", "MailTypes"]),
         .testTarget(
             name: "SMTPTransportTests",
@@ -250,7 +257,8 @@ let package = Package(
         .testTarget(
             name: "IdentityTests",
             dependencies: [
-                "TestDatabases", "Identity", "CreditLedger", "Postgres", "MailTypes",
+                "TestDatabases", "Identity", "CreditLedger", "Passwords", "Vault", "Postgres", "MailTypes", crypto,
+                jwtKit,
             ]),
         .testTarget(
             name: "FeedbackTests",
@@ -314,7 +322,8 @@ let package = Package(
             name: "HTTPAPITests",
             dependencies: [
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "HTTPAPI", "Campaigns", "Fleet",
-                "SendingDomains", "DNSResolution", "CreditLedger", "Feedback", "Identity", "Vault", "Webhooks",
+                "SendingDomains", "DNSResolution", "CreditLedger", "Feedback", "Identity", "Passwords", "Vault",
+                "Webhooks",
                 "Postgres", "MailMessage", "MailTypes", "MailSigning", "ProviderWebhooks", httpTypes, hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
@@ -343,7 +352,7 @@ let package = Package(
 )
 
 /// Targets that touch C pointers: each use of one must say `unsafe`.
-let pointerTargets: Set = ["Postgres", "TestDatabases", "DNSResolution", "MailSigning", "TLSPolicies"]
+let pointerTargets: Set = ["Postgres", "TestDatabases", "DNSResolution", "MailSigning", "Passwords", "TLSPolicies"]
 
 for target in package.targets where target.type != .system && target.name != "CCryptoMB" {
     target.swiftSettings = [

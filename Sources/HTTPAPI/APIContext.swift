@@ -1,6 +1,6 @@
 import Foundation
 package import Hummingbird
-package import Identity
+import Identity
 import Logging
 import MailTypes
 import NIOCore
@@ -8,11 +8,11 @@ import NIOCore
 /// What a request carries through the routes.
 package struct APIContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
-    /// Set by the authentication: the key that was shown.
-    package var key: AuthenticatedKey?
+    /// Set by the authentication: who asks.
+    package var caller: APICaller?
     /// Set by the authentication, for what goes on for long.
-    var keyWatch: KeyWatch?
-    /// Set by ``ProblemMiddleware``: takes what the answer tells of the key's limit.
+    var callerWatch: CallerWatch?
+    /// Set by ``ProblemMiddleware``: takes what the answer tells of the key's limit, and cookies.
     var requestNote: RequestNote?
     /// Set by the authentication: what the request's body may take of the node's memory.
     var bodyRoom: OpenBodies.Room?
@@ -33,21 +33,46 @@ package struct APIContext: RequestContext {
     /// Bodies read whole; campaigns with attachments are the largest. Recipients are streamed and have no such bound.
     package var maxUploadSize: Int { APILimits.bodyBytes }
 
-    /// The account whose key was shown.
-    func authenticated() throws -> AccountID { try authenticatedKey().account }
-
-    func authenticatedKey() throws -> AuthenticatedKey {
-        guard let key else { throw Problem.unauthorized }
-        return key
+    /// The account in whose name is asked.
+    func authenticated() throws -> AccountID {
+        switch try authenticatedCaller() {
+        case .key(let key): return key.account
+        case .person(let user):
+            // Operators have none; the check of the operation has refused them before.
+            guard let account = user.account else { throw Problem.roleMissing(.viewer) }
+            return account
+        }
     }
 
-    /// - Throws: ``Problem`` where the key is not for that.
-    func require(_ scope: Scope) throws {
-        guard try authenticatedKey().terms.scopes.allows(scope) else { throw Problem.scopeMissing(scope) }
+    func authenticatedCaller() throws -> APICaller {
+        guard let caller else { throw Problem.unauthorized }
+        return caller
     }
 
-    /// Whether the key that began a long answer may go on reading it.
-    func isStillAuthenticated() async throws -> Bool { try await keyWatch?.isValid() ?? false }
+    /// Whoever has signed in.
+    func authenticatedUser() throws -> AuthenticatedUser {
+        guard case .person(let user) = try authenticatedCaller() else { throw Problem.sessionRequired }
+        return user
+    }
+
+    /// The one place where it is decided whether a caller may ask for an operation.
+    ///
+    /// - Throws: ``Problem``
+    func require(_ operation: APIOperation) throws {
+        switch (operation.access, caller) {
+        case (.open, _): return
+        case (_, nil): throw Problem.unauthorized
+        case (.key(let scope), .key(let key)?):
+            guard key.terms.scopes.allows(scope) else { throw Problem.scopeMissing(scope) }
+        case (.person, .key?): throw Problem.sessionRequired
+        case (_, .person(let user)?):
+            guard let least = operation.leastRole else { return }
+            guard let role = user.kind.role, role >= least else { throw Problem.roleMissing(least) }
+        }
+    }
+
+    /// Whether the caller who began a long answer may go on reading it.
+    func isStillAuthenticated() async throws -> Bool { try await callerWatch?.isValid() ?? false }
 
     func campaignID() throws -> CampaignID {
         guard let id = CampaignID(try pathParameter("id")) else { throw Problem.notFound }

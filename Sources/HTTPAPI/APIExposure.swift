@@ -9,11 +9,20 @@ package struct APIExposure: Sendable {
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. From anybody else they say nothing.
     package var proxies: [IPNetwork]
     package var origins: CrossOrigins
+    /// Scheme, host and port of pages that may act in a user's name; nil: those of the address that a request itself names.
+    let origin: String?
 
-    package init(hasTLS: Bool = false, proxies: [IPNetwork] = [], origins: CrossOrigins = CrossOrigins()) {
+    /// - Parameter publicURL: `https://…`, where people reach the server.
+    package init(
+        hasTLS: Bool = false, proxies: [IPNetwork] = [], origins: CrossOrigins = CrossOrigins(), publicURL: String? = nil
+    ) {
         self.hasTLS = hasTLS
         self.proxies = proxies
         self.origins = origins
+        origin = publicURL.map { url in
+            let parts = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false).prefix(3)
+            return parts.joined(separator: "/").lowercased()
+        }
     }
 
     /// - Parameter peer: the address of the connection's other end; nil where it has none.

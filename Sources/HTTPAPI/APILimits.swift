@@ -4,6 +4,8 @@ package enum APILimits {
     package static let bodyBytes = 40 * 1024 * 1024
     /// JSON bodies that hold no attachments.
     package static let smallBodyBytes = 1024 * 1024
+    /// An address and a password, with escapes.
+    package static let signInBodyBytes = 8_192
     /// The longest list of suppressions: 10,000 addresses of 254 octets, with quotes and escapes.
     package static let suppressionBodyBytes = 4 * 1024 * 1024
     /// A list of suppressed addresses that was kept elsewhere.

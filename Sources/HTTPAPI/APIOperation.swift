@@ -3,8 +3,8 @@ package import Identity
 
 /// Everything that the API does, and the one place that says what a caller needs for it.
 ///
-/// A route can only be added as one of these, and each has its line in ``access``: without one nothing compiles. Names and
-/// paths are those of docs/openapi.yaml.
+/// A route can only be added as one of these, and each has its line in ``access`` and in ``leastRole``: without them nothing
+/// compiles. Names and paths are those of docs/openapi.yaml.
 package enum APIOperation: String, Sendable, CaseIterable {
     case createCampaign = "POST /v1/campaigns"
     case listCampaigns = "GET /v1/campaigns"
@@ -56,6 +56,10 @@ package enum APIOperation: String, Sendable, CaseIterable {
     case getKey = "GET /v1/keys/{id}"
     case revokeKey = "DELETE /v1/keys/{id}"
 
+    case signIn = "POST /v1/session"
+    case getSession = "GET /v1/session"
+    case signOut = "DELETE /v1/session"
+
     case reportFeedback = "POST /v1/feedback/{provider}/{secret}"
     case confirmUnsubscribe = "GET /u/{token}"
     case unsubscribe = "POST /u/{token}"
@@ -66,8 +70,10 @@ package enum APIOperation: String, Sendable, CaseIterable {
     package enum Access: Sendable, Hashable {
         /// Anybody, or whoever knows the secret that the path holds.
         case open
-        /// A key with the scope.
+        /// A key with the scope, or a person with the role of ``leastRole``.
         case key(Scope)
+        /// A person who has signed in, whoever it is.
+        case person
     }
 
     package var access: Access {
@@ -87,7 +93,8 @@ package enum APIOperation: String, Sendable, CaseIterable {
             .key(.webhooksWrite)
         case .listKeys, .getKey: .key(.keysRead)
         case .createKey, .revokeKey: .key(.keysWrite)
-        case .reportFeedback, .confirmUnsubscribe, .unsubscribe, .health, .openAPI: .open
+        case .getSession, .signOut: .person
+        case .signIn, .reportFeedback, .confirmUnsubscribe, .unsubscribe, .health, .openAPI: .open
         }
     }
 

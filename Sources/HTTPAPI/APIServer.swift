@@ -13,7 +13,7 @@ package enum APIServer {
         _ services: APIServices, exposure: APIExposure = APIExposure()
     ) -> Hummingbird.Router<APIContext> {
         let router = routes(services, exposure: exposure)
-        UnroutedRequests.add(to: router, services.authentication)
+        UnroutedRequests.add(to: router, services.authentication(exposure))
         return router
     }
 
@@ -23,7 +23,7 @@ package enum APIServer {
     ) -> Hummingbird.Router<APIContext> {
         let router = Hummingbird.Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware(exposure: exposure))
-        let routes = OperationRoutes(router, services.authentication)
+        let routes = OperationRoutes(router, services.authentication(exposure))
         let idempotency = Idempotency(store: services.idempotency, records: services.records)
         PublicRoutes(records: services.records, openAPI: services.openAPI).add(to: routes)
         UnsubscribeRoutes(unsubscriber: services.unsubscriber, campaigns: services.campaigns).add(to: routes)
@@ -39,7 +39,8 @@ package enum APIServer {
             idempotency: idempotency
         ).add(to: routes)
         WebhookRoutes(webhooks: services.webhooks, idempotency: idempotency).add(to: routes)
-        KeyRoutes(keys: services.keys, idempotency: idempotency).add(to: routes)
+        KeyRoutes(keys: services.keys, sessions: services.sessions, idempotency: idempotency).add(to: routes)
+        SessionRoutes(sessions: services.sessions, signIn: services.signIn, exposure: exposure).add(to: routes)
         return router
     }
 
@@ -49,12 +50,13 @@ package enum APIServer {
     ///   - challenges: what a certificate authority is answered in a handshake; nil where none asks.
     ///   - proxies: whose word counts for where a request comes from.
     ///   - origins: whose web pages may call the API.
+    ///   - publicURL: `https://…`, where people reach the server; nil: where their requests say that they do.
     ///   - connections: how many may be open at a time.
     ///   - onStart: told the port once it listens.
     package static func application(
         _ services: APIServices, host: String, port: Int, tls: TLSConfiguration?,
         challenges: CertificateChallenges? = nil, proxies: [IPNetwork] = [], origins: CrossOrigins = CrossOrigins(),
-        connections: Int = APILimits.connections,
+        publicURL: String? = nil, connections: Int = APILimits.connections,
         group: any EventLoopGroup, logger: Logger, onStart: @escaping @Sendable (Int) -> Void
     ) throws -> some ApplicationProtocol {
         let exposure = APIExposure(hasTLS: tls != nil, proxies: proxies, origins: origins)

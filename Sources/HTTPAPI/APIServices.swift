@@ -18,6 +18,8 @@ package struct APIServices: Sendable {
     package var verifier: DomainVerifier
     package var keys: APIKeys
     package var limiter: RequestLimiter
+    package var sessions: Sessions
+    package var signIn: SignIn
     package var idempotency: IdempotencyStore
     package var unsubscriber: Unsubscriber
     package var providers: ProviderIntake
@@ -29,7 +31,7 @@ package struct APIServices: Sendable {
     package init(
         records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
         domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, limiter: RequestLimiter,
-        idempotency: IdempotencyStore,
+        sessions: Sessions, signIn: SignIn, idempotency: IdempotencyStore,
         unsubscriber: Unsubscriber, providers: ProviderIntake, webhooks: WebhookEndpoints, openAPI: String,
         limits: AccountLimits = AccountLimits()
     ) {
@@ -41,6 +43,8 @@ package struct APIServices: Sendable {
         self.verifier = verifier
         self.keys = keys
         self.limiter = limiter
+        self.sessions = sessions
+        self.signIn = signIn
         self.idempotency = idempotency
         self.unsubscriber = unsubscriber
         self.providers = providers
@@ -49,7 +53,8 @@ package struct APIServices: Sendable {
         self.limits = limits
     }
 
-    var authentication: AuthenticationMiddleware {
-        AuthenticationMiddleware(keys: keys, limiter: limiter, limits: limits)
+    func authentication(_ exposure: APIExposure) -> AuthenticationMiddleware {
+        AuthenticationMiddleware(
+            keys: keys, limiter: limiter, limits: limits, sessions: sessions, exposure: exposure)
     }
 }

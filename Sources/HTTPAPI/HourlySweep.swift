@@ -38,6 +38,17 @@ package struct HourlySweep: Service {
         }
     }
 
+    /// Forgets sessions that are over, and attempts to sign in that no longer count.
+    package static func sessions(
+        _ sessions: Sessions, _ signIn: SignIn, _ records: PostgresPool, every interval: Duration = interval,
+        logger: Logger
+    ) -> HourlySweep {
+        HourlySweep(interval, logger, done: "old sessions forgotten", failed: "old sessions not forgotten") {
+            let over = try await sessions.sweep(on: records)
+            return over + (try await signIn.sweep(on: records))
+        }
+    }
+
     /// Gives up drafts that nobody has sent within so many days.
     package static func drafts(
         _ campaigns: CampaignService, olderThanDays days: Int, every interval: Duration = interval, logger: Logger

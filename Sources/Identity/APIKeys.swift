@@ -5,7 +5,7 @@ package import Postgres
 /// ``IdentityLimits/cacheSeconds`` on every other, because none is believed for longer without asking the database.
 package final class APIKeys: Sendable {
     private let pool: PostgresPool
-    private let cache: AuthenticationCache
+    private let cache: AuthenticationCache<[UInt8], AuthenticatedKey>
     private let limits: AccountLimits
     private let clock: @Sendable () -> Int64
 
@@ -154,7 +154,7 @@ package final class APIKeys: Sendable {
             WHERE account_id = \(account.rawValue) AND key_id = \(id.rawValue) AND revoked_at IS NULL
             RETURNING key_id
             """)
-        cache.remove(id)
+        cache.remove { $0.id == id }
         return !rows.isEmpty
     }
 
@@ -173,7 +173,7 @@ package final class APIKeys: Sendable {
             WHERE account_id = \(account.rawValue) AND key_id = \(id.rawValue) AND revoked_at IS NULL
             RETURNING key_id
             """)
-        cache.remove(id)
+        cache.remove { $0.id == id }
         return !rows.isEmpty
     }
 

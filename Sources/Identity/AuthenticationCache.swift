@@ -1,13 +1,13 @@
 import Synchronization
 
-/// Keys that were valid a moment ago. Unknown keys are not kept: anybody could fill the cache with them.
-final class AuthenticationCache: Sendable {
+/// Who was valid a moment ago, by what they showed. Who is unknown is not kept: anybody could fill the cache with them.
+final class AuthenticationCache<Shown: Hashable & Sendable, Known: Sendable>: Sendable {
     private struct Entry {
-        let key: AuthenticatedKey
+        let known: Known
         let readAt: Int64
     }
 
-    private let entries = Mutex<[[UInt8]: Entry]>([:])
+    private let entries = Mutex<[Shown: Entry]>([:])
     private let seconds: Int64
     private let capacity: Int
 
@@ -16,33 +16,31 @@ final class AuthenticationCache: Sendable {
         self.capacity = capacity
     }
 
-    /// - Parameters:
-    ///   - hash: of the key
-    ///   - now: seconds of a clock that never goes back
-    func find(_ hash: [UInt8], now: Int64) -> AuthenticatedKey? {
+    /// - Parameter now: seconds of a clock that never goes back
+    func find(_ shown: Shown, now: Int64) -> Known? {
         entries.withLock { entries in
-            guard let entry = entries[hash] else { return nil }
+            guard let entry = entries[shown] else { return nil }
             guard now - entry.readAt < seconds else {
-                entries[hash] = nil
+                entries[shown] = nil
                 return nil
             }
-            return entry.key
+            return entry.known
         }
     }
 
     /// - Parameter readAt: the time before the database was asked, so that the wait for it does not lengthen the life
-    func keep(_ key: AuthenticatedKey, for hash: [UInt8], readAt: Int64) {
+    func keep(_ known: Known, for shown: Shown, readAt: Int64) {
         guard seconds > 0 else { return }
         entries.withLock { entries in
             if entries.count >= capacity {
                 entries = entries.filter { readAt - $0.value.readAt < seconds }
                 if entries.count >= capacity { entries.removeAll(keepingCapacity: true) }
             }
-            entries[hash] = Entry(key: key, readAt: readAt)
+            entries[shown] = Entry(known: known, readAt: readAt)
         }
     }
 
-    func remove(_ id: APIKeyID) {
-        entries.withLock { entries in entries = entries.filter { $0.value.key.id != id } }
+    func remove(where isGone: (Known) -> Bool) {
+        entries.withLock { entries in entries = entries.filter { !isGone($0.value.known) } }
     }
 }

@@ -1,6 +1,6 @@
 package import Postgres
 
-/// The tables of API keys and idempotency keys. They follow the ledger's, whose accounts they refer to.
+/// The tables of API keys, idempotency keys, users and sessions. They follow the ledger's, whose accounts they refer to.
 package enum IdentitySchema {
     /// Versions 200–299 and 710–729.
     ///
@@ -10,5 +10,8 @@ package enum IdentitySchema {
         Migration(version: 200, name: "API keys and idempotency keys", file: PackageResources._00_keys_sql),
         Migration(version: 710, name: "what a key is for", file: PackageResources._10_key_terms_sql),
         Migration(version: 711, name: "limits of requests", file: PackageResources._11_request_limits_sql),
+        Migration(version: 720, name: "users", file: PackageResources._20_users_sql),
+        Migration(version: 721, name: "sessions", file: PackageResources._21_sessions_sql),
+        Migration(version: 722, name: "attempts to sign in", file: PackageResources._22_sign_in_attempts_sql),
     ]
 }

@@ -48,6 +48,8 @@ package struct MasterKey: Sendable, CustomStringConvertible {
         case masterKeyCheck = "sluice vault check 1"
         case ledgerChain = "sluice ledger chain 1"
         case providerWebhooks = "sluice provider webhooks 1"
+        case sessions = "sluice sessions 1"
+        case people = "sluice people 1"
         case certificates = "sluice certificates 1"
     }
 

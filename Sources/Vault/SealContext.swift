@@ -31,6 +31,8 @@ package struct SealContext: Sendable, Hashable {
         case webhookEndpoint = 30
         /// Addresses and replies that webhooks tell of.
         case webhookEvents = 31
+        /// A key that signs session tokens.
+        case sessionKey = 40
         /// The key of an account at a certificate authority.
         case acmeAccount = 50
         /// The private key of a certificate that listeners show.

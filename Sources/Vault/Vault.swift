@@ -137,6 +137,13 @@ package final class Vault: Sendable {
     /// Seals the keys of certificates and of accounts at their authorities, which belong to the installation.
     package var certificateKey: SealingKey { SealingKey(masterKey.derive(.certificates)) }
 
+    /// Seals the keys that sign session tokens.
+    package var sessionKey: SealingKey { SealingKey(masterKey.derive(.sessions)) }
+
+    /// Key of the hashes that stand for who tries to sign in, and of what proves that a request comes from a page of ours. 32
+    /// octets.
+    package var peopleKey: [UInt8] { masterKey.derive(.people).withUnsafeBytes { Array($0) } }
+
     private static func context(_ id: CampaignKeyID) -> SealContext {
         SealContext(account: id.account, campaign: id.campaign, purpose: .campaignKey)
     }

@@ -37,8 +37,14 @@ import Testing
         #expect(lines.contains("      operationId: \(operation)"), "\(operation)")
         switch operation.access {
         case .open: #expect(lines.contains("      security: []"))
+        case .person:
+            #expect(lines.contains("      security: [{ session: [] }]"))
+            for status in ["401", "403"] { #expect(lines.contains { $0.hasPrefix("        \"\(status)\":") }) }
         case .key(let scope):
-            #expect(lines.contains("      security: [{ key: [\"\(scope.rawValue)\"] }]"))
+            let role = operation.leastRole?.rawValue ?? "?"
+            #expect(
+                lines.contains(
+                    "      security: [{ key: [\"\(scope.rawValue)\"] }, { session: [\"\(role)\"] }]"))
             for status in ["401", "403"] { #expect(lines.contains { $0.hasPrefix("        \"\(status)\":") }) }
         }
     }

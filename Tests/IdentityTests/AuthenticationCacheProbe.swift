@@ -4,7 +4,7 @@ import MailTypes
 
 /// The cache with numbers in place of keys.
 struct AuthenticationCacheProbe {
-    private let cache: AuthenticationCache
+    private let cache: AuthenticationCache<[UInt8], AuthenticatedKey>
 
     init(capacity: Int) { cache = AuthenticationCache(seconds: 10, capacity: capacity) }
 

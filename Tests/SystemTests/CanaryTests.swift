@@ -11,6 +11,9 @@ import Testing
     private static let body = "canary-body"
     private static let suppressed = "canary-suppressed"
     private static let webhookPath = "canary-webhook-path"
+    private static let user = "canary-user"
+    private static let operatorName = "canary-operator"
+    private static let password = "canary password, 19 trams"
     private static let dkimKey = "BEGIN PRIVATE KEY"
 
     /// Demonstrations and measurements with data of their own, the server, which runs beside, and what runs until it is
@@ -35,7 +38,7 @@ import Testing
 
     private static func calls(_ plants: Plants) -> [Call] {
         let account = ["--account", plants.account]
-        return ofAccounts(account, plants) + ofLists(account, plants) + ofCampaigns(account, plants)
+        return ofAccounts(account, plants) + ofPeople(account) + ofLists(account, plants) + ofCampaigns(account, plants)
             + ofOperators(plants)
     }
 
@@ -58,6 +61,19 @@ import Testing
             Call("domain reports", account, [plants.domain]), Call("domain add-key", account, ["canary.example"]),
             Call("domain remove-key", account, ["canary.example", "s1"]),
             Call("domain remove", account, ["canary.example"]),
+        ]
+    }
+
+    private static func ofPeople(_ account: [String]) -> [Call] {
+        let nobody = "usr_9000000000"
+        return [
+            Call("user create", account, ["\(user)@example.org", "--role", "owner", "--json"], shows: [user]),
+            Call("user list", account, ["--json"], shows: [user]), Call("user role", account, [nobody, "admin"]),
+            Call("user password", account, [nobody]), Call("user remove", account, [nobody]),
+            Call("operator create", ["\(operatorName)@example.org"]),
+            Call("operator list", shows: [operatorName]), Call("operator password", [nobody]),
+            Call("operator remove", [nobody]), Call("session list", account, ["--json"]),
+            Call("session revoke", account, ["--all"]),
         ]
     }
 
@@ -185,6 +201,7 @@ import Testing
             try String(contentsOfFile: dkim, encoding: .utf8).split(separator: "\n").dropFirst(2).first)
         let planted =
             [Self.recipient, Self.name, Self.subject, Self.body, Self.suppressed, Self.webhookPath, Self.dkimKey]
+            + [Self.user, Self.operatorName, Self.password]
             + [installation.key, String(secret), master, String(dkimLine), "canary-key"]
         #expect(planted.allSatisfy { $0.count >= 8 })
 
@@ -209,7 +226,7 @@ import Testing
                 environment: [
                     "SLUICE_KEY": installation.key, "SLUICE_URL": "http://127.0.0.1:\(installation.apiPort)",
                     "SLUICE_TRUST_DOMAINS": "true",
-                ])
+                ], input: Self.password + "\n")
             // 64 is a wrong use of the command: it did nothing that could show anything.
             #expect(finished.status != 64 && finished.status < 124, "\(command): \(finished.errors)")
             expectNothing(finished.output, command, but: call.shows)

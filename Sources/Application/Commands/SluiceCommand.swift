@@ -10,7 +10,8 @@ package struct SluiceCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             DemoCommand.self, ServeCommand.self, SendCommand.self, SinkCommand.self, BenchCommand.self,
-            AccountCommand.self, KeyCommand.self, CreditsCommand.self, DomainCommand.self, SuppressionCommand.self,
+            AccountCommand.self, KeyCommand.self, UserCommand.self, OperatorCommand.self, SessionCommand.self,
+            CreditsCommand.self, DomainCommand.self, SuppressionCommand.self,
             WebhookCommand.self, CampaignCommand.self, LedgerCommand.self, TopCommand.self, LaneCommand.self,
             TraceCommand.self, NodesCommand.self, ClassifyCommand.self, FeedbackCommand.self, CertificateCommand.self,
             ConfigCommand.self, DoctorCommand.self,

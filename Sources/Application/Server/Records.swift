@@ -8,6 +8,7 @@ import Foundation
 import Identity
 import Logging
 import MailTypes
+import Passwords
 import Postgres
 import ProviderWebhooks
 import SendingDomains
@@ -21,6 +22,9 @@ final class Records: Sendable {
     let vault: Vault
     let ledger: CreditLedger
     let keys: APIKeys
+    let users: Users
+    let sessions: Sessions
+    let signIn: SignIn
     let idempotency: IdempotencyStore
     let suppressions: SuppressionList
     /// Takes in what is said of mails that were sent.
@@ -143,6 +147,10 @@ final class Records: Sendable {
         limits.replace(by: try await FleetStore.limits(on: pools.housekeeping))
         self.limits = limits
         keys = APIKeys(pool: pools.api, limits: limits)
+        let passwords = PasswordHasher()
+        users = Users(pool: pools.housekeeping, hasher: passwords)
+        sessions = Sessions(pool: pools.api, vault: vault)
+        signIn = SignIn(pool: pools.api, sessions: sessions, hasher: passwords, vault: vault)
         idempotency = IdempotencyStore(limits: limits)
         let suppressions = SuppressionList(records: pools.api, vault: vault, limits: limits)
         self.suppressions = suppressions

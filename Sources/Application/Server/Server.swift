@@ -91,6 +91,10 @@ final class Server: Sendable {
                     service: HourlySweep.answers(records.idempotency, records.pools.housekeeping, logger: logger)))
             services.append(
                 .init(
+                    service: HourlySweep.sessions(
+                        records.sessions, records.signIn, records.pools.housekeeping, logger: logger)))
+            services.append(
+                .init(
                     service: HourlySweep.drafts(
                         records.operatorCampaigns, olderThanDays: configuration.draftDays, logger: logger)))
             services.append(.init(service: HourlySweep.uploads(records.operatorCampaigns, logger: logger)))
@@ -159,12 +163,13 @@ final class Server: Sendable {
                 suppressions: records.suppressions, domains: records.domains, verifier: verifier,
                 keys: records.keys,
                 limiter: RequestLimiter(pool: records.pools.api, perMinute: configuration.requestsPerMinute),
-                idempotency: records.idempotency, unsubscriber: records.unsubscriber,
+                sessions: records.sessions, signIn: records.signIn, idempotency: records.idempotency,
+                unsubscriber: records.unsubscriber,
                 providers: records.providerIntake, webhooks: records.webhooks, openAPI: OpenAPIDocument.text,
                 limits: records.limits),
             host: configuration.http.host, port: configuration.http.port,
             tls: try configuration.certificates?.web(), challenges: challenges, proxies: configuration.proxies,
-            origins: configuration.origins,
+            origins: configuration.origins, publicURL: configuration.delivery.publicURL,
             connections: min(APILimits.connections, configuration.descriptors.api), group: group, logger: logger,
             onStart: startup.listener())
     }

@@ -27,6 +27,8 @@ extension Problem {
         case let error as WebhookError: self = Problem(error)
         case let error as LedgerError: self = Problem(error)
         case let error as IdentityError: self = Problem(error)
+        case let error as SignInError: self = Problem(error)
+        case is SessionError: self = .unauthorized
         case let error as PostgresError: self = Problem(error)
         case let error as VaultError where error.code == .destroyed: self = .purged
         case let error as VaultError where error.stopsAccount: self = .accountStopped
@@ -215,6 +217,22 @@ extension Problem {
             }
         self = error == .accountNotFound ? .notFound : Problem(status, error.code, error.description.asSentence)
         self.fields = fields
+    }
+
+    private init(_ error: SignInError) {
+        switch error {
+        case .refused:
+            self = Problem(.unauthorized, "sign_in_refused", "There is no user with this address and this password.")
+        case .tooMany(let seconds):
+            self = Problem(
+                .tooManyRequests, "too_many_sign_ins",
+                "Too many attempts to sign in have failed; wait before the next one.")
+            retryAfter = seconds
+        case .busy:
+            self = Problem(
+                .serviceUnavailable, "sign_in_busy", "Too many people are signing in at this moment; try again.")
+            retryAfter = 5
+        }
     }
 
     private init(missing: Int64, available: Int64) {

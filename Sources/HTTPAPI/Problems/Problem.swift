@@ -63,13 +63,23 @@ package struct Problem: Error, Sendable {
 extension Problem {
     static let notFound = Problem(.notFound, "not_found", "There is nothing at this address for this account.")
     static let unauthorized = Problem(
-        .unauthorized, "unauthorized", "Send a valid API key as `Authorization: Bearer sl_live_…`.")
+        .unauthorized, "unauthorized", "Send a valid API key as `Authorization: Bearer sl_live_…`, or sign in.")
     static func scopeMissing(_ scope: Scope) -> Problem {
         var problem = Problem(
             .forbidden, "scope_missing", "The key is not for this: it needs the scope \(scope.rawValue).")
         problem.scope = scope.rawValue
         return problem
     }
+    static func roleMissing(_ role: Role) -> Problem {
+        Problem(.forbidden, "role_missing", "This is for users of an account with the role \(role.rawValue) or above.")
+    }
+    static let sessionRequired = Problem(
+        .forbidden, "session_required", "A key stands for no person: sign in with POST /v1/session.")
+    static let originRefused = Problem(
+        .forbidden, "origin_refused",
+        "The request does not come from a page of this server, or does not say so in `Origin`.")
+    static let csrfTokenMissing = Problem(
+        .forbidden, "csrf_token_missing", "Send the `csrf_token` of GET /v1/session as `X-CSRF-Token`.")
     static func rateLimited(_ grant: RequestGrant) -> Problem {
         var problem = Problem(
             .tooManyRequests, "rate_limited",

@@ -7,6 +7,7 @@ import Postgres
 /// `/v1/keys`: who may ask in an account's name, and for what.
 struct KeyRoutes: Sendable {
     let keys: APIKeys
+    let sessions: Sessions
     let idempotency: Idempotency
 
     func add(to routes: OperationRoutes) {
@@ -32,16 +33,20 @@ struct KeyRoutes: Sendable {
     /// Stored answers are not sealed, so the one that is kept for a repetition has no key in it: whoever lost the first
     /// answer revokes that key and asks for another.
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
-        let creator = try context.authenticatedKey()
+        let caller = try context.authenticatedCaller()
+        let account = try context.authenticated()
         let body = try await request.wholeBody(limit: APILimits.smallBodyBytes, context)
         let digest = Idempotency.digest(body)
         let ticket = try idempotency.ticket(request, context)
         return try await idempotency.answer(ticket, request: digest) {
             let payload = try StrictDecoding.decode(KeyPayload.self, from: body)
+            let terms = try payload.terms()
             let made = try await keys.create(
-                account: creator.account, name: payload.name, terms: payload.terms(),
-                requestsPerMinute: creator.requestsPerMinute, creator: creator
+                account: account, name: payload.name, terms: terms, requestsPerMinute: caller.key?.requestsPerMinute,
+                creator: caller.key
             ) { connection, record in
+                // A session that is ended while it asks would otherwise leave a key behind.
+                if case .person(let user) = caller { try await sessions.hold(user, on: connection) }
                 try await ticket?.save(Self.created(record, nil), request: digest, on: connection)
             }
             return Self.created(made.record, made.key)

@@ -5,11 +5,11 @@ import Identity
 /// Takes the routes of the API and puts before each what its operation asks of the caller.
 struct OperationRoutes {
     private let open: Hummingbird.Router<APIContext>
-    private let keyed: RouterGroup<APIContext>
+    private let authenticated: RouterGroup<APIContext>
 
     init(_ router: Hummingbird.Router<APIContext>, _ authentication: AuthenticationMiddleware) {
         open = router
-        keyed = router.group().add(middleware: authentication)
+        authenticated = router.group().add(middleware: authentication)
     }
 
     func on(
@@ -19,9 +19,9 @@ struct OperationRoutes {
         let path = RouterPath(operation.path)
         switch operation.access {
         case .open: open.on(path, method: operation.method, use: handler)
-        case .key(let scope):
-            keyed.on(path, method: operation.method) { request, context in
-                try context.require(scope)
+        case .key, .person:
+            authenticated.on(path, method: operation.method) { request, context in
+                try context.require(operation)
                 return try await handler(request, context)
             }
         }

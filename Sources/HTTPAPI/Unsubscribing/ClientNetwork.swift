@@ -4,7 +4,7 @@ import MailTypes
 /// all addresses.
 struct ClientNetwork: Hashable, Sendable {
     /// Four octets, or the first eight of sixteen; none where it is not known.
-    private let octets: [UInt8]
+    let octets: [UInt8]
 
     /// - Parameter address: of the client; nil where it is not known.
     init(_ address: IPAddress?) {

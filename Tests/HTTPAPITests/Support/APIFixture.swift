@@ -9,6 +9,7 @@ import HummingbirdTesting
 import Identity
 import Logging
 import MailTypes
+import Passwords
 import Postgres
 import ProviderWebhooks
 import SendingDomains
@@ -30,6 +31,7 @@ struct Customer: Sendable {
 struct APIFixture: Sendable {
     let stores: Stores
     let services: APIServices
+    let users: Users
 
     var records: TestDatabase { stores.records }
     var vaultDatabase: TestDatabase { stores.vaultDatabase }
@@ -47,6 +49,8 @@ struct APIFixture: Sendable {
     static func make(resultsFor: Int = 0, nameServer: DNSServer? = nil) async throws -> APIFixture {
         let stores = try await Stores.open(
             adding: IdentitySchema.migrations, resultsFor: resultsFor, trustsDomains: nameServer == nil)
+        let passwords = PasswordHasher(.cheap)
+        let sessions = Sessions(pool: stores.records.pool, vault: stores.vault, cacheSeconds: 0)
         var dns = ResolverConfiguration(
             forwarders: [nameServer ?? DNSServer("127.0.0.1:9")!], timeout: .seconds(nameServer == nil ? 1 : 20))
         dns.longestKept = 0
@@ -59,6 +63,8 @@ struct APIFixture: Sendable {
                     domains: stores.domains, examiner: DomainExaminer(resolver: try Resolver(dns)), logger: .silent),
                 keys: APIKeys(pool: stores.records.pool, limits: stores.limits),
                 limiter: RequestLimiter(pool: stores.records.pool, perMinute: nil),
+                sessions: sessions,
+                signIn: SignIn(pool: stores.records.pool, sessions: sessions, hasher: passwords, vault: stores.vault),
                 idempotency: IdempotencyStore(limits: stores.limits),
                 unsubscriber: Unsubscriber(
                     records: stores.records.pool, vault: stores.vault, suppressions: stores.suppressions,
@@ -67,7 +73,8 @@ struct APIFixture: Sendable {
                     records: stores.records.pool, vault: stores.vault, logger: .silent),
                 webhooks: WebhookEndpoints(
                     records: stores.records.pool, vault: stores.vault, allowsPrivate: false, limits: stores.limits),
-                openAPI: OpenAPIDocument.text, limits: stores.limits))
+                openAPI: OpenAPIDocument.text, limits: stores.limits),
+            users: Users(pool: stores.records.pool, hasher: passwords))
     }
 
     func customer(credits: Int64 = 1_000) async throws -> Customer {
@@ -134,13 +141,13 @@ struct APIFixture: Sendable {
 
 extension APIFixture {
     /// Everything that the account has in the records, and its campaign keys: equal states are equal texts. Keys of the
-    /// API are left out, because using one marks it.
+    /// API and sessions are left out, because using one marks it.
     func state(_ account: AccountID) async throws -> [String: String] {
         let tables = try await records.owner.query(
             """
             SELECT DISTINCT table_name::text FROM information_schema.columns
             WHERE table_schema = 'public' AND column_name = 'account_id' AND table_name NOT LIKE 'api_key%'
-                AND table_name <> 'request_windows'
+                AND table_name NOT IN ('request_windows', 'sessions')
             """
         ).map { try $0.decode(String.self) }
         var state: [String: String] = [:]
@@ -218,4 +225,13 @@ extension APIFixture {
     }
 
     struct NoCampaign: Error {}
+}
+
+extension PasswordHasher.Configuration {
+    /// As few rounds as bcrypt has: tests make many users.
+    static var cheap: Self {
+        var configuration = Self()
+        configuration.cost = 4
+        return configuration
+    }
 }

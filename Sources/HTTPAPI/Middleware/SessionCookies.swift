@@ -1,0 +1,55 @@
+import HTTPTypes
+import Hummingbird
+import Identity
+import MailTypes
+
+/// The cookies of a session: one with the token, one with the secret that brings the next. `__Host-` binds them to this host
+/// and to TLS (RFC 6265bis §4.1.3.2), and no script reads them.
+struct SessionCookies {
+    let token: String?
+    let refresh: String?
+
+    /// Nil where the request has neither. A name that comes twice counts as none: one of the two was put there by somebody
+    /// else.
+    init?(_ request: Request) {
+        var found: [Substring: [Substring]] = [:]
+        for field in request.headers[values: .cookie] {
+            for pair in field.split(separator: ";", maxSplits: Self.mostCookies) {
+                let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                guard parts.count == 2 else { continue }
+                found[parts[0].drop { $0 == " " }, default: []].append(parts[1])
+            }
+        }
+        func value(_ name: String) -> String? {
+            guard let values = found[name[...]], values.count == 1, let value = values.first, !value.isEmpty,
+                value.utf8.count <= PeopleLimits.tokenOctets
+            else { return nil }
+            return String(value)
+        }
+        token = value(Self.tokenName)
+        refresh = value(Self.refreshName)
+        if token == nil, refresh == nil { return nil }
+    }
+
+    /// `Set-Cookie` fields that give a browser what it needs to go on.
+    static func fields(_ secrets: SessionSecrets) -> [HTTPField] {
+        var fields = [field(tokenName, secrets.token.exposed, seconds: PeopleLimits.tokenSeconds)]
+        if let refresh = secrets.refresh {
+            fields.append(field(refreshName, refresh.exposed, seconds: PeopleLimits.sessionSeconds))
+        }
+        return fields
+    }
+
+    /// `Set-Cookie` fields that take both away.
+    static var removal: [HTTPField] { [tokenName, refreshName].map { field($0, "", seconds: 0) } }
+
+    private static func field(_ name: String, _ value: String, seconds: Int64) -> HTTPField {
+        HTTPField(
+            name: .setCookie,
+            value: "\(name)=\(value); Path=/; Max-Age=\(seconds); Secure; HttpOnly; SameSite=Strict")
+    }
+
+    private static let tokenName = "__Host-sluice-token"
+    private static let refreshName = "__Host-sluice-refresh"
+    private static let mostCookies = 100
+}

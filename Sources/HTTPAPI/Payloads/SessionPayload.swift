@@ -1,0 +1,55 @@
+package import Identity
+import MailTypes
+
+/// The body of `POST /v1/session`.
+struct SignInPayload: StrictPayload {
+    let email: String
+    let password: String
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case email, password
+    }
+}
+
+extension AuthenticatedUser {
+    func json(csrfToken: String) -> String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("session", session.description)
+        json.member("user", user.description)
+        json.member("email", address.text)
+        json.member("account", account?.description)
+        json.member("role", kind.name)
+        json.member("csrf_token", csrfToken)
+        json.endObject()
+        return json.text
+    }
+}
+
+extension User {
+    package func json() -> String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("id", id.description)
+        json.member("email", address.text)
+        json.member("role", kind.name)
+        json.member("created_at", createdAt.text)
+        json.member("last_sign_in_at", lastSignInAt?.text)
+        json.endObject()
+        return json.text
+    }
+}
+
+extension SessionRecord {
+    package func json() -> String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("id", id.description)
+        json.member("user", user.description)
+        json.member("created_at", createdAt.text)
+        json.member("last_seen_at", lastSeenAt.text)
+        json.member("expires_at", expiresAt.text)
+        json.endObject()
+        return json.text
+    }
+}

@@ -1,0 +1,35 @@
+/// Every bound of users, sign-in and sessions in one place.
+package enum PeopleLimits {
+    /// Of an account, and operators of the installation.
+    package static let users = 1_000
+    /// Of a user. The next sign-in ends the one that was seen longest ago.
+    package static let sessionsOfUser = 50
+    package static let listedSessions = 1_000
+    /// How long a token is good, and the longest that it takes until a browser shows its refresh secret again.
+    package static let tokenSeconds: Int64 = 3_600
+    /// A session that no request has come for so long is over.
+    package static let idleSeconds: Int64 = 8 * 3_600
+    /// A session is over so long after its sign-in, whatever comes.
+    package static let sessionSeconds: Int64 = 30 * 24 * 3_600
+    /// How long a session is believed without asking the database: the longest time that a revoked one lives on other nodes.
+    package static let cacheSeconds: Int64 = 1
+    package static let cachedSessions = 10_000
+    /// A key signs tokens for so long.
+    package static let keySeconds: Int64 = 24 * 3_600
+    /// A key that tokens may still name is kept for so long.
+    package static let keptKeySeconds: Int64 = keySeconds + 2 * tokenSeconds
+    /// Between two questions for keys that this node does not know: anybody can make such a token.
+    package static let unknownKeySeconds: Int64 = 1
+    /// A token, and a refresh secret, as it comes in a cookie.
+    package static let tokenOctets = 1_024
+    /// Attempts to sign in without success, in a window of 15 minutes that begins with the first: from a network for an
+    /// address, and from a network.
+    package static let attemptsOfPair: Int32 = 5
+    package static let attemptsOfNetwork: Int32 = 50
+    /// An address for which so many have failed, from wherever, is under attack: each network has only so many attempts at it
+    /// then. Nobody is locked out by it who knows the password.
+    package static let attemptsOfAddress: Int32 = 20
+    package static let attemptsOfPairUnderAttack: Int32 = 2
+    /// Rows that one statement of a sweep deletes, so that it never holds many locks.
+    package static let sweepRows = 5_000
+}

@@ -1,0 +1,33 @@
+/// Why a user could not be made or changed.
+package enum UserError: String, Error, Sendable, Hashable, CaseIterable {
+    case accountNotFound = "account_not_found"
+    /// The account, or the installation, has no such user.
+    case userNotFound = "user_not_found"
+    /// No mailbox on the Internet.
+    case invalidAddress = "invalid_user_address"
+    /// Somebody signs in with it already, maybe at another account.
+    case addressTaken = "user_address_taken"
+    /// The account has ``PeopleLimits/users`` already.
+    case tooManyUsers = "too_many_users"
+    /// An account with users has an owner.
+    case lastOwner = "last_owner"
+    /// The account has no users yet, and the first one is its owner.
+    case firstIsOwner = "first_user_not_owner"
+
+    /// A stable name for programs.
+    package var code: String { rawValue }
+}
+
+extension UserError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .accountNotFound: "there is no such account"
+        case .userNotFound: "there is no such user"
+        case .invalidAddress: "a user signs in with an email address such as ada@example.org"
+        case .addressTaken: "somebody signs in with this address already"
+        case .tooManyUsers: "at most \(PeopleLimits.users) users; remove some of them"
+        case .lastOwner: "an account has an owner as long as it has users: make somebody else owner first"
+        case .firstIsOwner: "the first user of an account is its owner"
+        }
+    }
+}

@@ -1,0 +1,279 @@
+import Crypto
+import FoundationEssentials
+package import MailTypes
+package import Postgres
+package import Vault
+
+/// Sessions of people who have signed in: a signed token that is good for an hour, and a secret that brings the next one. Both
+/// are worth nothing once the row of the session is over, which each node asks for again after
+/// ``PeopleLimits/cacheSeconds``.
+package final class Sessions: Sendable {
+    private struct Place: Hashable {
+        let account: AccountID
+        let session: SessionID
+    }
+
+    private let pool: PostgresPool
+    private let tokens: SessionTokens
+    private let proofKey: SymmetricKey
+    private let cache: AuthenticationCache<Place, AuthenticatedUser>
+    private let clock: @Sendable () -> Int64
+
+    /// - Parameters:
+    ///   - cacheSeconds: 0 asks the database each time
+    ///   - clock: seconds of a clock that never goes back
+    ///   - now: seconds since 1970
+    package init(
+        pool: PostgresPool, vault: Vault, cacheSeconds: Int64 = PeopleLimits.cacheSeconds,
+        clock: @escaping @Sendable () -> Int64 = monotonicSeconds,
+        now: @escaping @Sendable () -> Int64 = secondsSince1970
+    ) {
+        self.pool = pool
+        self.clock = clock
+        tokens = SessionTokens(keys: SessionKeys(pool: pool, sealingKey: vault.sessionKey, clock: clock), now: now)
+        proofKey = SymmetricKey(data: vault.peopleKey)
+        cache = AuthenticationCache(seconds: cacheSeconds, capacity: PeopleLimits.cachedSessions)
+    }
+
+    // MARK: Beginning
+
+    /// Begins a session, always a new one, in the transaction of the sign-in.
+    ///
+    /// - Parameter hash: the password's that was shown: where it has changed since, nobody has signed in
+    /// - Returns: nil where the user is gone, or has another password by now
+    func begin(
+        _ user: User, passwordHash hash: String, on connection: PostgresConnection
+    ) async throws -> (user: AuthenticatedUser, refresh: Redacted<String>)? {
+        let account = user.kind.account
+        let secret = RefreshSecret.random()
+        let rows = try await connection.query(
+            """
+            WITH signed_in AS (
+                UPDATE users SET last_sign_in_at = now() WHERE account_id = \(account.rawValue)
+                    AND user_id = \(user.id.rawValue) AND password_hash = \(hash)
+                RETURNING account_id, user_id, generation
+            )
+            INSERT INTO sessions (account_id, user_id, refresh_hash, user_generation, account_generation, expires_at)
+            SELECT account_id, user_id, \(RefreshSecret.hash(of: secret)), generation, p.session_generation,
+                now() + \(PeopleLimits.sessionSeconds) * interval '1 second'
+            FROM signed_in JOIN account_people p USING (account_id)
+            RETURNING session_id, user_generation, account_generation
+            """)
+        guard let row = rows.first else { return nil }
+        let (number, ofUser, ofAccount) = try row.decode(Int64.self, Int64.self, Int64.self)
+        // The user's row is locked, so nobody else adds one meanwhile.
+        try await connection.query(
+            """
+            DELETE FROM sessions s USING (
+                SELECT account_id, session_id FROM sessions
+                WHERE account_id = \(account.rawValue) AND user_id = \(user.id.rawValue)
+                ORDER BY last_seen_at DESC, session_id DESC OFFSET \(PeopleLimits.sessionsOfUser)
+            ) old WHERE s.account_id = old.account_id AND s.session_id = old.session_id
+            """)
+        let begun = AuthenticatedUser(
+            session: SessionID(rawValue: number), user: user.id, kind: user.kind, address: user.address,
+            generation: SessionGeneration(user: ofUser, account: ofAccount))
+        return (begun, Redacted("\(account).\(number).\(secret)"))
+    }
+
+    func token(_ user: AuthenticatedUser) async throws -> Redacted<String> { try await tokens.sign(user) }
+
+    // MARK: Going on
+
+    /// Whom a session stands for, by its token; or by its refresh secret, and then with a new token.
+    ///
+    /// - Returns: nil where neither is one of a session that goes on
+    /// - Throws: `PostgresError` where the database cannot tell
+    package func authenticate(
+        token: String?, refresh: String?
+    ) async throws -> (user: AuthenticatedUser, fresh: SessionSecrets?)? {
+        if let token, let claims = try await tokens.read(token) {
+            let place = Place(account: AccountID(rawValue: claims.acc), session: SessionID(rawValue: claims.sid))
+            guard let user = try await find(place, touches: true), user.generation == claims.gen,
+                user.user.description == claims.sub
+            else { return nil }
+            return (user, nil)
+        }
+        guard let secret = refresh.flatMap({ RefreshSecret($0) }) else { return nil }
+        let place = Place(account: secret.account, session: secret.session)
+        guard let user = try await read(place, refresh: secret.hash, touches: true) else { return nil }
+        return (user, SessionSecrets(token: try await tokens.sign(user), refresh: nil))
+    }
+
+    /// Whether a session that was good is so still, with the same rights: for what lasts longer than a request. It does not
+    /// count as a sign of life.
+    package func isStillValid(_ user: AuthenticatedUser) async throws -> Bool {
+        try await find(Place(account: user.kind.account, session: user.session), touches: false) == user
+    }
+
+    private func find(_ place: Place, touches: Bool) async throws -> AuthenticatedUser? {
+        let asked = clock()
+        if let known = cache.find(place, now: asked) { return known }
+        guard let user = try await read(place, refresh: nil, touches: touches) else { return nil }
+        cache.keep(user, for: place, readAt: asked)
+        return user
+    }
+
+    /// - Parameters:
+    ///   - refresh: what SHA-256 of the secret must be; nil where a token was shown
+    ///   - touches: the session is seen by this, which is written at most once a minute
+    private func read(_ place: Place, refresh: [UInt8]?, touches: Bool) async throws -> AuthenticatedUser? {
+        let rows = try await pool.query(
+            """
+            WITH found AS (
+                SELECT s.account_id, s.session_id, s.user_id, u.role, u.address, s.user_generation, s.account_generation
+                FROM sessions s JOIN users u USING (account_id, user_id) JOIN account_people p USING (account_id)
+                WHERE s.account_id = \(place.account.rawValue) AND s.session_id = \(place.session.rawValue)
+                    AND \(unescaped: Self.goesOn)
+                    AND (\(refresh as [UInt8]?)::bytea IS NULL OR s.refresh_hash = \(refresh as [UInt8]?))
+            ), touched AS (
+                UPDATE sessions s SET last_seen_at = now() FROM found
+                WHERE \(touches) AND s.account_id = found.account_id AND s.session_id = found.session_id
+                    AND s.last_seen_at < now() - interval '1 minute'
+            )
+            SELECT account_id, user_id, role, address, user_generation, account_generation FROM found
+            """)
+        guard let row = rows.first else { return nil }
+        let (account, user, role, address, ofUser, ofAccount) = try row.decode(
+            Int64.self, Int64.self, String.self, String.self, Int64.self, Int64.self)
+        return AuthenticatedUser(
+            session: place.session, user: UserID(rawValue: user), kind: try UserKind(account: account, stored: role),
+            address: try User.address(stored: address), generation: SessionGeneration(user: ofUser, account: ofAccount))
+    }
+
+    /// Of a session `s`, its user `u` and its account's people `p`.
+    private static let goesOn = """
+        s.revoked_at IS NULL AND s.expires_at > now()
+        AND s.last_seen_at > now() - interval '\(PeopleLimits.idleSeconds) seconds'
+        AND s.user_generation = u.generation AND s.account_generation = p.session_generation
+        """
+
+    /// Makes sure, to the end of the transaction, that the session goes on and its user may do so much: for what would outlive
+    /// a session that is being ended.
+    ///
+    /// - Throws: ``SessionError/isOver``, `PostgresError`
+    package func hold(_ user: AuthenticatedUser, on connection: PostgresConnection) async throws {
+        let rows = try await connection.query(
+            """
+            SELECT u.role FROM sessions s JOIN users u USING (account_id, user_id) JOIN account_people p USING (account_id)
+            WHERE s.account_id = \(user.kind.account.rawValue) AND s.session_id = \(user.session.rawValue)
+                AND \(unescaped: Self.goesOn)
+            FOR SHARE
+            """)
+        guard let row = rows.first, try row.decode(String.self) == user.kind.name else { throw SessionError.isOver }
+    }
+
+    // MARK: Proof of our own page
+
+    /// What a page of ours sends with each request that changes something, and no page of anybody else can know.
+    package func proof(of user: AuthenticatedUser) -> String {
+        HMAC<SHA256>.authenticationCode(for: Self.proved(user), using: proofKey).map { octet in
+            String(octet >> 4, radix: 16) + String(octet & 15, radix: 16)
+        }.joined()
+    }
+
+    /// Compares without telling by its time where the difference is.
+    package func isProof(_ text: String, of user: AuthenticatedUser) -> Bool {
+        let right = Array(proof(of: user).utf8), shown = Array(text.utf8)
+        guard right.count == shown.count else { return false }
+        return zip(right, shown).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+    }
+
+    private static func proved(_ user: AuthenticatedUser) -> [UInt8] {
+        Array("csrf \(user.kind.account) \(user.session)".utf8)
+    }
+
+    // MARK: Ending
+
+    /// Ends a session for good.
+    ///
+    /// - Returns: false where there is no such session, or it was ended before
+    package func end(_ session: SessionID, of account: AccountID) async throws -> Bool {
+        defer { cache.remove { $0.session == session } }
+        let rows = try await pool.query(
+            """
+            UPDATE sessions SET revoked_at = now()
+            WHERE account_id = \(account.rawValue) AND session_id = \(session.rawValue) AND revoked_at IS NULL
+            RETURNING session_id
+            """)
+        return !rows.isEmpty
+    }
+
+    /// Ends all sessions of a user.
+    ///
+    /// - Returns: false where there is no such user
+    package func endAll(of user: UserID, in account: AccountID) async throws -> Bool {
+        defer { cache.remove { $0.user == user } }
+        let rows = try await pool.query(
+            """
+            UPDATE users SET generation = generation + 1
+            WHERE account_id = \(account.rawValue) AND user_id = \(user.rawValue) RETURNING user_id
+            """)
+        return !rows.isEmpty
+    }
+
+    /// Ends all sessions of an account's users, or of all operators (`Vault.installation`).
+    package func endAll(of account: AccountID) async throws {
+        defer { cache.remove { $0.kind.account == account } }
+        try await pool.query(
+            "UPDATE account_people SET session_generation = session_generation + 1 WHERE account_id = \(account.rawValue)"
+        )
+    }
+
+    /// Sessions of an account's users that go on, the one that was seen last first.
+    package func list(of account: AccountID) async throws -> [SessionRecord] {
+        try await pool.query(
+            """
+            SELECT s.session_id, s.user_id, s.created_at, s.last_seen_at, s.expires_at
+            FROM sessions s JOIN users u USING (account_id, user_id) JOIN account_people p USING (account_id)
+            WHERE s.account_id = \(account.rawValue) AND \(unescaped: Self.goesOn)
+            ORDER BY s.last_seen_at DESC, s.session_id DESC LIMIT \(PeopleLimits.listedSessions)
+            """
+        ).map { row in
+            let (session, user, createdAt, lastSeenAt, expiresAt) = try row.decode(
+                Int64.self, Int64.self, PostgresTimestamp.self, PostgresTimestamp.self, PostgresTimestamp.self)
+            return SessionRecord(
+                id: SessionID(rawValue: session), user: UserID(rawValue: user), createdAt: createdAt,
+                lastSeenAt: lastSeenAt, expiresAt: expiresAt)
+        }
+    }
+
+    /// Deletes sessions that are over.
+    ///
+    /// - Returns: how many
+    package func sweep(on pool: PostgresPool) async throws -> Int {
+        var count = 0
+        while true {
+            let gone = try await pool.query(
+                """
+                DELETE FROM sessions WHERE (account_id, session_id) IN (
+                    SELECT account_id, session_id FROM sessions
+                    WHERE last_seen_at < now() - \(PeopleLimits.idleSeconds) * interval '1 second' OR expires_at < now()
+                    LIMIT \(PeopleLimits.sweepRows) FOR UPDATE SKIP LOCKED)
+                """
+            ).affected
+            count += gone
+            if gone < PeopleLimits.sweepRows { return count }
+        }
+    }
+}
+
+/// By the wall clock.
+@Sendable
+package func secondsSince1970() -> Int64 { Int64(Date().timeIntervalSince1970) }
+
+/// What is known of a session.
+package struct SessionRecord: Sendable, Hashable {
+    package let id: SessionID
+    package let user: UserID
+    package let createdAt: PostgresTimestamp
+    /// To the minute.
+    package let lastSeenAt: PostgresTimestamp
+    package let expiresAt: PostgresTimestamp
+}
+
+/// Why something could not be done in a session's name.
+package enum SessionError: Error, Sendable, Hashable {
+    /// It was ended meanwhile, or its user may do less by now.
+    case isOver
+}

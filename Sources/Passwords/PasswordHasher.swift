@@ -1,0 +1,133 @@
+import CCrypt
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Hashes and compares passwords on threads of its own, so many at a time, so many waiting, and each below what else the
+/// node does: whoever tries passwords takes little from the mail.
+///
+/// Who wants to hash takes a place first. What costs nobody else anything, such as looking the user up, is done inside it,
+/// so that a stranger who cannot get a place costs nothing at all.
+package final class PasswordHasher: Sendable {
+    package struct Configuration: Sendable {
+        /// Hashes at the same time.
+        package var threads = 1
+        /// Places, those at work among them.
+        package var places = 32
+        /// Logarithm of bcrypt's rounds.
+        package var cost = 12
+        /// Of a hash that waits with mail for a processor (`nice(2)`): it gets a tenth of what a sending thread gets.
+        package var niceness = 10
+
+        package init() {}
+    }
+
+    /// The right to hash, as long as it lasts.
+    package struct Place: Sendable {
+        fileprivate let hasher: PasswordHasher
+
+        /// - Parameter password: checked by ``PasswordRules``
+        /// - Throws: ``PasswordError/failed``
+        package func hash(_ password: String) async throws -> PasswordHash {
+            let cost = hasher.configuration.cost
+            return try await hasher.run {
+                Result { () throws(PasswordError) in try PasswordHash.make(of: password, cost: cost) }
+            }
+            .get()
+        }
+
+        /// Whether the hash is the password's. Where there is no hash it takes as long, and it is not.
+        ///
+        /// - Parameter password: as ``PasswordRules/normalised(_:)`` gives it; nil is nobody's
+        package func matches(_ password: String?, _ hash: PasswordHash?) async -> Bool {
+            let compared = hash ?? PasswordHasher.nobodys
+            let matches = await hasher.run { compared.matches(password ?? "") }
+            return matches && hash != nil && password != nil
+        }
+    }
+
+    private let configuration: Configuration
+    private let taken = Mutex(0)
+    private let queue: HashQueue
+
+    package init(_ configuration: Configuration = Configuration()) {
+        self.configuration = configuration
+        queue = HashQueue(threads: configuration.threads, niceness: configuration.niceness)
+    }
+
+    deinit { queue.close() }
+
+    /// - Throws: ``PasswordError/busy`` where all places are taken, and what `work` throws
+    package func withPlace<Value>(_ work: (Place) async throws -> Value) async throws -> Value {
+        let isTaken = taken.withLock { taken in
+            guard taken < configuration.places else { return false }
+            taken += 1
+            return true
+        }
+        guard isTaken else { throw PasswordError.busy }
+        defer { taken.withLock { $0 -= 1 } }
+        return try await work(Place(hasher: self))
+    }
+
+    private func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value {
+        await withCheckedContinuation { continuation in queue.add { continuation.resume(returning: work()) } }
+    }
+
+    /// Of a random text that nobody has kept, at the cost of 12.
+    private static let nobodys = PasswordHash("$2b$12$OT/VqKE73V8MVwK626dWLOJ2QTHa7BMVlsDoIN6bCM2f6m.aUVABK")!
+}
+
+/// Jobs and the threads that do them, which begin with the first job: most commands have none. Threads hold the queue
+/// alone, so that they end with the hasher.
+private final class HashQueue: Sendable {
+    private struct State {
+        var jobs: [@Sendable () -> Void] = []
+        var isStarted = false
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+    private let pending = DispatchSemaphore(value: 0)
+    private let threads: Int
+    private let niceness: Int
+
+    init(threads: Int, niceness: Int) {
+        self.threads = threads
+        self.niceness = niceness
+    }
+
+    func add(_ job: @escaping @Sendable () -> Void) {
+        let isFirst = state.withLock { state in
+            state.jobs.append(job)
+            defer { state.isStarted = true }
+            return !state.isStarted
+        }
+        if isFirst { for _ in 0..<threads { startThread() } }
+        pending.signal()
+    }
+
+    func close() {
+        state.withLock { $0.isClosed = true }
+        for _ in 0..<threads { pending.signal() }
+    }
+
+    private func startThread() {
+        let thread = Thread { [self] in
+            _ = lower_thread_priority(Int32(niceness))
+            run()
+        }
+        thread.name = "passwords"
+        thread.start()
+    }
+
+    /// Until the queue is closed and empty.
+    private func run() {
+        while true {
+            pending.wait()
+            let (job, isClosed) = state.withLock { state in
+                (state.jobs.isEmpty ? nil : state.jobs.removeFirst(), state.isClosed)
+            }
+            if let job { job() } else if isClosed { return }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import TestSupport
+import Testing
+
+@testable import Passwords
+
+@Suite struct PasswordHashTests {
+    /// Of other implementations: bcrypt by Solar Designer, and Python's `crypt`.
+    @Test(arguments: [
+        ("U*U", "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"),
+        ("U*U*U", "$2b$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a"),
+        ("", "$2b$05$CCCCCCCCCCCCCCCCCCCCC.7uG0VCzI2bS7j6ymqJi9CdcdxiRTWNy"),
+    ]) func `known hashes match`(_ password: String, _ text: String) throws {
+        let hash = try #require(PasswordHash(text))
+        #expect(hash.matches(password))
+        #expect(!hash.matches(password + "x"))
+    }
+
+    @Test func `each hash has its own salt and the cost that was asked for`() throws {
+        let first = try PasswordHash.make(of: "violet tram", cost: 4),
+            second = try PasswordHash.make(of: "violet tram", cost: 4)
+        #expect(first != second && first.text.hasPrefix("$2b$04$"))
+        #expect(first.matches("violet tram") && second.matches("violet tram") && !first.matches("violet trams"))
+        #expect(!"\(first)".contains("$2b$") && !String(reflecting: first).contains("$2b$"))
+        for text in ["", "$2b$", String(first.text.dropLast()), first.text.replacing("$2b$", with: "$2a$")] {
+            #expect(PasswordHash(text) == nil)
+        }
+    }
+
+    @Test func `the default is a cost of 12`() async throws {
+        let hash = try await PasswordHasher().withPlace { try await $0.hash("violet tram 19 eats soup") }
+        #expect(hash.text.hasPrefix("$2b$12$"))
+    }
+
+    /// bcrypt itself would take both for the same.
+    @Test func `a password of 73 octets whose first 72 are right is nobody's`() async throws {
+        let right = String(repeating: "xK9#vq2LmZ0p", count: 6)
+        let hasher = PasswordHasher(.quick())
+        try await hasher.withPlace { place in
+            let hash = try await place.hash(right)
+            #expect(hash.matches(right + "x"), "bcrypt has changed")
+            #expect(await place.matches(PasswordRules.normalised(right), hash))
+            #expect(await !place.matches(PasswordRules.normalised(right + "x"), hash))
+        }
+    }
+
+    @Test func `nobody's hash takes as long as a user's, and never matches`() async throws {
+        let hasher = PasswordHasher()
+        try await hasher.withPlace { place in
+            let hash = try await place.hash("violet tram 19 eats soup")
+            let clock = ContinuousClock()
+            var known = Duration.zero, unknown = Duration.zero, unreadable = Duration.zero
+            for _ in 0..<3 {
+                known += await clock.measure { #expect(await !place.matches("rope lantern 42 goose", hash)) }
+                unknown += await clock.measure { #expect(await !place.matches("rope lantern 42 goose", nil)) }
+                unreadable += await clock.measure { #expect(await !place.matches(nil, hash)) }
+            }
+            for other in [unknown, unreadable] {
+                #expect(other > known / 3 && other < known * 3, "\(known) \(unknown) \(unreadable)")
+            }
+        }
+    }
+
+    @Test func `there are so many places and no more`() async throws {
+        let hasher = PasswordHasher(.quick(places: 2))
+        try await hasher.withPlace { _ in
+            try await hasher.withPlace { place in
+                await #expect(throws: PasswordError.busy) { try await hasher.withPlace { _ in } }
+                #expect(await !place.matches("x", nil))
+            }
+            // One that failed gives its place back too.
+            await #expect(throws: PasswordError.failed) {
+                try await hasher.withPlace { _ in throw PasswordError.failed }
+            }
+            try await hasher.withPlace { _ in }
+        }
+    }
+
+    @Test func `many at once get their own answers`() async throws {
+        let hasher = PasswordHasher(.quick(threads: 2, places: 40))
+        try await withThrowingTaskGroup { group in
+            for number in 0..<40 {
+                group.addTask {
+                    try await hasher.withPlace { place in
+                        let hash = try await place.hash("password of \(number)")
+                        #expect(await place.matches("password of \(number)", hash))
+                        #expect(await !place.matches("password of \(number + 1)", hash))
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+}
+
+extension PasswordHasher.Configuration {
+    /// Cheap enough for tests, and no safer than that.
+    static func quick(threads: Int = 1, places: Int = 32) -> Self {
+        var configuration = Self()
+        configuration.threads = threads
+        configuration.places = places
+        configuration.cost = 4
+        return configuration
+    }
+}

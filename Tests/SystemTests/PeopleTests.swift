@@ -1,0 +1,139 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// People of a real server: made by commands, signed in with curl over TLS, out within a second.
+@Suite(.serialized) struct PeopleTests {
+    private static let host = "mail.example.com"
+    private static let password = "violet tram 19 eats soup"
+
+    private struct Setting {
+        let directory: TemporaryDirectory
+        let installation: Installation
+        let roots: String
+
+        init() throws {
+            directory = try TemporaryDirectory()
+            let certificates = try TestCertificates(in: directory.path)
+            let made = try certificates.sinkOptions(for: PeopleTests.host)
+            roots = certificates.roots
+            installation = try Installation(
+                directory: directory, route: "smtp://127.0.0.1:1", credits: 7,
+                serve: ["--tls-certificate", made[1], "--tls-key", made[3], "--log-level", "trace"])
+        }
+
+        private var jar: String { directory.path + "/cookies" }
+
+        /// What curl prints of an answer, with the cookies that it keeps as a browser would.
+        func curl(_ path: String, _ arguments: String...) throws -> String {
+            try Programs.run(
+                "/usr/bin/env",
+                [
+                    "curl", "-sS", "-i", "--max-time", "20", "--cacert", roots, "--resolve",
+                    "\(PeopleTests.host):\(installation.apiPort):127.0.0.1", "--cookie", jar, "--cookie-jar", jar,
+                    "https://\(PeopleTests.host):\(installation.apiPort)\(path)",
+                ] + arguments)
+        }
+
+        func signIn(_ password: String = PeopleTests.password) throws -> String {
+            try curl(
+                "/v1/session", "-H", "Content-Type: application/json", "-H", "Origin: https://\(PeopleTests.host)",
+                "-d",
+                #"{"email": "ada@example.org", "password": "\#(password)"}"#)
+        }
+
+        /// Runs a command of sluice with a line of standard input.
+        func sluice(_ arguments: String..., input: String = "") throws -> Programs.Finished {
+            try Programs.finish(
+                Programs.sluice, arguments + ["--data", directory.path + "/data"], input: input + "\n")
+        }
+
+        func kept() throws -> String { try String(contentsOfFile: jar, encoding: .utf8) }
+    }
+
+    @Test(.timeLimit(.minutes(5))) func `a person signs in over TLS, acts, and is out within a second`() async throws {
+        let setting = try Setting()
+        let account = ["--account", setting.installation.account]
+        let refused = try setting.sluice(
+            "user", "create", account[0], account[1], "ada@example.org", "--role", "owner", input: "password1234")
+        #expect(refused.status != 0 && refused.errors.contains("first that are tried"))
+        let made = try setting.sluice(
+            "user", "create", account[0], account[1], "ada@example.org", "--role", "owner", input: Self.password)
+        #expect(made.status == 0 && made.output == "usr_1\n", "\(made)")
+        #expect(try setting.signIn("rope lantern 42 goose").hasPrefix("HTTP/1.1 401"))
+
+        let answer = try setting.signIn()
+        #expect(answer.hasPrefix("HTTP/1.1 201"), "\(answer)")
+        #expect(answer.contains(#""role":"owner""#))
+        // curl keeps a cookie of such a name only where it came over TLS, for `/`, and for no domain.
+        let kept = try setting.kept()
+        #expect(kept.contains("#HttpOnly_\(Self.host)\tFALSE\t/\tTRUE\t"))
+        #expect(kept.contains("__Host-sluice-token") && kept.contains("__Host-sluice-refresh"))
+        #expect(try setting.curl("/v1/credits").contains(#""available":7"#))
+
+        let proof = try #require(answer.firstMatch(of: /"csrf_token":"([0-9a-f]+)"/)?.1)
+        let body = ["-d", #"{"name": "n", "scopes": ["credits:read"]}"#]
+        #expect(try setting.curl("/v1/keys", body[0], body[1]).contains("origin_refused"))
+        let origin = "Origin: https://\(Self.host)"
+        #expect(try setting.curl("/v1/keys", body[0], body[1], "-H", origin).contains("csrf_token_missing"))
+        let key = try setting.curl("/v1/keys", body[0], body[1], "-H", origin, "-H", "X-CSRF-Token: \(proof)")
+        #expect(key.hasPrefix("HTTP/1.1 201"), "\(key)")
+
+        let listed = try setting.sluice("session", "list", account[0], account[1])
+        #expect(listed.output.contains("ses_1 ") && listed.output.contains("usr_1"), "\(listed)")
+        let ended = try setting.sluice("session", "revoke", account[0], account[1], "--user", "usr_1")
+        #expect(ended.output == "ended\n", "\(ended)")
+        try await Task.sleep(for: .seconds(1))
+        #expect(try setting.curl("/v1/credits").hasPrefix("HTTP/1.1 401"))
+
+        #expect(try setting.signIn().hasPrefix("HTTP/1.1 201"))
+        let out = try setting.curl("/v1/session", "-X", "DELETE", "-H", origin, "-H", "X-CSRF-Token: \(proof)")
+        // The token of the session before is none of this one.
+        #expect(out.contains("csrf_token_missing"))
+        let again = try #require(
+            try setting.curl("/v1/session").firstMatch(of: /"csrf_token":"([0-9a-f]+)"/)?.1)
+        #expect(
+            try setting.curl("/v1/session", "-X", "DELETE", "-H", origin, "-H", "X-CSRF-Token: \(again)")
+                .hasPrefix("HTTP/1.1 204"))
+        #expect(try setting.curl("/v1/credits").hasPrefix("HTTP/1.1 401"))
+
+        let last = try setting.sluice("user", "remove", account[0], account[1], "usr_1")
+        #expect(last.status != 0 && last.errors.contains("owner as long as"), "\(last)")
+        let log = try String(contentsOfFile: setting.directory.path + "/serve.log", encoding: .utf8)
+        for secret in [Self.password, "ada@", String(proof), "__Host-sluice-token="] {
+            #expect(!log.contains(secret), "\(secret)")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(5))) func `operators and wrong uses of the commands`() throws {
+        let setting = try Setting()
+        let made = try setting.sluice("operator", "create", "Root@example.net", "--json", input: Self.password)
+        #expect(made.status == 0 && made.output.contains(#""role":"operator""#), "\(made)")
+        #expect(try setting.sluice("operator", "list").output.contains("root@example.net"))
+        #expect(
+            try setting.sluice("user", "list", "--account", setting.installation.account).output
+                .contains("root@") == false)
+        #expect(try setting.sluice("session", "list", "--operators").status == 0)
+        for (arguments, text) in [
+            (["user", "create", "--account", "99", "a@example.org", "--role", "owner"], "no such account"),
+            (["user", "create", "--account", "1", "a@example.org", "--role", "admin"], "first user"),
+            (["user", "create", "--account", "1", "a@example.org", "--role", "operator"], "--role"),
+            (["user", "create", "--account", "0", "a@example.org", "--role", "owner"], "account"),
+            (["user", "create", "--account", "1", "root@EXAMPLE.net", "--role", "owner"], "address already"),
+            (["user", "create", "--account", "1", "nobody", "--role", "owner"], "email address"),
+            (["user", "remove", "--account", "1", "usr_1"], "no such user"),
+            (["user", "role", "--account", "1", "usr_01", "admin"], "usr_7"),
+            (["user", "password", "--account", "1", "usr_99"], "no such user"),
+            (["session", "revoke", "--operators"], "--user or --all"),
+            (["session", "revoke", "--operators", "--account", "1", "--all"], "either"),
+            (["session", "revoke", "--operators", "ses_99"], "no such session"),
+            (["session", "list"], "either"), (["operator", "remove", "usr_99"], "no such user"),
+        ] {
+            let finished = try Programs.finish(
+                Programs.sluice, arguments + ["--data", setting.directory.path + "/data"], input: Self.password + "\n")
+            #expect(finished.status != 0 && finished.errors.contains(text), "\(arguments): \(finished)")
+        }
+        #expect(try setting.sluice("operator", "remove", "usr_1").output == "removed\n")
+        #expect(try setting.sluice("operator", "list").output.contains("root@") == false)
+    }
+}
