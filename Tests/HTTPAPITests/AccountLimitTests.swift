@@ -108,8 +108,7 @@ import Testing
     @Test func `requests at a time are the account's connections`() async throws {
         try await Self.with(.requests, 2) { fixture, api, other in
             let router = Router(context: APIContext.self)
-            let authentication = AuthenticationMiddleware(
-                keys: fixture.services.keys, limiter: fixture.services.limiter, limits: fixture.stores.limits)
+            let authentication = fixture.services.authentication(APIExposure())
             router.group().add(middleware: authentication).get("/probe") { _, _ in
                 "\(ConnectionOwner.current?.connections ?? 0)"
             }
