@@ -624,6 +624,16 @@ BEGIN
     RETURN NEW;
 END $$;
 
+CREATE FUNCTION public.open_sign_in_window(p_subject bytea, OUT attempts integer, OUT seconds integer) RETURNS record
+    LANGUAGE sql
+    AS $$
+    INSERT INTO sign_in_attempts AS a (subject) VALUES (p_subject)
+    ON CONFLICT (subject) DO UPDATE SET (started_at, attempts) = (
+        SELECT CASE WHEN o.is_open THEN a.started_at ELSE now() END, CASE WHEN o.is_open THEN a.attempts ELSE 0 END
+        FROM (SELECT abs(extract(epoch FROM now() - a.started_at)) < 900 AS is_open) o)
+    RETURNING a.attempts, greatest(1, ceil(extract(epoch FROM a.started_at - now()) + 900))::integer
+$$;
+
 CREATE FUNCTION public.purge_newer_data() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -705,6 +715,61 @@ CREATE FUNCTION public.take_requests(p_account bigint, p_key bigint, p_requests 
     RETURNING w.granted, w.used, greatest(1, ceil(extract(epoch FROM w.started_at - now()) + 60))::integer
 $$;
 
+CREATE FUNCTION public.take_sign_in(p_network bytea, p_pair bytea, p_address bytea, p_network_limit integer, p_pair_limit integer, p_address_limit integer, p_wary_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    network record;
+    pair record;
+    address record;
+BEGIN
+    SELECT * INTO network FROM open_sign_in_window(p_network);
+    IF network.attempts >= p_network_limit THEN
+        RETURN network.seconds;
+    END IF;
+    SELECT * INTO pair FROM open_sign_in_window(p_pair);
+    IF pair.attempts >= p_pair_limit THEN
+        RETURN pair.seconds;
+    END IF;
+    SELECT * INTO address FROM open_sign_in_window(p_address);
+    IF address.attempts >= p_address_limit AND pair.attempts >= p_wary_limit THEN
+        RETURN pair.seconds;
+    END IF;
+    UPDATE sign_in_attempts SET attempts = sign_in_attempts.attempts + 1
+    WHERE subject IN (p_network, p_pair, p_address);
+    RETURN 0;
+END
+$$;
+
+CREATE FUNCTION public.users_keep_an_owner() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    was_owner boolean := TG_OP <> 'INSERT' AND OLD.role = 'owner';
+    is_owner boolean := TG_OP <> 'DELETE' AND NEW.role = 'owner';
+BEGIN
+    IF is_owner AND NOT was_owner THEN
+        INSERT INTO account_people AS p (account_id, owners) VALUES (NEW.account_id, 1)
+        ON CONFLICT (account_id) DO UPDATE SET owners = p.owners + 1;
+    ELSIF was_owner AND NOT is_owner THEN
+        UPDATE account_people SET owners = owners - 1 WHERE account_id = OLD.account_id AND owners > 1;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the last owner stays one'
+                USING ERRCODE = 'restrict_violation', CONSTRAINT = 'users_keep_an_owner';
+        END IF;
+    ELSIF TG_OP = 'INSERT' THEN
+        INSERT INTO account_people (account_id) VALUES (NEW.account_id) ON CONFLICT DO NOTHING;
+        IF NEW.account_id > 0 AND NOT EXISTS (
+            SELECT FROM account_people WHERE account_id = NEW.account_id AND owners > 0
+        ) THEN
+            RAISE EXCEPTION 'the first user of an account is its owner'
+                USING ERRCODE = 'restrict_violation', CONSTRAINT = 'users_begin_with_an_owner';
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
 CREATE TABLE public.account_key_checks (
     account_id bigint NOT NULL,
     check_value bytea,
@@ -733,6 +798,14 @@ ALTER TABLE public.account_names ALTER COLUMN account_id ADD GENERATED ALWAYS AS
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.account_people (
+    account_id bigint NOT NULL,
+    owners integer DEFAULT 0 NOT NULL,
+    session_generation bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT account_people_owners_check CHECK ((owners >= 0))
+)
+WITH (fillfactor='70');
 
 CREATE TABLE public.account_queue (
     account_id bigint NOT NULL,
@@ -1377,6 +1450,44 @@ CREATE TABLE public.schema_migrations (
     applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE public.session_keys (
+    key_id text NOT NULL,
+    sealed bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.sessions (
+    account_id bigint NOT NULL,
+    session_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    refresh_hash bytea NOT NULL,
+    user_generation bigint NOT NULL,
+    account_generation bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT sessions_refresh_hash_check CHECK ((octet_length(refresh_hash) = 32))
+)
+WITH (fillfactor='70');
+
+ALTER TABLE public.sessions ALTER COLUMN session_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.sessions_session_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE UNLOGGED TABLE public.sign_in_attempts (
+    subject bytea NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    CONSTRAINT sign_in_attempts_subject_check CHECK ((octet_length(subject) = 32))
+)
+WITH (fillfactor='70');
+
 CREATE TABLE public.site_tokens (
     site text NOT NULL,
     tokens double precision NOT NULL,
@@ -1439,6 +1550,39 @@ ALTER TABLE public.uploads ALTER COLUMN upload_no ADD GENERATED ALWAYS AS IDENTI
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.user_addresses (
+    address text NOT NULL,
+    account_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    CONSTRAINT user_addresses_address_check CHECK ((octet_length(address) <= 320))
+);
+
+ALTER TABLE public.user_addresses ALTER COLUMN user_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.user_addresses_user_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.users (
+    account_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    address text NOT NULL,
+    role text NOT NULL,
+    password_hash text,
+    generation bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_sign_in_at timestamp with time zone,
+    customer_id bigint GENERATED ALWAYS AS (NULLIF(account_id, 0)) STORED,
+    CONSTRAINT users_account_id_check CHECK ((account_id >= 0)),
+    CONSTRAINT users_kind CHECK (((role = 'operator'::text) = (account_id = 0))),
+    CONSTRAINT users_password_hash_check CHECK ((password_hash ~~ '$2b$%'::text)),
+    CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'member'::text, 'manager'::text, 'admin'::text, 'owner'::text, 'operator'::text])))
+)
+WITH (fillfactor='70');
 
 CREATE TABLE public.webhook_attempts (
     account_id bigint NOT NULL,
@@ -1536,6 +1680,9 @@ ALTER TABLE ONLY public.account_names
 
 ALTER TABLE ONLY public.account_names
     ADD CONSTRAINT account_names_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.account_people
+    ADD CONSTRAINT account_people_pkey PRIMARY KEY (account_id);
 
 ALTER TABLE ONLY public.account_queue
     ADD CONSTRAINT account_queue_pkey PRIMARY KEY (account_id);
@@ -1675,6 +1822,15 @@ ALTER TABLE ONLY public.request_windows
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY public.session_keys
+    ADD CONSTRAINT session_keys_pkey PRIMARY KEY (key_id);
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (account_id, session_id);
+
+ALTER TABLE ONLY public.sign_in_attempts
+    ADD CONSTRAINT sign_in_attempts_pkey PRIMARY KEY (subject);
+
 ALTER TABLE ONLY public.site_tokens
     ADD CONSTRAINT site_tokens_pkey PRIMARY KEY (site);
 
@@ -1692,6 +1848,12 @@ ALTER TABLE ONLY public.uncharged_mails
 
 ALTER TABLE ONLY public.uploads
     ADD CONSTRAINT uploads_pkey PRIMARY KEY (account_id, campaign_id);
+
+ALTER TABLE ONLY public.user_addresses
+    ADD CONSTRAINT user_addresses_pkey PRIMARY KEY (address);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (account_id, user_id);
 
 ALTER TABLE ONLY public.webhook_attempts
     ADD CONSTRAINT webhook_attempts_pkey PRIMARY KEY (account_id, endpoint_id, attempt_no);
@@ -1765,6 +1927,12 @@ CREATE INDEX provider_payloads_done ON public.provider_payloads USING btree (rec
 
 CREATE INDEX provider_payloads_waiting ON public.provider_payloads USING btree (due_at) INCLUDE (octets) WHERE (sealed IS NOT NULL);
 
+CREATE INDEX sessions_age ON public.sessions USING btree (last_seen_at);
+
+CREATE INDEX sessions_user ON public.sessions USING btree (account_id, user_id, session_id);
+
+CREATE INDEX sign_in_attempts_age ON public.sign_in_attempts USING btree (started_at);
+
 CREATE INDEX suppressions_by_age ON public.suppressions USING btree (account_id, created_at, fingerprint);
 
 CREATE INDEX suppressions_by_reason ON public.suppressions USING btree (account_id, reason, created_at, fingerprint);
@@ -1830,6 +1998,10 @@ ALTER TABLE public.ledger_entries ENABLE ALWAYS TRIGGER refuse_statement;
 CREATE TRIGGER refuse_statement BEFORE DELETE OR UPDATE OR TRUNCATE ON public.limit_changes FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_refuse_change();
 
 ALTER TABLE public.limit_changes ENABLE ALWAYS TRIGGER refuse_statement;
+
+CREATE TRIGGER users_keep_an_owner AFTER INSERT OR DELETE OR UPDATE OF role ON public.users FOR EACH ROW EXECUTE FUNCTION public.users_keep_an_owner();
+
+ALTER TABLE public.users ENABLE ALWAYS TRIGGER users_keep_an_owner;
 
 ALTER TABLE ONLY public.account_limits
     ADD CONSTRAINT account_limits_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
@@ -1897,11 +2069,17 @@ ALTER TABLE ONLY public.provider_payloads
 ALTER TABLE ONLY public.refunds_due
     ADD CONSTRAINT refunds_due_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_account_id_user_id_fkey FOREIGN KEY (account_id, user_id) REFERENCES public.users(account_id, user_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.suppressions
     ADD CONSTRAINT suppressions_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
 ALTER TABLE ONLY public.uncharged_mails
     ADD CONSTRAINT uncharged_mails_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.accounts(account_id);
 
 ALTER TABLE ONLY public.webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
@@ -1937,6 +2115,9 @@ GRANT ALL ON FUNCTION public.lease_site_tokens(p_site text, p_rate double precis
 REVOKE ALL ON FUNCTION public.ledger_lock(account bigint, campaign bigint, batches integer[], key text, OUT posted bigint, OUT held bigint, OUT credit_limit bigint, OUT entry_count bigint, OUT chain_head bytea, OUT read_at timestamp with time zone, OUT prior_entry bigint, OUT hold_batches integer[], OUT hold_amounts bigint[], OUT hold_open boolean[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ledger_lock(account bigint, campaign bigint, batches integer[], key text, OUT posted bigint, OUT held bigint, OUT credit_limit bigint, OUT entry_count bigint, OUT chain_head bytea, OUT read_at timestamp with time zone, OUT prior_entry bigint, OUT hold_batches integer[], OUT hold_amounts bigint[], OUT hold_open boolean[]) TO sluice_app;
 
+REVOKE ALL ON FUNCTION public.open_sign_in_window(p_subject bytea, OUT attempts integer, OUT seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.open_sign_in_window(p_subject bytea, OUT attempts integer, OUT seconds integer) TO sluice_app;
+
 GRANT ALL ON FUNCTION public.recall_awaiting() TO sluice_app;
 
 GRANT ALL ON FUNCTION public.renew_leases(p_node text, p_seconds double precision, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[]) TO sluice_app;
@@ -1948,6 +2129,11 @@ GRANT ALL ON FUNCTION public.take_over_leases(p_node text, p_seconds double prec
 REVOKE ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) TO sluice_app;
 
+REVOKE ALL ON FUNCTION public.take_sign_in(p_network bytea, p_pair bytea, p_address bytea, p_network_limit integer, p_pair_limit integer, p_address_limit integer, p_wary_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.take_sign_in(p_network bytea, p_pair bytea, p_address bytea, p_network_limit integer, p_pair_limit integer, p_address_limit integer, p_wary_limit integer) TO sluice_app;
+
+REVOKE ALL ON FUNCTION public.users_keep_an_owner() FROM PUBLIC;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.account_key_checks TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.account_limits TO sluice_app;
@@ -1957,6 +2143,12 @@ GRANT UPDATE(value) ON TABLE public.account_limits TO sluice_app;
 GRANT SELECT ON TABLE public.account_names TO sluice_app;
 
 GRANT INSERT(name) ON TABLE public.account_names TO sluice_app;
+
+GRANT SELECT,INSERT ON TABLE public.account_people TO sluice_app;
+
+GRANT UPDATE(owners) ON TABLE public.account_people TO sluice_app;
+
+GRANT UPDATE(session_generation) ON TABLE public.account_people TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_queue TO sluice_app;
 
@@ -2132,6 +2324,32 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refunds_due TO sluice_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.request_windows TO sluice_app;
 
+GRANT SELECT,DELETE ON TABLE public.session_keys TO sluice_app;
+
+GRANT INSERT(key_id) ON TABLE public.session_keys TO sluice_app;
+
+GRANT INSERT(sealed) ON TABLE public.session_keys TO sluice_app;
+
+GRANT SELECT,DELETE ON TABLE public.sessions TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.sessions TO sluice_app;
+
+GRANT INSERT(user_id) ON TABLE public.sessions TO sluice_app;
+
+GRANT INSERT(refresh_hash) ON TABLE public.sessions TO sluice_app;
+
+GRANT INSERT(user_generation) ON TABLE public.sessions TO sluice_app;
+
+GRANT INSERT(account_generation) ON TABLE public.sessions TO sluice_app;
+
+GRANT UPDATE(last_seen_at) ON TABLE public.sessions TO sluice_app;
+
+GRANT INSERT(expires_at) ON TABLE public.sessions TO sluice_app;
+
+GRANT UPDATE(revoked_at) ON TABLE public.sessions TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sign_in_attempts TO sluice_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.site_tokens TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.source_usage TO sluice_app;
@@ -2157,6 +2375,28 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tls_reports TO sluice_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.uncharged_mails TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.uploads TO sluice_app;
+
+GRANT SELECT,DELETE ON TABLE public.user_addresses TO sluice_app;
+
+GRANT INSERT(address) ON TABLE public.user_addresses TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.user_addresses TO sluice_app;
+
+GRANT SELECT,DELETE ON TABLE public.users TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.users TO sluice_app;
+
+GRANT INSERT(user_id) ON TABLE public.users TO sluice_app;
+
+GRANT INSERT(address) ON TABLE public.users TO sluice_app;
+
+GRANT INSERT(role),UPDATE(role) ON TABLE public.users TO sluice_app;
+
+GRANT INSERT(password_hash),UPDATE(password_hash) ON TABLE public.users TO sluice_app;
+
+GRANT UPDATE(generation) ON TABLE public.users TO sluice_app;
+
+GRANT UPDATE(last_sign_in_at) ON TABLE public.users TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_attempts TO sluice_app;
 
