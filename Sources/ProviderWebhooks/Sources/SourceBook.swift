@@ -28,9 +28,11 @@ final class SourceBook: Sendable {
             return nil
         }
         if let known { return known }
+        // What is written while it is read may be missing: its age counts from here.
+        let begun = ContinuousClock.now
         do {
             let sources = try await store.all()
-            state.withLock { $0 = State(sources: sources) }
+            state.withLock { $0 = State(sources: sources, readAt: begun) }
             return sources
         } catch {
             let old = state.withLock { state in
