@@ -1,15 +1,32 @@
-/// On whose behalf a task takes connections. A pool that gives each owner a share (``PoolShare``) counts by it.
+/// On whose behalf a task takes connections. A pool that gives each owner a share (``PoolShare``) counts by it, and one whose
+/// sessions see the rows of one account alone (``PostgresConfiguration/confinement``) shows the owner's.
 ///
 /// ```swift
-/// try await ConnectionOwner.$current.withValue(ConnectionOwner("account 7")) { … }
+/// try await ConnectionOwner.$current.withValue(.account(7)) { … }
 /// ```
-/// Without an owner a task has no share of its own to keep to.
+/// Without an owner a task has no share of its own to keep to, and sees no rows through a confined pool.
 package struct ConnectionOwner: Hashable, Sendable {
     package let name: String
+    /// Whose rows the owner may see and write, from 1 on; nil: nobody's.
+    package let account: Int64?
 
     @TaskLocal package static var current: ConnectionOwner?
 
-    package init(_ name: String) { self.name = name }
+    /// - Parameter account: from 1 on.
+    package init(_ name: String, account: Int64? = nil) {
+        self.name = name
+        self.account = account
+    }
+
+    /// The account itself.
+    package static func account(_ number: Int64) -> ConnectionOwner {
+        ConnectionOwner("account \(number)", account: number)
+    }
+
+    /// Those whom the account mails: they have a share of their own, so that what the account does keeps no recipient.
+    package static func recipients(ofAccount number: Int64) -> ConnectionOwner {
+        ConnectionOwner("recipients of account \(number)", account: number)
+    }
 }
 
 /// What one owner may take of a pool, so that all others find connections.
