@@ -20,7 +20,7 @@ package final class SendingDomains: Sendable {
     let bounceHost: DomainName?
     let trusts: Bool
     let suffixes: PublicSuffixes?
-    let signers = SignerCache()
+    let signers: SignerCache
 
     /// - Parameters:
     ///   - signing: where the keys of mail under way are read; `records` if nil.
@@ -38,7 +38,21 @@ package final class SendingDomains: Sendable {
         self.bounceHost = bounceHost
         self.trusts = trusts
         self.suffixes = suffixes
+        signers = SignerCache()
     }
+
+    private init(_ original: SendingDomains, over records: PostgresPool) {
+        self.records = records
+        signing = original.signing
+        vault = original.vault
+        bounceHost = original.bounceHost
+        trusts = original.trusts
+        suffixes = original.suffixes
+        signers = original.signers
+    }
+
+    /// The same domains over other connections: what is changed here changes the signers of both.
+    package func over(_ records: PostgresPool) -> SendingDomains { SendingDomains(self, over: records) }
 
     /// Registers a domain with its keys. It sends once the DNS proves it.
     ///

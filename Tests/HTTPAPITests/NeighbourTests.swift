@@ -17,7 +17,7 @@ import Testing
     private func withNarrowAPI<Value>(
         _ fixture: APIFixture, _ body: @Sendable (API, API) async throws -> Value, _ greedy: Customer, _ other: Customer
     ) async throws -> Value {
-        var configuration = fixture.records.configuration()
+        var configuration = APIFixture.confined(fixture.records)
         configuration.maximumConnections = 3
         configuration.share = PoolShare(connections: 2, waiting: 4)
         configuration.acquireTimeout = .seconds(20)

@@ -50,7 +50,7 @@ import Vault
             let address = try EmailAddress("ada@example.org")
             for _ in 0..<2 {
                 #expect(try await fixture.withAPI { try await $0.post("/u/\(token)") }.status == 200)
-                let removed = try await fixture.services.suppressions.remove(
+                let removed = try await fixture.stores.suppressions.remove(
                     address, account: customer.account, isOperator: true)
                 #expect(removed)
             }

@@ -67,7 +67,7 @@ final class Server: Sendable {
         if roles.contains(.api) {
             services.append(
                 .init(
-                    service: try api(verifier, group, startup), successTerminationBehavior: .gracefullyShutdownGroup,
+                    service: try api(group, startup), successTerminationBehavior: .gracefullyShutdownGroup,
                     failureTerminationBehavior: .gracefullyShutdownGroup))
             if let place = configuration.httpRedirect {
                 let started = startup.listener()
@@ -87,8 +87,8 @@ final class Server: Sendable {
             services.append(
                 .init(
                     service: HourlySweep.drafts(
-                        records.operatorCampaigns, olderThanDays: configuration.draftDays, logger: logger)))
-            services.append(.init(service: HourlySweep.uploads(records.operatorCampaigns, logger: logger)))
+                        records.campaigns, olderThanDays: configuration.draftDays, logger: logger)))
+            services.append(.init(service: HourlySweep.uploads(records.campaigns, logger: logger)))
             services.append(
                 .init(service: HourlySweep.feedback(records.feedback, records.refunds, logger: logger)))
             services.append(.init(service: HourlySweep.reports(records.domains, logger: logger)))
@@ -101,7 +101,7 @@ final class Server: Sendable {
                     worker: webhooks, interest: records.webhookInterest, records: records.pools.journal)))
         if !configuration.trustsDomains {
             services.append(
-                .init(service: DomainWatch(verifier: verifier, campaigns: records.operatorCampaigns, logger: logger)))
+                .init(service: DomainWatch(verifier: verifier, campaigns: records.campaigns, logger: logger)))
         }
         let brakes = configuration.brakes
         if !brakes.brake.isOff {
@@ -142,17 +142,16 @@ final class Server: Sendable {
 
     // MARK: API
 
-    private func api(
-        _ verifier: DomainVerifier, _ group: any EventLoopGroup, _ startup: Startup
-    ) throws -> some Service {
-        try APIServer.application(
+    private func api(_ group: any EventLoopGroup, _ startup: Startup) throws -> some Service {
+        let customers = records.customers
+        return try APIServer.application(
             APIServices(
-                records: records.pools.api, campaigns: records.campaigns, ledger: records.ledger,
-                suppressions: records.suppressions, domains: records.domains, verifier: verifier,
-                keys: records.keys,
-                limiter: RequestLimiter(pool: records.pools.api, perMinute: configuration.requestsPerMinute),
-                idempotency: records.idempotency, unsubscriber: records.unsubscriber,
-                providers: records.providerIntake, webhooks: records.webhooks, openAPI: OpenAPIDocument.text),
+                records: customers.pool, campaigns: customers.campaigns, ledger: records.ledger,
+                suppressions: customers.suppressions, domains: customers.domains,
+                verifier: try records.domainVerifier(of: customers.domains), keys: customers.keys,
+                limiter: RequestLimiter(pool: customers.pool, perMinute: configuration.requestsPerMinute),
+                idempotency: records.idempotency, unsubscriber: customers.unsubscriber,
+                providers: records.providerIntake, webhooks: customers.webhooks, openAPI: OpenAPIDocument.text),
             host: configuration.http.host, port: configuration.http.port,
             tls: try configuration.certificates?.web(), proxies: configuration.proxies,
             connections: min(APILimits.connections, configuration.descriptors.api), group: group, logger: logger,
@@ -200,7 +199,7 @@ final class Server: Sendable {
         _ group: any EventLoopGroup, _ startup: Startup
     ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
         let routes = OperatorRoutes(
-            engine: engine, campaigns: records.operatorCampaigns, delivery: records.delivery,
+            engine: engine, campaigns: records.campaigns, delivery: records.delivery,
             domains: { [records] in try await records.domains.census(on: records.pools.settlement) },
             webhooks: { [records] in
                 (try await WebhookCensus.read(records.pools.webhooks), webhooks?.tally.counts ?? .init())

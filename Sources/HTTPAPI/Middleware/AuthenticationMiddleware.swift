@@ -28,7 +28,7 @@ struct AuthenticationMiddleware: RouterMiddleware {
         context.keyWatch = KeyWatch(keys: keys, key: key)
         context.bodyRoom = bodies.room(for: key.account)
         let authenticated = context
-        return try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(key.account)")) {
+        return try await ConnectionOwner.$current.withValue(.account(key.account.rawValue)) {
             guard let grant = try await limiter.take(key) else { return try await next(request, authenticated) }
             context.requestNote?.note(grant)
             guard grant.isGranted else { throw Problem.rateLimited(grant) }

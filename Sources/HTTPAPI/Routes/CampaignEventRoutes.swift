@@ -38,7 +38,7 @@ struct CampaignEventRoutes: Sendable {
             do {
                 // Written after the request has passed the authentication, so the account's share is named again.
                 try await request.body.consumeWithCancellationOnInboundClose { _ in
-                    try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(account)")) {
+                    try await ConnectionOwner.$current.withValue(.account(account.rawValue)) {
                         try await follow(first, context, to: &writer)
                     }
                 }

@@ -53,7 +53,7 @@ struct OutcomeRoutes: Sendable {
             do {
                 try await request.body.consumeWithCancellationOnInboundClose { _ in
                     // Written after the request has passed the authentication, so the account's share is named again.
-                    try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(question.account)")) {
+                    try await ConnectionOwner.$current.withValue(.account(question.account.rawValue)) {
                         try await tell(question, first, status, context, to: &writer)
                     }
                 }

@@ -127,7 +127,7 @@ struct SuppressionRoutes: Sendable {
         let body = ResponseBody { writer in
             try await writer.write(ByteBuffer(string: SuppressionExport.header))
             // Written after the request has passed the authentication, so the account's share is named again.
-            try await ConnectionOwner.$current.withValue(ConnectionOwner("account \(account)")) {
+            try await ConnectionOwner.$current.withValue(.account(account.rawValue)) {
                 try await write(first, of: account, reason, to: &writer)
             }
             withExtendedLifetime(place) {}
