@@ -2,6 +2,7 @@ import Feedback
 import HTTPAPI
 import HTTPTypes
 import MailTypes
+import TestStores
 import Testing
 import Vault
 

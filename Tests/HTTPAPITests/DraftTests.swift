@@ -4,6 +4,7 @@ import HummingbirdTesting
 import MailTypes
 import Postgres
 import TestDatabases
+import TestStores
 import TestSupport
 import Testing
 

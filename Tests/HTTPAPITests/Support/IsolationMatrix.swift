@@ -123,7 +123,9 @@ struct IsolationMatrix {
         let line = try #require(
             document.operation(operation).first { $0.hasPrefix("      security:") }, "\(operation) says no security")
         guard line != "      security: []" else { return nil }
-        return try #require(Scope.allCases.first { line.contains("\"\($0.rawValue)\"") }, "\(line)")
+        let named = Scope.allCases.first { line.contains("\"\($0.rawValue)\"") }
+        let scope: Scope = try #require(named, "\(line)")
+        return scope
     }
 
     private static func probes(
