@@ -51,7 +51,7 @@ import Testing
                         probe.method, probe.path, body: probe.input.body, type: probe.input.type,
                         idempotencyKey: probe.idempotencyKey)
                     let told = answer.text + answer.headers.map { $0.value }.joined(separator: " ")
-                    for mark in other.marks where told.contains(mark) && !probe.said.contains(mark) {
+                    for mark in other.marks where Self.tells(told, mark) && !probe.said.contains(mark) {
                         findings.leaks.append("\(probe): \(answer.status) tells \(mark)")
                     }
                     let after = try await fixture.rows(other.account)
@@ -64,6 +64,13 @@ import Testing
             }
         }
 
+        /// As a whole word: `key_2` is not in `key_27`.
+        private static func tells(_ text: String, _ mark: String) -> Bool {
+            text.ranges(of: mark).contains { range in
+                range.upperBound == text.endIndex || !text[range.upperBound].isNumber
+            }
+        }
+
         /// Over sessions that see the caller's rows, whatever key is shown; or, without row-level security, all rows.
         func runWithoutFilters(isConfined: Bool) async throws -> Findings {
             let configuration =
@@ -71,7 +78,7 @@ import Testing
                 ? APIFixture.confined(fixture.records, to: own.account) : fixture.records.configuration()
             let pool = PostgresPool(configuration: configuration, logger: .silent)
             let services = APIFixture.services(
-                fixture.stores, over: pool, fixture.services.verifier, resultsFor: 3_600)
+                fixture.stores, over: pool, fixture.examiner, resultsFor: 3_600)
             let findings = try await run(services, as: other)
             await pool.close()
             return findings
@@ -123,7 +130,7 @@ import Testing
     @Test func `without filters and without row-level security the same requests leak`() async throws {
         let stage = try await Stage.make()
         let findings = try await stage.runWithoutFilters(isConfined: false)
-        #expect(findings.leaks.count > 50, "\(findings.leaks.count)")
+        #expect(findings.leaks.count > 30, "\(findings.leaks.count)")
         #expect(findings.effects.count > 20, "\(findings.effects.count)")
     }
 

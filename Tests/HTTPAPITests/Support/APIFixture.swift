@@ -32,6 +32,7 @@ struct APIFixture: Sendable {
     let services: APIServices
     /// What the routes take their connections from.
     let pool: PostgresPool
+    let examiner: DomainExaminer
 
     var records: TestDatabase { stores.records }
     var vaultDatabase: TestDatabase { stores.vaultDatabase }
@@ -53,10 +54,10 @@ struct APIFixture: Sendable {
             forwarders: [nameServer ?? DNSServer("127.0.0.1:9")!], timeout: .seconds(nameServer == nil ? 1 : 20))
         dns.longestKept = 0
         let pool = PostgresPool(configuration: confined(stores.records), logger: .silent)
-        let verifier = DomainVerifier(
-            domains: stores.domains.over(pool), examiner: DomainExaminer(resolver: try Resolver(dns)), logger: .silent)
+        let examiner = DomainExaminer(resolver: try Resolver(dns))
         return APIFixture(
-            stores: stores, services: services(stores, over: pool, verifier, resultsFor: resultsFor), pool: pool)
+            stores: stores, services: services(stores, over: pool, examiner, resultsFor: resultsFor), pool: pool,
+            examiner: examiner)
     }
 
     /// - Parameter account: whose rows the sessions see, whoever asks; nil: those of the account that asks.
@@ -70,16 +71,18 @@ struct APIFixture: Sendable {
 
     /// - Parameter pool: what the routes take their connections from.
     static func services(
-        _ stores: Stores, over pool: PostgresPool, _ verifier: DomainVerifier, resultsFor: Int = 0
+        _ stores: Stores, over pool: PostgresPool, _ examiner: DomainExaminer, resultsFor: Int = 0
     ) -> APIServices {
         let suppressions = SuppressionList(records: pool, vault: stores.vault)
+        let domains = stores.domains.over(pool)
+        let verifier = DomainVerifier(domains: domains, examiner: examiner, logger: .silent)
         return APIServices(
             records: pool,
             campaigns: CampaignService(
                 records: pool, housekeeping: stores.records.pool, vault: stores.vault, ledger: stores.ledger,
-                suppressions: suppressions, domains: stores.domains.over(pool), resultsFor: resultsFor,
+                suppressions: suppressions, domains: domains, resultsFor: resultsFor,
                 logger: .silent),
-            ledger: stores.ledger, suppressions: suppressions, domains: stores.domains.over(pool), verifier: verifier,
+            ledger: stores.ledger, suppressions: suppressions, domains: domains, verifier: verifier,
             keys: APIKeys(pool: pool, lookups: stores.records.pool),
             limiter: RequestLimiter(pool: pool, perMinute: nil), idempotency: IdempotencyStore(),
             unsubscriber: Unsubscriber(

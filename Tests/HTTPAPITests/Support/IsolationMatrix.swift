@@ -71,7 +71,7 @@ struct IsolationMatrix {
             "GET /v1/suppressions/export": Input(),
             "DELETE /v1/suppressions/{address}": Input(),
             "GET /v1/domains": Input(),
-            "POST /v1/domains": Input(body: #"{"domain": "\#(id(.domain))"}"#),
+            "POST /v1/domains": Input(body: #"{"domain": "matrix.example"}"#),
             "GET /v1/domains/{domain}": Input(),
             "DELETE /v1/domains/{domain}": Input(),
             "GET /v1/domains/{domain}/reports": Input(),
