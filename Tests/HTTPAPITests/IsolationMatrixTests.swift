@@ -43,7 +43,7 @@ import Testing
         func run(_ services: APIServices, as identity: Tenant) async throws -> Findings {
             let application = Application(router: APIServer.router(services), logger: .silent)
             // Over sockets: streams that end at once are too quick for a client without them.
-            return try await application.test(.live) { client in
+            return try await application.test(.ahc(.http)) { client in
                 var findings = Findings()
                 var before = try await fixture.rows(other.account)
                 for probe in matrix.probes {
