@@ -497,6 +497,19 @@ BEGIN
     RETURN (SELECT count(*) FROM nodes WHERE seen_at > clock_timestamp() - make_interval(secs => p_seconds));
 END $$;
 
+CREATE FUNCTION public.isolate_accounts(VARIADIC p_tables regclass[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_table regclass;
+BEGIN
+    FOREACH v_table IN ARRAY p_tables LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', v_table);
+        EXECUTE format('CREATE POLICY every_account ON %s TO sluice_app USING (true)', v_table);
+        EXECUTE format('CREATE POLICY own_account ON %s TO sluice_api USING (account_id = session_account())', v_table);
+    END LOOP;
+END $$;
+
 CREATE FUNCTION public.lease_site_tokens(p_site text, p_rate double precision, p_burst double precision, p_wanted integer) RETURNS integer
     LANGUAGE plpgsql
     AS $$
@@ -634,6 +647,11 @@ CREATE FUNCTION public.open_sign_in_window(p_subject bytea, OUT attempts integer
     RETURNING a.attempts, greatest(1, ceil(extract(epoch FROM a.started_at - now()) + 900))::integer
 $$;
 
+CREATE FUNCTION public.proven_by_others(p_account bigint, p_domains text[]) RETURNS SETOF text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$ SELECT domain FROM domain_owners WHERE domain = ANY (p_domains) AND account_id <> p_account $$;
+
 CREATE FUNCTION public.purge_newer_data() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -681,6 +699,10 @@ BEGIN
     END LOOP;
     UPDATE nodes SET seen_at = clock_timestamp() WHERE node = p_node;
 END $$;
+
+CREATE FUNCTION public.session_account() RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('sluice.account'::text, true), ''::text))::bigint;
 
 CREATE FUNCTION public.start_campaigns(p_account bigint[], p_campaign bigint[]) RETURNS void
     LANGUAGE sql
@@ -776,6 +798,8 @@ CREATE TABLE public.account_key_checks (
     CONSTRAINT account_key_checks_check_value_check CHECK ((octet_length(check_value) = 16))
 );
 
+ALTER TABLE ONLY public.account_key_checks FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.account_limits (
     account_id bigint NOT NULL,
     name text NOT NULL,
@@ -784,11 +808,15 @@ CREATE TABLE public.account_limits (
     CONSTRAINT account_limits_value_check CHECK ((value >= 0))
 );
 
+ALTER TABLE ONLY public.account_limits FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.account_names (
     name text NOT NULL,
     account_id bigint NOT NULL,
     CONSTRAINT account_names_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
 );
+
+ALTER TABLE ONLY public.account_names FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.account_names ALTER COLUMN account_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.account_names_account_id_seq
@@ -807,6 +835,8 @@ CREATE TABLE public.account_people (
 )
 WITH (fillfactor='70');
 
+ALTER TABLE ONLY public.account_people FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.account_queue (
     account_id bigint NOT NULL,
     next_due timestamp with time zone NOT NULL,
@@ -814,11 +844,15 @@ CREATE TABLE public.account_queue (
 )
 WITH (fillfactor='50');
 
+ALTER TABLE ONLY public.account_queue FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.account_refunds (
     account_id bigint NOT NULL,
     refund_seconds integer NOT NULL,
     CONSTRAINT account_refunds_refund_seconds_check CHECK (((refund_seconds >= 0) AND (refund_seconds <= 2592000)))
 );
+
+ALTER TABLE ONLY public.account_refunds FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.account_shaping (
     account_id bigint NOT NULL,
@@ -830,6 +864,8 @@ CREATE TABLE public.account_shaping (
     CONSTRAINT account_shaping_rate_check CHECK ((rate > (0)::double precision)),
     CONSTRAINT account_shaping_weight_check CHECK (((weight >= 1) AND (weight <= 1000)))
 );
+
+ALTER TABLE ONLY public.account_shaping FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.accounts (
     account_id bigint NOT NULL,
@@ -845,6 +881,8 @@ CREATE TABLE public.accounts (
     CONSTRAINT accounts_within_limit CHECK (((posted - held) >= (- credit_limit)))
 )
 WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.accounts FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.acme_accounts (
     directory text NOT NULL,
@@ -892,6 +930,8 @@ CREATE TABLE public.api_key_hashes (
     CONSTRAINT api_key_hashes_key_hash_check CHECK ((octet_length(key_hash) = 32))
 );
 
+ALTER TABLE ONLY public.api_key_hashes FORCE ROW LEVEL SECURITY;
+
 ALTER TABLE public.api_key_hashes ALTER COLUMN key_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.api_key_hashes_key_id_seq
     START WITH 1
@@ -923,6 +963,8 @@ CREATE TABLE public.api_keys (
 )
 WITH (fillfactor='70');
 
+ALTER TABLE ONLY public.api_keys FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.batch_recipients (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -930,6 +972,8 @@ CREATE TABLE public.batch_recipients (
     sealed bytea NOT NULL
 );
 ALTER TABLE ONLY public.batch_recipients ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
+ALTER TABLE ONLY public.batch_recipients FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.batch_results (
     account_id bigint NOT NULL,
@@ -940,6 +984,8 @@ CREATE TABLE public.batch_results (
 );
 ALTER TABLE ONLY public.batch_results ALTER COLUMN sealed SET STORAGE EXTERNAL;
 ALTER TABLE ONLY public.batch_results ALTER COLUMN marks SET STORAGE EXTERNAL;
+
+ALTER TABLE ONLY public.batch_results FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.batches (
     account_id bigint NOT NULL,
@@ -968,6 +1014,8 @@ CREATE TABLE public.batches (
 )
 WITH (fillfactor='50');
 
+ALTER TABLE ONLY public.batches FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.campaign_answers (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -975,6 +1023,8 @@ CREATE TABLE public.campaign_answers (
     blocks double precision NOT NULL
 )
 WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.campaign_answers FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.campaign_blocks (
     account_id bigint NOT NULL,
@@ -986,6 +1036,8 @@ CREATE TABLE public.campaign_blocks (
     first_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     last_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
+
+ALTER TABLE ONLY public.campaign_blocks FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.campaign_brakes (
     account_id bigint NOT NULL,
@@ -1003,6 +1055,8 @@ CREATE TABLE public.campaign_brakes (
     CONSTRAINT campaign_brakes_level_check CHECK (((level >= 0) AND (level <= 3)))
 );
 
+ALTER TABLE ONLY public.campaign_brakes FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.campaign_content (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -1011,12 +1065,16 @@ CREATE TABLE public.campaign_content (
 );
 ALTER TABLE ONLY public.campaign_content ALTER COLUMN sealed SET STORAGE EXTERNAL;
 
+ALTER TABLE ONLY public.campaign_content FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.campaign_paces (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
     free_at timestamp with time zone NOT NULL
 )
 WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.campaign_paces FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.campaign_reasons (
     account_id bigint NOT NULL,
@@ -1029,6 +1087,8 @@ CREATE TABLE public.campaign_reasons (
     CONSTRAINT campaign_reasons_reason_check CHECK (((octet_length(reason) >= 1) AND (octet_length(reason) <= 40)))
 )
 WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.campaign_reasons FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.campaigns (
     account_id bigint NOT NULL,
@@ -1091,6 +1151,8 @@ CREATE TABLE public.campaigns (
 )
 WITH (fillfactor='50');
 
+ALTER TABLE ONLY public.campaigns FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.dead_addresses (
     account_id bigint NOT NULL,
     fingerprint bytea NOT NULL,
@@ -1098,6 +1160,8 @@ CREATE TABLE public.dead_addresses (
     seen_at timestamp with time zone NOT NULL,
     CONSTRAINT dead_addresses_fingerprint_check CHECK ((octet_length(fingerprint) = 16))
 );
+
+ALTER TABLE ONLY public.dead_addresses FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.domain_findings (
     account_id bigint NOT NULL,
@@ -1109,6 +1173,8 @@ CREATE TABLE public.domain_findings (
     note text,
     CONSTRAINT domain_findings_state_check CHECK ((state = ANY (ARRAY['found'::text, 'missing'::text, 'wrong'::text, 'unknown'::text])))
 );
+
+ALTER TABLE ONLY public.domain_findings FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.domain_keys (
     account_id bigint NOT NULL,
@@ -1123,10 +1189,14 @@ CREATE TABLE public.domain_keys (
     CONSTRAINT domain_keys_role_check CHECK ((role = ANY (ARRAY['next'::text, 'signing'::text, 'retired'::text])))
 );
 
+ALTER TABLE ONLY public.domain_keys FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.domain_owners (
     domain text NOT NULL,
     account_id bigint NOT NULL
 );
+
+ALTER TABLE ONLY public.domain_owners FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.domain_reports (
     account_id bigint NOT NULL,
@@ -1146,6 +1216,8 @@ CREATE TABLE public.domain_reports (
     received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT domain_reports_kind_check CHECK ((kind = ANY (ARRAY['dmarc'::text, 'tls'::text])))
 );
+
+ALTER TABLE ONLY public.domain_reports FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.domain_reports ALTER COLUMN report_no ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.domain_reports_report_no_seq
@@ -1170,6 +1242,8 @@ CREATE TABLE public.domains (
     CONSTRAINT domains_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'verified'::text, 'failing'::text, 'stopped'::text])))
 );
 
+ALTER TABLE ONLY public.domains FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.feedback_by_provider (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -1180,6 +1254,8 @@ CREATE TABLE public.feedback_by_provider (
     complaints bigint DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.feedback_by_provider FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.feedback_facts (
     account_id bigint NOT NULL,
@@ -1196,6 +1272,8 @@ CREATE TABLE public.feedback_facts (
     CONSTRAINT feedback_facts_reason_check CHECK ((octet_length(reason) <= 60))
 );
 
+ALTER TABLE ONLY public.feedback_facts FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.feedback_hours (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -1205,6 +1283,8 @@ CREATE TABLE public.feedback_hours (
     complaints bigint DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.feedback_hours FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.holds (
     account_id bigint NOT NULL,
@@ -1227,6 +1307,8 @@ END))
 )
 WITH (fillfactor='70');
 
+ALTER TABLE ONLY public.holds FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.idempotency_keys (
     account_id bigint NOT NULL,
     scope text NOT NULL,
@@ -1238,6 +1320,8 @@ CREATE TABLE public.idempotency_keys (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT idempotency_keys_answer CHECK (((status IS NULL) = (body IS NULL)))
 );
+
+ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.installation_suppressions (
     account_id bigint DEFAULT 0 NOT NULL,
@@ -1264,6 +1348,8 @@ CREATE TABLE public.journal (
     noted_at timestamp with time zone DEFAULT clock_timestamp()
 );
 ALTER TABLE ONLY public.journal ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
+ALTER TABLE ONLY public.journal FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.journal ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.journal_seq_seq
@@ -1316,6 +1402,8 @@ END),
     CONSTRAINT ledger_entries_subject CHECK ((((campaign_id IS NULL) = (kind = ANY (ARRAY['grant'::text, 'adjust'::text]))) AND ((batch_no IS NOT NULL) = (kind = 'settle'::text)) AND ((digest IS NOT NULL) = (kind = 'purge'::text))))
 );
 
+ALTER TABLE ONLY public.ledger_entries FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.limit_changes (
     account_id bigint NOT NULL,
     change_no bigint NOT NULL,
@@ -1327,6 +1415,8 @@ CREATE TABLE public.limit_changes (
     CONSTRAINT limit_changes_change_no_check CHECK ((change_no > 0)),
     CONSTRAINT limit_changes_credit_limit_check CHECK (((credit_limit >= 0) AND (credit_limit <= '2305843009213693952'::bigint)))
 );
+
+ALTER TABLE ONLY public.limit_changes FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.mta_sts_policies (
     domain text NOT NULL,
@@ -1371,6 +1461,8 @@ CASE
     ELSE ((lane = ''::text) AND (action = ANY (ARRAY['suspend'::text, 'drain'::text])))
 END)
 );
+
+ALTER TABLE ONLY public.operator_orders FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.provider_payloads (
     source_id bigint NOT NULL,
@@ -1434,6 +1526,8 @@ CREATE TABLE public.refunds_due (
     CONSTRAINT refunds_due_fingerprint_check CHECK ((octet_length(fingerprint) = 16))
 );
 
+ALTER TABLE ONLY public.refunds_due FORCE ROW LEVEL SECURITY;
+
 CREATE UNLOGGED TABLE public.request_windows (
     account_id bigint NOT NULL,
     key_id bigint NOT NULL,
@@ -1442,6 +1536,8 @@ CREATE UNLOGGED TABLE public.request_windows (
     granted integer NOT NULL
 )
 WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.request_windows FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.schema_migrations (
     version bigint NOT NULL,
@@ -1470,6 +1566,8 @@ CREATE TABLE public.sessions (
     CONSTRAINT sessions_refresh_hash_check CHECK ((octet_length(refresh_hash) = 32))
 )
 WITH (fillfactor='70');
+
+ALTER TABLE ONLY public.sessions FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.sessions ALTER COLUMN session_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.sessions_session_id_seq
@@ -1517,6 +1615,8 @@ CREATE TABLE public.suppressions (
     CONSTRAINT suppressions_reason_check CHECK (((reason >= 1) AND (reason <= 5)))
 );
 
+ALTER TABLE ONLY public.suppressions FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.tls_reports (
     day integer NOT NULL,
     domain text NOT NULL,
@@ -1535,12 +1635,16 @@ CREATE TABLE public.uncharged_mails (
     CONSTRAINT uncharged_mails_fingerprint_check CHECK ((octet_length(fingerprint) = ANY (ARRAY[0, 16])))
 );
 
+ALTER TABLE ONLY public.uncharged_mails FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.uploads (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
     upload_no bigint NOT NULL,
     started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
+
+ALTER TABLE ONLY public.uploads FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.uploads ALTER COLUMN upload_no ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.uploads_upload_no_seq
@@ -1557,6 +1661,8 @@ CREATE TABLE public.user_addresses (
     user_id bigint NOT NULL,
     CONSTRAINT user_addresses_address_check CHECK ((octet_length(address) <= 320))
 );
+
+ALTER TABLE ONLY public.user_addresses FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.user_addresses ALTER COLUMN user_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.user_addresses_user_id_seq
@@ -1584,6 +1690,8 @@ CREATE TABLE public.users (
 )
 WITH (fillfactor='70');
 
+ALTER TABLE ONLY public.users FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.webhook_attempts (
     account_id bigint NOT NULL,
     endpoint_id bigint NOT NULL,
@@ -1596,6 +1704,8 @@ CREATE TABLE public.webhook_attempts (
     error text,
     attempted_at timestamp with time zone NOT NULL
 );
+
+ALTER TABLE ONLY public.webhook_attempts FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.webhook_attempts ALTER COLUMN attempt_no ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.webhook_attempts_attempt_no_seq
@@ -1618,6 +1728,8 @@ CREATE TABLE public.webhook_deliveries (
     attempts smallint DEFAULT 0 NOT NULL,
     next_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
 );
+
+ALTER TABLE ONLY public.webhook_deliveries FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.webhook_endpoints (
     account_id bigint NOT NULL,
@@ -1643,6 +1755,8 @@ CREATE TABLE public.webhook_endpoints (
     CONSTRAINT webhook_endpoints_types_check CHECK ((types > 0))
 );
 
+ALTER TABLE ONLY public.webhook_endpoints FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.webhook_events (
     account_id bigint NOT NULL,
     event_no bigint NOT NULL,
@@ -1659,6 +1773,8 @@ CREATE TABLE public.webhook_events (
 WITH (toast_tuple_target='8160');
 ALTER TABLE ONLY public.webhook_events ALTER COLUMN facts SET STORAGE EXTERNAL;
 ALTER TABLE ONLY public.webhook_events ALTER COLUMN private SET STORAGE EXTERNAL;
+
+ALTER TABLE ONLY public.webhook_events FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE public.webhook_events ALTER COLUMN event_no ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.webhook_events_event_no_seq
@@ -2084,6 +2200,290 @@ ALTER TABLE ONLY public.users
 ALTER TABLE ONLY public.webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
+ALTER TABLE public.account_key_checks ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.account_limits ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.account_names ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.account_people ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.account_queue ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.account_refunds ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.account_shaping ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.accounts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.api_key_hashes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.batch_recipients ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.batch_results ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.batches ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.campaign_answers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.campaign_blocks ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.campaign_brakes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.campaign_content ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.campaign_paces ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.campaign_reasons ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.campaigns ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.dead_addresses ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.domain_findings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.domain_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.domain_owners ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.domain_reports ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.domains ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY every_account ON public.account_key_checks TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.account_limits TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.account_names TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.account_people TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.account_queue TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.account_refunds TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.account_shaping TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.accounts TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.api_key_hashes TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.api_keys TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.batch_recipients TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.batch_results TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.batches TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.campaign_answers TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.campaign_blocks TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.campaign_brakes TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.campaign_content TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.campaign_paces TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.campaign_reasons TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.campaigns TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.dead_addresses TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.domain_findings TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.domain_keys TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.domain_owners TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.domain_reports TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.domains TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.feedback_by_provider TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.feedback_facts TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.feedback_hours TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.holds TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.idempotency_keys TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.journal TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.ledger_entries TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.limit_changes TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.operator_orders TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.refunds_due TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.request_windows TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.sessions TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.suppressions TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.uncharged_mails TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.uploads TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.user_addresses TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.users TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.webhook_attempts TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.webhook_deliveries TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.webhook_endpoints TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.webhook_events TO sluice_app USING (true);
+
+ALTER TABLE public.feedback_by_provider ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.feedback_facts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.feedback_hours ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.holds ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY installation ON public.account_key_checks FOR SELECT TO sluice_api USING ((account_id = 0));
+
+ALTER TABLE public.journal ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_entries ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.limit_changes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.operator_orders ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY own_account ON public.account_key_checks TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.account_limits TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.account_names TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.account_people TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.account_queue TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.account_refunds TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.account_shaping TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.accounts TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.api_key_hashes TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.api_keys TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.batch_recipients TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.batch_results TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.batches TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.campaign_answers TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.campaign_blocks TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.campaign_brakes TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.campaign_content TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.campaign_paces TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.campaign_reasons TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.campaigns TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.dead_addresses TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.domain_findings TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.domain_keys TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.domain_owners TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.domain_reports TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.domains TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.feedback_by_provider TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.feedback_facts TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.feedback_hours TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.holds TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.idempotency_keys TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.journal TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.ledger_entries TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.limit_changes TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.operator_orders TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.refunds_due TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.request_windows TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.sessions TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.suppressions TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.uncharged_mails TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.uploads TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.user_addresses TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.users TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.webhook_attempts TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.webhook_deliveries TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.webhook_endpoints TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.webhook_events TO sluice_api USING ((account_id = public.session_account()));
+
+ALTER TABLE public.refunds_due ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.request_windows ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.sessions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.suppressions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.uncharged_mails ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.uploads ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.user_addresses ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhook_attempts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhook_deliveries ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhook_endpoints ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhook_events ENABLE ROW LEVEL SECURITY;
+
 GRANT ALL ON FUNCTION public.adopt_leases(p_node text, p_seconds double precision) TO sluice_app;
 
 GRANT ALL ON FUNCTION public.append_journal(p_node text, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[], p_group bigint[], p_sealed bytea[], p_delivered integer[], p_bounced integer[], p_expired integer[], p_suppressed integer[], p_invalid integer[], p_cancelled integer[], p_in_doubt integer[], p_deferred integer[], p_resent integer[]) TO sluice_app;
@@ -2110,13 +2510,20 @@ GRANT ALL ON FUNCTION public.heartbeat(p_node text, p_seconds double precision) 
 
 GRANT ALL ON FUNCTION public.heartbeat(p_node text, p_seconds double precision, p_pools text[]) TO sluice_app;
 
+REVOKE ALL ON FUNCTION public.isolate_accounts(VARIADIC p_tables regclass[]) FROM PUBLIC;
+
 GRANT ALL ON FUNCTION public.lease_site_tokens(p_site text, p_rate double precision, p_burst double precision, p_wanted integer) TO sluice_app;
 
 REVOKE ALL ON FUNCTION public.ledger_lock(account bigint, campaign bigint, batches integer[], key text, OUT posted bigint, OUT held bigint, OUT credit_limit bigint, OUT entry_count bigint, OUT chain_head bytea, OUT read_at timestamp with time zone, OUT prior_entry bigint, OUT hold_batches integer[], OUT hold_amounts bigint[], OUT hold_open boolean[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ledger_lock(account bigint, campaign bigint, batches integer[], key text, OUT posted bigint, OUT held bigint, OUT credit_limit bigint, OUT entry_count bigint, OUT chain_head bytea, OUT read_at timestamp with time zone, OUT prior_entry bigint, OUT hold_batches integer[], OUT hold_amounts bigint[], OUT hold_open boolean[]) TO sluice_app;
+GRANT ALL ON FUNCTION public.ledger_lock(account bigint, campaign bigint, batches integer[], key text, OUT posted bigint, OUT held bigint, OUT credit_limit bigint, OUT entry_count bigint, OUT chain_head bytea, OUT read_at timestamp with time zone, OUT prior_entry bigint, OUT hold_batches integer[], OUT hold_amounts bigint[], OUT hold_open boolean[]) TO sluice_api;
 
 REVOKE ALL ON FUNCTION public.open_sign_in_window(p_subject bytea, OUT attempts integer, OUT seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.open_sign_in_window(p_subject bytea, OUT attempts integer, OUT seconds integer) TO sluice_app;
+
+REVOKE ALL ON FUNCTION public.proven_by_others(p_account bigint, p_domains text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.proven_by_others(p_account bigint, p_domains text[]) TO sluice_app;
+GRANT ALL ON FUNCTION public.proven_by_others(p_account bigint, p_domains text[]) TO sluice_api;
 
 GRANT ALL ON FUNCTION public.recall_awaiting() TO sluice_app;
 
@@ -2128,6 +2535,7 @@ GRANT ALL ON FUNCTION public.take_over_leases(p_node text, p_seconds double prec
 
 REVOKE ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) TO sluice_app;
+GRANT ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) TO sluice_api;
 
 REVOKE ALL ON FUNCTION public.take_sign_in(p_network bytea, p_pair bytea, p_address bytea, p_network_limit integer, p_pair_limit integer, p_address_limit integer, p_wary_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.take_sign_in(p_network bytea, p_pair bytea, p_address bytea, p_network_limit integer, p_pair_limit integer, p_address_limit integer, p_wary_limit integer) TO sluice_app;
@@ -2135,6 +2543,7 @@ GRANT ALL ON FUNCTION public.take_sign_in(p_network bytea, p_pair bytea, p_addre
 REVOKE ALL ON FUNCTION public.users_keep_an_owner() FROM PUBLIC;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.account_key_checks TO sluice_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.account_key_checks TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.account_limits TO sluice_app;
 
@@ -2146,31 +2555,43 @@ GRANT INSERT(name) ON TABLE public.account_names TO sluice_app;
 
 GRANT SELECT,INSERT ON TABLE public.account_people TO sluice_app;
 
+GRANT SELECT(account_id) ON TABLE public.account_people TO sluice_api;
+
 GRANT UPDATE(owners) ON TABLE public.account_people TO sluice_app;
+GRANT UPDATE(owners) ON TABLE public.account_people TO sluice_api;
 
 GRANT UPDATE(session_generation) ON TABLE public.account_people TO sluice_app;
+GRANT SELECT(session_generation) ON TABLE public.account_people TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_queue TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_queue TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_refunds TO sluice_app;
+GRANT SELECT ON TABLE public.account_refunds TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_shaping TO sluice_app;
+GRANT SELECT ON TABLE public.account_shaping TO sluice_api;
 
 GRANT SELECT ON TABLE public.accounts TO sluice_app;
+GRANT SELECT ON TABLE public.accounts TO sluice_api;
 
 GRANT INSERT(account_id) ON TABLE public.accounts TO sluice_app;
 
 GRANT INSERT(name) ON TABLE public.accounts TO sluice_app;
 
 GRANT UPDATE(posted) ON TABLE public.accounts TO sluice_app;
+GRANT UPDATE(posted) ON TABLE public.accounts TO sluice_api;
 
 GRANT UPDATE(held) ON TABLE public.accounts TO sluice_app;
+GRANT UPDATE(held) ON TABLE public.accounts TO sluice_api;
 
 GRANT INSERT(credit_limit),UPDATE(credit_limit) ON TABLE public.accounts TO sluice_app;
 
 GRANT UPDATE(entry_count) ON TABLE public.accounts TO sluice_app;
+GRANT UPDATE(entry_count) ON TABLE public.accounts TO sluice_api;
 
 GRANT UPDATE(chain_head) ON TABLE public.accounts TO sluice_app;
+GRANT UPDATE(chain_head) ON TABLE public.accounts TO sluice_api;
 
 GRANT SELECT ON TABLE public.acme_accounts TO sluice_app;
 
@@ -2191,104 +2612,155 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.acme_challenges TO sluice_app;
 GRANT SELECT ON TABLE public.api_key_hashes TO sluice_app;
 
 GRANT INSERT(key_hash) ON TABLE public.api_key_hashes TO sluice_app;
+GRANT INSERT(key_hash) ON TABLE public.api_key_hashes TO sluice_api;
 
 GRANT INSERT(account_id) ON TABLE public.api_key_hashes TO sluice_app;
+GRANT SELECT(account_id),INSERT(account_id) ON TABLE public.api_key_hashes TO sluice_api;
+
+GRANT SELECT(key_id) ON TABLE public.api_key_hashes TO sluice_api;
 
 GRANT SELECT ON TABLE public.api_keys TO sluice_app;
+GRANT SELECT ON TABLE public.api_keys TO sluice_api;
 
 GRANT INSERT(account_id) ON TABLE public.api_keys TO sluice_app;
+GRANT INSERT(account_id) ON TABLE public.api_keys TO sluice_api;
 
 GRANT INSERT(key_id) ON TABLE public.api_keys TO sluice_app;
+GRANT INSERT(key_id) ON TABLE public.api_keys TO sluice_api;
 
 GRANT INSERT(name) ON TABLE public.api_keys TO sluice_app;
+GRANT INSERT(name) ON TABLE public.api_keys TO sluice_api;
 
 GRANT INSERT(mode) ON TABLE public.api_keys TO sluice_app;
+GRANT INSERT(mode) ON TABLE public.api_keys TO sluice_api;
 
 GRANT INSERT(display_prefix) ON TABLE public.api_keys TO sluice_app;
+GRANT INSERT(display_prefix) ON TABLE public.api_keys TO sluice_api;
 
 GRANT UPDATE(last_used_at) ON TABLE public.api_keys TO sluice_app;
 
 GRANT UPDATE(revoked_at) ON TABLE public.api_keys TO sluice_app;
+GRANT UPDATE(revoked_at) ON TABLE public.api_keys TO sluice_api;
 
 GRANT INSERT(scopes) ON TABLE public.api_keys TO sluice_app;
+GRANT INSERT(scopes) ON TABLE public.api_keys TO sluice_api;
 
 GRANT INSERT(networks) ON TABLE public.api_keys TO sluice_app;
+GRANT INSERT(networks) ON TABLE public.api_keys TO sluice_api;
 
 GRANT INSERT(expires_at) ON TABLE public.api_keys TO sluice_app;
+GRANT INSERT(expires_at) ON TABLE public.api_keys TO sluice_api;
 
 GRANT INSERT(requests_per_minute),UPDATE(requests_per_minute) ON TABLE public.api_keys TO sluice_app;
+GRANT INSERT(requests_per_minute) ON TABLE public.api_keys TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.batch_recipients TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.batch_recipients TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.batch_results TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.batch_results TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.batches TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.batches TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_answers TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_answers TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_blocks TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_blocks TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_brakes TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_brakes TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_content TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_content TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_paces TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.campaign_paces TO sluice_api;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.campaign_reasons TO sluice_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.campaign_reasons TO sluice_api;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.campaigns TO sluice_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.campaigns TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dead_addresses TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.dead_addresses TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.domain_findings TO sluice_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.domain_findings TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.domain_keys TO sluice_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.domain_keys TO sluice_api;
 
 GRANT UPDATE(role) ON TABLE public.domain_keys TO sluice_app;
+GRANT UPDATE(role) ON TABLE public.domain_keys TO sluice_api;
 
 GRANT UPDATE(retired_at) ON TABLE public.domain_keys TO sluice_app;
+GRANT UPDATE(retired_at) ON TABLE public.domain_keys TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.domain_owners TO sluice_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.domain_owners TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.domain_reports TO sluice_app;
+GRANT SELECT ON TABLE public.domain_reports TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.domains TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.domains TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feedback_by_provider TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feedback_by_provider TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feedback_facts TO sluice_app;
+GRANT SELECT,INSERT ON TABLE public.feedback_facts TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feedback_hours TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feedback_hours TO sluice_api;
 
 GRANT SELECT ON TABLE public.holds TO sluice_app;
+GRANT SELECT ON TABLE public.holds TO sluice_api;
 
 GRANT INSERT(account_id) ON TABLE public.holds TO sluice_app;
+GRANT INSERT(account_id) ON TABLE public.holds TO sluice_api;
 
 GRANT INSERT(campaign_id) ON TABLE public.holds TO sluice_app;
+GRANT INSERT(campaign_id) ON TABLE public.holds TO sluice_api;
 
 GRANT INSERT(batch_no) ON TABLE public.holds TO sluice_app;
+GRANT INSERT(batch_no) ON TABLE public.holds TO sluice_api;
 
 GRANT INSERT(amount) ON TABLE public.holds TO sluice_app;
+GRANT INSERT(amount) ON TABLE public.holds TO sluice_api;
 
 GRANT UPDATE(state) ON TABLE public.holds TO sluice_app;
+GRANT UPDATE(state) ON TABLE public.holds TO sluice_api;
 
 GRANT UPDATE(charged) ON TABLE public.holds TO sluice_app;
+GRANT UPDATE(charged) ON TABLE public.holds TO sluice_api;
 
 GRANT UPDATE(released) ON TABLE public.holds TO sluice_app;
+GRANT UPDATE(released) ON TABLE public.holds TO sluice_api;
 
 GRANT UPDATE(carried) ON TABLE public.holds TO sluice_app;
+GRANT UPDATE(carried) ON TABLE public.holds TO sluice_api;
 
 GRANT UPDATE(resolved_at) ON TABLE public.holds TO sluice_app;
+GRANT UPDATE(resolved_at) ON TABLE public.holds TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.idempotency_keys TO sluice_app;
+GRANT SELECT,INSERT ON TABLE public.idempotency_keys TO sluice_api;
 
 GRANT UPDATE(status) ON TABLE public.idempotency_keys TO sluice_app;
+GRANT UPDATE(status) ON TABLE public.idempotency_keys TO sluice_api;
 
 GRANT UPDATE(content_type) ON TABLE public.idempotency_keys TO sluice_app;
+GRANT UPDATE(content_type) ON TABLE public.idempotency_keys TO sluice_api;
 
 GRANT UPDATE(body) ON TABLE public.idempotency_keys TO sluice_app;
+GRANT UPDATE(body) ON TABLE public.idempotency_keys TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.installation_suppressions TO sluice_app;
+GRANT SELECT ON TABLE public.installation_suppressions TO sluice_api;
 
 GRANT UPDATE(reason) ON TABLE public.installation_suppressions TO sluice_app;
 
@@ -2299,18 +2771,23 @@ GRANT UPDATE(note) ON TABLE public.installation_suppressions TO sluice_app;
 GRANT UPDATE(sealed) ON TABLE public.installation_suppressions TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.journal TO sluice_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.journal TO sluice_api;
 
 GRANT USAGE ON SEQUENCE public.journal_seq_seq TO sluice_app;
+GRANT USAGE ON SEQUENCE public.journal_seq_seq TO sluice_api;
 
 GRANT SELECT,INSERT ON TABLE public.ledger_entries TO sluice_app;
+GRANT SELECT,INSERT ON TABLE public.ledger_entries TO sluice_api;
 
 GRANT SELECT,INSERT ON TABLE public.limit_changes TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mta_sts_policies TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.node_sources TO sluice_app;
+GRANT SELECT ON TABLE public.node_sources TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.nodes TO sluice_app;
+GRANT SELECT ON TABLE public.nodes TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.operator_orders TO sluice_app;
 
@@ -2321,8 +2798,10 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_rests TO sluice_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_sources TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refunds_due TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refunds_due TO sluice_api;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.request_windows TO sluice_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.request_windows TO sluice_api;
 
 GRANT SELECT,DELETE ON TABLE public.session_keys TO sluice_app;
 
@@ -2333,20 +2812,29 @@ GRANT INSERT(sealed) ON TABLE public.session_keys TO sluice_app;
 GRANT SELECT,DELETE ON TABLE public.sessions TO sluice_app;
 
 GRANT INSERT(account_id) ON TABLE public.sessions TO sluice_app;
+GRANT SELECT(account_id) ON TABLE public.sessions TO sluice_api;
+
+GRANT SELECT(session_id) ON TABLE public.sessions TO sluice_api;
 
 GRANT INSERT(user_id) ON TABLE public.sessions TO sluice_app;
+GRANT SELECT(user_id) ON TABLE public.sessions TO sluice_api;
 
 GRANT INSERT(refresh_hash) ON TABLE public.sessions TO sluice_app;
 
 GRANT INSERT(user_generation) ON TABLE public.sessions TO sluice_app;
+GRANT SELECT(user_generation) ON TABLE public.sessions TO sluice_api;
 
 GRANT INSERT(account_generation) ON TABLE public.sessions TO sluice_app;
+GRANT SELECT(account_generation) ON TABLE public.sessions TO sluice_api;
 
 GRANT UPDATE(last_seen_at) ON TABLE public.sessions TO sluice_app;
+GRANT SELECT(last_seen_at),UPDATE(last_seen_at) ON TABLE public.sessions TO sluice_api;
 
 GRANT INSERT(expires_at) ON TABLE public.sessions TO sluice_app;
+GRANT SELECT(expires_at) ON TABLE public.sessions TO sluice_api;
 
 GRANT UPDATE(revoked_at) ON TABLE public.sessions TO sluice_app;
+GRANT SELECT(revoked_at) ON TABLE public.sessions TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sign_in_attempts TO sluice_app;
 
@@ -2355,26 +2843,33 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.site_tokens TO sluice_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.source_usage TO sluice_app;
 
 GRANT SELECT,DELETE ON TABLE public.suppressions TO sluice_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.suppressions TO sluice_api;
 
 GRANT INSERT(account_id) ON TABLE public.suppressions TO sluice_app;
 
 GRANT INSERT(fingerprint) ON TABLE public.suppressions TO sluice_app;
 
 GRANT INSERT(reason),UPDATE(reason) ON TABLE public.suppressions TO sluice_app;
+GRANT UPDATE(reason) ON TABLE public.suppressions TO sluice_api;
 
 GRANT INSERT(origin),UPDATE(origin) ON TABLE public.suppressions TO sluice_app;
+GRANT UPDATE(origin) ON TABLE public.suppressions TO sluice_api;
 
 GRANT INSERT(note),UPDATE(note) ON TABLE public.suppressions TO sluice_app;
+GRANT UPDATE(note) ON TABLE public.suppressions TO sluice_api;
 
 GRANT INSERT(created_at) ON TABLE public.suppressions TO sluice_app;
 
 GRANT INSERT(sealed),UPDATE(sealed) ON TABLE public.suppressions TO sluice_app;
+GRANT UPDATE(sealed) ON TABLE public.suppressions TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tls_reports TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.uncharged_mails TO sluice_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.uncharged_mails TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.uploads TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.uploads TO sluice_api;
 
 GRANT SELECT,DELETE ON TABLE public.user_addresses TO sluice_app;
 
@@ -2385,26 +2880,35 @@ GRANT INSERT(account_id) ON TABLE public.user_addresses TO sluice_app;
 GRANT SELECT,DELETE ON TABLE public.users TO sluice_app;
 
 GRANT INSERT(account_id) ON TABLE public.users TO sluice_app;
+GRANT SELECT(account_id) ON TABLE public.users TO sluice_api;
 
 GRANT INSERT(user_id) ON TABLE public.users TO sluice_app;
+GRANT SELECT(user_id) ON TABLE public.users TO sluice_api;
 
 GRANT INSERT(address) ON TABLE public.users TO sluice_app;
 
 GRANT INSERT(role),UPDATE(role) ON TABLE public.users TO sluice_app;
+GRANT SELECT(role) ON TABLE public.users TO sluice_api;
 
 GRANT INSERT(password_hash),UPDATE(password_hash) ON TABLE public.users TO sluice_app;
 
 GRANT UPDATE(generation) ON TABLE public.users TO sluice_app;
+GRANT SELECT(generation) ON TABLE public.users TO sluice_api;
 
 GRANT UPDATE(last_sign_in_at) ON TABLE public.users TO sluice_app;
+GRANT UPDATE(last_sign_in_at) ON TABLE public.users TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_attempts TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_attempts TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_deliveries TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_deliveries TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_endpoints TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_endpoints TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_events TO sluice_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_events TO sluice_api;
 
 -- The vault
 

@@ -59,5 +59,6 @@ package enum CampaignSchema {
         Migration(version: 662, name: "brakes of campaigns", file: PackageResources._62_brakes_sql),
         Migration(version: 690, name: "refunds by account", file: PackageResources._90_account_refunds_sql),
         Migration(version: 692, name: "brakes by mailbox provider", file: PackageResources._92_brake_provider_sql),
+        Migration(version: 737, name: "isolated campaigns", file: PackageResources._37_isolated_campaigns_sql),
     ]
 }

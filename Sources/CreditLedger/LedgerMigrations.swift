@@ -1,7 +1,7 @@
 package import Postgres
 
 extension CreditLedger {
-    /// Versions 100–199, 593, 610–612, and 700.
+    /// Versions 100–199, 593, 610–612, 700 and 730.
     ///
     /// - `account_names` allots the numbers: a name is unique over all accounts, which a table distributed by account
     ///   could not promise.
@@ -19,5 +19,7 @@ extension CreditLedger {
         Migration(version: 611, name: "one refund a recipient", file: PackageResources._11_one_refund_sql),
         Migration(version: 612, name: "entries are what they were", file: PackageResources._12_entries_checked_sql),
         Migration(version: 700, name: "changes of limits", file: PackageResources._00_limit_changes_sql),
+        // What all tables of accounts' data need; the other targets' follow it.
+        Migration(version: 730, name: "isolated accounts", file: PackageResources._30_isolated_accounts_sql),
     ]
 }

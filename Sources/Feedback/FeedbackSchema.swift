@@ -17,5 +17,6 @@ package enum FeedbackSchema {
         Migration(version: 670, name: "feedback by the hour", file: PackageResources._70_feedback_hours_sql),
         Migration(
             version: 691, name: "feedback by mailbox provider", file: PackageResources._91_feedback_by_provider_sql),
+        Migration(version: 733, name: "isolated feedback", file: PackageResources._33_isolated_feedback_sql),
     ]
 }

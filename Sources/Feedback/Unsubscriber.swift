@@ -1,3 +1,4 @@
+import MailTypes
 package import Postgres
 package import Vault
 
@@ -28,7 +29,7 @@ package struct Unsubscriber: Sendable {
     package func unsubscribe(_ text: String) async throws -> Bool {
         guard let token = try await verified(text) else { return false }
         // Recipients have a share of their own: what the account itself does must not keep them.
-        try await ConnectionOwner.$current.withValue(ConnectionOwner("recipients of account \(token.account)")) {
+        try await ConnectionOwner.$current.withValue(.recipients(ofAccount: token.account.rawValue)) {
             _ = try await records.withTransaction { connection in
                 try await feedback.take(
                     [FeedbackEvent(token, .unsubscribe, by: .link, reason: "unsubscribe")], on: connection)

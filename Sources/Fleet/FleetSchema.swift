@@ -11,6 +11,8 @@ package enum FleetSchema {
         Migration(version: 481, name: "sources of nodes", file: PackageResources._81_node_sources_sql),
         Migration(version: 491, name: "warm-up of nodes' sources", file: PackageResources._91_warm_up_sql),
         Migration(version: 595, name: "sources that receivers see", file: PackageResources._95_seen_sources_sql),
+        Migration(version: 734, name: "isolated shaping", file: PackageResources._34_isolated_shaping_sql),
         Migration(version: 741, name: "limits of accounts", file: PackageResources._41_account_limits_sql),
+        Migration(version: 742, name: "isolated limits", file: PackageResources._42_isolated_limits_sql),
     ]
 }

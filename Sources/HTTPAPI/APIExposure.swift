@@ -14,7 +14,8 @@ package struct APIExposure: Sendable {
 
     /// - Parameter publicURL: `https://…`, where people reach the server.
     package init(
-        hasTLS: Bool = false, proxies: [IPNetwork] = [], origins: CrossOrigins = CrossOrigins(), publicURL: String? = nil
+        hasTLS: Bool = false, proxies: [IPNetwork] = [], origins: CrossOrigins = CrossOrigins(),
+        publicURL: String? = nil
     ) {
         self.hasTLS = hasTLS
         self.proxies = proxies

@@ -59,7 +59,8 @@ package enum APIServer {
         publicURL: String? = nil, connections: Int = APILimits.connections,
         group: any EventLoopGroup, logger: Logger, onStart: @escaping @Sendable (Int) -> Void
     ) throws -> some ApplicationProtocol {
-        let exposure = APIExposure(hasTLS: tls != nil, proxies: proxies, origins: origins)
+        let exposure = APIExposure(
+            hasTLS: tls != nil, proxies: proxies, origins: origins, publicURL: publicURL)
         return Application(
             router: router(services, exposure: exposure), server: try server(tls, challenges),
             configuration: .init(

@@ -5,19 +5,23 @@ package import Postgres
 /// ``IdentityLimits/cacheSeconds`` on every other, because none is believed for longer without asking the database.
 package final class APIKeys: Sendable {
     private let pool: PostgresPool
+    private let lookups: PostgresPool
     private let cache: AuthenticationCache<[UInt8], AuthenticatedKey>
     private let limits: AccountLimits
     private let clock: @Sendable () -> Int64
 
     /// - Parameters:
+    ///   - pool: for what an account does with its keys.
+    ///   - lookups: for bearer keys, whose account is not known yet, so it must see the keys of all; `pool` if nil.
     ///   - cacheSeconds: 0 asks the database each time
     ///   - limits: what was set for accounts
     ///   - clock: seconds of a clock that never goes back
     package init(
-        pool: PostgresPool, cacheSeconds: Int64 = IdentityLimits.cacheSeconds, limits: AccountLimits = AccountLimits(),
-        clock: @escaping @Sendable () -> Int64 = monotonicSeconds
+        pool: PostgresPool, lookups: PostgresPool? = nil, cacheSeconds: Int64 = IdentityLimits.cacheSeconds,
+        limits: AccountLimits = AccountLimits(), clock: @escaping @Sendable () -> Int64 = monotonicSeconds
     ) {
         self.pool = pool
+        self.lookups = lookups ?? pool
         self.limits = limits
         self.clock = clock
         cache = AuthenticationCache(seconds: cacheSeconds, capacity: IdentityLimits.cachedKeys)
@@ -119,7 +123,7 @@ package final class APIKeys: Sendable {
     private func find(_ hash: [UInt8]) async throws -> AuthenticatedKey? {
         let now = clock()
         if let known = cache.find(hash, now: now) { return known }
-        let rows = try await pool.query(
+        let rows = try await lookups.query(
             """
             WITH found AS (
                 SELECT k.account_id, k.key_id, k.last_used_at, k.scopes, k.networks, k.expires_at,

@@ -4,10 +4,13 @@ package import Logging
 /// vault), which backups leave out.
 ///
 /// Each is reached in two ways. Migrations run as the owner. Everything else runs as the role `sluice_app`, which owns
-/// nothing and can do only what migrations have granted to it.
+/// nothing and can do only what migrations have granted to it; but what serves one account works on the records as the
+/// role `sluice_api`, to which policies show the rows of that account alone (decision 0117).
 package final class Databases: Sendable {
     /// The application's role.
     package static let appRole = "sluice_app"
+    /// What sessions that serve an account work as. It owns nothing, is a member of no role and subject to row-level security.
+    package static let apiRole = "sluice_api"
     /// Owner of the objects in the embedded server. On a server named by a URL, the URL's login is the owner.
     package static let ownerRole = "sluice_owner"
 
@@ -38,12 +41,17 @@ package final class Databases: Sendable {
     }
 
     package let records: Access
+    /// The records as ``apiRole``.
+    package let confinedRecords: PostgresConfiguration
     package let vault: Access
     /// The private server, if that is what is used.
     package let embedded: EmbeddedPostgres?
 
-    private init(records: Access, vault: Access, embedded: EmbeddedPostgres?) {
+    private init(
+        records: Access, confinedRecords: PostgresConfiguration, vault: Access, embedded: EmbeddedPostgres?
+    ) {
         self.records = records
+        self.confinedRecords = confinedRecords
         self.vault = vault
         self.embedded = embedded
     }
@@ -73,9 +81,7 @@ package final class Databases: Sendable {
     private static func open(_ embedded: EmbeddedPostgres) async throws -> Databases {
         let names = ["sluice", "sluice_vault"]
         let administrator = try await PostgresConnection.connect(embedded.endpoint.administration())
-        for role in [ownerRole, appRole] {
-            try await DatabaseRoles.createRole(role, canLogIn: true, on: administrator)
-        }
+        try await DatabaseRoles.createAll(on: administrator)
         for name in names {
             try await DatabaseRoles.createDatabase(name, owner: ownerRole, on: administrator)
         }
@@ -85,7 +91,10 @@ package final class Databases: Sendable {
                 owner: PostgresConfiguration(embedded.endpoint.parameters(database: name, user: ownerRole)),
                 app: PostgresConfiguration(embedded.endpoint.parameters(database: name, user: appRole)))
         }
-        return Databases(records: access[0], vault: access[1], embedded: embedded)
+        return Databases(
+            records: access[0],
+            confinedRecords: PostgresConfiguration(embedded.endpoint.parameters(database: names[0], user: apiRole)),
+            vault: access[1], embedded: embedded)
     }
 
     private static func open(url: String, vaultURL: String?) async throws -> Databases {
@@ -100,6 +109,10 @@ package final class Databases: Sendable {
             throw PostgresError(
                 .configuration, "SLUICE_VAULT_DATABASE_URL names the same database as SLUICE_DATABASE_URL")
         }
-        return Databases(records: try await records.prepare(), vault: try await vault.prepare(), embedded: nil)
+        let access = try await records.prepare(roles: [appRole, apiRole])
+        var confined = access.owner
+        confined.role = apiRole
+        return Databases(
+            records: access, confinedRecords: confined, vault: try await vault.prepare(roles: [appRole]), embedded: nil)
     }
 }

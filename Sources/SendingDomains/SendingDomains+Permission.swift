@@ -42,7 +42,7 @@ extension SendingDomains {
             states[name] = DomainStanding.State(rawValue: state).map { DomainStanding($0) }
         }
         let taken = try await connection.query(
-            "SELECT domain FROM domain_owners WHERE domain = ANY(\(names)) AND account_id <> \(account.rawValue)"
+            "SELECT domain FROM proven_by_others(\(account.rawValue), \(names)) AS taken (domain)"
         ).reduce(into: Set<String>()) { $0.insert(try $1.decode(String.self)) }
         return try domains.reduce(into: [:]) { $0[$1] = try permission($1, states, taken) }
     }

@@ -21,7 +21,7 @@ package final class SendingDomains: Sendable {
     let trusts: Bool
     let suffixes: PublicSuffixes?
     let limits: AccountLimits
-    let signers = SignerCache()
+    let signers: SignerCache
 
     /// - Parameters:
     ///   - signing: where the keys of mail under way are read; `records` if nil.
@@ -41,7 +41,22 @@ package final class SendingDomains: Sendable {
         self.trusts = trusts
         self.suffixes = suffixes
         self.limits = limits
+        signers = SignerCache()
     }
+
+    private init(_ original: SendingDomains, over records: PostgresPool) {
+        self.records = records
+        signing = original.signing
+        vault = original.vault
+        bounceHost = original.bounceHost
+        trusts = original.trusts
+        suffixes = original.suffixes
+        limits = original.limits
+        signers = original.signers
+    }
+
+    /// The same domains over other connections: what is changed here changes the signers of both.
+    package func over(_ records: PostgresPool) -> SendingDomains { SendingDomains(self, over: records) }
 
     /// Registers a domain with its keys. It sends once the DNS proves it.
     ///

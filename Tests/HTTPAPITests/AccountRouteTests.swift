@@ -2,6 +2,7 @@ import Feedback
 import HTTPAPI
 import HTTPTypes
 import MailTypes
+import TestStores
 import Testing
 import Vault
 
@@ -108,7 +109,7 @@ import Vault
     @Test func `what the operator lists for all is told to whoever asks for the address`() async throws {
         try await APIFixture.withOwnDatabase { fixture, _, api in
             let address = try EmailAddress("trap@example.org")
-            try await fixture.services.suppressions.add(
+            try await fixture.stores.suppressions.add(
                 [address], account: Vault.installation, reason: .complaint, origin: .operator, note: "secret")
             let found = try await api.get("/v1/suppressions?address=trap@example.org")
             #expect(found.json["data"].elements.count == 1)

@@ -54,7 +54,10 @@ import Testing
     @Test func `a revoked key is refused`() async throws {
         try await APIFixture.withCustomer { fixture, customer, api in
             #expect(try await api.get("/v1/credits").status == 200)
-            #expect(try await fixture.services.keys.revoke(customer.keyID, account: customer.account))
+            let isRevoked = try await fixture.acting(for: customer.account) {
+                try await fixture.services.keys.revoke(customer.keyID, account: customer.account)
+            }
+            #expect(isRevoked)
             try await api.get("/v1/credits").expectProblem(401, "unauthorized")
         }
     }

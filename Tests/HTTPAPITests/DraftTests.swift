@@ -4,6 +4,7 @@ import HummingbirdTesting
 import MailTypes
 import Postgres
 import TestDatabases
+import TestStores
 import TestSupport
 import Testing
 
@@ -43,7 +44,7 @@ import Testing
                     """)
             }
             let sweeper = HourlySweep.drafts(
-                fixture.services.campaigns, olderThanDays: 7, every: .milliseconds(10), logger: .silent)
+                fixture.stores.campaigns, olderThanDays: 7, every: .milliseconds(10), logger: .silent)
             let task = Task { try await sweeper.run() }
             while try await api.get("/v1/campaigns/\(old)").json["state"].string == "draft" {
                 try await Task.sleep(for: .milliseconds(10))

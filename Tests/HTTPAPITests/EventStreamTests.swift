@@ -52,14 +52,21 @@ import Testing
         try await APIFixture.withCustomer { fixture, customer, api in
             let id = try await api.sent(1)
             let key = try await fixture.key(of: customer, ["campaigns:read"])
-            let record = try #require(try await fixture.services.keys.list(account: customer.account).first)
+            let keys = fixture.services.keys
+            let records = try await fixture.acting(for: customer.account) {
+                try await keys.list(account: customer.account)
+            }
+            let record = try #require(records.first)
             try await fixture.withServer { port in
                 let connection = try RawConnection(port: port)
                 try await connection.write(
                     "GET /v1/campaigns/\(id)/\(stream) HTTP/1.1\r\nHost: localhost\r\n"
                         + "Authorization: Bearer \(key)\r\n\r\n")
                 #expect(try await connection.read { $0.contains("\r\n\r\n") }.rawStatus == 200)
-                #expect(try await fixture.services.keys.revoke(record.id, account: customer.account))
+                let isRevoked = try await fixture.acting(for: customer.account) {
+                    try await keys.revoke(record.id, account: customer.account)
+                }
+                #expect(isRevoked)
                 let start = ContinuousClock.now
                 let rest = try await connection.read { $0.hasSuffix("0\r\n\r\n") }
                 #expect(rest.hasSuffix("0\r\n\r\n"))

@@ -77,6 +77,7 @@ import Testing
         }
         let customer = try await fixture.customer()
         await fixture.records.pool.close()
+        await fixture.pool.close()
         try await fixture.withAPI(customer.key) { api in
             for path in ["/health", "/v1/credits", "/v1/campaigns"] {
                 let answer = try await api.get(path)

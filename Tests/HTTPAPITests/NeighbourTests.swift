@@ -17,7 +17,7 @@ import Testing
     private func withNarrowAPI<Value>(
         _ fixture: APIFixture, _ body: @Sendable (API, API) async throws -> Value, _ greedy: Customer, _ other: Customer
     ) async throws -> Value {
-        var configuration = fixture.records.configuration()
+        var configuration = APIFixture.confined(fixture.records)
         configuration.maximumConnections = 3
         configuration.share = PoolShare(connections: 2, waiting: 4)
         configuration.acquireTimeout = .seconds(20)
@@ -34,6 +34,23 @@ import Testing
         }
         await pool.close()
         return value
+    }
+
+    @Test func `people's requests see the rows of their account, and operators' those of none`() async throws {
+        try await APIFixture.withOwner { fixture, customer, owner in
+            let worker = try await fixture.signIn(try await fixture.user(.installationOperator), owner.api)
+            let router = Router(context: APIContext.self)
+            router.group().add(middleware: fixture.services.authentication(APIExposure())).get("/probe") { _, _ in
+                ConnectionOwner.current.map { "\($0.account ?? 0)" } ?? "nobody"
+            }
+            try await Application(router: router, logger: .silent).test(.router) { client in
+                for (browser, account) in [(owner, customer.account.rawValue), (worker, 0)] {
+                    let cookie = "__Host-sluice-token=\(browser.token)"
+                    let answer = try await API(client: client).call(.get, "/probe", headers: ["Cookie": cookie])
+                    #expect(answer.text == "\(account)")
+                }
+            }
+        }
     }
 
     @Test func `ten requests of an account that wait for a locked row keep no other waiting`() async throws {

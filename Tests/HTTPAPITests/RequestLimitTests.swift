@@ -15,7 +15,7 @@ import Testing
     ) async throws -> Value {
         try await APIFixture.withCustomer { fixture, customer, _ in
             var services = fixture.services
-            services.limiter = RequestLimiter(pool: fixture.records.pool, perMinute: perMinute)
+            services.limiter = RequestLimiter(pool: fixture.pool, perMinute: perMinute)
             let application = Application(router: APIServer.router(services), logger: .silent)
             return try await application.test(.router) {
                 try await body(fixture, customer, API(client: $0, key: customer.key))
@@ -63,10 +63,12 @@ import Testing
 
     @Test func `a request beyond the limit changes nothing, and a key of a key has its maker's limit`() async throws {
         try await Self.withLimit(1_000) { fixture, customer, _ in
-            let (key, record) = try await fixture.services.keys.create(
-                account: customer.account, name: "few", requestsPerMinute: 2)
+            let (key, record) = try await fixture.acting(for: customer.account) {
+                try await fixture.services.keys.create(
+                    account: customer.account, name: "few", requestsPerMinute: 2)
+            }
             var services = fixture.services
-            services.limiter = RequestLimiter(pool: fixture.records.pool, perMinute: 1_000)
+            services.limiter = RequestLimiter(pool: fixture.pool, perMinute: 1_000)
             let application = Application(router: APIServer.router(services), logger: .silent)
             try await application.test(.router) { client in
                 let api = API(client: client, key: key.exposed)

@@ -2,6 +2,7 @@ import Feedback
 import HTTPAPI
 import HTTPTypes
 import MailTypes
+import TestStores
 import Testing
 import Vault
 
@@ -50,7 +51,7 @@ import Vault
             let address = try EmailAddress("ada@example.org")
             for _ in 0..<2 {
                 #expect(try await fixture.withAPI { try await $0.post("/u/\(token)") }.status == 200)
-                let removed = try await fixture.services.suppressions.remove(
+                let removed = try await fixture.stores.suppressions.remove(
                     address, account: customer.account, isOperator: true)
                 #expect(removed)
             }

@@ -23,7 +23,7 @@ struct DatabasesTests {
     @Test func `missing databases are created, and the application gets a role without ownership`() async throws {
         let connection = try await administrator()
         try await connection.execute(script: "CREATE ROLE creator LOGIN CREATEDB CREATEROLE")
-        try await connection.execute(script: "GRANT sluice_app TO creator WITH ADMIN OPTION")
+        try await connection.execute(script: "GRANT sluice_app, sluice_api TO creator WITH ADMIN OPTION")
         let url = try await url("creator", "fresh")
         for _ in 0..<2 {
             let databases = try await Databases.open(.server(url: url, vaultURL: nil), logger: logger)

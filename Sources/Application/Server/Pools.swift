@@ -11,10 +11,14 @@ struct Pools: Sendable {
     let journal: PostgresPool
     /// Opening, settling and giving back the batches that this node has; an account after the other, with a share each.
     let settlement: PostgresPool
-    /// Requests of the API; each account has a share, and its recipients (who unsubscribe) another.
+    /// Requests of the API; each account has a share, and its recipients (who unsubscribe) another. Their sessions see the
+    /// rows of the account that they work for, and no others.
     let api: PostgresPool
-    /// Portions of uploads and their ends; `APILimits.uploads` bounds how many uploads there are.
+    /// Portions of uploads and their ends; `APILimits.uploads` bounds how many uploads there are. Confined like `api`.
     let uploads: PostgresPool
+    /// What comes in before its account is known, or for several at once: keys that are looked up, sign-ins and
+    /// sessions, mail that comes back, what providers report, the proof of domains.
+    let intake: PostgresPool
     /// Sweeps, purges, what operators order and ask.
     let housekeeping: PostgresPool
     /// The outbox of webhooks: its rows wait for the other side, not its connections.
@@ -25,9 +29,9 @@ struct Pools: Sendable {
     /// Connections beside the pools: one that listens for work, one that holds the node's name, two of migrations.
     static let others = 4
     /// The most that a node opens to the records, and to the vault.
-    static let ofRecords = [Bounds.journal, .settlement, .api, .uploads, .housekeeping, .webhooks].reduce(others) {
-        $0 + $1.connections
-    }
+    static let ofRecords = [
+        Bounds.journal, .settlement, .api, .uploads, .intake, .housekeeping, .webhooks,
+    ].reduce(others) { $0 + $1.connections }
     static let ofVault = Bounds.vault.connections
 
     /// The pools of a server.
@@ -35,8 +39,11 @@ struct Pools: Sendable {
         let records = databases.records.app
         journal = Bounds.journal.pool(records, logger)
         settlement = Bounds.settlement.pool(records, logger)
-        api = Bounds.api.pool(records, logger)
-        uploads = Bounds.uploads.pool(records, logger)
+        var confined = databases.confinedRecords
+        confined.confinement = { $0?.account }
+        api = Bounds.api.pool(confined, logger)
+        uploads = Bounds.uploads.pool(confined, logger)
+        intake = Bounds.intake.pool(records, logger)
         housekeeping = Bounds.housekeeping.pool(records, logger)
         webhooks = Bounds.webhooks.pool(records, logger)
         vault = Bounds.vault.pool(databases.vault.app, logger)
@@ -46,12 +53,12 @@ struct Pools: Sendable {
     init(ofCommand databases: Databases, logger: Logger) {
         housekeeping = Bounds.housekeeping.pool(databases.records.app, logger)
         (journal, settlement, api, uploads) = (housekeeping, housekeeping, housekeeping, housekeeping)
-        webhooks = housekeeping
+        (intake, webhooks) = (housekeeping, housekeeping)
         vault = Bounds.vault.pool(databases.vault.app, logger)
     }
 
     func close() async {
-        for pool in [journal, settlement, api, uploads, housekeeping, webhooks, vault] { await pool.close() }
+        for pool in [journal, settlement, api, uploads, intake, housekeeping, webhooks, vault] { await pool.close() }
     }
 
     /// Number, share and time-outs of a pool's connections. See docs/architecture.md, Connections.
@@ -81,6 +88,10 @@ struct Pools: Sendable {
         static let uploads = Bounds(
             name: "uploads", connections: 8, share: PoolShare(connections: 3, waiting: 16),
             limits: SessionLimits(lock: .seconds(5), statement: .seconds(120), idleInTransaction: .seconds(15)))
+        /// A key or a session is looked up in a statement that waits for nobody; the rest has shares.
+        static let intake = Bounds(
+            name: "intake", connections: 6, share: PoolShare(connections: 2, waiting: 16),
+            limits: SessionLimits(lock: .seconds(3), statement: .seconds(60), idleInTransaction: .seconds(15)))
         /// The purge of ten million recipients is one statement a table. What is locked is left to the next sweep.
         static let housekeeping = Bounds(
             name: "housekeeping", connections: 4, share: PoolShare(connections: 2, waiting: 16),

@@ -16,7 +16,8 @@ import TLSPolicies
 import Vault
 import Webhooks
 
-/// The opened databases and the services over them: what every command but `sink` works with.
+/// The opened databases and the services over them: what every command but `sink` works with. They see all accounts;
+/// what the API works with is ``customers``.
 final class Records: Sendable {
     let pools: Pools
     let vault: Vault
@@ -32,13 +33,12 @@ final class Records: Sendable {
     let refunds: Refunds
     let domains: SendingDomains
     let campaigns: CampaignService
-    /// The same campaigns, for operators and sweeps.
-    let operatorCampaigns: CampaignService
     let delivery: DeliveryStore
     let fleet: FleetStore
     let mtaSTSPolicies: MTASTSPolicyTable
     let tlsReports: TLSReportTable
-    let unsubscriber: Unsubscriber
+    /// The same for one account at a time.
+    let customers: CustomerRecords
     let providerSources: ProviderSources
     let providerIntake: ProviderIntake
     let providerPayloads: PayloadWorker
@@ -146,49 +146,44 @@ final class Records: Sendable {
         let limits = AccountLimits()
         limits.replace(by: try await FleetStore.limits(on: pools.housekeeping))
         self.limits = limits
-        keys = APIKeys(pool: pools.api, limits: limits)
+        keys = APIKeys(pool: pools.intake, limits: limits)
         let passwords = PasswordHasher()
         users = Users(pool: pools.housekeeping, hasher: passwords)
-        sessions = Sessions(pool: pools.api, vault: vault)
-        signIn = SignIn(pool: pools.api, sessions: sessions, hasher: passwords, vault: vault)
+        sessions = Sessions(pool: pools.intake, vault: vault)
+        signIn = SignIn(pool: pools.intake, sessions: sessions, hasher: passwords, vault: vault)
         idempotency = IdempotencyStore(limits: limits)
-        let suppressions = SuppressionList(records: pools.api, vault: vault, limits: limits)
+        let suppressions = SuppressionList(records: pools.intake, vault: vault, limits: limits)
         self.suppressions = suppressions
         let refunds = Refunds(records: pools.housekeeping, ledger: ledger, logger: logger)
         self.refunds = refunds
         // Refunds lock accounts, which come before everything else: see `RefundFollower`.
         let feedback = FeedbackIntake(
-            records: pools.api,
+            records: pools.intake,
             followers: [
                 RefundFollower(refunds), SuppressionFollower(suppressions: suppressions), WebhookFollower(),
                 BrakeFollower(),
             ])
         self.feedback = feedback
         let domains = SendingDomains(
-            records: pools.api, signing: pools.settlement, vault: vault, bounceHost: bounceHost, trusts: trustsDomains,
-            limits: limits)
+            records: pools.intake, signing: pools.settlement, vault: vault, bounceHost: bounceHost,
+            trusts: trustsDomains, limits: limits)
         self.domains = domains
-        func campaigns(_ records: PostgresPool) -> CampaignService {
-            CampaignService(
-                records: records, uploads: pools.uploads, housekeeping: pools.housekeeping, vault: vault,
-                ledger: ledger,
-                suppressions: suppressions, domains: domains, resultsFor: resultsFor, refundFor: refundFor,
-                limits: limits, logger: logger)
-        }
-        self.campaigns = campaigns(pools.api)
-        operatorCampaigns = campaigns(pools.housekeeping)
+        campaigns = CampaignService(
+            records: pools.housekeeping, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
+            resultsFor: resultsFor, refundFor: refundFor, limits: limits, logger: logger)
+        customers = CustomerRecords(
+            pools, vault: vault, ledger: ledger, domains: domains, feedback: feedback, resultsFor: resultsFor,
+            refundFor: refundFor, allowsPrivate: allowsPrivate, limits: limits, logger: logger)
         delivery = DeliveryStore(
             records: pools.settlement, journal: pools.journal, housekeeping: pools.housekeeping, vault: vault,
             ledger: ledger, suppressions: suppressions, feedback: feedback, webhooks: webhookInterest, logger: logger)
-        webhooks = WebhookEndpoints(records: pools.api, vault: vault, allowsPrivate: allowsPrivate, limits: limits)
+        webhooks = WebhookEndpoints(records: pools.intake, vault: vault, allowsPrivate: allowsPrivate, limits: limits)
         fleet = FleetStore(records: pools.settlement, urgent: pools.journal, logger: logger)
         mtaSTSPolicies = MTASTSPolicyTable(pools.settlement)
         tlsReports = TLSReportTable(pools.housekeeping)
         certificates = ACMEStore(pool: pools.journal, vault: vault)
-        unsubscriber = Unsubscriber(
-            records: pools.api, vault: vault, suppressions: suppressions, feedback: feedback)
         providerSources = ProviderSources(records: pools.housekeeping, vault: vault)
-        providerIntake = ProviderIntake(records: pools.api, vault: vault, logger: logger)
+        providerIntake = ProviderIntake(records: pools.intake, vault: vault, logger: logger)
         providerPayloads = PayloadWorker(
             records: pools.housekeeping, vault: vault, intake: feedback, logger: logger)
     }
@@ -220,11 +215,14 @@ final class Records: Sendable {
     }
 
     /// Asks the DNS of the settings. Answers are kept for seconds only: who has just published a record asks at once.
-    func domainVerifier() throws -> DomainVerifier {
+    ///
+    /// - Parameter domains: whose; all if nil.
+    func domainVerifier(of domains: SendingDomains? = nil) throws -> DomainVerifier {
         var configuration = dns
         configuration.longestKept = 5
         return DomainVerifier(
-            domains: domains, examiner: DomainExaminer(resolver: try Resolver(configuration)), logger: logger)
+            domains: domains ?? self.domains, examiner: DomainExaminer(resolver: try Resolver(configuration)),
+            logger: logger)
     }
 
     /// - Throws: `CommandFailure` where there is no such account: else its lists would merely look empty.

@@ -69,7 +69,7 @@ final class Server: Sendable {
         if roles.contains(.api) {
             services.append(
                 .init(
-                    service: try api(verifier, ordered?.challenges, group, startup),
+                    service: try api(ordered?.challenges, group, startup),
                     successTerminationBehavior: .gracefullyShutdownGroup,
                     failureTerminationBehavior: .gracefullyShutdownGroup))
             if let place = configuration.httpRedirect {
@@ -96,8 +96,8 @@ final class Server: Sendable {
             services.append(
                 .init(
                     service: HourlySweep.drafts(
-                        records.operatorCampaigns, olderThanDays: configuration.draftDays, logger: logger)))
-            services.append(.init(service: HourlySweep.uploads(records.operatorCampaigns, logger: logger)))
+                        records.campaigns, olderThanDays: configuration.draftDays, logger: logger)))
+            services.append(.init(service: HourlySweep.uploads(records.campaigns, logger: logger)))
             services.append(
                 .init(service: HourlySweep.feedback(records.feedback, records.refunds, logger: logger)))
             services.append(.init(service: HourlySweep.reports(records.domains, logger: logger)))
@@ -112,7 +112,7 @@ final class Server: Sendable {
                     worker: webhooks, interest: records.webhookInterest, records: records.pools.journal)))
         if !configuration.trustsDomains {
             services.append(
-                .init(service: DomainWatch(verifier: verifier, campaigns: records.operatorCampaigns, logger: logger)))
+                .init(service: DomainWatch(verifier: verifier, campaigns: records.campaigns, logger: logger)))
         }
         let brakes = configuration.brakes
         if !brakes.brake.isOff {
@@ -154,19 +154,18 @@ final class Server: Sendable {
     // MARK: API
 
     private func api(
-        _ verifier: DomainVerifier, _ challenges: CertificateChallenges?, _ group: any EventLoopGroup,
-        _ startup: Startup
+        _ challenges: CertificateChallenges?, _ group: any EventLoopGroup, _ startup: Startup
     ) throws -> some Service {
-        try APIServer.application(
+        let customers = records.customers
+        return try APIServer.application(
             APIServices(
-                records: records.pools.api, campaigns: records.campaigns, ledger: records.ledger,
-                suppressions: records.suppressions, domains: records.domains, verifier: verifier,
-                keys: records.keys,
-                limiter: RequestLimiter(pool: records.pools.api, perMinute: configuration.requestsPerMinute),
+                records: customers.pool, campaigns: customers.campaigns, ledger: records.ledger,
+                suppressions: customers.suppressions, domains: customers.domains,
+                verifier: try records.domainVerifier(of: customers.domains), keys: customers.keys,
+                limiter: RequestLimiter(pool: customers.pool, perMinute: configuration.requestsPerMinute),
                 sessions: records.sessions, signIn: records.signIn, idempotency: records.idempotency,
-                unsubscriber: records.unsubscriber,
-                providers: records.providerIntake, webhooks: records.webhooks, openAPI: OpenAPIDocument.text,
-                limits: records.limits),
+                unsubscriber: customers.unsubscriber, providers: records.providerIntake, webhooks: customers.webhooks,
+                openAPI: OpenAPIDocument.text, limits: records.limits),
             host: configuration.http.host, port: configuration.http.port,
             tls: try configuration.certificates?.web(), challenges: challenges, proxies: configuration.proxies,
             origins: configuration.origins, publicURL: configuration.delivery.publicURL,
@@ -234,7 +233,7 @@ final class Server: Sendable {
         _ group: any EventLoopGroup, _ startup: Startup
     ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
         let routes = OperatorRoutes(
-            engine: engine, campaigns: records.operatorCampaigns, delivery: records.delivery,
+            engine: engine, campaigns: records.campaigns, delivery: records.delivery,
             domains: { [records] in try await records.domains.census(on: records.pools.settlement) },
             webhooks: { [records] in
                 (try await WebhookCensus.read(records.pools.webhooks), webhooks?.tally.counts ?? .init())

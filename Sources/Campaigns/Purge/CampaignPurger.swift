@@ -152,9 +152,12 @@ struct CampaignPurger: Sendable {
 
     /// The stored certificate, nil before the purge.
     ///
+    /// - Parameter pool: that of whoever asks; ``records`` if nil.
     /// - Throws: ``CampaignError`` `.notFound`; `.malformedRecord` where it is not the one that the books noted
-    func certificate(_ account: AccountID, _ campaign: CampaignID) async throws -> PurgeCertificate? {
-        try await records.withConnection { connection in
+    func certificate(
+        _ account: AccountID, _ campaign: CampaignID, through pool: PostgresPool? = nil
+    ) async throws -> PurgeCertificate? {
+        try await (pool ?? records).withConnection { connection in
             let rows = try await connection.query(
                 """
                 SELECT certificate FROM campaigns

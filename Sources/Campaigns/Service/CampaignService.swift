@@ -127,7 +127,7 @@ package struct CampaignService: Sendable {
     ///
     /// - Throws: ``CampaignError`` `.notFound`
     package func certificate(_ account: AccountID, _ campaign: CampaignID) async throws -> PurgeCertificate? {
-        try await purger.certificate(account, campaign)
+        try await purger.certificate(account, campaign, through: records)
     }
 
     func status(

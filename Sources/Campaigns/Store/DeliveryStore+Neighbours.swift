@@ -5,7 +5,7 @@ import Postgres
 extension DeliveryStore {
     /// Works with an account's own share of the connections, so that what waits for its rows waits among itself.
     package func onBehalf(of account: AccountID, _ body: () async -> Void) async {
-        await ConnectionOwner.$current.withValue(ConnectionOwner("account \(account)")) { await body() }
+        await ConnectionOwner.$current.withValue(.account(account.rawValue)) { await body() }
     }
 
     /// Whether the same call may well succeed in a moment: database or vault were away or busy, or somebody holds rows that

@@ -42,7 +42,7 @@ struct AuthenticationMiddleware: RouterMiddleware {
         context.callerWatch = CallerWatch { [keys] in try await keys.isStillValid(key) }
         context.bodyRoom = bodies.room(for: key.account, own: limits[.bodyBytes, key.account])
         let authenticated = context
-        let owner = ConnectionOwner("account \(key.account)", connections: limits[.requests, key.account])
+        let owner = ConnectionOwner.account(key.account.rawValue, connections: limits[.requests, key.account])
         return try await ConnectionOwner.$current.withValue(owner) {
             guard let grant = try await limiter.take(key) else { return try await next(request, authenticated) }
             context.requestNote?.note(grant)
@@ -72,7 +72,12 @@ struct AuthenticationMiddleware: RouterMiddleware {
         let account = user.kind.account
         context.bodyRoom = bodies.room(for: account, own: limits[.bodyBytes, account])
         let authenticated = context
-        let owner = ConnectionOwner("account \(account)", connections: limits[.requests, account])
+        // Operators have no account, so they see no account's rows.
+        let owner: ConnectionOwner =
+            switch user.kind {
+            case .member: .account(account.rawValue, connections: limits[.requests, account])
+            case .installationOperator: ConnectionOwner("operators")
+            }
         return try await ConnectionOwner.$current.withValue(owner) {
             try await next(request, authenticated)
         }

@@ -2,6 +2,7 @@ import Campaigns
 import Feedback
 import HTTPTypes
 import Hummingbird
+import MailTypes
 import Postgres
 import Vault
 
@@ -67,7 +68,7 @@ struct UnsubscribeRoutes: Sendable {
     /// content.
     private func sender(of recipient: RecipientToken) async throws -> String? {
         // Recipients have a share of the connections of their own, as where they are unsubscribed.
-        try await ConnectionOwner.$current.withValue(ConnectionOwner("recipients of account \(recipient.account)")) {
+        try await ConnectionOwner.$current.withValue(.recipients(ofAccount: recipient.account.rawValue)) {
             try await campaigns.senderDomain(of: recipient.account, recipient.campaign)
         }
     }

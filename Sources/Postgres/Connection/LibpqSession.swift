@@ -11,10 +11,12 @@ import Synchronization
     private var commitIsUnreplicated = false
     private(set) var cancelHandle: CancelHandle?
     let health: ConnectionHealth
+    private let confinement: Confinement
 
-    init(maximumStatements: Int, health: ConnectionHealth) {
+    init(maximumStatements: Int, health: ConnectionHealth, confinement: Confinement = Confinement()) {
         statements = StatementCache(capacity: maximumStatements)
         self.health = health
+        self.confinement = confinement
     }
 
     // MARK: Opening and closing
@@ -102,6 +104,9 @@ import Synchronization
         try requireReplicated()
     }
 
+    /// Begins a transaction, and says in the same breath whose rows it may see.
+    func begin() throws(PostgresError) { try execute(script: confinement.begin) }
+
     /// - Throws: ``PostgresError`` of kind `.commitUnknown` if the connection ended before the answer, or if the
     ///   transaction is not known to have reached the synchronous standby.
     func commit() throws(PostgresError) {
@@ -134,6 +139,9 @@ import Synchronization
         let connection = unsafe try usable()
         commitIsUnreplicated = false
         defer { unsafe noteStatus(connection) }
+        if let account = confinement.account, health.transactionStatus == .idle {
+            return try unsafe executeConfined(to: account, key, parameters, connection)
+        }
         let name = try unsafe prepare(key, connection)
         let result = try unsafe withLibpqArrays(parameters) { (values, lengths, formats) in
             unsafe PQexecPrepared(
@@ -142,6 +150,83 @@ import Synchronization
         let rows = PostgresRows(try unsafe check(result, connection))
         try requireReplicated()
         return rows
+    }
+
+    private static let confining = StatementCache.Key(text: Confinement.statement, types: [.text])
+
+    /// A statement that is a transaction by itself, with the setting that belongs to it. Both go out together and are
+    /// answered together (libpq's pipeline mode): what comes before a Sync of the protocol is one transaction, and costs one
+    /// round trip.
+    private func executeConfined(
+        to account: Int64, _ key: StatementCache.Key, _ parameters: PostgresParameters, _ connection: OpaquePointer
+    ) throws(PostgresError) -> PostgresRows {
+        // Prepared by themselves, before anything is in the pipeline: an error is theirs alone.
+        let statement = try unsafe prepare(key, connection)
+        let confining = try unsafe prepare(Self.confining, connection)
+        guard unsafe PQenterPipelineMode(connection) == 1 else {
+            throw PostgresError(.closed, "the connection takes no pipeline")
+        }
+        var isSent = false
+        defer {
+            // The server answers nothing more to what has no end.
+            if isSent { unsafe leavePipeline(connection) } else { close() }
+        }
+        var setting = PostgresParameters()
+        setting.append(String(account))
+        try unsafe send(confining, setting, connection)
+        try unsafe send(statement, parameters, connection)
+        guard unsafe PQpipelineSync(connection) == 1 else { throw unsafe lost(connection) }
+        isSent = true
+        _ = try unsafe takeAnswer(connection)
+        let rows = PostgresRows(try unsafe takeAnswer(connection))
+        // The commit. Where it fails, the answer before it means nothing.
+        _ = try unsafe check(PQgetResult(connection), connection)
+        try requireReplicated()
+        return rows
+    }
+
+    private func send(
+        _ name: String, _ parameters: PostgresParameters, _ connection: OpaquePointer
+    ) throws(PostgresError) {
+        var isSent = false
+        _ = try unsafe withLibpqArrays(parameters) { (values, lengths, formats) in
+            isSent =
+                unsafe PQsendQueryPrepared(
+                    connection, name, Int32(parameters.count), values, lengths, formats, 1) == 1
+            return nil
+        }
+        guard isSent else { throw unsafe lost(connection) }
+    }
+
+    /// The answer to one statement of a pipeline, and the end of it, a nil.
+    private func takeAnswer(_ connection: OpaquePointer) throws(PostgresError) -> LibpqResult {
+        let result = try unsafe check(PQgetResult(connection), connection)
+        while let further = unsafe PQgetResult(connection) { unsafe PQclear(further) }
+        return result
+    }
+
+    /// Reads what is left of a pipeline, up to its end.
+    private func leavePipeline(_ connection: OpaquePointer) {
+        var ends = 0
+        // A nil ends the answer to one statement; several in a row say that nothing more comes.
+        while ends < 3, unsafe PQstatus(connection) == CONNECTION_OK, unsafe PQexitPipelineMode(connection) != 1 {
+            if let result = unsafe PQgetResult(connection) {
+                unsafe PQclear(result)
+                ends = 0
+            } else {
+                ends += 1
+            }
+        }
+        guard unsafe PQpipelineStatus(connection) != PQ_PIPELINE_OFF else { return }
+        // The session cannot be used any more: who has it next must not read the answers of somebody else.
+        close()
+    }
+
+    private func lost(_ connection: OpaquePointer) -> PostgresError {
+        guard unsafe PQstatus(connection) == CONNECTION_OK else {
+            return PostgresError(.connectionLost, "the connection was lost")
+        }
+        return PostgresError(.server, "the statement could not be sent")
     }
 
     private func prepare(_ key: StatementCache.Key, _ connection: OpaquePointer) throws(PostgresError) -> String {
@@ -251,7 +336,7 @@ import Synchronization
     private func check(_ result: OpaquePointer?, _ connection: OpaquePointer) throws(PostgresError) -> LibpqResult {
         if let result = unsafe result {
             switch unsafe PQresultStatus(result) {
-            case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY, PGRES_PIPELINE_SYNC:
                 return unsafe LibpqResult(result)
             case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
                 unsafe PQclear(result)

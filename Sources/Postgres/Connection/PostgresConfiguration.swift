@@ -14,6 +14,9 @@ package struct PostgresConfiguration: Sendable {
     package var rehearsal: String?
     /// The role to assume after the log-in (`SET ROLE`).
     package var role: String?
+    /// Whose rows the transactions of a lent connection may see: the number of the owner's account, nil for nobody's. Each
+    /// transaction of a pool that has this tells it to the server. It means something to the roles that policies confine.
+    package var confinement: (@Sendable (ConnectionOwner?) -> Int64?)?
     package var applicationName: String = "sluice"
     /// How long to wait for each host's answer when connecting. libpq takes 2 seconds at least.
     package var connectTimeout: Duration = .seconds(5)

@@ -10,7 +10,7 @@ extension PostgresConnection {
             guard session.health.transactionStatus == .idle else {
                 throw PostgresError(.transactionAborted, "a transaction is open already")
             }
-            try session.execute(script: "BEGIN")
+            try session.begin()
         }
         do {
             let value = try await body(self)

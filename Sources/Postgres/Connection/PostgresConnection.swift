@@ -8,6 +8,8 @@ package final class PostgresConnection: Sendable {
     private let thread: SerialThread
     private let session: LibpqSession
     let health: ConnectionHealth
+    /// Set by the pool that lends it.
+    let confinement: Confinement
 
     private init(_ configuration: PostgresConfiguration) throws(PostgresError) {
         guard let thread = SerialThread() else {
@@ -15,7 +17,9 @@ package final class PostgresConnection: Sendable {
         }
         self.thread = thread
         health = ConnectionHealth()
-        session = LibpqSession(maximumStatements: configuration.maximumStatements, health: health)
+        confinement = Confinement()
+        session = LibpqSession(
+            maximumStatements: configuration.maximumStatements, health: health, confinement: confinement)
     }
 
     deinit { thread.close { [session] in session.close() } }

@@ -62,6 +62,7 @@ package final class PostgresPool: Sendable {
     ) async throws -> Value {
         let owner = ConnectionOwner.current
         let connection = try await acquire(for: owner)
+        confine(connection, to: owner)
         do {
             let value = try await withTaskExecutorPreference(connection.executor) {
                 try await body(connection)
@@ -114,6 +115,7 @@ package final class PostgresPool: Sendable {
     package func query(_ sql: SQL) async throws -> PostgresRows {
         let owner = ConnectionOwner.current
         let connection = try await acquire(for: owner)
+        confine(connection, to: owner)
         do {
             let rows = try await connection.query(sql)
             await release(connection, of: owner)
@@ -184,6 +186,11 @@ package final class PostgresPool: Sendable {
     }
 
     // MARK: Taking and giving back
+
+    /// Each loan says anew whose rows are seen, also where it says nobody's.
+    private func confine(_ connection: PostgresConnection, to owner: ConnectionOwner?) {
+        connection.confinement.account = configuration.confinement?(owner)
+    }
 
     private func acquire(for owner: ConnectionOwner?) async throws(PostgresError) -> PostgresConnection {
         if Task.isCancelled { throw PostgresConnection.cancelled }
@@ -284,6 +291,7 @@ package final class PostgresPool: Sendable {
 
     private func release(_ connection: PostgresConnection, of owner: ConnectionOwner?) async {
         await connection.rollback()
+        connection.confinement.account = nil
         if connection.isOpen, !connection.isInTransaction {
             handOver { $0.release(connection, of: owner) }
         } else {

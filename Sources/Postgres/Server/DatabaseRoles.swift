@@ -1,5 +1,25 @@
-/// The two roles of a database, and the steps that create them. Each step can be run again.
+/// The roles of a database, and the steps that create them. Each step can be run again.
 package enum DatabaseRoles {
+    /// The roles of a server of our own, which log in by their names.
+    ///
+    /// The owner is a member of the application's role: row-level security is forced on it as well, and the policy of that
+    /// role is what shows it all rows when a migration changes them.
+    package static func createAll(on connection: PostgresConnection) async throws {
+        for role in [Databases.ownerRole, Databases.appRole, Databases.apiRole] {
+            try await createRole(role, canLogIn: true, on: connection)
+        }
+        let isMember = try await connection.query(
+            "SELECT pg_has_role(\(Databases.ownerRole), \(Databases.appRole), 'USAGE')"
+        ).only.decode(Bool.self)
+        guard !isMember else { return }
+        do {
+            try await connection.query(
+                "GRANT \(identifier: Databases.appRole) TO \(identifier: Databases.ownerRole)")
+        } catch let error as PostgresError where error.sqlState == .uniqueViolation {
+            // Somebody else has been faster.
+        }
+    }
+
     package static func createRole(_ name: String, canLogIn: Bool, on connection: PostgresConnection) async throws {
         let found = try await connection.query("SELECT FROM pg_roles WHERE rolname = \(name)")
         guard found.isEmpty else { return }

@@ -33,18 +33,18 @@ struct RemoteDatabase {
     /// What tells databases apart.
     var place: [String?] { [parameters["host"], parameters["hostaddr"], parameters["port"], name] }
 
-    func prepare() async throws -> Databases.Access {
+    /// - Parameter roles: those that the program assumes here, the application's among them.
+    func prepare(roles: [String]) async throws -> Databases.Access {
         let connection = try await connect()
         do {
-            try await prepare(connection)
+            try await prepare(connection, roles)
         } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
             await connection.close()
             throw PostgresError(
                 .configuration,
                 """
                 \(variable): the login may not do what is missing in database \(name) (\(error.message)); let an \
-                administrator create the role \(Databases.appRole), grant it to the login, and make the login the \
-                owner of the database
+                administrator run \(Self.statements(roles)), and make the login the owner of the database
                 """, sqlState: error.sqlState)
         }
         await connection.close()
@@ -91,11 +91,19 @@ struct RemoteDatabase {
         return true
     }
 
-    private func prepare(_ connection: PostgresConnection) async throws {
+    /// What makes the roles, for a login that may not.
+    private static func statements(_ roles: [String]) -> String {
+        roles.map { "CREATE ROLE \($0) NOLOGIN; GRANT \($0) TO the login;" }.joined(separator: " ")
+    }
+
+    private func prepare(_ connection: PostgresConnection, _ roles: [String]) async throws {
         try await checkVersion(connection)
-        try await DatabaseRoles.createRole(Databases.appRole, canLogIn: false, on: connection)
-        try await checkRole(connection)
-        try await letLoginAssumeRole(connection)
+        for role in roles {
+            try await DatabaseRoles.createRole(role, canLogIn: false, on: connection)
+            try await check(role, connection)
+            try await letLoginAssume(role, connection)
+        }
+        try await checkInheritance(connection)
         let mayCreate = try await connection.query(
             "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)")
         guard try mayCreate.only.decode(Bool.self) else {
@@ -112,32 +120,55 @@ struct RemoteDatabase {
         }
     }
 
-    /// A role that may do everything would make grants and append-only tables worthless.
-    private func checkRole(_ connection: PostgresConnection) async throws {
-        let rows = try await connection.query(
+    /// A role that may do everything would make grants, append-only tables and policies worthless.
+    private func check(_ role: String, _ connection: PostgresConnection) async throws {
+        let (isPowerful, isMember) = try await connection.query(
             """
-            SELECT r.rolsuper OR d.datdba = r.oid OR pg_has_role(r.oid, d.datdba, 'MEMBER')
+            SELECT r.rolsuper OR r.rolbypassrls OR d.datdba = r.oid OR pg_has_role(r.oid, d.datdba, 'MEMBER'),
+                EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid)
             FROM pg_roles r, pg_database d
-            WHERE r.rolname = \(Databases.appRole) AND d.datname = current_database()
-            """)
-        guard try !rows.only.decode(Bool.self) else {
+            WHERE r.rolname = \(role) AND d.datname = current_database()
+            """
+        ).only.decode(Bool.self, Bool.self)
+        guard !isPowerful else {
             throw PostgresError(
                 .configuration,
-                "\(variable): the role \(Databases.appRole) owns the database or is a superuser; it must be neither")
+                "\(variable): the role \(role) owns the database, is a superuser or has BYPASSRLS; it must be none of these"
+            )
+        }
+        // As a member of another role it could become that one.
+        guard role != Databases.apiRole || !isMember else {
+            throw PostgresError(
+                .configuration, "\(variable): the role \(role) is a member of another role; it must be a member of none"
+            )
         }
     }
 
-    private func letLoginAssumeRole(_ connection: PostgresConnection) async throws {
-        let member = try await connection.query("SELECT pg_has_role(current_user, \(Databases.appRole), 'MEMBER')")
-        if try member.only.decode(Bool.self), await canAssumeRole(connection) { return }
-        try await connection.query("GRANT \(identifier: Databases.appRole) TO CURRENT_USER")
+    /// Row-level security is forced on the owner too, and migrations would find no rows.
+    private func checkInheritance(_ connection: PostgresConnection) async throws {
+        let inherits = try await connection.query("SELECT pg_has_role(current_user, \(Databases.appRole), 'USAGE')")
+        guard try inherits.only.decode(Bool.self) else {
+            throw PostgresError(
+                .configuration,
+                """
+                \(variable): the login does not inherit the role \(Databases.appRole), which shows it the rows that \
+                migrations change: ALTER ROLE … INHERIT, and from PostgreSQL 16 on GRANT \(Databases.appRole) TO … WITH \
+                INHERIT TRUE
+                """)
+        }
+    }
+
+    private func letLoginAssume(_ role: String, _ connection: PostgresConnection) async throws {
+        let member = try await connection.query("SELECT pg_has_role(current_user, \(role), 'MEMBER')")
+        if try member.only.decode(Bool.self), await canAssume(role, connection) { return }
+        try await connection.query("GRANT \(identifier: role) TO CURRENT_USER")
     }
 
     /// From version 16 on, being a member is not enough.
-    private func canAssumeRole(_ connection: PostgresConnection) async -> Bool {
+    private func canAssume(_ role: String, _ connection: PostgresConnection) async -> Bool {
         do {
             try await connection.withTransaction { connection in
-                _ = try await connection.query("SET LOCAL ROLE \(identifier: Databases.appRole)")
+                _ = try await connection.query("SET LOCAL ROLE \(identifier: role)")
             }
             return true
         } catch {

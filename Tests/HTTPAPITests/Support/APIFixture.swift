@@ -26,12 +26,15 @@ struct Customer: Sendable {
     let keyID: APIKeyID
 }
 
-/// The API over fresh databases. Tests share one and make customers of their own, since accounts see nothing of each
-/// other.
+/// The API over fresh databases, in sessions that see one account's rows as a server's do. Tests share one and make
+/// customers of their own, since accounts see nothing of each other.
 struct APIFixture: Sendable {
     let stores: Stores
     let services: APIServices
     let users: Users
+    /// What the routes take their connections from.
+    let pool: PostgresPool
+    let examiner: DomainExaminer
 
     var records: TestDatabase { stores.records }
     var vaultDatabase: TestDatabase { stores.vaultDatabase }
@@ -42,6 +45,7 @@ struct APIFixture: Sendable {
 
     static func shared() async throws -> APIFixture { try await task.value }
     private static let task = Task { try await make() }
+    private static let passwords = PasswordHasher(.cheap)
 
     /// - Parameters:
     ///   - resultsFor: seconds for which outcomes can be read after the end of a campaign.
@@ -49,45 +53,71 @@ struct APIFixture: Sendable {
     static func make(resultsFor: Int = 0, nameServer: DNSServer? = nil) async throws -> APIFixture {
         let stores = try await Stores.open(
             adding: IdentitySchema.migrations, resultsFor: resultsFor, trustsDomains: nameServer == nil)
-        let passwords = PasswordHasher(.cheap)
-        let sessions = Sessions(pool: stores.records.pool, vault: stores.vault, cacheSeconds: 0)
         var dns = ResolverConfiguration(
             forwarders: [nameServer ?? DNSServer("127.0.0.1:9")!], timeout: .seconds(nameServer == nil ? 1 : 20))
         dns.longestKept = 0
+        let pool = PostgresPool(configuration: confined(stores.records), logger: .silent)
+        let examiner = DomainExaminer(resolver: try Resolver(dns))
         return APIFixture(
-            stores: stores,
-            services: APIServices(
-                records: stores.records.pool, campaigns: stores.campaigns, ledger: stores.ledger,
-                suppressions: stores.suppressions, domains: stores.domains,
-                verifier: DomainVerifier(
-                    domains: stores.domains, examiner: DomainExaminer(resolver: try Resolver(dns)), logger: .silent),
-                keys: APIKeys(pool: stores.records.pool, limits: stores.limits),
-                limiter: RequestLimiter(pool: stores.records.pool, perMinute: nil),
-                sessions: sessions,
-                signIn: SignIn(pool: stores.records.pool, sessions: sessions, hasher: passwords, vault: stores.vault),
-                idempotency: IdempotencyStore(limits: stores.limits),
-                unsubscriber: Unsubscriber(
-                    records: stores.records.pool, vault: stores.vault, suppressions: stores.suppressions,
-                    feedback: stores.feedback),
-                providers: ProviderIntake(
-                    records: stores.records.pool, vault: stores.vault, logger: .silent),
-                webhooks: WebhookEndpoints(
-                    records: stores.records.pool, vault: stores.vault, allowsPrivate: false, limits: stores.limits),
-                openAPI: OpenAPIDocument.text, limits: stores.limits),
-            users: Users(pool: stores.records.pool, hasher: passwords))
+            stores: stores, services: services(stores, over: pool, examiner, resultsFor: resultsFor),
+            users: Users(pool: stores.records.pool, hasher: passwords), pool: pool, examiner: examiner)
+    }
+
+    /// - Parameter account: whose rows the sessions see, whoever asks; nil: those of the account that asks.
+    static func confined(
+        _ records: TestDatabase, to account: AccountID? = nil
+    ) -> PostgresConfiguration {
+        var configuration = records.configuration(role: Databases.apiRole)
+        configuration.confinement = { owner in account?.rawValue ?? owner?.account }
+        return configuration
+    }
+
+    /// - Parameter pool: what the routes take their connections from.
+    static func services(
+        _ stores: Stores, over pool: PostgresPool, _ examiner: DomainExaminer, resultsFor: Int = 0
+    ) -> APIServices {
+        let suppressions = SuppressionList(records: pool, vault: stores.vault, limits: stores.limits)
+        let domains = stores.domains.over(pool)
+        let sessions = Sessions(pool: stores.records.pool, vault: stores.vault, cacheSeconds: 0)
+        let verifier = DomainVerifier(domains: domains, examiner: examiner, logger: .silent)
+        return APIServices(
+            records: pool,
+            campaigns: CampaignService(
+                records: pool, housekeeping: stores.records.pool, vault: stores.vault, ledger: stores.ledger,
+                suppressions: suppressions, domains: domains, resultsFor: resultsFor, limits: stores.limits,
+                logger: .silent),
+            ledger: stores.ledger, suppressions: suppressions, domains: domains, verifier: verifier,
+            keys: APIKeys(pool: pool, lookups: stores.records.pool, limits: stores.limits),
+            limiter: RequestLimiter(pool: pool, perMinute: nil), sessions: sessions,
+            signIn: SignIn(pool: stores.records.pool, sessions: sessions, hasher: passwords, vault: stores.vault),
+            idempotency: IdempotencyStore(limits: stores.limits),
+            unsubscriber: Unsubscriber(
+                records: pool, vault: stores.vault, suppressions: suppressions, feedback: stores.feedback),
+            providers: ProviderIntake(records: stores.records.pool, vault: stores.vault, logger: .silent),
+            webhooks: WebhookEndpoints(records: pool, vault: stores.vault, allowsPrivate: false, limits: stores.limits),
+            openAPI: OpenAPIDocument.text, limits: stores.limits)
+    }
+
+    /// Works for an account, as its requests do.
+    func acting<Value>(for account: AccountID, _ body: () async throws -> Value) async throws -> Value {
+        try await ConnectionOwner.$current.withValue(.account(account.rawValue)) { try await body() }
     }
 
     func customer(credits: Int64 = 1_000) async throws -> Customer {
         let name = "customer \(UInt64.random(in: .min ... .max))"
         let account = try await stores.accountWithDomain(name, credits: credits)
-        let (key, record) = try await services.keys.create(account: account, name: "test")
+        let (key, record) = try await acting(for: account) {
+            try await services.keys.create(account: account, name: "test")
+        }
         return Customer(account: account, key: key.exposed, keyID: record.id)
     }
 
     /// A further key of the customer.
     func key(of customer: Customer, _ scopes: [String], networks: [String] = []) async throws -> String {
         let terms = KeyTerms(scopes: try KeyScopes(scopes), networks: try KeyTerms.networks(networks))
-        return try await services.keys.create(account: customer.account, name: "further", terms: terms).key.exposed
+        return try await acting(for: customer.account) {
+            try await services.keys.create(account: customer.account, name: "further", terms: terms).key.exposed
+        }
     }
 
     /// Requests that go to the router without a socket.
@@ -198,7 +228,7 @@ extension APIFixture {
     /// Delivers everything of the account's campaign and completes it.
     func deliver(_ campaign: String, of account: AccountID, outcome: Outcome = .delivered) async throws {
         let id = CampaignID(campaign)
-        while try await !services.campaigns.get(account, try require(id)).campaign.hasEnded {
+        while try await !stores.campaigns.get(account, try require(id)).campaign.hasEnded {
             for batch in try await store.claim(node: "worker", leaseSeconds: 60, limit: 8) {
                 let entries = batch.records.flatMap { record in
                     [

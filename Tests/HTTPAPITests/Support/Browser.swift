@@ -21,16 +21,20 @@ struct Browser: Sendable {
     var refresh: String
     var proof: String
 
+    /// What it sends with each request.
+    var fields: [String: String] {
+        [
+            "Cookie": "__Host-sluice-token=\(token); theme=dark; __Host-sluice-refresh=\(refresh)",
+            "Origin": Self.origin, "X-CSRF-Token": proof,
+        ]
+    }
+
     /// - Parameter with: further fields of the request; an empty value leaves out the one that is sent otherwise.
     func call(
         _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil, idempotencyKey: String? = nil,
         with headers: [String: String] = [:]
     ) async throws -> Answer {
-        var all = [
-            "Cookie": "__Host-sluice-token=\(token); theme=dark; __Host-sluice-refresh=\(refresh)",
-            "Origin": Self.origin, "X-CSRF-Token": proof,
-        ]
-        all.merge(headers) { $1 }
+        let all = fields.merging(headers) { $1 }
         return try await api.call(
             method, path, body: body, idempotencyKey: idempotencyKey, headers: all.filter { $0.value != "" })
     }

@@ -14,7 +14,7 @@ import Testing
                 let pid = try run.checker.console.number(
                     """
                     SELECT pid FROM pg_stat_activity
-                    WHERE usename = 'sluice_app' AND backend_type = 'client backend' ORDER BY random() LIMIT 1
+                    WHERE usename IN ('sluice_app', 'sluice_api') AND backend_type = 'client backend' ORDER BY random() LIMIT 1
                     """)
                 Glibc.kill(pid_t(pid), SIGKILL)
             } else {

@@ -26,9 +26,7 @@ final class TestCluster: Sendable {
             let new = Task {
                 let cluster = try await offCooperativeThreads { Result { try start() } }.get()
                 let administrator = try await PostgresConnection.connect(cluster.endpoint.administration())
-                for role in [Databases.ownerRole, Databases.appRole] {
-                    try await DatabaseRoles.createRole(role, canLogIn: true, on: administrator)
-                }
+                try await DatabaseRoles.createAll(on: administrator)
                 await administrator.close()
                 return cluster
             }

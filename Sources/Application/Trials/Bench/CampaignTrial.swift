@@ -1,6 +1,7 @@
 import Campaigns
 import MailMessage
 import MailTypes
+import Postgres
 import SendingDomains
 
 /// What campaigns of 1,000 recipients cost the database on their way from the send to the purge.
@@ -28,17 +29,25 @@ final class CampaignTrial {
         let lines = (0..<batches * batchSize).map { #"{"email": "person\#($0)@site\#($0 % 50).example"}"# + "\n" }
         var drafts: [CampaignID] = []
         for _ in 0..<2 * RecordsBenchmark.runs {
-            let campaign = try await records.campaigns.create(
-                filler.account, CampaignRequest(content: content, batchSize: batchSize))
+            let campaign = try await asCustomer(filler) {
+                try await records.customers.campaigns.create(
+                    filler.account, CampaignRequest(content: content, batchSize: batchSize))
+            }
             let upload = AsyncStream<[UInt8]> { continuation in
                 continuation.yield(Array(lines.joined().utf8))
                 continuation.finish()
             }
-            _ = try await records.campaigns.importRecipients(
-                filler.account, campaign.id, format: .ndjson, source: upload)
+            _ = try await asCustomer(filler) {
+                try await records.customers.campaigns.importRecipients(
+                    filler.account, campaign.id, format: .ndjson, source: upload)
+            }
             drafts.append(campaign.id)
         }
         return CampaignTrial(records, filler, drafts)
+    }
+
+    private static func asCustomer<T>(_ filler: TableFiller, _ work: () async throws -> T) async throws -> T {
+        try await ConnectionOwner.$current.withValue(.account(filler.account.rawValue)) { try await work() }
     }
 
     func measure() async throws -> [RecordsBenchmark.Measure] {
@@ -70,7 +79,9 @@ final class CampaignTrial {
             defer { note(step.rawValue, (ContinuousClock.now - start) / .milliseconds(1)) }
             return try await work()
         }
-        _ = try await time(.send) { try await records.campaigns.send(account, campaign) }
+        _ = try await time(.send) {
+            try await Self.asCustomer(filler) { try await records.customers.campaigns.send(account, campaign) }
+        }
         let claimed = try await time(.claim) {
             try await delivery.claim(node: Self.node, leaseSeconds: 60, limit: 64)
         }

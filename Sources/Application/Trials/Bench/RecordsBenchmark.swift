@@ -71,24 +71,30 @@ struct RecordsBenchmark {
     }
 
     private func measure(_ records: Records, _ account: AccountID, filled: Int) async throws -> [Measure] {
-        let (campaigns, delivery) = (records.campaigns, records.delivery)
+        let (campaigns, customers, delivery) = (records.campaigns, records.customers, records.delivery)
         let newest = TableFiller.campaign(0)
         var measures: [Measure] = []
         func add(_ name: String, _ work: () async throws -> Void) async throws {
             measures.append(Measure(name: name, milliseconds: [try await Self.median(work)]))
         }
+        // As a request of the account reads.
+        func addPage(_ name: String, _ work: () async throws -> Void) async throws {
+            try await ConnectionOwner.$current.withValue(.account(account.rawValue)) { try await add(name, work) }
+        }
         try await add("claim of 64 batches") {
             try await records.pools.journal.withConnection { try await Self.claim(account, on: $0) }
         }
         measures.append(try await firstClaims(records, account))
-        try await add("page of campaigns") { _ = try await campaigns.list(account, before: newest) }
-        try await add("page of suppressions") { _ = try await records.suppressions.list(account) }
-        try await add("page of ledger entries") {
-            _ = try await records.pool.withConnection { try await records.ledger.entries(account, on: $0) }
+        try await addPage("page of campaigns") { _ = try await customers.campaigns.list(account, before: newest) }
+        try await addPage("page of suppressions") { _ = try await customers.suppressions.list(account) }
+        try await addPage("page of ledger entries") {
+            _ = try await customers.pool.withConnection { try await records.ledger.entries(account, on: $0) }
         }
-        try await add("campaign with the sum of 1,000 holds") { _ = try await campaigns.get(account, newest) }
-        try await add("page of suppressions by a rare reason") {
-            _ = try await records.suppressions.list(account, reason: .unsubscribe)
+        try await addPage("campaign with the sum of 1,000 holds") {
+            _ = try await customers.campaigns.get(account, newest)
+        }
+        try await addPage("page of suppressions by a rare reason") {
+            _ = try await customers.suppressions.list(account, reason: .unsubscribe)
         }
         // As a batch is opened. Every tenth is listed.
         let addressees = try await Self.addressees(records.pool, of: filled)

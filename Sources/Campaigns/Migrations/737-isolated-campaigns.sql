@@ -1,0 +1,13 @@
+-- See 730. In the order in which others lock these tables.
+SELECT isolate_accounts(
+    'campaigns', 'batches', 'account_queue', 'account_refunds', 'batch_recipients', 'batch_results', 'campaign_answers',
+    'campaign_blocks', 'campaign_brakes', 'campaign_content', 'campaign_paces', 'campaign_reasons', 'journal',
+    'operator_orders', 'refunds_due', 'uncharged_mails', 'uploads');
+
+GRANT SELECT, INSERT, UPDATE ON campaigns, campaign_reasons TO sluice_api;
+GRANT SELECT, INSERT, DELETE, UPDATE
+    ON batches, account_queue, batch_recipients, batch_results, campaign_answers, campaign_blocks, campaign_brakes,
+    campaign_content, campaign_paces, refunds_due, uploads TO sluice_api;
+GRANT SELECT, INSERT, DELETE ON journal, uncharged_mails TO sluice_api;
+GRANT USAGE ON SEQUENCE journal_seq_seq TO sluice_api;
+GRANT SELECT ON account_refunds TO sluice_api;
