@@ -11,7 +11,6 @@ extension Vault {
 
     /// What the vault keeps in the records. Versions of the migrations of the records.
     package static let recordsMigrations = [
-        Migration(version: 520, name: "check values of account keys", file: PackageResources._20_key_checks_sql),
-        Migration(version: 732, name: "isolated check values", file: PackageResources._32_isolated_key_checks_sql),
+        Migration(version: 520, name: "check values of account keys", file: PackageResources._20_key_checks_sql)
     ]
 }

@@ -11,3 +11,9 @@ GRANT SELECT, INSERT, DELETE, UPDATE
 GRANT SELECT, INSERT, DELETE ON journal, uncharged_mails TO sluice_api;
 GRANT USAGE ON SEQUENCE journal_seq_seq TO sluice_api;
 GRANT SELECT ON account_refunds TO sluice_api;
+
+-- The vault stands below the ledger, which has the function. Every upload asks the installation's own list, whose key has the
+-- number 0 and is checked before it is used.
+SELECT isolate_accounts('account_key_checks');
+CREATE POLICY installation ON account_key_checks FOR SELECT TO sluice_api USING (account_id = 0);
+GRANT SELECT, INSERT, UPDATE ON account_key_checks TO sluice_api;
