@@ -79,7 +79,7 @@ let package = Package(
         // Floor 2: one outside thing each.
         .target(name: "Postgres", dependencies: ["CPostgres", logging]),
         .target(
-            name: "Passwords", dependencies: ["CCrypt"], resources: [.embedInCode("common-passwords.txt")]),
+            name: "Passwords", dependencies: ["CCrypt", "MailTypes"], resources: [.embedInCode("common-passwords.txt")]),
         .target(name: "DNSResolution", dependencies: ["CUnbound", "MailTypes"]),
         .target(name: "MailSigning", dependencies: ["CCryptoMB", "COpenSSL", "COpenDKIM", "MailTypes", crypto]),
         .target(

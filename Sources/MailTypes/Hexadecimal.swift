@@ -11,6 +11,7 @@ extension Sequence<UInt8> {
     }
 }
 
-private func hexadecimalDigit(_ value: UInt8) -> UInt8 {
+/// - Parameter value: 0 ..< 16
+package func hexadecimalDigit(_ value: UInt8) -> UInt8 {
     value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
 }

@@ -1,4 +1,5 @@
 import CCrypt
+import MailTypes
 
 /// A bcrypt hash as `crypt(5)` writes it: `$2b$`, two digits of cost, 22 characters of salt, 31 of hash.
 package struct PasswordHash: Sendable, Hashable, CustomStringConvertible, CustomReflectable {
@@ -34,8 +35,7 @@ package struct PasswordHash: Sendable, Hashable, CustomStringConvertible, Custom
 
     /// Whether this is the hash of the password. As long as hashing takes.
     func matches(_ password: String) -> Bool {
-        guard let other = Self.crypt(password, text), other.utf8.count == text.utf8.count else { return false }
-        return zip(other.utf8, text.utf8).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+        Self.crypt(password, text)?.utf8.equalsInConstantTime(text.utf8) ?? false
     }
 
     /// - Parameter setting: prefix, cost and salt; what follows is not looked at

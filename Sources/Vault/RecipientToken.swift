@@ -57,10 +57,9 @@ package struct RecipientToken: Sendable, Hashable {
 
         /// The token if its MAC is right.
         package func verified(with keys: AccountKeys) -> RecipientToken? {
-            let right = RecipientToken.authenticator(claim, keys)
-            // The time taken does not depend on where they differ.
-            let difference = zip(right, authenticator).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) }
-            guard difference == 0, let fingerprint = Fingerprint(bytes: claim[13...]) else { return nil }
+            guard RecipientToken.authenticator(claim, keys).equalsInConstantTime(authenticator),
+                let fingerprint = Fingerprint(bytes: claim[13...])
+            else { return nil }
             let campaign = claim[5..<13].reduce(0) { $0 << 8 | UInt64($1) }
             return RecipientToken(
                 account: account, campaign: CampaignID(rawValue: Int64(truncatingIfNeeded: campaign)),

@@ -167,16 +167,12 @@ package final class Sessions: Sendable {
 
     /// What a page of ours sends with each request that changes something, and no page of anybody else can know.
     package func proof(of user: AuthenticatedUser) -> String {
-        HMAC<SHA256>.authenticationCode(for: Self.proved(user), using: proofKey).map { octet in
-            String(octet >> 4, radix: 16) + String(octet & 15, radix: 16)
-        }.joined()
+        HMAC<SHA256>.authenticationCode(for: Self.proved(user), using: proofKey).hexadecimal
     }
 
     /// Compares without telling by its time where the difference is.
     package func isProof(_ text: String, of user: AuthenticatedUser) -> Bool {
-        let right = Array(proof(of: user).utf8), shown = Array(text.utf8)
-        guard right.count == shown.count else { return false }
-        return zip(right, shown).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+        proof(of: user).utf8.equalsInConstantTime(text.utf8)
     }
 
     private static func proved(_ user: AuthenticatedUser) -> [UInt8] {

@@ -74,12 +74,6 @@ struct ProviderRefusal: Error, Sendable, Hashable {
 }
 
 enum Signatures {
-    /// In a time that does not depend on where they differ.
-    static func equal(_ one: some Collection<UInt8>, _ other: some Collection<UInt8>) -> Bool {
-        guard one.count == other.count else { return false }
-        return zip(one, other).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
-    }
-
     static func base64(_ text: String) -> [UInt8]? {
         guard text.utf8.count <= 8_192, let data = Data(base64Encoded: text) else { return nil }
         return Array(data)

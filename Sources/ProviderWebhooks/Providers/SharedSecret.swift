@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import MailTypes
 
 /// For providers that sign nothing: a secret in a header field, beside the one in the address.
 package enum SharedSecret {
@@ -9,7 +10,7 @@ package enum SharedSecret {
         guard let header = material.header, let hash = material.headerHash,
             let value = delivery.headers[header.lowercased()]
         else { throw .unauthentic("The secret of this source is missing.") }
-        guard Signatures.equal(Array(SHA256.hash(data: Array(value.utf8))), Array(hash)) else {
+        guard Array(SHA256.hash(data: Array(value.utf8))).equalsInConstantTime(Array(hash)) else {
             throw .unauthentic("The secret of this source is another.")
         }
         return .body(delivery)

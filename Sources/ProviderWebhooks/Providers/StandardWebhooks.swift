@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import MailTypes
 
 /// Signatures as standardwebhooks.com says: HMAC-SHA256 over `id.timestamp.body`; svix, which Resend uses, gives the fields
 /// its own names.
@@ -21,7 +22,7 @@ package enum StandardWebhooks {
             code.update(data: Array("\(id).\(time).".utf8))
             code.update(data: delivery.body)
             let right = Array(code.finalize())
-            return signatures.contains { Signatures.equal($0, right) }
+            return signatures.contains { $0.equalsInConstantTime(right) }
         }
         guard isRight else { throw .unauthentic("The signature is not by a key of this source.") }
         try Signatures.checkTime(time, now: now, age: ProviderLimits.freshSignatureSeconds)

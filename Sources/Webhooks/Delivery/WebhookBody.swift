@@ -61,7 +61,7 @@ struct WebhookBody: Sendable {
         case .message(let facts):
             json.member("campaign", campaign)
             json.member("index", facts.index < 0 ? nil : Int64(facts.index))
-            json.member("recipient", facts.fingerprint.hexadecimal)
+            json.member("recipient", facts.fingerprint.bytes.hexadecimal)
             json.member("address", event.address)
             json.member("code", facts.code == 0 ? nil : Int64(facts.code))
             json.member("enhanced", facts.enhanced?.description)

@@ -62,14 +62,8 @@ package struct WebhookVerifier: Sendable {
         guard abs(now.subtractingReportingOverflow(timestamp).partialValue) <= Self.tolerance else {
             throw .tooOldOrNew
         }
-        let right = Array(secret.signature(id: id, timestamp: timestamp, body: body).utf8)
-        let isRight = signatures.split(separator: " ").contains { Self.areEqual(Array($0.utf8), right) }
+        let right = secret.signature(id: id, timestamp: timestamp, body: body).utf8
+        let isRight = signatures.split(separator: " ").contains { right.equalsInConstantTime($0.utf8) }
         guard isRight else { throw .wrongSignature }
-    }
-
-    /// The time taken does not depend on where they differ.
-    private static func areEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool {
-        guard one.count == other.count else { return false }
-        return zip(one, other).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
     }
 }

@@ -1,3 +1,5 @@
+import MailTypes
+
 /// Writes JSON (RFC 8259) as octets, members in the order they are given.
 struct JSONOctets: Sendable {
     private(set) var octets: [UInt8] = []
@@ -76,11 +78,7 @@ struct JSONOctets: Sendable {
         octets.append(UInt8(ascii: "\\"))
         guard octet < 0x20 else { return octets.append(octet) }
         append("u00")
-        octets.append(Self.digit(octet >> 4))
-        octets.append(Self.digit(octet & 15))
-    }
-
-    private static func digit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+        octets.append(hexadecimalDigit(octet >> 4))
+        octets.append(hexadecimalDigit(octet & 15))
     }
 }

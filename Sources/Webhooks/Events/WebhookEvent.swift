@@ -60,7 +60,7 @@ package struct WebhookEvent: Sendable, Hashable {
         members(type) { json in
             json.member("campaign", campaign.description)
             json.member("index", nil as Int64?)
-            json.member("recipient", fingerprint.hexadecimal)
+            json.member("recipient", fingerprint.bytes.hexadecimal)
             json.member("address", nil as String?)
             json.member("code", code.map { Int64($0) })
             json.member("enhanced", enhanced?.description)
@@ -111,7 +111,7 @@ package struct WebhookEvent: Sendable, Hashable {
         address: EmailAddress? = nil
     ) -> WebhookEvent {
         members(type, address: address?.text) { json in
-            json.member("recipient", fingerprint.hexadecimal)
+            json.member("recipient", fingerprint.bytes.hexadecimal)
             json.member("reason", reason)
             json.member("origin", origin)
         }
@@ -146,19 +146,6 @@ package struct WebhookEvent: Sendable, Hashable {
     static func test(_ endpoint: WebhookID) -> WebhookEvent {
         members(.test) { json in
             json.member("webhook", endpoint.description)
-        }
-    }
-}
-
-extension Fingerprint {
-    /// 32 digits.
-    var hexadecimal: String {
-        String(unsafeUninitializedCapacity: 32) { digits in
-            for place in 0..<32 {
-                let value = UInt8((place < 16 ? high : low) >> (60 - place % 16 * 4) & 15)
-                digits[place] = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
-            }
-            return 32
         }
     }
 }

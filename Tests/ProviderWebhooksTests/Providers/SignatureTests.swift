@@ -142,12 +142,6 @@ import Vault
         #expect(!isBelieved(right, after: ProviderLimits.freshSignatureSeconds + 1))
     }
 
-    @Test func `octets are compared to their end`() {
-        #expect(Signatures.equal([1, 2, 3], [1, 2, 3]))
-        #expect(!Signatures.equal([1, 2, 3], [1, 2, 4]) && !Signatures.equal([9, 2, 3], [1, 2, 3]))
-        #expect(!Signatures.equal([1, 2], [1, 2, 3]) && Signatures.equal([], []))
-    }
-
     @Test func `a source is made only with what its provider signs with`() async throws {
         try await Desk.with { desk in
             for kind in ProviderKind.allCases where ![.sendgrid, .resend, .standard].contains(kind) {
