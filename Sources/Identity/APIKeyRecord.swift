@@ -17,26 +17,11 @@ package struct APIKeyRecord: Sendable, Hashable {
 }
 
 /// Names a key to its account and its operator. Unique over all accounts, and no secret.
-///
-/// Text form: `key_` and the decimal number.
-package struct APIKeyID: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+package struct APIKeyID: NumberedID {
+    package static let prefix = "key_"
     package let rawValue: Int64
 
     package init(rawValue: Int64) { self.rawValue = rawValue }
-
-    package init?(_ text: String) {
-        // Int64 also reads "+7" and "007"; one key has one text.
-        guard text.hasPrefix(Self.prefix), let value = Int64(text.dropFirst(Self.prefix.count)), value > 0,
-            text == "\(Self.prefix)\(value)"
-        else { return nil }
-        rawValue = value
-    }
-
-    package var description: String { "\(Self.prefix)\(rawValue)" }
-
-    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
-
-    private static let prefix = "key_"
 }
 
 /// Whom a valid API key stands for, and what it may do.

@@ -3,24 +3,11 @@ package import Postgres
 import Vault
 
 /// Names a user. Unique over all accounts and operators, and no secret.
-///
-/// Text form: `usr_` and the decimal number.
-package struct UserID: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+package struct UserID: NumberedID {
+    package static let prefix = "usr_"
     package let rawValue: Int64
 
     package init(rawValue: Int64) { self.rawValue = rawValue }
-
-    package init?(_ text: String) {
-        // Int64 also reads "+7" and "007"; one user has one text.
-        guard text.hasPrefix(Self.prefix), let value = Int64(text.dropFirst(Self.prefix.count)), value > 0,
-            text == "\(Self.prefix)\(value)"
-        else { return nil }
-        rawValue = value
-    }
-
-    package var description: String { "\(Self.prefix)\(rawValue)" }
-
-    private static let prefix = "usr_"
 }
 
 /// To whom a user belongs, and what they may do there.

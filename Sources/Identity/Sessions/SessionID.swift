@@ -1,23 +1,11 @@
 package import MailTypes
 
 /// Names a session. No secret: only its token and its refresh secret open it.
-///
-/// Text form: `ses_` and the decimal number.
-package struct SessionID: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+package struct SessionID: NumberedID {
+    package static let prefix = "ses_"
     package let rawValue: Int64
 
     package init(rawValue: Int64) { self.rawValue = rawValue }
-
-    package init?(_ text: String) {
-        guard text.hasPrefix(Self.prefix), let value = Int64(text.dropFirst(Self.prefix.count)), value > 0,
-            text == "\(Self.prefix)\(value)"
-        else { return nil }
-        rawValue = value
-    }
-
-    package var description: String { "\(Self.prefix)\(rawValue)" }
-
-    private static let prefix = "ses_"
 }
 
 /// Whom a valid session stands for.
