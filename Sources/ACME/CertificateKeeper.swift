@@ -90,19 +90,4 @@ package struct CertificateKeeper: Sendable {
             try await store.fail(claim, authority.directory, names, problem: "\(error)", seconds: seconds)
         }
     }
-
-    private func within<Value: Sendable>(
-        _ bound: Duration, _ work: @escaping @Sendable () async throws -> Value
-    ) async throws -> Value {
-        try await withThrowingTaskGroup(of: Value.self) { tasks in
-            tasks.addTask { try await work() }
-            tasks.addTask {
-                try await Task.sleep(for: bound)
-                throw ACMEError(.unreachable, "the order was not done in \(bound)")
-            }
-            defer { tasks.cancelAll() }
-            guard let value = try await tasks.next() else { throw CancellationError() }
-            return value
-        }
-    }
 }

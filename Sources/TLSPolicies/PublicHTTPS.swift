@@ -34,22 +34,4 @@ struct PublicHTTPS: Sendable {
             throw error
         }
     }
-
-    struct TimedOut: Error {}
-
-    /// - Throws: ``TimedOut`` if the work takes longer.
-    static func within<Value: Sendable>(
-        _ timeout: Duration, _ work: @escaping @Sendable () async throws -> Value
-    ) async throws -> Value {
-        try await withThrowingTaskGroup(of: Value.self) { tasks in
-            tasks.addTask { try await work() }
-            tasks.addTask {
-                try await Task.sleep(for: timeout)
-                throw TimedOut()
-            }
-            defer { tasks.cancelAll() }
-            guard let value = try await tasks.next() else { throw TimedOut() }
-            return value
-        }
-    }
 }

@@ -48,7 +48,7 @@ package struct MTASTSFetcher: Sendable {
     package func fetch(_ domain: DomainName) async throws(MTASTSFault) -> MTASTSPolicy {
         let body: [UInt8]
         do {
-            body = try await PublicHTTPS.within(configuration.timeout) { try await self.body("mta-sts.\(domain)") }
+            body = try await within(configuration.timeout) { try await self.body("mta-sts.\(domain)") }
         } catch let fault as MTASTSFault {
             throw fault
         } catch {

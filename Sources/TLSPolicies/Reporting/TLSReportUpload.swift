@@ -60,7 +60,7 @@ package struct TLSReportUpload: Sendable {
             !host.isEmpty, parts.user == nil, parts.password == nil
         else { throw Failure("not an https URL", isPermanent: true) }
         do {
-            try await PublicHTTPS.within(configuration.timeout) { try await post(body, to: url, host) }
+            try await within(configuration.timeout) { try await post(body, to: url, host) }
         } catch let failure as Failure {
             throw failure
         } catch {

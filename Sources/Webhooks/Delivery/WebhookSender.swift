@@ -84,7 +84,7 @@ package struct WebhookSender: Sendable {
         case .address(let address): [address]
         case .name("localhost"): [IPAddress("127.0.0.1")].compactMap(\.self)
         case .name(let name):
-            try await Self.within(configuration.timeout) { try await lookup(name) }
+            try await within(configuration.timeout) { try await lookup(name) }
         }
     }
 
@@ -105,7 +105,7 @@ package struct WebhookSender: Sendable {
     /// Never throws: whatever goes wrong is the result.
     func post(_ request: Request, on line: Line) async -> Result {
         do {
-            return try await Self.within(line.timeout) { try await Self.send(request, on: line) }
+            return try await within(line.timeout) { try await Self.send(request, on: line) }
         } catch is TimedOut {
             return .refused("no answer within \(line.timeout.components.seconds) seconds")
         } catch let error as NIOSSLError {
@@ -150,22 +150,5 @@ package struct WebhookSender: Sendable {
             return "the certificate is not trusted"
         }
         return "TLS failed"
-    }
-
-    struct TimedOut: Error {}
-
-    private static func within<Value: Sendable>(
-        _ timeout: Duration, _ work: @escaping @Sendable () async throws -> Value
-    ) async throws -> Value {
-        try await withThrowingTaskGroup(of: Value.self) { tasks in
-            tasks.addTask { try await work() }
-            tasks.addTask {
-                try await Task.sleep(for: timeout)
-                throw TimedOut()
-            }
-            defer { tasks.cancelAll() }
-            guard let value = try await tasks.next() else { throw TimedOut() }
-            return value
-        }
     }
 }
