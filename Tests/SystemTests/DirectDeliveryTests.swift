@@ -5,11 +5,6 @@ import Testing
 /// Mail to the recipients' own hosts, found in a real DNS.
 @Suite(.serialized) struct DirectDeliveryTests {
     private static let zone = """
-        $ORIGIN example.
-        $TTL 60
-        @ SOA ns.example. admin.example. 1 3600 600 86400 60
-        @ NS ns
-        ns A 127.0.0.1
         one MX 10 mail
         two MX 5 mail
         mail A 127.0.0.1
@@ -31,9 +26,10 @@ import Testing
         """
 
     @Test(.timeLimit(.minutes(5))) func `mail goes to the hosts of the domain`() async throws {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
-        let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        let dns = try NameServer(nsd, zone: Self.zone)
+        defer { dns.stop() }
         let sink = try SinkProcess(directory)
         let installation = try Installation(
             directory: directory, route: nil, credits: 5,
@@ -47,10 +43,11 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(5))) func `mail goes over IPv6 where there is no other way`() async throws {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         guard LoopbackPort.hasVersion6 else { return print("skipped: this machine has no address ::1") }
         let directory = try TemporaryDirectory()
-        let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        let dns = try NameServer(nsd, zone: Self.zone)
+        defer { dns.stop() }
         // Nobody listens at 127.0.0.1, which is tried first.
         let sink = try SinkProcess(directory, ["--host", "::1"])
         let installation = try Installation(
@@ -64,9 +61,10 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(5))) func `hosts on private addresses are not dialled`() async throws {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
-        let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        let dns = try NameServer(nsd, zone: Self.zone)
+        defer { dns.stop() }
         let sink = try SinkProcess(directory)
         let installation = try Installation(
             directory: directory, route: nil, credits: 5,
@@ -79,9 +77,10 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(5))) func `a hangup reads the provider rules anew`() async throws {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
-        let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        let dns = try NameServer(nsd, zone: Self.zone)
+        defer { dns.stop() }
         let sink = try SinkProcess(directory)
         let file = directory.path + "/shaping.yaml"
         func write(_ rules: String) throws { try rules.write(toFile: file, atomically: true, encoding: .utf8) }
@@ -160,84 +159,5 @@ import Testing
         #expect(try await installation.wait(for: second, seconds: 60)["delivered"] == 2)
         #expect(try limits() == ["partner mail.example": 7, "newcomer plain.example": 2])
         #expect(installation.server.isRunning)
-    }
-}
-
-/// NSD with one zone, on a port of its own.
-final class DNSServerProcess {
-    let port: Int
-    private let program: RunningProgram
-    private let pidFile: String
-    /// The DS records to validate from, if the zone is signed.
-    let trustAnchorFile: String?
-
-    /// - Parameters:
-    ///   - reverse: the zone `9.9.9.in-addr.arpa`.
-    ///   - signer: signs the zone.
-    init(
-        _ nsd: String, zone: String, reverse: String? = nil, signer: ZoneSigner? = nil,
-        _ directory: TemporaryDirectory
-    ) throws {
-        let port = Int.random(in: 20_000..<60_000)
-        self.port = port
-        let folder = directory.path + "/dns"
-        pidFile = folder + "/pid"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try zone.write(toFile: folder + "/example.zone", atomically: false, encoding: .utf8)
-        trustAnchorFile = try signer?.sign(URL(fileURLWithPath: folder + "/example.zone"), name: "example")
-        try reverse?.write(toFile: folder + "/reverse.zone", atomically: false, encoding: .utf8)
-        try
-            ("""
-        server:
-          ip-address: 127.0.0.1@\(port)
-          zonesdir: "\(folder)"
-          database: ""
-          username: ""
-          chroot: ""
-          pidfile: ""
-          logfile: "\(folder)/log"
-          xfrdfile: "\(folder)/xfrd.state"
-          zonelistfile: "\(folder)/zone.list"
-          cookie-secret-file: "\(folder)/cookies"
-          server-count: 1
-        remote-control:
-          control-enable: no
-        zone:
-          name: example
-          zonefile: example.zone
-
-        """
-            + (reverse == nil ? "" : "zone:\n  name: 9.9.9.in-addr.arpa\n  zonefile: reverse.zone\n")).write(
-                toFile: folder + "/nsd.conf", atomically: false, encoding: .utf8)
-        // A session of its own, so that one signal reaches all its processes; a bounded life, should the test be killed.
-        program = try RunningProgram(
-            "/bin/sh",
-            [
-                "-c", "setsid \"$0\" -d -c \"$1\" & echo $! > \"$2\"; sleep 300; kill -KILL -$!", nsd,
-                folder + "/nsd.conf",
-                folder + "/pid",
-            ],
-            log: folder + "/stderr")
-        Thread.sleep(forTimeInterval: 0.5)
-        guard program.isRunning else {
-            throw ProgramFailure(
-                program: nsd, arguments: [], finished: .init(status: -1, output: "", errors: "nsd did not start"))
-        }
-    }
-
-    /// To all processes of the server.
-    func signal(_ signal: Int32) {
-        if let server { kill(-server, signal) }
-    }
-
-    private var server: pid_t? {
-        (try? String(contentsOfFile: pidFile, encoding: .utf8))
-            .flatMap { pid_t($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
-    }
-
-    deinit {
-        // By force: a process started from a task's thread inherits its mask, which blocks the gentle signals.
-        signal(SIGKILL)
-        program.kill9()
     }
 }

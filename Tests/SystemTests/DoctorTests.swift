@@ -1,12 +1,10 @@
 import Foundation
+import TestPeers
 import Testing
 
 /// `sluice doctor` beside a name server of our own.
 @Suite(.serialized) struct DoctorTests {
-    private static let head = "$TTL 60\n@ SOA ns.example. admin.example. 1 3600 600 86400 60\n@ NS ns.example.\n"
     private static let zone = """
-        $ORIGIN example.
-        \(head)ns A 127.0.0.1
         out A 9.9.9.1
         other A 9.9.9.3
         shop MX 10 mx
@@ -17,13 +15,14 @@ import Testing
         null MX 0 .
 
         """
-    private static let reverse = """
-        $ORIGIN 9.9.9.in-addr.arpa.
-        \(head)1 PTR out.example.
+    private static let reverse = [
+        "9.9.9.in-addr.arpa": """
+        1 PTR out.example.
         2 PTR out.example.
         3 PTR other.example.
 
         """
+    ]
 
     private struct Finding: Decodable {
         let level, text: String
@@ -44,9 +43,10 @@ import Testing
             ("out.example", "9.9.9.1", "missing.example", 1, "does not exist"),
         ]) func `findings`(_ helo: String, _ source: String, _ domain: String, _ status: Int32, _ words: String) throws
     {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
-        let dns = try DNSServerProcess(nsd, zone: Self.zone, reverse: Self.reverse, directory)
+        let dns = try NameServer(nsd, zone: Self.zone, others: Self.reverse)
+        defer { dns.stop() }
         let rules = directory.path + "/providers.yaml"
         try "providers:\n  special:\n    mx: [mx.example]\n".write(toFile: rules, atomically: false, encoding: .utf8)
         let finished = try Programs.finish(
@@ -62,14 +62,14 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(2))) func `policies of a sending domain`() throws {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
-        let directory = try TemporaryDirectory()
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         let records = """
             _dmarc.shop TXT "v=DMARC1; p=none; sp=reject"
             bounce.news.shop TXT "v=spf1 ip4:9.9.9.1 +all"
 
             """
-        let dns = try DNSServerProcess(nsd, zone: Self.zone + records, reverse: Self.reverse, directory)
+        let dns = try NameServer(nsd, zone: Self.zone + records, others: Self.reverse)
+        defer { dns.stop() }
         let finished = try Programs.finish(
             Programs.sluice,
             [
@@ -89,9 +89,10 @@ import Testing
             ("shop.example", 1, "TLS is at least verified"), ("x.shop.example", 0, "the smarthost 127.0.0.1:2525"),
         ]) func `rules of domains`(_ domain: String, _ status: Int32, _ words: String) throws
     {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
-        let dns = try DNSServerProcess(nsd, zone: Self.zone, reverse: Self.reverse, directory)
+        let dns = try NameServer(nsd, zone: Self.zone, others: Self.reverse)
+        defer { dns.stop() }
         let routes = directory.path + "/routes.yaml"
         try """
         domains:

@@ -1,10 +1,11 @@
 import Foundation
+import TestPeers
 import Testing
 
 /// Proof of a domain, as an operator and a customer see it.
 @Suite(.serialized) struct DomainTests {
     @Test(.timeLimit(.minutes(5))) func `a domain sends once the DNS has what the command printed`() async throws {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
         let sink = try SinkProcess(directory)
         let installation = try Installation(
@@ -12,9 +13,8 @@ import Testing
         let account = installation.account
         let printed = try installation.sluice("domain", "add", "lab.example", "--account", account)
         let records = printed.split(separator: "\n").filter { $0.contains(" IN ") && !$0.hasPrefix(";") }
-        let head =
-            "$ORIGIN example.\n$TTL 60\n@ SOA ns.example. admin.example. 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n"
-        let dns = try DNSServerProcess(nsd, zone: head + records.joined(separator: "\n") + "\n", directory)
+        let dns = try NameServer(nsd, zone: records.joined(separator: "\n"))
+        defer { dns.stop() }
         let mail = directory.path + "/mail.txt"
         let people = directory.path + "/people.csv"
         try "Hello\n".write(toFile: mail, atomically: false, encoding: .utf8)

@@ -6,11 +6,6 @@ import Testing
 @Suite(.serialized) struct RequireTLSTests {
     /// Host `a` does not offer REQUIRETLS, `b` does, `c` does under a certificate that nobody vouches for.
     private static let zone = """
-        $ORIGIN example.
-        $TTL 60
-        @ SOA ns.example. admin.example. 1 3600 600 86400 60
-        @ NS ns
-        ns A 127.0.0.1
         one MX 10 a
         one MX 20 b
         two MX 10 a
@@ -67,7 +62,7 @@ import Testing
         }
     }
 
-    private static func serve(_ dns: DNSServerProcess, _ hosts: Hosts, _ certificates: TestCertificates) -> [String] {
+    private static func serve(_ dns: NameServer, _ hosts: Hosts, _ certificates: TestCertificates) -> [String] {
         [
             "--dns", "127.0.0.1:\(dns.port)", "--smtp-port", "\(hosts.a.port)", "--allow-private-destinations",
             "--trust-roots", certificates.roots,
@@ -92,10 +87,11 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(5))) func `mail goes to the first host that promises TLS`() async throws {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         guard ZoneSigner.programs != nil else { return print("skipped: ldnsutils is not installed") }
         let directory = try TemporaryDirectory()
-        let dns = try DNSServerProcess(nsd, zone: Self.zone, signer: ZoneSigner(), directory)
+        let dns = try NameServer(nsd, zone: Self.zone, signer: ZoneSigner())
+        defer { dns.stop() }
         let certificates = try TestCertificates(in: directory.path)
         let hosts = try Hosts(directory, certificates)
         let anchor = try #require(dns.trustAnchorFile)
@@ -136,9 +132,10 @@ import Testing
 
     /// The server takes up what another node has fetched: there is no record, and nobody could fetch.
     @Test(.timeLimit(.minutes(5))) func `a kept MTA-STS policy proves the way`() async throws {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
-        let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        let dns = try NameServer(nsd, zone: Self.zone)
+        defer { dns.stop() }
         let certificates = try TestCertificates(in: directory.path)
         let hosts = try Hosts(directory, certificates)
         let installation = try Installation(

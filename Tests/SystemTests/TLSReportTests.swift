@@ -1,14 +1,10 @@
 import Foundation
+import TestPeers
 import Testing
 
 /// Receivers that ask for it are told how TLS went with their mail, once the day is over.
 @Suite(.serialized) struct TLSReportTests {
     private static let zone = """
-        $ORIGIN example.
-        $TTL 60
-        @ SOA ns.example. admin.example. 1 3600 600 86400 60
-        @ NS ns
-        ns A 127.0.0.1
         one MX 10 mail
         _smtp._tls.one TXT "v=TLSRPTv1; rua=mailto:tls@one.example"
         two MX 10 mail
@@ -33,10 +29,11 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(5))) func `domains that ask are told once`() async throws {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
         guard let clock = try ShiftedClock(directory) else { return print("skipped: there is no C compiler") }
-        let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        let dns = try NameServer(nsd, zone: Self.zone)
+        defer { dns.stop() }
         // Days are those of the database.
         let database = try ExternalPostgres(launcher: clock.launcher)
         let folder = directory.path + "/mails"

@@ -1,15 +1,11 @@
 import Foundation
 import Synchronization
+import TestPeers
 import Testing
 
 /// Some sites, or their names, are out of order: the others have their mail all the same.
 @Suite(.serialized) struct SiteFaultTests {
     private static let zone = """
-        $ORIGIN example.
-        $TTL 60
-        @ SOA ns.example. admin.example. 1 3600 600 86400 60
-        @ NS ns
-        ns A 127.0.0.1
         fine MX 10 fine-mail
         fine-mail A 127.0.0.1
         tarpit MX 10 tarpit-mail
@@ -23,9 +19,10 @@ import Testing
     /// One site takes connections and drips its greeting, one refuses them: neither delays a third, whose mails stand
     /// behind theirs in the same batches.
     @Test(.timeLimit(.minutes(3))) func `a tarpit and a dead site delay nobody else`() async throws {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
-        let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        let dns = try NameServer(nsd, zone: Self.zone)
+        defer { dns.stop() }
         let sink = try SinkProcess(directory)
         let tarpit = try Tarpit(port: sink.port)
         defer { tarpit.stop() }
@@ -55,15 +52,16 @@ import Testing
 
     /// A name server that is silent for a while, and one that knows nothing: nobody bounces for it.
     @Test(.timeLimit(.minutes(3))) func `a name server that is silent or broken`() async throws {
-        guard let nsd = Programs.find("/usr/sbin/nsd") else { return print("skipped: nsd is not installed") }
+        guard let nsd = NameServer.program else { return print("skipped: nsd is not installed") }
         let directory = try TemporaryDirectory()
-        let dns = try DNSServerProcess(nsd, zone: Self.zone, directory)
+        let dns = try NameServer(nsd, zone: Self.zone)
+        defer { dns.stop() }
         let sink = try SinkProcess(directory)
         let installation = try Installation(
             directory: directory, route: nil, credits: 10,
             serve: ["--dns", "127.0.0.1:\(dns.port)", "--smtp-port", "\(sink.port)", "--allow-private-destinations"])
         defer { installation.killWithDatabase() }
-        dns.signal(SIGSTOP)
+        try dns.signal(SIGSTOP)
         let campaign = try installation.send(
             subject: "Hello", text: "Hello",
             recipients: """
@@ -73,7 +71,7 @@ import Testing
                 """)
         try await Task.sleep(for: .seconds(3))
         #expect(try installation.status(campaign)["bounced"] == 0)
-        dns.signal(SIGCONT)
+        try dns.signal(SIGCONT)
         let end = ContinuousClock.now + .seconds(60)
         var status = try installation.status(campaign)
         // Those that were put off during the silence come again.

@@ -70,8 +70,9 @@ package final class NameServer: Sendable {
         process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments = [
-            "-c", "setsid \"$0\" -d -c \"$1\" </dev/null & server=$!; cat >/dev/null; kill -KILL -$server", program,
-            file.path,
+            "-c",
+            "setsid \"$0\" -d -c \"$1\" </dev/null & server=$!; echo $server >\"$2\"; cat >/dev/null; kill -KILL -$server",
+            program, file.path, folder.appending(path: "pid").path,
         ]
         process.standardInput = FileHandle(fileDescriptor: ends[0], closeOnDealloc: true)
         process.standardError = FileHandle.nullDevice
@@ -94,6 +95,15 @@ package final class NameServer: Sendable {
             }
         }
         return false
+    }
+
+    /// To all processes of the server.
+    package func signal(_ signal: Int32) throws {
+        let text = try String(contentsOf: folder.appending(path: "pid"), encoding: .utf8)
+        guard let server = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+            throw CocoaError(.fileReadCorruptFile)
+        }
+        kill(-server, signal)
     }
 
     package func stop() {
