@@ -5,7 +5,7 @@ package import Postgres
 /// Locks are taken in one order everywhere: the account's row (ledger), campaigns rows, batches rows, each by key, then
 /// the rest. Whoever waits holds only locks that come before, so there is no deadlock to retry.
 package enum CampaignSchema {
-    /// Versions 400–599, 613 and 660–669, beside those of the vault, of Fleet, TLSPolicies and SendingDomains. They follow
+    /// Versions 400–599, 613, 660–669 and 712, beside those of the vault, of Fleet, TLSPolicies and SendingDomains. They follow
     /// the ledger's, whose accounts they refer to.
     package static let migrations = [
         Migration(version: 400, name: "campaigns", file: PackageResources._00_campaigns_sql),
@@ -59,6 +59,10 @@ package enum CampaignSchema {
         Migration(version: 662, name: "brakes of campaigns", file: PackageResources._62_brakes_sql),
         Migration(version: 690, name: "refunds by account", file: PackageResources._90_account_refunds_sql),
         Migration(version: 692, name: "brakes by mailbox provider", file: PackageResources._92_brake_provider_sql),
+        // A round trip less for each commit of mail that somebody is told of.
+        Migration(
+            version: 712, name: "journal and events in one statement",
+            file: PackageResources._12_journal_with_events_sql),
         Migration(version: 737, name: "isolated campaigns", file: PackageResources._37_isolated_campaigns_sql),
     ]
 }

@@ -123,6 +123,31 @@ struct CampaignEventTests {
         #expect(try await fixture.events().map(\.type) == [.campaignQueued])
     }
 
+    @Test func `of groups that are committed in part, those that are committed are told`() async throws {
+        let fixture = try await Fixture.make()
+        var groups: [JournalGroup] = []
+        var people: [BatchID: RecipientLookUp] = [:]
+        for lost in [false, true, false] {
+            _ = try await fixture.sent(1)
+            let batch = try #require(try await fixture.store.claim(node: "n", leaseSeconds: 60, limit: 1).first)
+            groups.append(
+                JournalGroup(
+                    batch: batch.id, epoch: lost ? batch.epoch - 1 : batch.epoch,
+                    entries: [JournalEntry(index: 0, kind: .outcome(.delivered), replyCode: 250)]))
+            people[batch.id] = { _ in (batch.records[0].address, Fingerprint(high: 0, low: lost ? 1 : 0)) }
+        }
+        let states = try await fixture.store.append(node: "n", groups, people: people)
+        #expect(groups.map { states[$0.batch]?.committed != nil } == [true, false, true])
+        let told = try await fixture.events().compactMap { event -> Fingerprint? in
+            guard event.type == .messageDelivered, case .message(let facts) = event.detail else { return nil }
+            return facts.fingerprint
+        }
+        #expect(told == [Fingerprint(high: 0, low: 0), Fingerprint(high: 0, low: 0)])
+        #expect(
+            try await fixture.webhooks.records.query("SELECT sum(delivered) FROM campaigns").only.decode(Int64.self)
+                == 2)
+    }
+
     @Test func `recipients whom nobody looks up are read from the batch`() async throws {
         let fixture = try await Fixture.make()
         _ = try await fixture.sent(2)

@@ -26,26 +26,48 @@ extension DeliveryStore {
         _ groups: [JournalGroup], _ states: [BatchID: LeaseState], _ people: [BatchID: RecipientLookUp],
         on connection: PostgresConnection
     ) async throws {
-        guard let webhooks else { return }
         var told: [WebhookOutbox.Group] = []
         for group in groups {
-            guard case .applied = states[group.batch] else { continue }
-            let wanted = webhooks.types(of: group.batch.account)
-            let entries = group.entries.filter { $0.event.map(wanted.contains) ?? false }
-            guard !entries.isEmpty, let key = try await vault.keyOfLeased(group.batch) else { continue }
+            guard case .applied = states[group.batch], let key = try await keyOfTold(group) else { continue }
             let person =
                 if let known = people[group.batch] { known } else {
                     try await storedPeople(group.batch, key, on: connection)
                 }
-            let events = entries.compactMap { entry -> WebhookEvent? in
-                guard let type = entry.event, let (address, fingerprint) = person(entry.index) else { return nil }
-                return WebhookEvent.message(
-                    type, index: entry.index, fingerprint: fingerprint, address: address, reply: entry.reply)
-            }
-            told.append(
-                WebhookOutbox.Group(events, account: group.batch.account, campaign: group.batch.campaign, key: key))
+            told.append(events(of: group, person, key))
         }
         try await WebhookOutbox.append(told, on: connection)
+    }
+
+    /// What is told of groups that are all applied, by batch; nil where the database must be asked who the recipients are.
+    func events(
+        of groups: [JournalGroup], _ people: [BatchID: RecipientLookUp]
+    ) async throws -> [BatchID: WebhookOutbox.Group]? {
+        var told: [BatchID: WebhookOutbox.Group] = [:]
+        for group in groups {
+            guard let key = try await keyOfTold(group) else { continue }
+            guard let person = people[group.batch] else { return nil }
+            told[group.batch] = events(of: group, person, key)
+        }
+        return told
+    }
+
+    /// Nil where nothing of the group is told.
+    private func keyOfTold(_ group: JournalGroup) async throws -> SealingKey? {
+        guard let wanted = webhooks?.types(of: group.batch.account),
+            group.entries.contains(where: { $0.event.map(wanted.contains) ?? false })
+        else { return nil }
+        return try await vault.keyOfLeased(group.batch)
+    }
+
+    private func events(of group: JournalGroup, _ person: RecipientLookUp, _ key: SealingKey) -> WebhookOutbox.Group {
+        let wanted = webhooks?.types(of: group.batch.account) ?? []
+        let events = group.entries.compactMap { entry -> WebhookEvent? in
+            guard let type = entry.event, wanted.contains(type), let (address, fingerprint) = person(entry.index)
+            else { return nil }
+            return WebhookEvent.message(
+                type, index: entry.index, fingerprint: fingerprint, address: address, reply: entry.reply)
+        }
+        return WebhookOutbox.Group(events, account: group.batch.account, campaign: group.batch.campaign, key: key)
     }
 
     /// What a settlement has ended without an attempt of its own.

@@ -1,6 +1,7 @@
 package import MailTypes
 import Postgres
 import Vault
+import Webhooks
 
 extension DeliveryStore {
     /// Commits journal groups of several batches in one statement and moves the counters with them. Somebody who
@@ -27,6 +28,14 @@ extension DeliveryStore {
                 try await append(node: node, groups, sealed, impatient: impatient, on: $0)
             }
         }
+        // Almost always all of them are applied, and one round trip does for journal and events.
+        if found.isEmpty, let told = try await events(of: groups, people) {
+            do {
+                return try await journal.withConnection {
+                    try await append(node: node, groups, sealed, impatient: impatient, told: told, on: $0)
+                }
+            } catch let error as PostgresError where error.sqlState == Self.notAllApplied {}
+        }
         return try await journal.withTransaction { connection in
             let states = try await append(node: node, groups, sealed, impatient: impatient, on: connection)
             let noted = found.filter { states[$0.key]?.committed != nil }
@@ -51,9 +60,14 @@ extension DeliveryStore {
     /// Milliseconds for which a call waits for others.
     private static let patience: Int32 = 100
 
+    /// Of `commit_told_journal`: groups with events were not applied, and nothing was changed.
+    private static let notAllApplied = SQLState(rawValue: "SL001")
+
+    /// - Parameter told: events of groups, by batch.
+    /// - Throws: ``PostgresError`` with ``notAllApplied`` unless each group with events is applied.
     private func append(
         node: String, _ groups: [JournalGroup], _ sealed: [[UInt8]?], impatient: Set<BatchID>,
-        on connection: PostgresConnection
+        told: [BatchID: WebhookOutbox.Group] = [:], on connection: PostgresConnection
     ) async throws -> [BatchID: LeaseState] {
         var states: [BatchID: LeaseState] = [:]
         var arrays = JournalArrays()
@@ -62,15 +76,8 @@ extension DeliveryStore {
             if let sealed { arrays.append(group, waits: !impatient.contains(group.batch), sealed: sealed) }
         }
         guard !arrays.batches.isEmpty else { return states }
-        let keys = BatchKeys(arrays.batches)
         let rows = try await connection.query(
-            """
-            SELECT place, answer, standing FROM commit_journal(
-                \(node), \(keys.accounts), \(keys.campaigns), \(keys.numbers), \(arrays.epochs), \(arrays.numbers),
-                \(arrays.begins), \(arrays.moves), \(arrays.waits), \(Self.patience), \(arrays.sealed),
-                \(arrays.delivered), \(arrays.bounced), \(arrays.expired), \(arrays.suppressed), \(arrays.invalid),
-                \(arrays.cancelled), \(arrays.inDoubt), \(arrays.deferred), \(arrays.resent))
-            """)
+            told.isEmpty ? arrays.commit(node, Self.patience) : try arrays.commit(node, Self.patience, told))
         for row in rows {
             let (place, answer, standing) = try row.decode(Int32.self, String.self, Int16?.self)
             states[arrays.batches[Int(place) - 1]] = try LeaseState(answer, standing)
@@ -126,5 +133,27 @@ private struct JournalArrays {
         inDoubt.append(change[.inDoubt])
         deferred.append(change.deferred)
         resent.append(change.inDoubtResent)
+    }
+    func commit(_ node: String, _ patience: Int32) -> SQL {
+        let keys = BatchKeys(batches)
+        return """
+            SELECT place, answer, standing FROM commit_journal(
+                \(node), \(keys.accounts), \(keys.campaigns), \(keys.numbers), \(epochs), \(numbers),
+                \(begins), \(moves), \(waits), \(patience), \(sealed), \(delivered), \(bounced), \(expired),
+                \(suppressed), \(invalid), \(cancelled), \(inDoubt), \(deferred), \(resent))
+            """
+    }
+
+    func commit(_ node: String, _ patience: Int32, _ told: [BatchID: WebhookOutbox.Group]) throws -> SQL {
+        let keys = BatchKeys(batches)
+        let events = try WebhookOutbox.Rows(batches.compactMap { told[$0] })
+        return """
+            SELECT place, answer, standing FROM commit_told_journal(
+                \(node), \(keys.accounts), \(keys.campaigns), \(keys.numbers), \(epochs), \(numbers),
+                \(begins), \(moves), \(waits), \(patience), \(sealed), \(delivered), \(bounced), \(expired),
+                \(suppressed), \(invalid), \(cancelled), \(inDoubt), \(deferred), \(resent),
+                \(batches.map { told[$0] != nil }), \(events.accounts), \(events.campaigns), \(events.types),
+                \(events.counts), \(events.facts), \(events.privates))
+            """
     }
 }

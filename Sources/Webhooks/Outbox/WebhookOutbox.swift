@@ -39,7 +39,7 @@ package enum WebhookOutbox {
 
     /// Events of many accounts and campaigns in one statement.
     package static func append(_ groups: [Group], on connection: PostgresConnection) async throws {
-        let rows = try OutboxRows(groups, time: SystemTime.microseconds())
+        let rows = try Rows(groups)
         guard !rows.accounts.isEmpty else { return }
         try await connection.query(
             """
@@ -53,28 +53,33 @@ package enum WebhookOutbox {
     }
 }
 
-/// The columns of packs as parallel arrays.
-struct OutboxRows {
-    private(set) var accounts: [Int64] = []
-    private(set) var campaigns: [Int64] = []
-    private(set) var types: [Int64] = []
-    private(set) var counts: [Int16] = []
-    private(set) var facts: [[UInt8]] = []
-    private(set) var privates: [[UInt8]?] = []
+extension WebhookOutbox {
+    /// What `append_webhook_events` takes: the columns of packs as parallel arrays.
+    package struct Rows: Sendable {
+        package private(set) var accounts: [Int64] = []
+        package private(set) var campaigns: [Int64] = []
+        package private(set) var types: [Int64] = []
+        package private(set) var counts: [Int16] = []
+        package private(set) var facts: [[UInt8]] = []
+        package private(set) var privates: [[UInt8]?] = []
 
-    /// - Parameter time: microseconds since 1970.
-    init(_ groups: [WebhookOutbox.Group], time: Int64) throws(VaultError) {
-        for group in groups.joined {
-            for pack in WebhookPack.packs(group.events, time: time) {
-                accounts.append(group.account.rawValue)
-                campaigns.append(group.campaign?.rawValue ?? 0)
-                types.append(pack.types.rawValue)
-                counts.append(Int16(pack.events.count))
-                facts.append(pack.facts)
-                let names = pack.namesSomebody ? group.key : nil
-                privates.append(
-                    try names?.seal(
-                        pack.privateOctets, as: WebhookOutbox.sealing(of: group.account, group.campaign)))
+        /// Events of now.
+        package init(_ groups: [Group]) throws(VaultError) { try self.init(groups, time: SystemTime.microseconds()) }
+
+        /// - Parameter time: microseconds since 1970.
+        init(_ groups: [Group], time: Int64) throws(VaultError) {
+            for group in groups.joined {
+                for pack in WebhookPack.packs(group.events, time: time) {
+                    accounts.append(group.account.rawValue)
+                    campaigns.append(group.campaign?.rawValue ?? 0)
+                    types.append(pack.types.rawValue)
+                    counts.append(Int16(pack.events.count))
+                    facts.append(pack.facts)
+                    let names = pack.namesSomebody ? group.key : nil
+                    privates.append(
+                        try names?.seal(
+                            pack.privateOctets, as: WebhookOutbox.sealing(of: group.account, group.campaign)))
+                }
             }
         }
     }
