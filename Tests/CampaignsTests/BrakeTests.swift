@@ -110,6 +110,10 @@ struct BrakeTests {
 
         _ = try await fixture.service.resume(fixture.account, campaign)
         #expect(try await keeper.look() == [])
+        // With what was counted before, these were 12 of 12,000, and a warning.
+        try await Self.delivered(9_000, campaign, fixture)
+        try await Self.complain(9..<12, campaign, fixture)
+        #expect(try await keeper.look() == [])
         #expect(try await fixture.status(campaign).state == .sending)
     }
 
@@ -219,7 +223,7 @@ struct BrakeTests {
             batch.id, node: "n", epoch: batch.epoch,
             BatchSettlement(results: outcomes.map { RecipientResult(index: $0.key, outcome: $0.value) }))
         let counts = try await fixture.records.pool.withConnection { connection in
-            try await FeedbackHours.campaigns([campaign], of: fixture.account, hours: 1, on: connection)
+            try await FeedbackHours.campaigns([campaign], of: fixture.account, hours: 24, on: connection)
         }
         #expect(counts == [campaign: .init(delivered: 106, hardBounces: 13)])
         // The campaign is over; the account's other one is braked by the account's counts.
@@ -313,7 +317,7 @@ struct BrakeTests {
         // Of the last one only the journal knew.
         settlement.providers = [0: "gmail", 1: "yahoo", 2: "yahoo"]
         _ = try await fixture.store.settle(batch.id, node: "n", epoch: batch.epoch, settlement)
-        let found = try await fixture.service.mailboxProviders(fixture.account, campaign, hours: 1)
+        let found = try await fixture.service.mailboxProviders(fixture.account, campaign, hours: 24)
         #expect(found.map(\.provider) == ["gmail", "yahoo"])
         #expect(found.map(\.counts) == [.init(delivered: 1), .init(delivered: 1, hardBounces: 1)])
     }

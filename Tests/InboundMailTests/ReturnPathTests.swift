@@ -99,7 +99,7 @@ struct ReturnPathTests {
             // Nobody knows mx.example, and the report names jane@example.org.
             #expect(try fixture.deliver(SampleMail.report(), to: "b-\(kim)@bounce.shop.example") == 250)
             let found = try await fixture.stores.records.pool.withConnection {
-                try await ProviderHours.sums(of: nil, hours: 1, on: $0)
+                try await ProviderHours.sums(of: nil, hours: 24, on: $0)
             }
             #expect(found.map(\.provider) == ["org", "yahoo"])
             #expect(

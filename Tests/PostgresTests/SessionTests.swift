@@ -56,6 +56,22 @@ struct SessionTests {
         await administrator.close()
     }
 
+    /// Sessions here come through a unix socket, where these mean nothing: so what is sent is looked at.
+    @Test(arguments: [
+        ("tcp_keepalives_idle", "5"), ("tcp_keepalives_interval", "2"), ("tcp_keepalives_count", "3"),
+        ("tcp_user_timeout", "10000"),
+    ]) func `each session bounds how long the server believes in a machine that is gone`(
+        setting: String, value: String
+    ) {
+        #expect(SessionLimits().script.contains("SET \(setting) = \(value);"))
+    }
+
+    @Test(arguments: [
+        (90_624, false), (140_012, false), (149_999, false), (150_000, true), (150_008, true), (180_001, true),
+    ]) func `servers from version 15 on are supported`(number: Int32, isSupported: Bool) {
+        #expect(PostgresInstallation.isSupported(number) == isSupported)
+    }
+
     @Test func `who waits for a lock gives up, and can go on`() async throws {
         let owner = try await table("held")
         let pool = try await pool { $0.limits.lock = .milliseconds(50) }

@@ -4,6 +4,9 @@ import Glibc
 package struct PostgresInstallation: Hashable, Sendable {
     static let minimumVersion = 15
 
+    /// - Parameter number: `server_version_num`, such as 150008 for 15.8.
+    static func isSupported(_ number: Int32) -> Bool { number / 10_000 >= minimumVersion }
+
     /// Folder with `postgres` and `initdb`.
     let binaries: String
     let majorVersion: Int

@@ -114,7 +114,7 @@ struct RemoteDatabase {
 
     private func checkVersion(_ connection: PostgresConnection) async throws {
         let rows = try await connection.query("SELECT current_setting('server_version_num')::int")
-        guard try rows.only.decode(Int.self) >= PostgresInstallation.minimumVersion * 10_000 else {
+        guard PostgresInstallation.isSupported(try rows.only.decode(Int32.self)) else {
             throw PostgresError(
                 .configuration, "\(variable): PostgreSQL \(PostgresInstallation.minimumVersion) or later is needed")
         }

@@ -22,11 +22,11 @@ package enum ServerSafety {
             """
         ).only.decode(Int32.self, Bool.self, Bool.self, Int32.self, Int32.self)
         return [
-            Int(version) < PostgresInstallation.minimumVersion * 10_000
-                ? ServerProblem(
+            PostgresInstallation.isSupported(version)
+                ? nil
+                : ServerProblem(
                     setting: "server_version",
-                    description: "server_version: PostgreSQL \(PostgresInstallation.minimumVersion) or later is needed")
-                : nil,
+                    description: "server_version: PostgreSQL \(PostgresInstallation.minimumVersion) or later is needed"),
             fsync
                 ? nil
                 : ServerProblem(
