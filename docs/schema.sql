@@ -301,6 +301,68 @@ CREATE FUNCTION public.claim_expired(p_node text, p_seconds double precision, p_
     RETURNING b.account_id, b.campaign_id, b.batch_no, b.epoch, b.state, b.attempt
 $$;
 
+CREATE FUNCTION public.claim_test_batch(p_node text, p_seconds double precision) RETURNS TABLE(account_id bigint, campaign_id bigint, batch_no integer, epoch bigint, state smallint, attempt integer)
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_account bigint;
+    v_batch record;
+    v_mails integer;
+    v_next timestamptz;
+    v_now timestamptz := clock_timestamp();
+BEGIN
+    LOOP
+        SELECT q.account_id INTO v_account FROM test_queue q WHERE q.next_due <= v_now
+        ORDER BY q.served_at, q.account_id LIMIT 1 FOR UPDATE SKIP LOCKED;
+        IF NOT FOUND THEN RETURN; END IF;
+        SELECT b.campaign_id, b.batch_no, CASE WHEN c.expires_at > v_now THEN c.rate_per_hour END AS rate_per_hour
+        INTO v_batch
+        FROM campaigns c
+        JOIN batches b ON b.account_id = c.account_id AND b.campaign_id = c.campaign_id
+        WHERE c.account_id = v_account AND c.purged_at IS NULL AND c.results_until IS NULL AND c.state <> 'draft'
+            AND (c.state = 'cancelled' OR c.state IN ('scheduled', 'queued', 'sending')
+                AND claimable_at(c.account_id, c.campaign_id, c.expires_at) <= v_now)
+            AND b.state IN (1, 4) AND b.due_at <= v_now AND (b.lease_until IS NULL OR b.lease_until <= v_now)
+        ORDER BY b.due_at, b.campaign_id, b.batch_no LIMIT 1
+        FOR NO KEY UPDATE OF b SKIP LOCKED;
+        IF FOUND THEN
+            UPDATE batches b
+            SET lease_node = p_node, lease_until = clock_timestamp() + make_interval(secs => p_seconds),
+                epoch = b.epoch + 1, last_group = 0
+            WHERE b.account_id = v_account AND b.campaign_id = v_batch.campaign_id AND b.batch_no = v_batch.batch_no
+            RETURNING b.account_id, b.campaign_id, b.batch_no, b.epoch, b.state, b.attempt, b.recipients - b.finished
+            INTO account_id, campaign_id, batch_no, epoch, state, attempt, v_mails;
+            IF v_batch.rate_per_hour IS NOT NULL AND state = 1 THEN
+                INSERT INTO campaign_paces (account_id, campaign_id, free_at)
+                VALUES (v_account, v_batch.campaign_id,
+                    clock_timestamp() + make_interval(secs => v_mails * 3600.0 / v_batch.rate_per_hour))
+                ON CONFLICT ON CONSTRAINT campaign_paces_pkey DO UPDATE SET free_at = excluded.free_at;
+            END IF;
+            UPDATE test_queue q SET served_at = clock_timestamp() WHERE q.account_id = v_account;
+            RETURN NEXT;
+            RETURN;
+        END IF;
+        -- Nothing more is due now: when is something again, as in claim_batches? A batch that somebody has locked is due
+        -- already, and looked for again in a second.
+        SELECT min(CASE WHEN c.state = 'cancelled' THEN greatest(b.due_at, b.lease_until)
+            ELSE greatest(b.due_at, b.lease_until, claimable_at(c.account_id, c.campaign_id, c.expires_at)) END)
+        INTO v_next
+        FROM campaigns c
+        JOIN batches b ON b.account_id = c.account_id AND b.campaign_id = c.campaign_id AND b.state IN (1, 4)
+        WHERE c.account_id = v_account AND c.purged_at IS NULL AND c.results_until IS NULL
+            AND c.state <> 'draft' AND c.state <> 'paused';
+        IF v_next IS NULL THEN
+            DELETE FROM test_queue q WHERE q.account_id = v_account;
+        ELSE
+            UPDATE test_queue q
+            SET next_due = greatest(v_next, v_now + interval '1 second'), served_at = clock_timestamp()
+            WHERE q.account_id = v_account;
+        END IF;
+    END LOOP;
+END $$;
+
 CREATE FUNCTION public.claimable_at(p_account bigint, p_campaign bigint, p_expires timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     AS $$
@@ -427,11 +489,17 @@ BEGIN
 END $$;
 
 CREATE FUNCTION public.enqueue_account(p_account bigint, p_due timestamp with time zone) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
-    INSERT INTO account_queue AS q (account_id, next_due) VALUES (p_account, p_due)
-    ON CONFLICT (account_id) DO UPDATE SET next_due = excluded.next_due WHERE q.next_due > excluded.next_due
-$$;
+BEGIN
+    IF p_account > 500000000000 THEN
+        INSERT INTO test_queue AS q (account_id, next_due) VALUES (p_account, p_due)
+        ON CONFLICT (account_id) DO UPDATE SET next_due = excluded.next_due WHERE q.next_due > excluded.next_due;
+    ELSE
+        INSERT INTO account_queue AS q (account_id, next_due) VALUES (p_account, p_due)
+        ON CONFLICT (account_id) DO UPDATE SET next_due = excluded.next_due WHERE q.next_due > excluded.next_due;
+    END IF;
+END $$;
 
 CREATE FUNCTION public.extend_leases(p_node text, p_seconds double precision, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[]) RETURNS TABLE(place integer, is_locked boolean)
     LANGUAGE plpgsql
@@ -1635,6 +1703,16 @@ CREATE TABLE public.suppressions (
 
 ALTER TABLE ONLY public.suppressions FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.test_queue (
+    account_id bigint NOT NULL,
+    next_due timestamp with time zone NOT NULL,
+    served_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT test_queue_account_id_check CHECK ((account_id > '500000000000'::bigint))
+)
+WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.test_queue FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.tls_reports (
     day integer NOT NULL,
     domain text NOT NULL,
@@ -1830,6 +1908,9 @@ ALTER TABLE ONLY public.account_shaping
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (account_id);
 
+ALTER TABLE public.accounts
+    ADD CONSTRAINT accounts_test CHECK (((account_id <= '500000000000'::bigint) OR ((posted = 0) AND (held = 0) AND (credit_limit = 0) AND (entry_count = 0)))) NOT VALID;
+
 ALTER TABLE ONLY public.acme_accounts
     ADD CONSTRAINT acme_accounts_pkey PRIMARY KEY (directory);
 
@@ -1905,6 +1986,9 @@ ALTER TABLE ONLY public.feedback_facts
 ALTER TABLE ONLY public.feedback_hours
     ADD CONSTRAINT feedback_hours_pkey PRIMARY KEY (account_id, campaign_id, hour);
 
+ALTER TABLE public.holds
+    ADD CONSTRAINT holds_live CHECK ((account_id <= '500000000000'::bigint)) NOT VALID;
+
 ALTER TABLE ONLY public.holds
     ADD CONSTRAINT holds_pkey PRIMARY KEY (account_id, campaign_id, batch_no);
 
@@ -1973,6 +2057,9 @@ ALTER TABLE ONLY public.source_usage
 
 ALTER TABLE ONLY public.suppressions
     ADD CONSTRAINT suppressions_pkey PRIMARY KEY (account_id, fingerprint);
+
+ALTER TABLE ONLY public.test_queue
+    ADD CONSTRAINT test_queue_pkey PRIMARY KEY (account_id);
 
 ALTER TABLE ONLY public.tls_reports
     ADD CONSTRAINT tls_reports_pkey PRIMARY KEY (day, domain);
@@ -2348,6 +2435,8 @@ CREATE POLICY every_account ON public.sessions TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.suppressions TO sluice_app USING (true);
 
+CREATE POLICY every_account ON public.test_queue TO sluice_app USING (true);
+
 CREATE POLICY every_account ON public.uncharged_mails TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.uploads TO sluice_app USING (true);
@@ -2462,6 +2551,8 @@ CREATE POLICY own_account ON public.sessions TO sluice_api USING ((account_id = 
 
 CREATE POLICY own_account ON public.suppressions TO sluice_api USING ((account_id = public.session_account()));
 
+CREATE POLICY own_account ON public.test_queue TO sluice_api USING ((account_id = public.session_account()));
+
 CREATE POLICY own_account ON public.uncharged_mails TO sluice_api USING ((account_id = public.session_account()));
 
 CREATE POLICY own_account ON public.uploads TO sluice_api USING ((account_id = public.session_account()));
@@ -2485,6 +2576,8 @@ ALTER TABLE public.request_windows ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.sessions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.suppressions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.test_queue ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.uncharged_mails ENABLE ROW LEVEL SECURITY;
 
@@ -2511,6 +2604,9 @@ GRANT ALL ON FUNCTION public.begin_campaigns(p_account bigint[], p_campaign bigi
 GRANT ALL ON FUNCTION public.claim_batches(p_node text, p_seconds double precision, p_limit integer, p_waiting bigint[]) TO sluice_app;
 
 GRANT ALL ON FUNCTION public.claim_expired(p_node text, p_seconds double precision, p_limit integer, p_accounts bigint[]) TO sluice_app;
+
+REVOKE ALL ON FUNCTION public.claim_test_batch(p_node text, p_seconds double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.claim_test_batch(p_node text, p_seconds double precision) TO sluice_app;
 
 GRANT ALL ON FUNCTION public.claimable_at(p_account bigint, p_campaign bigint, p_expires timestamp with time zone) TO sluice_app;
 
@@ -2882,6 +2978,9 @@ GRANT INSERT(created_at) ON TABLE public.suppressions TO sluice_app;
 
 GRANT INSERT(sealed),UPDATE(sealed) ON TABLE public.suppressions TO sluice_app;
 GRANT UPDATE(sealed) ON TABLE public.suppressions TO sluice_api;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.test_queue TO sluice_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.test_queue TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tls_reports TO sluice_app;
 

@@ -5,7 +5,8 @@ package import Postgres
 /// Locks are taken in one order everywhere: the account's row (ledger), campaigns rows, batches rows, each by key, then
 /// the rest. Whoever waits holds only locks that come before, so there is no deadlock to retry.
 package enum CampaignSchema {
-    /// Versions 400–599, 613, 660–669 and 712, beside those of the vault, of Fleet, TLSPolicies and SendingDomains. They follow
+    /// Versions 400–599, 613, 660–669, 690, 692, 712, 737 and 745, beside those of the vault, of Fleet, TLSPolicies and
+    /// SendingDomains. They follow
     /// the ledger's, whose accounts they refer to.
     package static let migrations = [
         Migration(version: 400, name: "campaigns", file: PackageResources._00_campaigns_sql),
@@ -64,5 +65,7 @@ package enum CampaignSchema {
             version: 712, name: "journal and events in one statement",
             file: PackageResources._12_journal_with_events_sql),
         Migration(version: 737, name: "isolated campaigns", file: PackageResources._37_isolated_campaigns_sql),
+        // Apart from that of live mail, whose claims stay as they are.
+        Migration(version: 745, name: "queue of test mail", file: PackageResources._45_test_queue_sql),
     ]
 }

@@ -37,6 +37,22 @@ extension CreditLedger {
         return account
     }
 
+    /// Opens the test account of an account, which has no books: whatever is done in its name is free. Doing so again changes
+    /// nothing.
+    ///
+    /// - Throws: ``LedgerError/accountNotFound`` where there is no such live account; `PostgresError`
+    package func openTestAccount(_ account: AccountID, on connection: PostgresConnection) async throws {
+        let found = try await connection.query(
+            """
+            WITH live AS (SELECT name FROM accounts WHERE account_id = \(account.live.rawValue)),
+            opened AS (
+                INSERT INTO accounts (account_id, name) SELECT \(account.test.rawValue), name FROM live
+                ON CONFLICT DO NOTHING)
+            SELECT FROM live
+            """)
+        guard !found.isEmpty else { throw LedgerError.accountNotFound }
+    }
+
     /// - Throws: ``LedgerError/accountNotFound``, `PostgresError`
     package func balance(_ account: AccountID, on connection: PostgresConnection) async throws -> CreditBalance {
         let rows = try await connection.query(
@@ -67,7 +83,7 @@ extension CreditLedger {
         ).first.map(Self.account)
     }
 
-    /// Accounts by number, a page at a time.
+    /// Accounts by number, a page at a time, without test accounts.
     ///
     /// - Parameters:
     ///   - after: the last account of the page before
@@ -78,7 +94,7 @@ extension CreditLedger {
         try await connection.query(
             """
             SELECT account_id, name, posted, held, credit_limit, entry_count, created_at FROM accounts
-            WHERE account_id > \(after?.rawValue ?? 0) ORDER BY account_id
+            WHERE account_id > \(after?.rawValue ?? 0) AND account_id <= \(AccountID.mostLive) ORDER BY account_id
             LIMIT \(min(max(limit, 1), LedgerLimits.pageRows))
             """
         ).map(Self.account)

@@ -35,6 +35,7 @@ extension CreditLedger {
         on connection: PostgresConnection
     ) async throws -> LedgerEntry {
         guard memo.utf8.count <= LedgerLimits.memoOctets else { throw LedgerError.memoTooLong }
+        guard !account.isTest else { throw LedgerError.accountNotFound }
         let request = try LedgerRequest(key: key, kind: kind) { fields in
             fields.append(amount)
             fields.append(memo)
@@ -50,12 +51,14 @@ extension CreditLedger {
     /// Notes that a campaign's data was destroyed. Repeating it with the same digest returns the first entry.
     ///
     /// - Parameter digest: SHA-256 of the purge certificate, 32 octets
+    /// - Returns: nil for a test account, which has no books
     /// - Throws: ``LedgerError/invalidDigest``, `.idempotencyConflict` for another
     ///   digest of the same campaign, `.accountNotFound`; `PostgresError`
     @discardableResult
     package func recordPurge(
         account: AccountID, campaign: CampaignID, digest: [UInt8], on connection: PostgresConnection
-    ) async throws -> LedgerEntry {
+    ) async throws -> LedgerEntry? {
+        guard !account.isTest else { return nil }
         guard digest.count == 32 else { throw LedgerError.invalidDigest }
         let request = try LedgerRequest(key: Self.purgeKey(campaign), kind: .purge) { $0.append(digest) }
         var (locked, prior) = try await locked(account, request: request, on: connection)

@@ -7,13 +7,15 @@ extension CreditLedger {
     /// - Parameters:
     ///   - holds: at least one; amounts may be 0
     ///   - key: see ``CreditLedger``; without one, a repetition is refused as ``LedgerError/holdExists(batch:)``
+    /// - Returns: nil for a test account, which has no books
     /// - Throws: ``LedgerError/insufficientCredits(missing:available:)``, `.holdExists`, `.invalidAmount`,
     ///   `.overflow`, `.invalidKey`, `.idempotencyConflict`, `.accountNotFound`; `PostgresError`
     @discardableResult
     package func reserve(
         _ holds: [(batch: Int32, amount: Int64)], account: AccountID, campaign: CampaignID, key: String? = nil,
         on connection: PostgresConnection
-    ) async throws -> LedgerEntry {
+    ) async throws -> LedgerEntry? {
+        guard !account.isTest else { return nil }
         guard !holds.isEmpty, holds.allSatisfy({ $0.amount >= 0 }) else { throw LedgerError.invalidAmount }
         guard let total = holds.map(\.amount).sumOfCredits else { throw LedgerError.overflow }
         let batches = try distinct(holds.map(\.batch))
@@ -41,6 +43,7 @@ extension CreditLedger {
     ///   - carried: the holds of the batches that try the deferred recipients again; they must not exist yet
     ///   - key: see ``CreditLedger``; without one, a repetition is refused as
     ///     ``LedgerError/holdAlreadyResolved(batch:)``
+    /// - Returns: nil for a test account, which has no books
     /// - Throws: ``LedgerError/invalidAmount`` where charged and carried exceed the hold, `.holdNotFound`,
     ///   `.holdAlreadyResolved`, `.holdExists` for a carried batch, `.invalidKey`, `.idempotencyConflict`,
     ///   `.accountNotFound`; `PostgresError`
@@ -48,7 +51,8 @@ extension CreditLedger {
     package func settle(
         _ batch: BatchID, charged: Int64, carried: [(batch: Int32, amount: Int64)] = [], key: String? = nil,
         on connection: PostgresConnection
-    ) async throws -> LedgerEntry {
+    ) async throws -> LedgerEntry? {
+        guard !batch.account.isTest else { return nil }
         let request = try LedgerRequest(key: key, kind: .settle) { fields in
             fields.append(batch.campaign.rawValue)
             fields.append(Int64(batch.number))
@@ -68,7 +72,7 @@ extension CreditLedger {
     /// Settles several batches of one campaign: as many entries, two round trips. All or nothing. Several may carry
     /// credits to the same new hold, which then holds their sum.
     ///
-    /// - Returns: one entry a settlement, in the order given
+    /// - Returns: one entry a settlement, in the order given; none for a test account
     /// - Throws: as ``settle(_:charged:carried:key:on:)``
     @discardableResult
     package func settleMany(
@@ -83,7 +87,7 @@ extension CreditLedger {
 
     /// Gives back whole holds, uncharged: one entry with the total. All or nothing.
     ///
-    /// - Returns: the credits released; 0 for no batches, which writes no entry
+    /// - Returns: the credits released; 0 for no batches and for a test account, which writes no entry
     /// - Throws: ``LedgerError/holdNotFound(batch:)``, `.holdAlreadyResolved`, `.invalidKey`, `.idempotencyConflict`,
     ///   `.accountNotFound`; `PostgresError`
     @discardableResult
@@ -91,7 +95,7 @@ extension CreditLedger {
         account: AccountID, campaign: CampaignID, batches: [Int32], key: String? = nil,
         on connection: PostgresConnection
     ) async throws -> Int64 {
-        guard !batches.isEmpty else { return 0 }
+        guard !batches.isEmpty, !account.isTest else { return 0 }
         let batches = try distinct(batches)
         let request = try LedgerRequest(key: key, kind: .release) { fields in
             fields.append(campaign.rawValue)
@@ -117,7 +121,7 @@ extension CreditLedger {
         _ settlements: [HoldSettlement], account: AccountID, campaign: CampaignID, request: LedgerRequest?,
         on connection: PostgresConnection
     ) async throws -> [LedgerEntry] {
-        guard !settlements.isEmpty else { return [] }
+        guard !settlements.isEmpty, !account.isTest else { return [] }
         // Several settlements may carry credits to the same new hold.
         let opened = try merged(settlements.flatMap(\.carried))
         let batches = try distinct(settlements.map(\.batch) + opened.map(\.batch))

@@ -17,6 +17,7 @@ extension CreditLedger {
     ) async throws -> LimitChange {
         guard (0...LedgerLimits.maximumCredits).contains(limit) else { throw LedgerError.invalidAmount }
         guard memo.utf8.count <= LedgerLimits.memoOctets else { throw LedgerError.memoTooLong }
+        guard !account.isTest else { throw LedgerError.accountNotFound }
         let locked = try await locked(account, on: connection).account
         let after = CreditBalance(posted: locked.posted, held: locked.held, limit: limit)
         guard after.available >= 0 else {

@@ -12,6 +12,8 @@ package import Postgres
 /// its hold exactly once: what was delivered is charged, what a later attempt needs is carried to that batch's new
 /// hold, and the rest is released.
 ///
+/// Test accounts have no books: for them nothing is reserved, settled, released, refunded or noted, and nothing is granted.
+///
 /// Operations that take a `key` are idempotent under it: the same key with the same request returns the entry it made
 /// the first time, with another request it is refused as ``LedgerError/idempotencyConflict``.
 package struct CreditLedger: Sendable {

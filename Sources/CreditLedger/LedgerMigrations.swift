@@ -1,7 +1,7 @@
 package import Postgres
 
 extension CreditLedger {
-    /// Versions 100–199, 593, 610–612, 700 and 730.
+    /// Versions 100–199, 593, 610–612, 700, 730 and 744.
     ///
     /// - `account_names` allots the numbers: a name is unique over all accounts, which a table distributed by account
     ///   could not promise.
@@ -21,5 +21,6 @@ extension CreditLedger {
         Migration(version: 700, name: "changes of limits", file: PackageResources._00_limit_changes_sql),
         // What all tables of accounts' data need; the other targets' follow it.
         Migration(version: 730, name: "isolated accounts", file: PackageResources._30_isolated_accounts_sql),
+        Migration(version: 744, name: "test accounts", file: PackageResources._44_test_accounts_sql),
     ]
 }

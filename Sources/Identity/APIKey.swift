@@ -2,8 +2,8 @@ import Crypto
 
 /// A bearer key of the HTTP API.
 ///
-/// Text form: `sl_live_`, 32 random characters of base 62 (190 bits), 6 characters of checksum. The
-/// prefix lets secret scanners find a leaked key; the checksum tells a mistyped key from a revoked one without a query.
+/// Text form: `sl_live_` or `sl_test_`, 32 random characters of base 62 (190 bits), 6 characters of checksum. The
+/// prefix tells people what they hold, and lets secret scanners find a leaked key; the checksum tells a mistyped key from a revoked one without a query.
 /// Only SHA-256 of the text is stored: the key has enough entropy that a slow hash would add nothing.
 package struct APIKey: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// The whole key. Show it once; never log it.
@@ -11,10 +11,12 @@ package struct APIKey: Sendable, Hashable, CustomStringConvertible, CustomDebugS
 
     /// Makes a new key.
     ///
-    /// - Parameter generator: must be cryptographically strong; the system's is
-    package init(using generator: inout some RandomNumberGenerator) {
+    /// - Parameters:
+    ///   - isTest: it opens a test account.
+    ///   - generator: must be cryptographically strong; the system's is
+    package init(isTest: Bool = false, using generator: inout some RandomNumberGenerator) {
         let random = (0..<Self.randomCharacters).map { _ in Base62.digits[Int.random(in: 0..<62, using: &generator)] }
-        let body = Self.prefix + String(decoding: random, as: UTF8.self)
+        let body = (isTest ? Self.testPrefix : Self.livePrefix) + String(decoding: random, as: UTF8.self)
         exposed = body + Self.checksum(of: body)
     }
 
@@ -22,12 +24,16 @@ package struct APIKey: Sendable, Hashable, CustomStringConvertible, CustomDebugS
     ///
     /// - Returns: nil unless prefix, length, alphabet and checksum are right
     package init?(_ text: String) {
-        guard text.utf8.count == Self.characterCount, text.hasPrefix(Self.prefix),
-            text.utf8.dropFirst(Self.prefix.utf8.count).allSatisfy(Base62.digits.contains),
+        guard text.utf8.count == Self.characterCount,
+            text.hasPrefix(Self.livePrefix) || text.hasPrefix(Self.testPrefix),
+            text.utf8.dropFirst(Self.livePrefix.utf8.count).allSatisfy(Base62.digits.contains),
             Self.checksum(of: text.dropLast(Self.checksumCharacters)) == text.suffix(Self.checksumCharacters)
         else { return nil }
         exposed = text
     }
+
+    /// Whether it is for a test account, as it says itself.
+    package var isTest: Bool { exposed.hasPrefix(Self.testPrefix) }
 
     /// SHA-256 of the text, 32 octets: what is stored and looked up.
     package var hash: [UInt8] { Array(SHA256.hash(data: Array(exposed.utf8))) }
@@ -39,10 +45,11 @@ package struct APIKey: Sendable, Hashable, CustomStringConvertible, CustomDebugS
     package var debugDescription: String { description }
     package var customMirror: Mirror { Mirror(self, children: []) }
 
-    private static let prefix = "sl_live_"
+    private static let livePrefix = "sl_live_"
+    private static let testPrefix = "sl_test_"
     private static let randomCharacters = 32
     private static let checksumCharacters = 6
-    private static let characterCount = prefix.utf8.count + randomCharacters + checksumCharacters
+    private static let characterCount = livePrefix.utf8.count + randomCharacters + checksumCharacters
     private static let displayCharacters = 12
 
     private static func checksum(of text: some StringProtocol) -> String {

@@ -5,6 +5,8 @@ package import Postgres
 package struct APIKeyRecord: Sendable, Hashable {
     package let id: APIKeyID
     package let name: String
+    /// It opens its account's test account.
+    package let isTest: Bool
     /// The first 12 characters of the key.
     package let displayPrefix: String
     package let terms: KeyTerms

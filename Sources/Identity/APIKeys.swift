@@ -6,30 +6,38 @@ package import Postgres
 package final class APIKeys: Sendable {
     private let pool: PostgresPool
     private let lookups: PostgresPool
+    private let openTestAccount: TestAccountOpening?
     private let cache: AuthenticationCache<[UInt8], AuthenticatedKey>
     private let limits: AccountLimits
     private let clock: @Sendable () -> Int64
+
+    /// Sees to it that a test account is there, in the transaction that makes a key of it.
+    package typealias TestAccountOpening = @Sendable (AccountID, PostgresConnection) async throws -> Void
 
     /// - Parameters:
     ///   - pool: for what an account does with its keys.
     ///   - lookups: for bearer keys, whose account is not known yet, so it must see the keys of all; `pool` if nil.
     ///   - cacheSeconds: 0 asks the database each time
     ///   - limits: what was set for accounts
+    ///   - openTestAccount: nil where test accounts are there already
     ///   - clock: seconds of a clock that never goes back
     package init(
         pool: PostgresPool, lookups: PostgresPool? = nil, cacheSeconds: Int64 = IdentityLimits.cacheSeconds,
-        limits: AccountLimits = AccountLimits(), clock: @escaping @Sendable () -> Int64 = monotonicSeconds
+        limits: AccountLimits = AccountLimits(), openTestAccount: TestAccountOpening? = nil,
+        clock: @escaping @Sendable () -> Int64 = monotonicSeconds
     ) {
         self.pool = pool
         self.lookups = lookups ?? pool
         self.limits = limits
+        self.openTestAccount = openTestAccount
         self.clock = clock
         cache = AuthenticationCache(seconds: cacheSeconds, capacity: IdentityLimits.cachedKeys)
     }
 
-    /// Makes a key. It cannot be read again.
+    /// Makes a key. It cannot be read again. A key of a test account is a test key; the first one opens the account.
     ///
     /// - Parameters:
+    ///   - account: where it is a test account, its live account's keys may ask for it too.
     ///   - name: for people, 1…100 characters
     ///   - requestsPerMinute: nil: as the operator has set for all keys
     ///   - creator: the key that asks for it, whose own terms must allow all of the new one's; nil for an operator
@@ -39,7 +47,9 @@ package final class APIKeys: Sendable {
         creator: AuthenticatedKey? = nil,
         onCommit: (@Sendable (PostgresConnection, APIKeyRecord) async throws -> Void)? = nil
     ) async throws -> (key: APIKey, record: APIKeyRecord) {
-        try await pool.withTransaction { connection in
+        // Who asks for a test account that is not there yet, or for the other account's, needs to see both.
+        try await (account.isTest ? lookups : pool).withTransaction { connection in
+            if account.isTest { try await openTestAccount?(account, connection) }
             let made = try await self.create(
                 account: account, name: name, terms: terms, requestsPerMinute, creator, on: connection)
             try await onCommit?(connection, made.record)
@@ -58,7 +68,7 @@ package final class APIKeys: Sendable {
         if let requestsPerMinute, !IdentityLimits.requestsPerMinute.contains(requestsPerMinute) {
             throw IdentityError.invalidRequestLimit
         }
-        if let creator { try await Self.check(terms, of: account, allowedBy: creator, on: connection) }
+        if let creator { try await Self.check(terms, allowedBy: creator, on: connection) }
         if let end = terms.expiresAt {
             let isOver = try await connection.query("SELECT \(end) <= now()").only.decode(Bool.self)
             guard !isOver else { throw IdentityError.invalidExpiry }
@@ -71,7 +81,7 @@ package final class APIKeys: Sendable {
         ).only.decode(Int.self)
         guard living < limits[.keys, account] ?? IdentityLimits.keys else { throw IdentityError.tooManyKeys }
         var generator = SystemRandomNumberGenerator()
-        let key = APIKey(using: &generator)
+        let key = APIKey(isTest: account.isTest, using: &generator)
         let rows = try await connection.query(
             """
             WITH owner AS (
@@ -82,7 +92,7 @@ package final class APIKeys: Sendable {
             )
             INSERT INTO api_keys (account_id, key_id, name, mode, display_prefix, scopes, networks, expires_at,
                 requests_per_minute)
-            SELECT account_id, key_id, \(name), 'live', \(key.displayPrefix), \(terms.scopes.names),
+            SELECT account_id, key_id, \(name), \(key.isTest ? "test" : "live"), \(key.displayPrefix), \(terms.scopes.names),
                 \(terms.networks.map(\.description)), \(terms.expiresAt as PostgresTimestamp?),
                 \(requestsPerMinute.map { Int32(clamping: $0) } as Int32?) FROM hashed
             RETURNING key_id, created_at
@@ -90,20 +100,19 @@ package final class APIKeys: Sendable {
         guard let row = rows.first else { throw IdentityError.accountNotFound }
         let (id, createdAt) = try row.decode(Int64.self, PostgresTimestamp.self)
         let record = APIKeyRecord(
-            id: APIKeyID(rawValue: id), name: name, displayPrefix: key.displayPrefix, terms: terms,
+            id: APIKeyID(rawValue: id), name: name, isTest: key.isTest, displayPrefix: key.displayPrefix, terms: terms,
             requestsPerMinute: requestsPerMinute, createdAt: createdAt, lastUsedAt: nil, revokedAt: nil)
         return (key, record)
     }
 
     /// A creator that is revoked while it asks would otherwise leave a key behind.
     private static func check(
-        _ terms: KeyTerms, of account: AccountID, allowedBy creator: AuthenticatedKey,
-        on connection: PostgresConnection
+        _ terms: KeyTerms, allowedBy creator: AuthenticatedKey, on connection: PostgresConnection
     ) async throws {
         guard creator.terms.allow(terms) else { throw IdentityError.exceedsOwnTerms }
         let isValid = try await connection.query(
             """
-            SELECT FROM api_keys WHERE account_id = \(account.rawValue) AND key_id = \(creator.id.rawValue)
+            SELECT FROM api_keys WHERE account_id = \(creator.account.rawValue) AND key_id = \(creator.id.rawValue)
                 AND revoked_at IS NULL FOR SHARE
             """)
         guard !isValid.isEmpty else { throw IdentityError.keyNotFound }
@@ -113,8 +122,10 @@ package final class APIKeys: Sendable {
     ///
     /// - Throws: `PostgresError` where the database cannot tell
     package func authenticate(_ bearer: String) async throws -> AuthenticatedKey? {
-        guard let key = APIKey(bearer) else { return nil }
-        return try await find(key.hash)
+        // A test key never stands for a live account, whatever a row says.
+        guard let key = APIKey(bearer), let found = try await find(key.hash), found.account.isTest == key.isTest
+        else { return nil }
+        return found
     }
 
     /// Whether a key that was good is so still: for what lasts longer than a request.
@@ -191,8 +202,8 @@ package final class APIKeys: Sendable {
     ) async throws -> [APIKeyRecord] {
         try await pool.query(
             """
-            SELECT key_id, name, display_prefix, scopes, networks, expires_at, requests_per_minute, created_at, last_used_at,
-                revoked_at
+            SELECT key_id, name, mode, display_prefix, scopes, networks, expires_at, requests_per_minute, created_at,
+                last_used_at, revoked_at
             FROM api_keys
             WHERE account_id = \(account.rawValue) AND key_id < \(before?.rawValue ?? .max)
             ORDER BY key_id DESC LIMIT \(limit)
@@ -206,8 +217,8 @@ package final class APIKeys: Sendable {
     package func get(_ id: APIKeyID, account: AccountID) async throws -> APIKeyRecord {
         let rows = try await pool.query(
             """
-            SELECT key_id, name, display_prefix, scopes, networks, expires_at, requests_per_minute, created_at, last_used_at,
-                revoked_at
+            SELECT key_id, name, mode, display_prefix, scopes, networks, expires_at, requests_per_minute, created_at,
+                last_used_at, revoked_at
             FROM api_keys WHERE account_id = \(account.rawValue) AND key_id = \(id.rawValue)
             """)
         guard let row = rows.first else { throw IdentityError.keyNotFound }
@@ -217,12 +228,13 @@ package final class APIKeys: Sendable {
 
 extension APIKeyRecord {
     fileprivate init(row: PostgresRow) throws {
-        let (id, name, prefix, scopes, networks, expiresAt, requests, createdAt, lastUsedAt, revokedAt) =
+        let (id, name, mode, prefix, scopes, networks, expiresAt, requests, createdAt, lastUsedAt, revokedAt) =
             try row.decode(
-                Int64.self, String.self, String.self, [String]?.self, [String].self, PostgresTimestamp?.self, Int?.self,
+                Int64.self, String.self, String.self, String.self, [String]?.self, [String].self,
+                PostgresTimestamp?.self, Int?.self,
                 PostgresTimestamp.self, PostgresTimestamp?.self, PostgresTimestamp?.self)
         self.init(
-            id: APIKeyID(rawValue: id), name: name, displayPrefix: prefix,
+            id: APIKeyID(rawValue: id), name: name, isTest: mode == "test", displayPrefix: prefix,
             terms: try KeyTerms(stored: scopes, networks, expiresAt), requestsPerMinute: requests, createdAt: createdAt,
             lastUsedAt: lastUsedAt, revokedAt: revokedAt)
     }

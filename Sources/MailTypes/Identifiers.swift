@@ -17,6 +17,21 @@ package struct AccountID: RawRepresentable, Hashable, Comparable, Sendable, Coda
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
 
+/// Each account may have a test account, which its test keys open: mail of that reaches no host, costs nothing, and counts for
+/// nothing that is live (decision 0125). Its number tells, in SQL too: this much and the account's own.
+extension AccountID {
+    /// The last number of a live account. With it all numbers fit into a recipient token's 40 bits.
+    package static let mostLive: Int64 = 500_000_000_000
+
+    package var isTest: Bool { rawValue > Self.mostLive }
+
+    /// The account's test account; a test account itself.
+    package var test: AccountID { isTest ? self : AccountID(rawValue: Self.mostLive + rawValue) }
+
+    /// The account that a test account is for; a live one itself.
+    package var live: AccountID { isTest ? AccountID(rawValue: rawValue - Self.mostLive) : self }
+}
+
 /// One template and its recipients. Unique within its account.
 ///
 /// The number is sortable by time of creation: 42 bits of milliseconds since 2020-01-01, then 21 random bits. A clash

@@ -3,6 +3,7 @@ import Logging
 import MailTypes
 import Postgres
 import TestDatabases
+import Testing
 
 /// A database with one account, and the calls of the ledger each in a transaction of its own.
 struct Books {
@@ -50,9 +51,10 @@ struct Books {
         key: String? = nil
     ) async throws -> LedgerEntry {
         try await run { ledger, account, connection in
-            try await ledger.settle(
+            let entry = try await ledger.settle(
                 BatchID(account: account, campaign: Self.campaign(campaign), number: batch), charged: charged,
                 carried: carried, key: key, on: connection)
+            return try #require(entry)
         }
     }
 

@@ -111,7 +111,7 @@ import Testing
             try await $0.recordPurge(account: $1, campaign: Books.campaign(3), digest: digest, on: $2)
         }
         #expect(first == second)
-        #expect(first.digest == digest)
+        #expect(first?.digest == digest)
         await #expect(throws: LedgerError.idempotencyConflict) {
             try await books.run {
                 try await $0.recordPurge(

@@ -148,15 +148,15 @@ extension Books {
             case .grant(let amount, let key):
                 return try await ledger.grant(amount, to: account, key: key, on: connection).number
             case .reserve(let campaign, let holds, let key):
-                return try await ledger.reserve(
+                let entry = try await ledger.reserve(
                     holds.map { (batch: $0.batch, amount: $0.amount) }, account: account,
-                    campaign: Self.campaign(campaign), key: key, on: connection
-                ).number
+                    campaign: Self.campaign(campaign), key: key, on: connection)
+                return try #require(entry).number
             case .settle(let campaign, let batch, let charged, let carried, let key):
-                return try await ledger.settle(
+                let entry = try await ledger.settle(
                     BatchID(account: account, campaign: Self.campaign(campaign), number: batch), charged: charged,
-                    carried: carried.map { (batch: $0.batch, amount: $0.amount) }, key: key, on: connection
-                ).number
+                    carried: carried.map { (batch: $0.batch, amount: $0.amount) }, key: key, on: connection)
+                return try #require(entry).number
             case .release(let campaign, let batches, let key):
                 _ = try await ledger.release(
                     account: account, campaign: Self.campaign(campaign), batches: batches, key: key, on: connection)

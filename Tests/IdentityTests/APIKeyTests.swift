@@ -13,6 +13,17 @@ import Testing
         #expect(read.hash == key.hash && key.hash.count == 32)
     }
 
+    @Test func `a test key says so, and its checksum is of that`() throws {
+        var generator = SystemRandomNumberGenerator()
+        let key = APIKey(isTest: true, using: &generator)
+        #expect(key.exposed.hasPrefix("sl_test_") && key.exposed.utf8.count == 46 && key.isTest)
+        #expect(APIKey(key.exposed) == key && key.displayPrefix.hasPrefix("sl_test_"))
+        // What was made for one is no key of the other.
+        #expect(APIKey("sl_live_" + key.exposed.dropFirst(8)) == nil)
+        let live = APIKey(using: &generator)
+        #expect(!live.isTest && APIKey("sl_test_" + live.exposed.dropFirst(8)) == nil)
+    }
+
     @Test func keys_differ() {
         var generator = SystemRandomNumberGenerator()
         let keys = (0..<1_000).map { _ in APIKey(using: &generator).exposed }

@@ -86,6 +86,8 @@ struct MigrationTextTests {
         740: "245690f28d579af47f072dfeaf3db958814bcdfb96d0df3bd80a679fffe983c7",
         741: "19f68ae9ba1999c2d85963c55d18a2fc2e2e6c5a7f829b3b27ccf2ca72f13608",
         742: "0bb037319e2d64650e56aa107deff8aa81783c716c604e1fd3fbcde2af42d75e",
+        744: "a3362bc7c4bfc9fc663d0f67bda096c19d05479900e55d77413b5cc5a7ba58ee",
+        745: "7176db7236a926c8c0c5e13ba71f8f7a2c7760531309518adcfd5f6a3195abe3",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

@@ -116,9 +116,11 @@ final class Installation {
     }
 
     /// Submits a campaign with `sluice send` and gives its id.
+    ///
+    /// - Parameter key: in place of the account's first.
     func send(
         subject: String, html: String? = nil, text: String? = nil, recipients: String, from: String? = nil,
-        csv: Bool = false, options: [String] = []
+        csv: Bool = false, options: [String] = [], key: String? = nil
     ) throws -> String {
         var arguments = [
             "send", "--detach", "--subject", subject, "--from", from ?? "City Library <library@\(domain)>",
@@ -135,7 +137,7 @@ final class Installation {
         arguments += ["--recipients", try file(csv ? "recipients.csv" : "recipients.ndjson", recipients)]
         let output = try Programs.run(
             Programs.sluice, arguments,
-            environment: ["SLUICE_KEY": key, "SLUICE_URL": "http://127.0.0.1:\(apiPort)"])
+            environment: ["SLUICE_KEY": key ?? self.key, "SLUICE_URL": "http://127.0.0.1:\(apiPort)"])
         return output.split(separator: "\n").last.map(String.init) ?? ""
     }
 
@@ -167,11 +169,11 @@ final class Installation {
         try JSONDecoder().decode(Status.self, from: Data(get("/v1/campaigns/\(campaign)").utf8))
     }
 
-    func get(_ path: String) throws -> String {
+    func get(_ path: String, key: String? = nil) throws -> String {
         try Programs.run(
             "/usr/bin/env",
             [
-                "curl", "-sS", "--max-time", "20", "-H", "Authorization: Bearer \(key)",
+                "curl", "-sS", "--max-time", "20", "-H", "Authorization: Bearer \(key ?? self.key)",
                 "http://127.0.0.1:\(apiPort)\(path)",
             ])
     }

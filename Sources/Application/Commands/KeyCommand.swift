@@ -28,6 +28,7 @@ struct KeyCommand: AsyncParsableCommand {
             help:
                 "Where its requests may come from, an address or such as 192.0.2.0/24; repeat it. Anywhere by default.")
         var networks: [String] = []
+        @Flag(help: "A test key: its mail reaches nobody and costs nothing.") var test = false
         @Option(help: "Days until it ends by itself. Never by default.") var days: Int?
         @Option(help: "Requests in a minute. As serve's --requests-per-minute by default.") var requestsPerMinute: Int?
         @Flag(help: "Print JSON.") var json = false
@@ -38,7 +39,8 @@ struct KeyCommand: AsyncParsableCommand {
 
         func run(_ records: Records) async throws {
             let made = try await records.keys.create(
-                account: account.id, name: name, terms: try terms(), requestsPerMinute: requestsPerMinute)
+                account: test ? account.id.test : account.id, name: name, terms: try terms(),
+                requestsPerMinute: requestsPerMinute)
             StandardOutput.print(json ? made.record.json(key: .some(made.key)) : made.key.exposed)
         }
 
@@ -52,7 +54,8 @@ struct KeyCommand: AsyncParsableCommand {
     }
 
     struct List: RecordsCommand {
-        static let configuration = CommandConfiguration(abstract: "List an account's API keys, newest first.")
+        static let configuration = CommandConfiguration(
+            abstract: "List an account's API keys, newest first, test keys behind.")
 
         @OptionGroup var data: DataOptions
         @OptionGroup var account: AccountOption
@@ -60,7 +63,8 @@ struct KeyCommand: AsyncParsableCommand {
 
         func run(_ records: Records) async throws {
             try await records.requireAccount(account.id)
-            let keys = try await records.keys.list(account: account.id)
+            var keys: [APIKeyRecord] = []
+            for account in account.withTest { keys += try await records.keys.list(account: account) }
             guard !json else {
                 StandardOutput.print("[" + keys.map { $0.json() }.joined(separator: ",\n") + "]")
                 return
@@ -93,9 +97,12 @@ struct KeyCommand: AsyncParsableCommand {
         @Option(help: "How many. As serve's --requests-per-minute by default.") var requestsPerMinute: Int?
 
         func run(_ records: Records) async throws {
-            guard
-                try await records.keys.limit(key.id, account: account.id, requestsPerMinute: requestsPerMinute)
-            else { throw key.missing(account) }
+            var isLimited = false
+            for account in account.withTest where !isLimited {
+                isLimited = try await records.keys.limit(
+                    key.id, account: account, requestsPerMinute: requestsPerMinute)
+            }
+            guard isLimited else { throw key.missing(account) }
             StandardOutput.print(
                 requestsPerMinute.map { "\(grouped(Int64($0))) requests a minute" } ?? "as for all keys")
         }
@@ -110,12 +117,19 @@ struct KeyCommand: AsyncParsableCommand {
         @OptionGroup var key: KeyOption
 
         func run(_ records: Records) async throws {
-            guard try await records.keys.revoke(key.id, account: account.id) else {
-                throw key.missing(account)
+            var isRevoked = false
+            for account in account.withTest where !isRevoked {
+                isRevoked = try await records.keys.revoke(key.id, account: account)
             }
+            guard isRevoked else { throw key.missing(account) }
             StandardOutput.print("revoked")
         }
     }
+}
+
+extension AccountOption {
+    /// The account and its test account, whose keys are named by it as well.
+    fileprivate var withTest: [AccountID] { id.isTest ? [id] : [id, id.test] }
 }
 
 /// Which key of an account.

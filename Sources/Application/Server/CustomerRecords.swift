@@ -23,13 +23,16 @@ struct CustomerRecords: Sendable {
     /// - Parameters:
     ///   - domains: shares its signers.
     ///   - feedback: takes in that a recipient wants no more, in the transaction that it is given.
+    ///   - openTestAccount: in a session that sees all accounts.
     ///   - limits: what was set for accounts.
     init(
         _ pools: Pools, vault: Vault, ledger: CreditLedger, domains: SendingDomains, feedback: FeedbackIntake,
-        resultsFor: Int, refundFor: Int, allowsPrivate: Bool, limits: AccountLimits, logger: Logger
+        openTestAccount: @escaping APIKeys.TestAccountOpening, resultsFor: Int, refundFor: Int, allowsPrivate: Bool,
+        limits: AccountLimits, logger: Logger
     ) {
         pool = pools.api
-        keys = APIKeys(pool: pools.api, lookups: pools.intake, limits: limits)
+        keys = APIKeys(
+            pool: pools.api, lookups: pools.intake, limits: limits, openTestAccount: openTestAccount)
         suppressions = SuppressionList(records: pools.api, vault: vault, limits: limits)
         self.domains = domains.over(pools.api)
         campaigns = CampaignService(

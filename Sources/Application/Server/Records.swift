@@ -146,7 +146,11 @@ final class Records: Sendable {
         let limits = AccountLimits()
         limits.replace(by: try await FleetStore.limits(on: pools.housekeeping))
         self.limits = limits
-        keys = APIKeys(pool: pools.intake, limits: limits)
+        let openTestAccount: APIKeys.TestAccountOpening = { account, connection in
+            try await ledger.openTestAccount(account, on: connection)
+            try await vault.createAccountKey(account, on: connection)
+        }
+        keys = APIKeys(pool: pools.intake, limits: limits, openTestAccount: openTestAccount)
         let passwords = PasswordHasher()
         users = Users(pool: pools.housekeeping, hasher: passwords)
         sessions = Sessions(pool: pools.intake, vault: vault)
@@ -172,7 +176,8 @@ final class Records: Sendable {
             records: pools.housekeeping, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
             resultsFor: resultsFor, refundFor: refundFor, limits: limits, logger: logger)
         customers = CustomerRecords(
-            pools, vault: vault, ledger: ledger, domains: domains, feedback: feedback, resultsFor: resultsFor,
+            pools, vault: vault, ledger: ledger, domains: domains, feedback: feedback, openTestAccount: openTestAccount,
+            resultsFor: resultsFor,
             refundFor: refundFor, allowsPrivate: allowsPrivate, limits: limits, logger: logger)
         delivery = DeliveryStore(
             records: pools.settlement, journal: pools.journal, housekeeping: pools.housekeeping, vault: vault,

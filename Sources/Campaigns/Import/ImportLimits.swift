@@ -14,6 +14,8 @@ package enum ImportLimits {
     /// Objects and lists inside each other, the line's own object included.
     package static let nestingDepth = 8
     package static let recipientsPerCampaign = 10_000_000
+    /// Of a test campaign, whose mail is free.
+    package static let recipientsPerTest = 10_000
     /// Addresses of one list to suppress.
     package static let suppressions = 1_000_000
     /// Bad lines that a report names. Further ones are only counted.

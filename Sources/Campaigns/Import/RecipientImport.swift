@@ -107,10 +107,11 @@ package struct RecipientImport {
             report.duplicates += 1
             return
         }
-        guard target.nextIndex < ImportLimits.recipientsPerCampaign else {
+        let most = account.isTest ? ImportLimits.recipientsPerTest : ImportLimits.recipientsPerCampaign
+        guard target.nextIndex < most else {
             throw ImportError(
                 .tooManyRecipients, line: recipient.line,
-                "a campaign has at most \(ImportLimits.recipientsPerCampaign) recipients")
+                "a \(account.isTest ? "test campaign" : "campaign") has at most \(most) recipients")
         }
         group.append(
             RecipientRecord(

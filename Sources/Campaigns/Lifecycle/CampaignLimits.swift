@@ -12,6 +12,9 @@ package enum CampaignLimits {
     package static let drafts = 5_000
     /// Campaigns of an account that were sent and have not ended.
     package static let unfinished = 5_000
+    /// The same of a test account, whose mail is free.
+    package static let testDrafts = 100
+    package static let unfinishedTests = 100
     /// Seconds for which outcomes can be read after the end.
     package static let resultsSeconds: ClosedRange<Int> = 0...604_800
     /// Seconds after the end in which a bounce is refunded.

@@ -90,6 +90,7 @@ struct CampaignReach: Sendable, Hashable {
     static func read(
         _ account: AccountID, pool: String?, on connection: PostgresConnection
     ) async throws -> CampaignReach {
+        guard !account.isTest else { return CampaignReach(accountRate: nil, sources: []) }
         let shaping = try await FleetStore.shaping(of: account, on: connection)
         let sources = try await FleetStore.sources(
             ofPool: pool ?? shaping?.pool ?? AccountShaping.defaultPool, on: connection)

@@ -166,6 +166,8 @@ struct CampaignPurger: Sendable {
             guard let row = rows.first else { throw CampaignError.notFound }
             guard let text = try row.decode(column: 0, as: String?.self) else { return nil }
             let certificate = try PurgeCertificate(json: text)
+            // Of test campaigns the books note nothing.
+            guard !account.isTest else { return certificate }
             let noted = try await ledger.purgeDigests(account, [campaign], on: connection)[campaign]
             guard certificate.digest == noted else {
                 throw CampaignError(.malformedRecord, "the stored certificate is not the one that the books noted")

@@ -154,7 +154,7 @@ extension CampaignService {
     /// Drafts cost nothing, so there is a bound to them. The bound holds for requests that come at the same time as well.
     private func requireRoom(_ account: AccountID, on connection: PostgresConnection) async throws {
         let name = "sluice drafts \(account)"
-        let most = limits[.drafts, account] ?? CampaignLimits.drafts
+        let most = limits[.drafts, account] ?? (account.isTest ? CampaignLimits.testDrafts : CampaignLimits.drafts)
         try await connection.query("SELECT pg_advisory_xact_lock(hashtextextended(\(name), 0))")
         let drafts = try await connection.query(
             """

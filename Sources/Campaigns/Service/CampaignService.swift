@@ -104,7 +104,7 @@ package struct CampaignService: Sendable {
             return CampaignQuote(
                 recipients: current.counters.recipients, deliverable: Int(deliverable) - invalid,
                 suppressed: current.counters.recipients - Int(deliverable), invalid: invalid, lacking: lacking,
-                credits: deliverable, available: balance.available, sourcePool: current.sourcePool,
+                credits: account.isTest ? 0 : deliverable, available: balance.available, sourcePool: current.sourcePool,
                 sourcePoolProblem: try await problem(ofPool: current.sourcePool, account, on: connection),
                 warnings: try await unprovenDomain(
                     of: current.fromDomain, account, recipients: Int(deliverable) - invalid, on: connection)

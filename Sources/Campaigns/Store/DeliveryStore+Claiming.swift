@@ -61,6 +61,24 @@ extension DeliveryStore {
             }
             return leases
         }
+        return try await open(leases, node: node)
+    }
+
+    /// Leases one due test batch to the node: of the test account that was served longest ago. Live batches are claimed by
+    /// ``claim(node:leaseSeconds:limit:waiting:deadline:)``, which gives no test batches.
+    @concurrent
+    package func claimTest(node: String, leaseSeconds: Int) async throws -> ClaimedBatch? {
+        let leases = try await journal.query(
+            """
+            SELECT account_id, campaign_id, batch_no, epoch, state, attempt
+            FROM claim_test_batch(\(node), \(Double(leaseSeconds)))
+            """
+        ).map(Lease.init)
+        return try await open(leases, node: node).first
+    }
+
+    /// Starts the campaigns of what was leased, and opens its records.
+    private func open(_ leases: [Lease], node: String) async throws -> [ClaimedBatch] {
         guard !leases.isEmpty else { return [] }
         let (claimed, unopened): ([ClaimedBatch], [UnopenedBatch])
         do {

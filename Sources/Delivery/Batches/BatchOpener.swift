@@ -4,11 +4,19 @@ import TrafficShaping
 import Vault
 
 /// Turns a claimed batch into mails in lanes: takes up what an earlier run left, drops suppressed and expired
-/// recipients, and finds the lane of each remaining domain.
+/// recipients, and finds the lane of each remaining domain. Test batches have an opener of their own.
 struct BatchOpener: Sendable {
+    /// Where mail goes that is to be sent.
+    enum Way: Sendable {
+        /// Out, into the lanes of hosts.
+        case lanes(Dispatcher)
+        /// Nowhere: no way leads from here to a host.
+        case test(TestMail)
+    }
+
     let journal: JournalWriter
-    let dispatcher: Dispatcher
-    let fates: FateRecorder
+    var way: Way
+    var fates: FateRecorder
     let suppressions: JournalWriter.SuppressionCheck
     let clock: DeliveryClock
 
@@ -16,10 +24,13 @@ struct BatchOpener: Sendable {
     ///   last attempt.
     func open(_ run: BatchRun, endingFor endReason: RequeueReason? = nil) async throws {
         let account = run.batch.id.account
+        let isTest = account.isTest
         let suppressed = try await suppressions([account: run.batch.records.indices.map(run.addressee)])[account] ?? []
         var toSend: [DomainName: [Int]] = [:]
         for (position, record) in run.batch.records.enumerated() {
-            let isSuppressed = suppressed.contains(run.fingerprints[position])
+            let isSuppressed =
+                suppressed.contains(run.fingerprints[position])
+                || isTest && TestRecipient(record.address) == .suppressed
             // No copy is sent when there is no time left to learn what became of it.
             if takeUp(run, position, record, mayMail: !isSuppressed && !run.isExpired(at: clock.seconds)) { continue }
             if isSuppressed {
@@ -30,7 +41,12 @@ struct BatchOpener: Sendable {
                 toSend[record.address.domain, default: []].append(position)
             }
         }
-        await enqueue(run, toSend)
+        switch way {
+        case .lanes(let dispatcher):
+            guard !isTest else { throw TestMailRefused() }
+            await enqueue(run, toSend, dispatcher)
+        case .test(let mail): await mail.carry(run, toSend.values.flatMap(\.self).sorted())
+        }
     }
 
     /// Applies what the journal and the import know of a recipient; true when nothing is left to do in this run.
@@ -67,7 +83,7 @@ struct BatchOpener: Sendable {
     }
 
     /// Looks the domains up side by side, a bounded number at once, and queues each domain's mails as its answer comes.
-    private func enqueue(_ run: BatchRun, _ toSend: [DomainName: [Int]]) async {
+    private func enqueue(_ run: BatchRun, _ toSend: [DomainName: [Int]], _ dispatcher: Dispatcher) async {
         run.beginLookUp(of: toSend.values.reduce(0) { $0 + $1.count })
         await withTaskGroup(of: Void.self) { group in
             var underWay = 0
@@ -78,14 +94,16 @@ struct BatchOpener: Sendable {
                 }
                 underWay += 1
                 group.addTask {
-                    await enqueue(run, positions, to: domain)
+                    await enqueue(run, positions, to: domain, dispatcher)
                     run.endLookUp(of: positions.count)
                 }
             }
         }
     }
 
-    private func enqueue(_ run: BatchRun, _ positions: [Int], to domain: DomainName) async {
+    private func enqueue(
+        _ run: BatchRun, _ positions: [Int], to domain: DomainName, _ dispatcher: Dispatcher
+    ) async {
         // A cancelled campaign does not wait for name servers.
         guard !run.isStopped else { return positions.forEach { run.finish($0, .untouched) } }
         do throws(RoutingFailure) {
@@ -101,4 +119,9 @@ struct BatchOpener: Sendable {
     }
 
     private static let lookupsAtOnce = 32
+}
+
+/// A test batch has come to where mail leaves: a bug, or a hand in the tables. It goes back.
+struct TestMailRefused: Error, CustomStringConvertible {
+    var description: String { "test mail has no way to a host" }
 }

@@ -10,12 +10,12 @@ struct BatchWorker: Sendable {
     let store: DeliveryStore
     let journal: JournalWriter
     let runtimes: RuntimeCache
-    let opener: BatchOpener
+    var opener: BatchOpener
     let batches: ActiveBatches
     let orders: OrderKeeper
     let completion: CampaignCompletion
     let blocks: BlockWatch
-    let metrics: DeliveryMetrics
+    var metrics: DeliveryMetrics
     let clock: DeliveryClock
     let logger: Logger
 

@@ -7,6 +7,8 @@ final class ActiveBatches: Sendable {
     private let workload = Mutex(Workload())
     /// Raised when there may be room for more, or nothing more is to be claimed.
     let wakeUp = Signal()
+    /// Raised when nothing more is to be claimed, and from time to time by who waits for it.
+    let testWakeUp = Signal()
 
     /// At this moment.
     var now: Workload { workload.withLock(\.self) }
@@ -25,10 +27,10 @@ final class ActiveBatches: Sendable {
         if let stopReason { run.stop(stopReason) }
     }
 
-    /// The node is done with the batch, whatever has become of it.
+    /// The node is done with the batch, whatever has become of it. Test batches take no place among the others.
     func ended(_ batch: ClaimedBatch) {
         workload.withLock { workload in
-            workload.activeBatches -= 1
+            if !batch.id.account.isTest { workload.activeBatches -= 1 }
             if workload.runs[batch.id]?.batch.epoch == batch.epoch { workload.runs[batch.id] = nil }
         }
         wakeUp.raise()
@@ -44,6 +46,7 @@ final class ActiveBatches: Sendable {
         }
         for run in runs { run.stop(reason) }
         wakeUp.raise()
+        testWakeUp.raise()
     }
 
     /// Has each look whether a part of it is to be settled.

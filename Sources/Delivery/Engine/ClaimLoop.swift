@@ -10,10 +10,10 @@ struct ClaimLoop: Sendable {
     let store: DeliveryStore
     let batches: ActiveBatches
     let fleet: FleetState
-    let worker: BatchWorker
+    var worker: BatchWorker
     let leases: LeaseKeeper
     let journal: JournalWriter
-    let metrics: DeliveryMetrics
+    var metrics: DeliveryMetrics
     let clock: DeliveryClock
     let logger: Logger
 
@@ -79,7 +79,7 @@ struct ClaimLoop: Sendable {
         }
     }
 
-    private func work(on batch: ClaimedBatch, leaseEnd: SteadySeconds) async {
+    func work(on batch: ClaimedBatch, leaseEnd: SteadySeconds) async {
         do {
             try await worker.work(on: batch, leaseEnd: leaseEnd)
         } catch {

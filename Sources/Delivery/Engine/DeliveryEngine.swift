@@ -20,7 +20,7 @@ package import Vault
 ///
 /// Its parts: ``ClaimLoop`` claims and has ``BatchWorker`` work; a worker opens its batch into the lanes (``BatchOpener``),
 /// which send; ``JournalWriter`` commits what they send; ``LeaseKeeper``, ``OrderKeeper`` and ``Sweeps`` look after the
-/// rest. ``EngineAssembly`` connects them.
+/// rest. Test mail is claimed by ``TestClaims`` and goes nowhere (``TestMail``). ``EngineAssembly`` connects them.
 package final class DeliveryEngine: Service {
     let configuration: DeliveryConfiguration
     let metrics: DeliveryMetrics
@@ -42,6 +42,7 @@ package final class DeliveryEngine: Service {
     let blocks: BlockWatch
     let orders: OrderKeeper
     private let claims: ClaimLoop
+    private let testClaims: TestClaims
     private let leases: LeaseKeeper
     let sweeps: Sweeps
     private let tlsReporter: TLSReporter?
@@ -84,6 +85,7 @@ package final class DeliveryEngine: Service {
         (recovery, journal, signing, tlsReporter) = (parts.recovery, parts.journal, parts.signing, parts.tlsReporter)
         (lanes, dispatcher, rules, gates) = (parts.lanes, parts.dispatcher, parts.rules, parts.gates)
         (batches, orders, claims) = (parts.batches, parts.orders, parts.claims)
+        testClaims = parts.testClaims
         (leases, sweeps, blocks) = (parts.leases, parts.sweeps, parts.blocks)
     }
 
@@ -116,7 +118,9 @@ package final class DeliveryEngine: Service {
             group.addTask { await self.orders.follow() }
             group.addTask { await self.sweeps.run() }
             group.addTask { await self.tlsReporter?.run() }
+            async let tests: Void = testClaims.run()
             await claims.run()
+            await tests
             await journal.flush()
             await blocks.tell()
             await tlsReporter?.flush(looksUp: false)

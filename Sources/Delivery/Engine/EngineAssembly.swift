@@ -21,6 +21,7 @@ struct EngineAssembly {
     let orders: OrderKeeper
     let recovery: NodeRecovery
     let claims: ClaimLoop
+    let testClaims: TestClaims
     let leases: LeaseKeeper
     let sweeps: Sweeps
     let gates: ProviderGates
@@ -99,13 +100,19 @@ struct EngineAssembly {
         let worker = BatchWorker(
             node: configuration.node, store: store, journal: journal, runtimes: runtimes,
             opener: BatchOpener(
-                journal: journal, dispatcher: dispatcher, fates: fates, suppressions: given.suppressions,
+                journal: journal, way: .lanes(dispatcher), fates: fates, suppressions: given.suppressions,
                 clock: given.clock),
             batches: batches, orders: orders, completion: completion, blocks: blocks, metrics: given.metrics,
             clock: given.clock, logger: logger)
         claims = ClaimLoop(
             configuration: configuration, store: store, batches: batches, fleet: fleet, worker: worker,
             leases: leases, journal: journal, metrics: given.metrics, clock: given.clock, logger: logger)
+        let testFates = given.testFates(journal)
+        let testMail = TestMail(
+            sender: Sender(
+                fates: testFates, signing: signing, marks: given.local?.marks, clock: given.clock, logger: logger),
+            store: store, clock: given.clock, logger: logger, isBusy: { [batches] in batches.now.hasLiveMailWaiting })
+        testClaims = TestClaims(claims: claims.forTests(testMail, testFates), mail: testMail)
         sweeps = Sweeps(
             configuration: configuration, store: store, fleetStore: given.fleetStore, batches: batches, lanes: lanes,
             gates: gates, fleet: fleet, completion: completion, mtaSTSPolicies: given.tlsPolicies?.policies,
@@ -155,6 +162,16 @@ extension EngineAssembly.Materials {
         FateRecorder(
             journal: journal, retry: configuration.retry, refusals: configuration.refusals, blocks: blocks,
             hasRate: { fleet.shaping(of: $0)?.rate != nil }, metrics: metrics, clock: clock, dice: dice)
+    }
+
+    /// Those of test mail: counted apart, so that no number of the node has them; tried again within seconds, since nobody needs
+    /// sparing; and without blocks that pause a campaign.
+    fileprivate func testFates(_ journal: JournalWriter) -> FateRecorder {
+        var refusals = RefusalPolicy()
+        refusals.mostAttempts = 2
+        return FateRecorder(
+            journal: journal, retry: RetrySchedule(baseSeconds: 2, maximumSeconds: 4), refusals: refusals,
+            metrics: DeliveryMetrics(), clock: clock, dice: dice)
     }
 
     fileprivate func destinations(_ rules: ShapingRules) -> DestinationResolver {

@@ -2,7 +2,8 @@ package import MailTypes
 package import Postgres
 import Vault
 
-/// Counts by hour of what became of mail, for each campaign and for each account: what ``ComplaintBrake`` decides on.
+/// Counts by hour of what became of mail, for each campaign and for each account: what ``ComplaintBrake`` decides on. Test
+/// accounts have no part in them.
 package enum FeedbackHours {
     /// Kept so long; a window is at most as long.
     package static let keptHours = 168
@@ -14,7 +15,7 @@ package enum FeedbackHours {
         on connection: PostgresConnection
     ) async throws {
         var sums: [Key: ComplaintBrake.Counts] = [:]
-        for (account, campaign, counts) in counts where counts != .init() {
+        for (account, campaign, counts) in counts where counts != .init() && !account.isTest {
             for key in [Key(account.rawValue, campaign.rawValue), Key(account.rawValue, 0)] {
                 sums[key, default: .init()].add(counts)
             }
@@ -45,7 +46,7 @@ package enum FeedbackHours {
         on connection: PostgresConnection
     ) async throws {
         var sums: [Key: ComplaintBrake.Counts] = [:]
-        for (account, campaign, counts) in counts {
+        for (account, campaign, counts) in counts where !account.isTest {
             sums[Key(account.rawValue, campaign.rawValue), default: .init()].add(counts)
         }
         guard !sums.isEmpty else { return }

@@ -10,9 +10,11 @@ struct KeyPayload: StrictPayload {
     /// Anywhere where none is named.
     let networks: [String]?
     let expiresAt: String?
+    /// A test key; by default what the caller is.
+    let test: Bool?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, scopes, networks
+        case name, scopes, networks, test
         case expiresAt = "expires_at"
     }
 
@@ -37,6 +39,7 @@ extension APIKeyRecord {
         json.beginObject()
         json.member("id", id.description)
         json.member("name", name)
+        json.member("test", isTest)
         json.member("masked", displayPrefix + "…")
         json.member("scopes", terms.scopes.names)
         json.member("networks", terms.networks.map(\.description))

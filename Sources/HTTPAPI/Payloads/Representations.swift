@@ -32,6 +32,7 @@ extension Campaign {
         json.beginObject()
         json.member("id", id.description)
         json.member("state", state.rawValue)
+        json.member("test", account.isTest)
         json.member("from_domain", fromDomain)
         json.member("in_doubt", inDoubt.rawValue)
         json.member("require_tls", requiresTLS)

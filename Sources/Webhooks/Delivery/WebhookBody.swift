@@ -5,7 +5,7 @@ import Vault
 ///
 /// One event: `{"type": …, "timestamp": …, "data": {…}}`, as Standard Webhooks 1.0 has it. Several:
 /// `{"type": "batch", "timestamp": …, "data": {"events": [{"type": …, "timestamp": …, "data": {…}}, …]}}`, so that a
-/// receiver which looks at `type` finds its way in both.
+/// receiver which looks at `type` finds its way in both. What happens in a test account says `"test": true` in each event's data.
 struct WebhookBody: Sendable {
     let octets: [UInt8]
     let events: Int
@@ -18,13 +18,15 @@ struct WebhookBody: Sendable {
     }
 
     /// Nil where there is nothing to say.
-    init?(_ items: [Item], campaign: CampaignID?) {
+    ///
+    /// - Parameter isTest: the account is a test account.
+    init?(_ items: [Item], campaign: CampaignID?, isTest: Bool = false) {
         guard let last = items.last else { return nil }
         var json = JSONOctets()
         json.reserve(items.count * 320 + 128)
         let campaign = campaign?.description
         if items.count == 1 {
-            Self.write(last, SystemTime.text(last.time), campaign, &json)
+            Self.write(last, SystemTime.text(last.time), campaign, isTest, &json)
         } else {
             json.beginObject()
             json.member("type", "batch")
@@ -35,7 +37,7 @@ struct WebhookBody: Sendable {
             var (time, text) = (last.time, SystemTime.text(last.time))
             for item in items {
                 if item.time != time { (time, text) = (item.time, SystemTime.text(item.time)) }
-                Self.write(item, text, campaign, &json)
+                Self.write(item, text, campaign, isTest, &json)
             }
             json.endArray()
             json.endObject()
@@ -45,13 +47,16 @@ struct WebhookBody: Sendable {
         events = items.count
     }
 
-    private static func write(_ item: Item, _ time: String, _ campaign: String?, _ json: inout JSONOctets) {
+    private static func write(
+        _ item: Item, _ time: String, _ campaign: String?, _ isTest: Bool, _ json: inout JSONOctets
+    ) {
         let event = item.event
         json.beginObject()
         json.member("type", event.type.name)
         json.member("timestamp", time)
         json.beginObject("data")
         json.member("id", item.id.description)
+        if isTest { json.members(raw: #""test":true"#) }
         switch event.detail {
         case .members(let text):
             if !text.isEmpty { json.members(raw: text) }

@@ -281,7 +281,7 @@ package final class WebhookWorker: Sendable {
         let id = message.id(claim.account, claim.endpoint)
         let now = world.now()
         let items = message.items(claim.types, account: claim.account, campaign: campaign, key: key)
-        guard let body = WebhookBody(items, campaign: campaign) else {
+        guard let body = WebhookBody(items, campaign: campaign, isTest: claim.account.isTest) else {
             // Nothing that it wants.
             return .init(
                 message: message, id: id, events: 0, result: .init(status: nil, error: nil), at: now, milliseconds: 0)

@@ -87,7 +87,9 @@ struct APIFixture: Sendable {
                 suppressions: suppressions, domains: domains, resultsFor: resultsFor, limits: stores.limits,
                 logger: .silent),
             ledger: stores.ledger, suppressions: suppressions, domains: domains, verifier: verifier,
-            keys: APIKeys(pool: pool, lookups: stores.records.pool, limits: stores.limits),
+            keys: APIKeys(
+                pool: pool, lookups: stores.records.pool, limits: stores.limits,
+                openTestAccount: stores.openTestAccount),
             limiter: RequestLimiter(pool: pool, perMinute: nil), sessions: sessions,
             signIn: SignIn(pool: stores.records.pool, sessions: sessions, hasher: passwords, vault: stores.vault),
             idempotency: IdempotencyStore(limits: stores.limits),

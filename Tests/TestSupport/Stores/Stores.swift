@@ -99,6 +99,28 @@ package struct Stores: Sendable {
         return account
     }
 
+    /// Sees to it that a test account is there, in the transaction given.
+    package var openTestAccount: @Sendable (AccountID, PostgresConnection) async throws -> Void {
+        { [ledger, vault] account, connection in
+            try await ledger.openTestAccount(account, on: connection)
+            try await vault.createAccountKey(account.test, on: connection)
+        }
+    }
+
+    /// The test account of an account, with a domain that nobody has proven.
+    ///
+    /// - Parameter domain: gets keys; nil: `shop.example` without any.
+    package func testAccount(of account: AccountID, domain: String? = nil) async throws -> AccountID {
+        try await records.pool.withTransaction { try await openTestAccount(account, $0) }
+        if let domain {
+            _ = try await domains.add(account.test, DomainName(domain))
+        } else {
+            try await records.pool.query(
+                "INSERT INTO domains (account_id, domain) VALUES (\(account.test.rawValue), 'shop.example')")
+        }
+        return account.test
+    }
+
     package func balance(_ account: AccountID) async throws -> CreditBalance {
         try await records.pool.withConnection { try await ledger.balance(account, on: $0) }
     }
