@@ -6,8 +6,7 @@ package import Postgres
 /// the rest. Whoever waits holds only locks that come before, so there is no deadlock to retry.
 package enum CampaignSchema {
     /// Versions 400–599, 613, 660–669, 690, 692, 712, 737 and 745, beside those of the vault, of Fleet, TLSPolicies and
-    /// SendingDomains. They follow
-    /// the ledger's, whose accounts they refer to.
+    /// SendingDomains. They follow the ledger's, whose accounts they refer to.
     package static let migrations = [
         Migration(version: 400, name: "campaigns", file: PackageResources._00_campaigns_sql),
         Migration(version: 401, name: "delivery of campaigns", file: PackageResources._01_delivery_sql),

@@ -112,15 +112,26 @@ package final class RequestLimiter: Sendable {
         }
     }
 
+    /// Grants as much as the limit leaves, in a new window where the last is over; a clock that was set back begins a new one
+    /// too. It is a statement and no function: a session plans it once, where it would plan a function's at each call
+    /// (decision 0128).
+    ///
     /// - Returns: how many of the requests were granted, how many the window has had, and the seconds until it ends.
     private func count(
         _ requests: Int, of key: AuthenticatedKey, _ limit: Int
     ) async throws -> (granted: Int, used: Int, seconds: Int) {
-        try await pool.query(
+        let inNewWindow = Int32(clamping: min(requests, limit))
+        return try await pool.query(
             """
-            SELECT granted, used, seconds
-            FROM take_requests(\(key.account.rawValue), \(key.id.rawValue), \(Int32(clamping: requests)),
-                \(Int32(clamping: limit)))
+            INSERT INTO request_windows AS w (account_id, key_id, started_at, used, granted)
+            VALUES (\(key.account.rawValue), \(key.id.rawValue), now(), \(inNewWindow), \(inNewWindow))
+            ON CONFLICT (account_id, key_id) DO UPDATE SET (started_at, used, granted) = (
+                SELECT CASE WHEN o.is_open THEN w.started_at ELSE now() END,
+                    CASE WHEN o.is_open THEN w.used + o.granted ELSE excluded.used END,
+                    CASE WHEN o.is_open THEN o.granted ELSE excluded.granted END
+                FROM (SELECT abs(extract(epoch FROM now() - w.started_at)) < 60 AS is_open,
+                    greatest(0, least(\(Int32(clamping: requests)), \(Int32(clamping: limit)) - w.used)) AS granted) o)
+            RETURNING w.granted, w.used, greatest(1, ceil(extract(epoch FROM w.started_at - now()) + 60))::integer
             """
         ).only.decode(Int.self, Int.self, Int.self)
     }

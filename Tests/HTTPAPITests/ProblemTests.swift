@@ -78,6 +78,15 @@ import Vault
         #expect(problem.detail.hasSuffix("."))
     }
 
+    /// A stranger for whom there is no place to sign in has cost nothing yet, and would ask again at once.
+    @Test(arguments: [
+        (SignInError.busy as any Error, true), (SignInError.tooMany(seconds: 9), true), (SignInError.refused, false),
+        (PostgresError(.shareExhausted, "greedy"), true), (PostgresError(.poolTimeout, "busy"), false),
+        (IdentityError.invalidName, false),
+    ]) func `who asks too much is told so after a pause, and nobody else`(_ error: any Error, _ isPaused: Bool) {
+        #expect(Problem(describing: error).comesAfterAPause == isPaused)
+    }
+
     @Test func `an unknown commit tells what to do`() {
         #expect(
             Problem(describing: PostgresError(.commitUnknown, "lost")).detail

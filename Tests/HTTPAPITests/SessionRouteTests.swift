@@ -64,6 +64,17 @@ import Vault
         }
     }
 
+    /// What is no address is nobody's, and no fault of the server either.
+    @Test(arguments: [#"\u0000"#, #"a\u0000@example.org"#, "", "nobody", "😀@", #"'; SELECT 1 --"#])
+    func `whatever is typed for an address is refused in the same words`(_ typed: String) async throws {
+        let fixture = try await APIFixture.make()
+        try await fixture.withPages { api in
+            let answer = try await api.post(
+                "/v1/session", #"{"email": "\#(typed)", "password": "rope lantern 42 goose"}"#)
+            answer.expectProblem(401, "sign_in_refused")
+        }
+    }
+
     @Test(arguments: [
         ("", 400, "invalid_json"), ("[]", 422, "invalid_field"), ("{}", 422, "missing_field"),
         (#"{"email": "a@example.org"}"#, 422, "missing_field"),

@@ -92,10 +92,12 @@ import Testing
         }
     }
 
-    private func serve(_ peers: Peers, _ flags: [String], tlsPort: Int? = nil) throws -> Installation {
+    private func serve(
+        _ peers: Peers, _ flags: [String], tlsPort: Int? = nil, database: ExternalPostgres? = nil
+    ) throws -> Installation {
         try Installation(
             directory: peers.directory, route: "smtp://127.0.0.1:1", credits: 1,
-            serve: ["--http", "127.0.0.1:\(tlsPort ?? peers.tlsPort)"] + flags)
+            serve: ["--http", "127.0.0.1:\(tlsPort ?? peers.tlsPort)"] + flags, databaseURL: database?.url())
     }
 
     private func waitForCertificate(
@@ -182,6 +184,54 @@ import Testing
         #expect(
             try String(contentsOfFile: peers.directory.path + "/serve.log", encoding: .utf8).contains(
                 "no certificate: the old one stays"))
+    }
+
+    /// The authority comes to a node that knows of the order from the records alone.
+    @Test(
+        .timeLimit(.minutes(5)),
+        .enabled(if: AutomaticCertificateTests.missing == nil, "\(AutomaticCertificateTests.missing ?? "")"))
+    func `two nodes: one orders, the other answers the authority, and both show the certificate`() async throws {
+        let peers = try Peers()
+        defer { peers.stop() }
+        let database = try ExternalPostgres()
+        defer { database.stop() }
+        let roots = try await peers.roots()
+        let installation = try serve(peers, peers.flags("news.example", "mail.example"), database: database)
+        let first = try await waitForCertificate(peers, peers.tlsPort, "news.example", roots)
+        let secondPort = try LoopbackPort.free()
+        let second = try installation.startNode(
+            "second", roles: "api",
+            [
+                "--http", "127.0.0.1:\(secondPort)", "--operator-socket", peers.directory.path + "/second.sock",
+                "--log-level", "info",
+            ])
+        defer { second.kill9() }
+        _ = try second.readPort()
+        // It has it from the records before it takes its first connection.
+        #expect(try peers.serial(secondPort, "mail.example", roots: roots) == first)
+
+        func orders(_ log: String) throws -> Int {
+            let text = try String(contentsOfFile: "\(peers.directory.path)/\(log).log", encoding: .utf8)
+            return text.matches(of: /ordering a certificate/).count
+        }
+        #expect(try orders("serve") == 1 && orders("second") == 0)
+        // The node that the authority reaches stands still until the other has taken the order.
+        kill(installation.server.identifier, SIGSTOP)
+        do {
+            try installation.sluice("certificate", "renew", "mail.example")
+            try await eventually("the second node orders") { try orders("second") == 1 }
+        } catch {
+            kill(installation.server.identifier, SIGCONT)
+            throw error
+        }
+        kill(installation.server.identifier, SIGCONT)
+        let renewed = try await waitForCertificate(peers, secondPort, "news.example", roots, otherThan: first)
+        try await eventually("the first node shows it") {
+            try peers.serial(peers.tlsPort, "news.example", roots: roots) == renewed
+        }
+        #expect(try orders("serve") == 1 && orders("second") == 1)
+        let log = try String(contentsOfFile: peers.directory.path + "/second.log", encoding: .utf8)
+        #expect(!log.contains("no certificate") && !log.contains("PRIVATE KEY"))
     }
 
     // MARK: Settings

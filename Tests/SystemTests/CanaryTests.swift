@@ -20,7 +20,7 @@ import Testing
     /// stopped.
     private static let others = [
         "demo", "serve", "sink", "trace", "webhook listen", "bench deliver", "bench bare", "bench import", "bench fair",
-        "bench faults", "bench records", "bench feedback", "bench feedback-webhooks", "bench webhooks",
+        "bench faults", "bench records", "bench feedback", "bench feedback-webhooks", "bench webhooks", "bench api",
     ]
 
     /// What a command is given, and what of the plants it is there to show.

@@ -79,8 +79,10 @@ final class Installation {
     }
 
     /// Starts another node on the same database; later arguments overrule the first node's.
-    func startNode(_ name: String, _ arguments: [String] = []) throws -> RunningProgram {
-        let own = ["--node", name, "--roles", "delivery"] + arguments
+    func startNode(
+        _ name: String, roles: String = "delivery", _ arguments: [String] = []
+    ) throws -> RunningProgram {
+        let own = ["--node", name, "--roles", roles] + arguments
         let flags = Set(own.filter { $0.hasPrefix("--") })
         var shared: [String] = []
         var skips = false

@@ -57,6 +57,27 @@ final class Records: Sendable {
     /// Of commands.
     var pool: PostgresPool { pools.housekeeping }
 
+    /// For trials: where further nodes find the private database; nil where it is an operator's own.
+    var privateDatabaseURL: String? {
+        databases.embedded.map { embedded in
+            let folder = embedded.endpoint.socketDirectory.replacingOccurrences(of: "/", with: "%2F")
+            return "postgresql:///sluice?host=\(folder)&port=\(ServerEndpoint.port)&user=\(ServerEndpoint.superuser)"
+        }
+    }
+
+    /// For trials: works as the owner of the tables.
+    func withOwner<Value: Sendable>(_ work: (PostgresConnection) async throws -> Value) async throws -> Value {
+        let connection = try await PostgresConnection.connect(databases.records.owner)
+        do {
+            let value = try await work(connection)
+            await connection.close()
+            return value
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
     /// Opens or creates the databases, brings them up to date, and checks the master key.
     ///
     /// - Parameter role: `.server` holds the data directory for itself; `.client` joins a running server or starts the

@@ -34,7 +34,7 @@ struct ProblemMiddleware: RouterMiddleware {
                     "request failed",
                     metadata: ["reference": "\(context.reference)", "code": "\(problem.code)", "error": "\(error)"])
             }
-            if problem.status == .tooManyRequests { try? await Task.sleep(for: APILimits.refusalPause) }
+            if problem.comesAfterAPause { try? await Task.sleep(for: APILimits.refusalPause) }
             response = problem.response(reference: context.reference)
         }
         note.add(to: &response.headers)

@@ -228,10 +228,7 @@ extension Problem {
                 .tooManyRequests, "too_many_sign_ins",
                 "Too many attempts to sign in have failed; wait before the next one.")
             retryAfter = seconds
-        case .busy:
-            self = Problem(
-                .serviceUnavailable, "sign_in_busy", "Too many people are signing in at this moment; try again.")
-            retryAfter = 5
+        case .busy: self = .signInBusy
         }
     }
 

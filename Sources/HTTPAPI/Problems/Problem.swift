@@ -34,6 +34,10 @@ package struct Problem: Error, Sendable {
         self.fields = fields
     }
 
+    /// Whether who asks too much is told so only after ``APILimits/refusalPause``. Strangers who find no place to sign in are
+    /// among them: at once, they would ask again and again.
+    package var comesAfterAPause: Bool { status == .tooManyRequests || code == Self.signInBusy.code }
+
     func response(reference: String) -> Response {
         var json = JSONText()
         json.beginObject()
@@ -87,6 +91,12 @@ extension Problem {
         problem.retryAfter = grant.secondsLeft
         return problem
     }
+    static let signInBusy = {
+        var problem = Problem(
+            .serviceUnavailable, "sign_in_busy", "Too many people are signing in at this moment; try again.")
+        problem.retryAfter = 5
+        return problem
+    }()
     static let networkNotAllowed = Problem(
         .forbidden, "network_not_allowed", "The key is not for requests from this address.")
     static let httpsRequired = Problem(

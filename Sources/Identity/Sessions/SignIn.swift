@@ -39,17 +39,19 @@ package struct SignIn: Sendable {
     ) async throws -> (user: AuthenticatedUser, secrets: SessionSecrets) {
         do {
             return try await hasher.withPlace { place in
-                try await signIn((try? Users.address(address))?.text ?? address, password, network, place)
+                try await signIn(try? Users.address(address), typed: address, password, network, place)
             }
         } catch PasswordError.busy {
             throw SignInError.busy
         }
     }
 
+    /// - Parameter address: nil where what was typed is none.
     private func signIn(
-        _ address: String, _ password: String, _ network: [UInt8], _ place: PasswordHasher.Place
+        _ address: EmailAddress?, typed: String, _ password: String, _ network: [UInt8],
+        _ place: PasswordHasher.Place
     ) async throws -> (user: AuthenticatedUser, secrets: SessionSecrets) {
-        let subjects = Subjects(address: address, network: network, key: subjectKey)
+        let subjects = Subjects(address: address?.text ?? typed, network: network, key: subjectKey)
         let seconds = try await take(subjects)
         guard seconds == 0 else { throw SignInError.tooMany(seconds: seconds) }
         let (user, hash) = try await find(address)
@@ -65,11 +67,13 @@ package struct SignIn: Sendable {
         return (begun.user, SessionSecrets(token: try await sessions.token(begun.user), refresh: begun.refresh))
     }
 
-    private func find(_ address: String) async throws -> (user: User?, hash: PasswordHash?) {
+    /// Nobody has what is no address, and the database, which takes no text with a NUL, is not asked for it.
+    private func find(_ address: EmailAddress?) async throws -> (user: User?, hash: PasswordHash?) {
+        guard let address else { return (nil, nil) }
         let rows = try await pool.query(
             """
             SELECT u.account_id, u.user_id, u.role, u.address, u.created_at, u.last_sign_in_at, u.password_hash
-            FROM user_addresses a JOIN users u USING (account_id, user_id) WHERE a.address = \(address)
+            FROM user_addresses a JOIN users u USING (account_id, user_id) WHERE a.address = \(address.text)
             """)
         guard let row = rows.first else { return (nil, nil) }
         return (try User(row: row), try row.decode(column: 6, as: String?.self).flatMap { PasswordHash($0) })

@@ -15,6 +15,32 @@ package final class PostgresPool: Sendable {
         var earlyGrants: [UInt64: Grant] = [:]
         var nextNumber: UInt64 = 0
         var listeners: [UInt64: PostgresListener] = [:]
+        /// Of those who wait, or have waited: in order, since all wait equally long.
+        var deadlines: [WaitDeadline] = []
+        var areDeadlinesWatched = false
+
+        /// Suspends a waiter.
+        ///
+        /// - Returns: whether somebody must begin to watch the deadlines.
+        mutating func suspend(
+            _ waiter: UInt64, _ continuation: CheckedContinuation<Grant, Never>, until deadline: WaitDeadline
+        ) -> Bool {
+            continuations[waiter] = continuation
+            // Most have been served long before; forgetting them now and then costs each of them next to nothing.
+            if deadlines.count > 2 * continuations.count + 64 {
+                deadlines.removeAll { continuations[$0.waiter] == nil }
+            }
+            deadlines.append(deadline)
+            defer { areDeadlinesWatched = true }
+            return !areDeadlinesWatched
+        }
+
+        /// When the next of those who still wait has waited for too long; nil where nobody waits, and nobody watches then.
+        mutating func nextDeadline() -> ContinuousClock.Instant? {
+            deadlines.removeAll { continuations[$0.waiter] == nil }
+            areDeadlinesWatched = !deadlines.isEmpty
+            return deadlines.first?.instant
+        }
 
         /// The continuation of a waiter, to be resumed with the grant outside the lock; if the waiter is not yet
         /// suspended, the grant is kept for it.
@@ -23,6 +49,13 @@ package final class PostgresPool: Sendable {
             earlyGrants[waiter] = grant
             return nil
         }
+    }
+
+    /// Until when a waiter waits.
+    private struct WaitDeadline {
+        let waiter: UInt64
+        let owner: ConnectionOwner?
+        let instant: ContinuousClock.Instant
     }
 
     /// What a waiter is woken with.
@@ -227,23 +260,36 @@ package final class PostgresPool: Sendable {
     private func wait(
         as number: UInt64, for owner: ConnectionOwner?, _ deadline: ContinuousClock.Instant
     ) async -> Grant {
-        let timer = Task { [weak self] in
-            guard (try? await Task.sleep(until: deadline, clock: .continuous)) != nil else { return }
-            self?.timeOut(number, owner)
-        }
-        defer { timer.cancel() }
-        return await withTaskCancellationHandler {
+        await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let early = state.withLock { state -> Grant? in
-                    if let early = state.earlyGrants.removeValue(forKey: number) { return early }
-                    state.continuations[number] = continuation
-                    return nil
+                let (early, beginsToWatch) = state.withLock { state -> (Grant?, Bool) in
+                    if let early = state.earlyGrants.removeValue(forKey: number) { return (early, false) }
+                    let deadline = WaitDeadline(waiter: number, owner: owner, instant: deadline)
+                    return (nil, state.suspend(number, continuation, until: deadline))
                 }
                 if let early { continuation.resume(returning: early) }
+                if beginsToWatch { watchDeadlines() }
             }
         } onCancel: {
             abandon(number, PostgresConnection.cancelled)
         }
+    }
+
+    /// One task for all who wait: a timer for each would cost more than most of them wait for.
+    private func watchDeadlines() {
+        Task { [weak self] in
+            while let deadline = self?.state.withLock({ $0.nextDeadline() }) {
+                guard (try? await Task.sleep(until: deadline, clock: .continuous)) != nil else { return }
+                self?.timeOut(at: deadline)
+            }
+        }
+    }
+
+    private func timeOut(at now: ContinuousClock.Instant) {
+        let late = state.withLock { state in
+            state.deadlines.filter { $0.instant <= now && state.continuations[$0.waiter] != nil }
+        }
+        for waiter in late { timeOut(waiter.waiter, waiter.owner) }
     }
 
     /// Who waits for its own connections to come back is told so.

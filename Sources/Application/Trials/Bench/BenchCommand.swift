@@ -13,7 +13,7 @@ struct BenchCommand: AsyncParsableCommand {
         subcommands: [
             Deliver.self, Bare.self, Import.self, Fair.self, Faults.self, RecordsOfSize.self, FeedbackMails.self,
             FeedbackWebhooks.self,
-            WebhookEvents.self,
+            WebhookEvents.self, API.self,
         ])
 
     private static var logger: Logger {
@@ -263,6 +263,45 @@ extension BenchCommand {
         }
     }
 
+    struct API: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "api", abstract: "Measure reads of the API, limits, revocation, and what guards it.",
+            discussion: """
+                reads: small ones over keep-alive connections, and what their limit costs. fleet: three nodes against one \
+                limit, and keys that are revoked. isolation: campaigns with row-level security and without. sign-ins: \
+                campaigns while strangers try passwords, and without.
+                """)
+
+        @Argument(help: "What to measure: reads, fleet, isolation, sign-ins; all of them without.")
+        var parts: [APIBenchmark.Part] = []
+        @Option(help: "Seconds of each run of reads.") var seconds = 10
+        @Option(help: "Keep-alive connections that read.") var readers = 16
+        @Option(help: "Keys to revoke.") var tries = 100
+        @Option(help: "Recipients of each campaign.") var recipients = 20_000
+        @Option(help: "Pairs of campaigns to compare.") var pairs = 3
+        @OptionGroup var mail: MailOptions
+        @OptionGroup var report: ReportOptions
+
+        func validate() throws {
+            guard (1...50).contains(seconds) else { throw ValidationError("--seconds lies from 1 to 50.") }
+            // An account may have 3 database connections and 16 requests that wait for one.
+            guard (1...19).contains(readers) else { throw ValidationError("--readers lies from 1 to 19.") }
+            guard (1...1_000).contains(tries) else { throw ValidationError("--tries lies from 1 to 1,000.") }
+            guard (1...20).contains(pairs) else { throw ValidationError("--pairs lies from 1 to 20.") }
+            _ = try mail.scenario(recipients)
+        }
+
+        func run() async throws {
+            var logger = Logger(label: "sluice.bench")
+            // Strangers who find no place are told so, and the log repeats it.
+            logger.logLevel = .critical
+            let benchmark = APIBenchmark(
+                parts: parts.isEmpty ? APIBenchmark.Part.allCases : parts, seconds: seconds, connections: readers,
+                tries: tries, scenario: try mail.scenario(recipients), pairs: pairs, logger: logger)
+            try report.write(try await benchmark.run())
+        }
+    }
+
     struct RecordsOfSize: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "records", abstract: "Fill the tables; print what claims, pages and sweeps cost then.")
@@ -286,3 +325,4 @@ extension BenchCommand {
 
 extension Scenario.Key: ExpressibleByArgument {}
 extension Scenario.Signer: ExpressibleByArgument {}
+extension APIBenchmark.Part: ExpressibleByArgument {}

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Synchronization
 
 /// This program, started once more with other arguments: the sink beside a demo, say.
@@ -6,10 +7,12 @@ final class ChildProcess: Sendable {
     private let process: Mutex<Process>
     private let output = Pipe()
 
-    init(_ arguments: [String]) throws {
+    /// - Parameter endsWithParent: the system kills it when this process ends, however that happens.
+    init(_ arguments: [String], endsWithParent: Bool = false) throws {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = arguments
+        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        process.executableURL = endsWithParent ? URL(fileURLWithPath: "/usr/bin/setpriv") : program
+        process.arguments = endsWithParent ? ["--pdeathsig", "KILL", program.path] + arguments : arguments
         process.standardOutput = output
         process.standardInput = FileHandle.nullDevice
         try process.run()
@@ -31,9 +34,15 @@ final class ChildProcess: Sendable {
 
     /// Asks it to end and gives the rest of its output.
     func stop() -> String {
-        kill(identifier, SIGTERM)
+        Glibc.kill(identifier, SIGTERM)
         let rest = (try? output.fileHandleForReading.readToEnd()) ?? Data()
         process.withLock { $0.waitUntilExit() }
         return String(decoding: rest, as: UTF8.self)
+    }
+
+    /// Ends it at once, for processes that have nothing to lose.
+    func kill() {
+        Glibc.kill(identifier, SIGKILL)
+        process.withLock { $0.waitUntilExit() }
     }
 }
