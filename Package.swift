@@ -257,8 +257,8 @@ let package = Package(
         .testTarget(
             name: "IdentityTests",
             dependencies: [
-                "TestDatabases", "Identity", "CreditLedger", "Passwords", "Vault", "Postgres", "MailTypes", crypto,
-                jwtKit,
+                "TestSupport", "TestDatabases", "Identity", "CreditLedger", "Passwords", "Vault", "Postgres",
+                "MailTypes", crypto, jwtKit,
             ]),
         .testTarget(
             name: "FeedbackTests",
@@ -324,7 +324,8 @@ let package = Package(
                 "TestSupport", "TestStores", "TestDatabases", "TestPeers", "HTTPAPI", "Campaigns", "Fleet",
                 "SendingDomains", "DNSResolution", "CreditLedger", "Feedback", "Identity", "Passwords", "Vault",
                 "Webhooks",
-                "Postgres", "MailMessage", "MailTypes", "MailSigning", "ProviderWebhooks", httpTypes, hummingbird,
+                "Postgres", "MailMessage", "MailTypes", "MailSigning", "ProviderWebhooks", crypto, httpTypes,
+                hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(

@@ -18,7 +18,10 @@ extension APIOperation {
             .testWebhook, .replayWebhook:
             .manager
         case .listKeys, .createKey, .getKey, .revokeKey, .rotateWebhookSecret, .listEntries: .admin
-        case .signIn, .getSession, .signOut, .reportFeedback, .confirmUnsubscribe, .unsubscribe, .health, .openAPI: nil
+        case .signIn, .finishSignIn, .getSession, .signOut, .getSecondFactor, .beginSecondFactor, .confirmSecondFactor,
+            .disableSecondFactor, .replaceRecoveryCodes, .reportFeedback, .confirmUnsubscribe, .unsubscribe, .health,
+            .openAPI:
+            nil
         }
     }
 }

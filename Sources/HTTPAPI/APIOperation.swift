@@ -57,8 +57,15 @@ package enum APIOperation: String, Sendable, CaseIterable {
     case revokeKey = "DELETE /v1/keys/{id}"
 
     case signIn = "POST /v1/session"
+    case finishSignIn = "POST /v1/session/second-factor"
     case getSession = "GET /v1/session"
     case signOut = "DELETE /v1/session"
+
+    case getSecondFactor = "GET /v1/me/second-factor"
+    case beginSecondFactor = "POST /v1/me/second-factor"
+    case confirmSecondFactor = "POST /v1/me/second-factor/confirm"
+    case disableSecondFactor = "POST /v1/me/second-factor/disable"
+    case replaceRecoveryCodes = "POST /v1/me/recovery-codes"
 
     case reportFeedback = "POST /v1/feedback/{provider}/{secret}"
     case confirmUnsubscribe = "GET /u/{token}"
@@ -93,8 +100,10 @@ package enum APIOperation: String, Sendable, CaseIterable {
             .key(.webhooksWrite)
         case .listKeys, .getKey: .key(.keysRead)
         case .createKey, .revokeKey: .key(.keysWrite)
-        case .getSession, .signOut: .person
-        case .signIn, .reportFeedback, .confirmUnsubscribe, .unsubscribe, .health, .openAPI: .open
+        case .getSession, .signOut, .getSecondFactor, .beginSecondFactor, .confirmSecondFactor, .disableSecondFactor,
+            .replaceRecoveryCodes:
+            .person
+        case .signIn, .finishSignIn, .reportFeedback, .confirmUnsubscribe, .unsubscribe, .health, .openAPI: .open
         }
     }
 

@@ -41,6 +41,7 @@ package enum APIServer {
         WebhookRoutes(webhooks: services.webhooks, idempotency: idempotency).add(to: routes)
         KeyRoutes(keys: services.keys, sessions: services.sessions, idempotency: idempotency).add(to: routes)
         SessionRoutes(sessions: services.sessions, signIn: services.signIn, exposure: exposure).add(to: routes)
+        SecondFactorRoutes(factors: services.factors, signIn: services.signIn).add(to: routes)
         return router
     }
 

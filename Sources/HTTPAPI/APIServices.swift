@@ -18,8 +18,11 @@ package struct APIServices: Sendable {
     package var verifier: DomainVerifier
     package var keys: APIKeys
     package var limiter: RequestLimiter
+    /// Of people who have signed in.
+    package var userLimiter: RequestLimiter
     package var sessions: Sessions
     package var signIn: SignIn
+    package var factors: SecondFactors
     package var idempotency: IdempotencyStore
     package var unsubscriber: Unsubscriber
     package var providers: ProviderIntake
@@ -31,7 +34,8 @@ package struct APIServices: Sendable {
     package init(
         records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
         domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, limiter: RequestLimiter,
-        sessions: Sessions, signIn: SignIn, idempotency: IdempotencyStore,
+        userLimiter: RequestLimiter, sessions: Sessions, signIn: SignIn, factors: SecondFactors,
+        idempotency: IdempotencyStore,
         unsubscriber: Unsubscriber, providers: ProviderIntake, webhooks: WebhookEndpoints, openAPI: String,
         limits: AccountLimits = AccountLimits()
     ) {
@@ -43,8 +47,10 @@ package struct APIServices: Sendable {
         self.verifier = verifier
         self.keys = keys
         self.limiter = limiter
+        self.userLimiter = userLimiter
         self.sessions = sessions
         self.signIn = signIn
+        self.factors = factors
         self.idempotency = idempotency
         self.unsubscriber = unsubscriber
         self.providers = providers
@@ -55,6 +61,7 @@ package struct APIServices: Sendable {
 
     func authentication(_ exposure: APIExposure) -> AuthenticationMiddleware {
         AuthenticationMiddleware(
-            keys: keys, limiter: limiter, limits: limits, sessions: sessions, exposure: exposure)
+            keys: keys, limiter: limiter, userLimiter: userLimiter, limits: limits, sessions: sessions,
+            exposure: exposure)
     }
 }

@@ -2,38 +2,45 @@ import MailTypes
 package import Postgres
 import Synchronization
 
-/// What a request was told of its key's limit.
+/// What a request was told of the limit of its key or its user.
 package struct RequestGrant: Sendable, Hashable {
     package let isGranted: Bool
     /// Requests in a window.
     package let limit: Int
-    /// How many of them the key has left.
+    /// How many of them are left.
     package let remaining: Int
     /// Until the next window, from 1 on.
     package let secondsLeft: Int
 }
 
-/// Bounds the requests of each key, exactly and over all nodes: in a window of a minute that begins with its first request
+/// Bounds the requests of each key, or of each user who has signed in, exactly and over all nodes: in a window of a minute that begins with its first request
 /// there are so many and no more.
 ///
-/// The count is a row of the database. Requests of a key that come to a node while it asks are counted together by its next
-/// question, so that a key has one question under way at a time, however many requests it sends. A key that has used up its
+/// The count is a row of the database. Requests of a key or a user that come to a node while it asks are counted together by its next
+/// question, so that each has one question under way at a time, however many requests there are. Who has used up the
 /// window is refused without a question until the window ends. A crash of the database forgets the counts.
 package final class RequestLimiter: Sendable {
     private typealias Waiter = CheckedContinuation<RequestGrant, any Error>
 
+    /// Whose requests are counted.
+    private enum Subject: Hashable {
+        case key(APIKeyID, AccountID)
+        /// All sessions together.
+        case user(UserID, AccountID)
+    }
+
     private struct State {
-        /// Keys that are asked for, and who waits for the next question.
-        var waiting: [APIKeyID: [Waiter]] = [:]
-        /// Keys that have used up their window, and when it ends.
-        var exhausted: [APIKeyID: (limit: Int, end: ContinuousClock.Instant)] = [:]
+        /// Who is asked for, and who waits for the next question.
+        var waiting: [Subject: [Waiter]] = [:]
+        /// Who has used up the window, and when it ends.
+        var exhausted: [Subject: (limit: Int, end: ContinuousClock.Instant)] = [:]
     }
 
     private let pool: PostgresPool
     private let perMinute: Int?
     private let state = Mutex(State())
 
-    /// - Parameter perMinute: for keys without a limit of their own; nil: none.
+    /// - Parameter perMinute: for users, and for keys without a limit of their own; nil: none.
     package init(pool: PostgresPool, perMinute: Int?) {
         self.pool = pool
         self.perMinute = perMinute
@@ -44,27 +51,39 @@ package final class RequestLimiter: Sendable {
     /// - Returns: nil where the key has no limit
     /// - Throws: `PostgresError` where the database cannot tell
     package func take(_ key: AuthenticatedKey) async throws -> RequestGrant? {
-        guard let limit = key.requestsPerMinute ?? perMinute else { return nil }
-        if let refusal = refusal(key.id, limit) { return refusal }
+        try await take(.key(key.id, key.account), key.requestsPerMinute ?? perMinute)
+    }
+
+    /// Counts a request of a session.
+    ///
+    /// - Returns: nil where users have no limit
+    /// - Throws: `PostgresError` where the database cannot tell
+    package func take(_ user: AuthenticatedUser) async throws -> RequestGrant? {
+        try await take(.user(user.user, user.kind.account), perMinute)
+    }
+
+    private func take(_ subject: Subject, _ limit: Int?) async throws -> RequestGrant? {
+        guard let limit else { return nil }
+        if let refusal = refusal(subject, limit) { return refusal }
         return try await withCheckedThrowingContinuation { waiter in
             let isFirst = state.withLock { state in
-                guard state.waiting[key.id] == nil else {
-                    state.waiting[key.id]?.append(waiter)
+                guard state.waiting[subject] == nil else {
+                    state.waiting[subject]?.append(waiter)
                     return false
                 }
-                state.waiting[key.id] = [waiter]
+                state.waiting[subject] = [waiter]
                 return true
             }
-            if isFirst { Task { await ask(for: key, limit) } }
+            if isFirst { Task { await ask(for: subject, limit) } }
         }
     }
 
-    private func refusal(_ key: APIKeyID, _ limit: Int) -> RequestGrant? {
+    private func refusal(_ subject: Subject, _ limit: Int) -> RequestGrant? {
         let now = ContinuousClock.now
         return state.withLock { state in
-            guard let (known, end) = state.exhausted[key] else { return nil }
+            guard let (known, end) = state.exhausted[subject] else { return nil }
             guard known == limit, end > now else {
-                state.exhausted[key] = nil
+                state.exhausted[subject] = nil
                 return nil
             }
             let seconds = Int((end - now).components.seconds) + 1
@@ -73,11 +92,11 @@ package final class RequestLimiter: Sendable {
     }
 
     /// Until nobody waits.
-    private func ask(for key: AuthenticatedKey, _ limit: Int) async {
-        while let waiters = next(key.id) {
+    private func ask(for subject: Subject, _ limit: Int) async {
+        while let waiters = next(subject) {
             do {
-                let (granted, used, seconds) = try await count(waiters.count, of: key, limit)
-                if granted < waiters.count { exhaust(key.id, limit, seconds) }
+                let (granted, used, seconds) = try await count(waiters.count, of: subject, limit)
+                if granted < waiters.count { exhaust(subject, limit, seconds) }
                 for (place, waiter) in waiters.enumerated() {
                     let remaining = place < granted ? limit - used + granted - place - 1 : 0
                     waiter.resume(
@@ -91,24 +110,24 @@ package final class RequestLimiter: Sendable {
         }
     }
 
-    private func next(_ key: APIKeyID) -> [Waiter]? {
+    private func next(_ subject: Subject) -> [Waiter]? {
         state.withLock { state in
-            guard let waiters = state.waiting[key], !waiters.isEmpty else {
-                state.waiting[key] = nil
+            guard let waiters = state.waiting[subject], !waiters.isEmpty else {
+                state.waiting[subject] = nil
                 return nil
             }
-            state.waiting[key] = []
+            state.waiting[subject] = []
             return waiters
         }
     }
 
-    private func exhaust(_ key: APIKeyID, _ limit: Int, _ seconds: Int) {
+    private func exhaust(_ subject: Subject, _ limit: Int, _ seconds: Int) {
         let now = ContinuousClock.now
         state.withLock { state in
             if state.exhausted.count >= IdentityLimits.cachedKeys {
                 state.exhausted = state.exhausted.filter { $0.value.end > now }
             }
-            state.exhausted[key] = (limit, now + .seconds(seconds))
+            state.exhausted[subject] = (limit, now + .seconds(seconds))
         }
     }
 
@@ -118,14 +137,19 @@ package final class RequestLimiter: Sendable {
     ///
     /// - Returns: how many of the requests were granted, how many the window has had, and the seconds until it ends.
     private func count(
-        _ requests: Int, of key: AuthenticatedKey, _ limit: Int
+        _ requests: Int, of subject: Subject, _ limit: Int
     ) async throws -> (granted: Int, used: Int, seconds: Int) {
+        let (table, column, account, number) =
+            switch subject {
+            case .key(let key, let account): ("request_windows", "key_id", account, key.rawValue)
+            case .user(let user, let account): ("user_request_windows", "user_id", account, user.rawValue)
+            }
         let inNewWindow = Int32(clamping: min(requests, limit))
         return try await pool.query(
             """
-            INSERT INTO request_windows AS w (account_id, key_id, started_at, used, granted)
-            VALUES (\(key.account.rawValue), \(key.id.rawValue), now(), \(inNewWindow), \(inNewWindow))
-            ON CONFLICT (account_id, key_id) DO UPDATE SET (started_at, used, granted) = (
+            INSERT INTO \(unescaped: table) AS w (account_id, \(unescaped: column), started_at, used, granted)
+            VALUES (\(account.rawValue), \(number), now(), \(inNewWindow), \(inNewWindow))
+            ON CONFLICT (account_id, \(unescaped: column)) DO UPDATE SET (started_at, used, granted) = (
                 SELECT CASE WHEN o.is_open THEN w.started_at ELSE now() END,
                     CASE WHEN o.is_open THEN w.used + o.granted ELSE excluded.used END,
                     CASE WHEN o.is_open THEN o.granted ELSE excluded.granted END

@@ -50,6 +50,7 @@ package struct MasterKey: Sendable, CustomStringConvertible {
         case providerWebhooks = "sluice provider webhooks 1"
         case sessions = "sluice sessions 1"
         case people = "sluice people 1"
+        case secondFactors = "sluice second factors 1"
         case certificates = "sluice certificates 1"
     }
 

@@ -33,6 +33,8 @@ package struct SealContext: Sendable, Hashable {
         case webhookEvents = 31
         /// A key that signs session tokens.
         case sessionKey = 40
+        /// What a user's app makes codes of.
+        case secondFactor = 41
         /// The key of an account at a certificate authority.
         case acmeAccount = 50
         /// The private key of a certificate that listeners show.

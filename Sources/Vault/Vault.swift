@@ -140,6 +140,9 @@ package final class Vault: Sendable {
     /// Seals the keys that sign session tokens.
     package var sessionKey: SealingKey { SealingKey(masterKey.derive(.sessions)) }
 
+    /// Seals what users' apps make codes of. Operators are of no account, so no account's key fits.
+    package var secondFactorKey: SealingKey { SealingKey(masterKey.derive(.secondFactors)) }
+
     /// Key of the hashes that stand for who tries to sign in, and of what proves that a request comes from a page of ours. 32
     /// octets.
     package var peopleKey: [UInt8] { masterKey.derive(.people).withUnsafeBytes { Array($0) } }

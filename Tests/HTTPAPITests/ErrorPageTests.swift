@@ -49,6 +49,7 @@ import Webhooks
         for error in SuppressionError.allCases { errors.append(error) }
         for error in IdempotencyError.allCases { errors.append(error) }
         for error in IdentityError.allCases { errors.append(error) }
+        for error in SecondFactorError.allCases { errors.append(error) }
         let campaigns: [CampaignError.Code] = [
             .notFound, .illegalTransition, .noRecipients, .domainNotRegistered, .domainNotProven, .sourcePoolUnknown,
             .purged, .invalidSetting, .uploadInProgress, .uploadLost, .tooManyDrafts, .tooManyCampaigns,

@@ -8,7 +8,7 @@ import TestDatabases
 import TestSupport
 import Testing
 
-/// What answers tell of a key's limit.
+/// What answers tell of the limit of a key or a person.
 @Suite struct RequestLimitTests {
     private static func withLimit<Value>(
         _ perMinute: Int, _ body: @Sendable (APIFixture, Customer, API) async throws -> Value
@@ -80,6 +80,80 @@ import Testing
                 #expect(try await fixture.state(customer.account) == before)
                 #expect(record.requestsPerMinute == 2)
             }
+        }
+    }
+
+    // MARK: People
+
+    private static func withUserLimit<Value>(
+        _ perMinute: Int?, _ body: @Sendable (APIFixture, Browser) async throws -> Value
+    ) async throws -> Value {
+        var fixture = try await APIFixture.shared()
+        fixture.services.userLimiter = RequestLimiter(pool: fixture.records.pool, perMinute: perMinute)
+        let limited = fixture
+        let customer = try await limited.customer()
+        let owner = try await limited.user(.member(customer.account, .owner))
+        return try await limited.withPages { api in
+            try await body(limited, try await limited.signIn(owner, api))
+        }
+    }
+
+    @Test func `a person's answers say what is left, over all sessions, and the one beyond says when it goes on`()
+        async throws
+    {
+        try await Self.withUserLimit(5) { fixture, browser in
+            let other = try await fixture.signIn(browser.user, browser.api)
+            let answers = [
+                try await browser.get("/v1/credits"), try await other.get("/v1/nothing"),
+                try await browser.get("/v1/session"), try await other.call(.post, "/v1/campaigns", "{}"),
+                try await browser.get("/v1/campaigns?limit=0"),
+            ]
+            #expect(answers.map(\.status) == [200, 404, 200, 422, 422])
+            for (place, answer) in answers.enumerated() {
+                #expect(answer.headers[Self.policy] == #""user";q=5;w=60"#)
+                let told = try #require(answer.headers[Self.limit])
+                #expect(told.wholeMatch(of: /"user";r=(\d+);t=(\d+)/)?.1 == "\(4 - place)", "\(told)")
+            }
+            let account = browser.user.kind.account
+            let before = try await fixture.state(account)
+            for session in [browser, other] {
+                let refused = try await session.call(.post, "/v1/campaigns", API.draft)
+                refused.expectProblem(429, "user_rate_limited")
+                let seconds = try #require(refused.headers[.retryAfter].flatMap { Int($0) })
+                #expect((1...60).contains(seconds))
+                #expect(refused.headers[Self.limit] == #""user";r=0;t=\#(seconds)"#)
+            }
+            #expect(try await fixture.state(account) == before)
+            // A further session brings no further requests.
+            let third = try await fixture.signIn(browser.user, browser.api)
+            try await third.get("/v1/credits").expectProblem(429, "user_rate_limited")
+        }
+    }
+
+    @Test func `colleagues and operators have their own minute, and a page of others takes none of it`() async throws {
+        try await Self.withUserLimit(1) { fixture, browser in
+            for (headers, code) in [
+                (["Origin": "https://attacker.example"], "origin_refused"),
+                (["X-CSRF-Token": "x"], "csrf_token_missing"),
+            ] {
+                let answer = try await browser.call(.post, "/v1/campaigns", API.draft, with: headers)
+                answer.expectProblem(403, code)
+                #expect(answer.headers[Self.policy] == nil)
+            }
+            #expect(try await browser.get("/v1/credits").status == 200)
+            try await browser.get("/v1/credits").expectProblem(429, "user_rate_limited")
+            for kind in [UserKind.member(browser.user.kind.account, .viewer), .installationOperator] {
+                let other = try await fixture.signIn(try await fixture.user(kind), browser.api)
+                #expect(try await other.get("/v1/session").status == 200)
+                try await other.get("/v1/session").expectProblem(429, "user_rate_limited")
+            }
+        }
+    }
+
+    @Test func `without a limit a person's answers tell of none`() async throws {
+        try await Self.withUserLimit(nil) { _, browser in
+            let answer = try await browser.get("/v1/credits")
+            #expect(answer.status == 200 && answer.headers[Self.policy] == nil)
         }
     }
 }

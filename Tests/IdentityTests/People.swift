@@ -35,12 +35,24 @@ struct People {
         Sessions(
             pool: directory.database.pool, vault: vault, cacheSeconds: cacheSeconds,
             clock: { [clock = directory.clock] in clock.seconds },
-            now: { [clock = directory.clock] in 1_800_000_000 + clock.seconds + later })
+            now: { [clock = directory.clock] in Self.start + clock.seconds + later })
     }
 
     func signIn(_ sessions: Sessions) -> SignIn {
-        SignIn(pool: directory.database.pool, sessions: sessions, hasher: hasher, vault: vault)
+        SignIn(
+            pool: directory.database.pool, sessions: sessions, hasher: hasher, factors: factors, vault: vault,
+            now: { [clock = directory.clock] in Self.start + clock.seconds })
     }
+
+    /// Second factors of a node of its own.
+    var factors: SecondFactors {
+        SecondFactors(
+            pool: directory.database.pool, vault: vault,
+            now: { [clock = directory.clock] in Self.start + clock.seconds })
+    }
+
+    /// Seconds since 1970 when the directory's clock shows nothing.
+    static let start: Int64 = 1_800_000_000
 
     func user(_ address: String = "ada@example.org", _ role: Role = .owner) async throws -> User {
         try await users.create(.member(directory.account, role), address: address, password: Self.password)
@@ -48,4 +60,19 @@ struct People {
 
     /// What tells one network from another.
     static let home: [UInt8] = [192, 0, 2, 1]
+}
+
+extension SignIn {
+    struct NeedsSecondFactor: Error {}
+
+    /// Signs in a user who has no second factor.
+    func enter(
+        address: String, password: String, network: [UInt8]
+    ) async throws -> (user: AuthenticatedUser, secrets: SessionSecrets) {
+        guard
+            case .session(let user, let secrets) = try await begin(
+                address: address, password: password, network: network)
+        else { throw NeedsSecondFactor() }
+        return (user, secrets)
+    }
 }

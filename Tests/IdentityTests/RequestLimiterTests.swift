@@ -113,3 +113,60 @@ import Testing
         #expect(try await !keys.limit(id, account: directory.account, requestsPerMinute: 5))
     }
 }
+
+/// The requests of people who have signed in.
+@Suite struct UserRequestLimiterTests {
+    @Test func `all sessions of a user have one window, over three nodes and at once`() async throws {
+        let people = try await People()
+        _ = try await people.user()
+        let signIn = people.signIn(people.sessions())
+        var sessions: [AuthenticatedUser] = []
+        for _ in 0..<4 {
+            sessions.append(
+                try await signIn.enter(
+                    address: "ada@example.org", password: People.password, network: People.home
+                ).user)
+        }
+        let all = sessions
+        #expect(Set(all.map(\.session)).count == 4)
+        let nodes = (0..<3).map { _ in RequestLimiter(pool: people.directory.database.pool, perMinute: 60) }
+        let grants = try await withThrowingTaskGroup(of: RequestGrant.self) { group in
+            for call in 0..<200 {
+                group.addTask { try #require(try await nodes[call % 3].take(all[call % 4])) }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        let granted = grants.filter(\.isGranted)
+        #expect(granted.count == 60)
+        #expect(granted.map(\.remaining).sorted() == Array(0..<60))
+        #expect(grants.allSatisfy { $0.limit == 60 && (1...60).contains($0.secondsLeft) })
+        // The window ends by the database's clock.
+        try await people.directory.database.owner.query(
+            "UPDATE user_request_windows SET started_at = now() - interval '60 seconds'")
+        let fresh = RequestLimiter(pool: people.directory.database.pool, perMinute: 60)
+        #expect(try await fresh.take(all[0])?.remaining == 59)
+    }
+
+    @Test func `users are counted apart, operators among them, and keys by themselves`() async throws {
+        let people = try await People()
+        _ = try await people.user()
+        _ = try await people.user("bo@example.org", .viewer)
+        _ = try await people.users.create(
+            .installationOperator, address: "root@example.net", password: People.password)
+        let signIn = people.signIn(people.sessions())
+        let node = RequestLimiter(pool: people.directory.database.pool, perMinute: 1)
+        for address in ["ada@example.org", "bo@example.org", "root@example.net"] {
+            let user = try await signIn.enter(address: address, password: People.password, network: People.home).user
+            #expect(try await node.take(user)?.isGranted == true)
+            #expect(try await node.take(user)?.isGranted == false)
+            #expect(try await RequestLimiter(pool: people.directory.database.pool, perMinute: nil).take(user) == nil)
+        }
+        // A key may have the number of a user.
+        let keys = people.directory.keys(cacheSeconds: 0)
+        for _ in 0..<3 {
+            let made = try await keys.create(account: people.directory.account, name: "n")
+            let key = try #require(try await keys.authenticate(made.key.exposed))
+            #expect(try await node.take(key)?.isGranted == true)
+        }
+    }
+}

@@ -11,7 +11,7 @@ import Vault
         let people = try await People()
         let ada = try await people.user()
         let (here, elsewhere) = (people.sessions(), people.sessions())
-        let begun = try await people.signIn(here).begin(
+        let begun = try await people.signIn(here).enter(
             address: "Ada@Example.org", password: People.password, network: People.home)
         #expect((begun.user.user, begun.user.account, begun.user.kind) == (ada.id, people.directory.account, ada.kind))
         let token = begun.secrets.token.exposed
@@ -32,9 +32,9 @@ import Vault
         let people = try await People()
         _ = try await people.user()
         let sessions = people.sessions()
-        let first = try await people.signIn(sessions).begin(
+        let first = try await people.signIn(sessions).enter(
             address: "ada@example.org", password: People.password, network: People.home)
-        let second = try await people.signIn(sessions).begin(
+        let second = try await people.signIn(sessions).enter(
             address: "ada@example.org", password: People.password, network: People.home)
         #expect(first.user.session != second.user.session)
         #expect(first.secrets.refresh != second.secrets.refresh && first.secrets.token != second.secrets.token)
@@ -48,7 +48,7 @@ import Vault
     @Test func `the database holds neither of the secrets`() async throws {
         let people = try await People()
         _ = try await people.user()
-        let secrets = try await people.signIn(people.sessions()).begin(
+        let secrets = try await people.signIn(people.sessions()).enter(
             address: "ada@example.org", password: People.password, network: People.home
         ).secrets
         let secret = try #require(secrets.refresh?.exposed.split(separator: ".").last)
@@ -68,7 +68,7 @@ import Vault
         let ada = try await people.user()
         _ = try await people.user("bo@example.org", .owner)
         let (here, elsewhere) = (people.sessions(), people.sessions())
-        let begun = try await people.signIn(here).begin(
+        let begun = try await people.signIn(here).enter(
             address: "ada@example.org", password: People.password, network: People.home)
         let token = begun.secrets.token.exposed, refresh = begun.secrets.refresh?.exposed
         #expect(try await here.authenticate(token: token, refresh: nil) != nil)
@@ -108,7 +108,7 @@ import Vault
         for _ in 0..<3 {
             #expect(try await sessions.endAll(of: ada.id, in: people.directory.account))
             try await sessions.endAll(of: people.directory.account)
-            let begun = try await people.signIn(sessions).begin(
+            let begun = try await people.signIn(sessions).enter(
                 address: "ada@example.org", password: People.password, network: People.home)
             #expect(
                 try await sessions.authenticate(token: begun.secrets.token.exposed, refresh: nil)?.user == begun.user)
@@ -120,7 +120,7 @@ import Vault
         let people = try await People()
         _ = try await people.user()
         let sessions = people.sessions(cacheSeconds: 0)
-        let begun = try await people.signIn(sessions).begin(
+        let begun = try await people.signIn(sessions).enter(
             address: "ada@example.org", password: People.password, network: People.home)
         let other = try await people.directory.account("other")
         for account in [other, Vault.installation] {
@@ -136,7 +136,7 @@ import Vault
         _ = try await people.user("bo@example.org", .owner)
         let ada = try await people.user("ada@example.org", .admin)
         let sessions = people.sessions()
-        let begun = try await people.signIn(sessions).begin(
+        let begun = try await people.signIn(sessions).enter(
             address: "ada@example.org", password: People.password, network: People.home)
         let token = begun.secrets.token.exposed
         #expect(try await sessions.authenticate(token: token, refresh: nil)?.user.kind.role == .admin)
@@ -161,7 +161,7 @@ import Vault
         let people = try await People()
         _ = try await people.user()
         let sessions = people.sessions(cacheSeconds: 0)
-        let begun = try await people.signIn(sessions).begin(
+        let begun = try await people.signIn(sessions).enter(
             address: "ada@example.org", password: People.password, network: People.home)
         let days = try await people.directory.database.owner.query(
             "SELECT (expires_at - created_at) = interval '30 days' FROM sessions"
@@ -181,7 +181,7 @@ import Vault
         let people = try await People()
         _ = try await people.user()
         let sessions = people.sessions(cacheSeconds: 0)
-        let begun = try await people.signIn(sessions).begin(
+        let begun = try await people.signIn(sessions).enter(
             address: "ada@example.org", password: People.password, network: People.home)
         func isFresh() async throws -> Bool {
             try await people.directory.database.owner.query(
@@ -199,7 +199,7 @@ import Vault
         let people = try await People()
         let ada = try await people.user()
         let sessions = people.sessions(cacheSeconds: 0)
-        let first = try await people.signIn(sessions).begin(
+        let first = try await people.signIn(sessions).enter(
             address: "ada@example.org", password: People.password, network: People.home)
         try await people.directory.database.owner.query(
             """
@@ -210,7 +210,7 @@ import Vault
             """)
         #expect(try await sessions.list(of: people.directory.account).count == PeopleLimits.sessionsOfUser)
         #expect(try await sessions.isStillValid(first.user))
-        _ = try await people.signIn(sessions).begin(
+        _ = try await people.signIn(sessions).enter(
             address: "ada@example.org", password: People.password, network: People.home)
         #expect(try await !sessions.isStillValid(first.user))
         let left = try await sessions.list(of: people.directory.account)
@@ -225,7 +225,7 @@ import Vault
         let people = try await People()
         _ = try await people.user()
         let sessions = people.sessions(cacheSeconds: 0)
-        _ = try await people.signIn(sessions).begin(
+        _ = try await people.signIn(sessions).enter(
             address: "ada@example.org", password: People.password, network: People.home)
         #expect(try await sessions.authenticate(token: nil, refresh: text) == nil)
     }

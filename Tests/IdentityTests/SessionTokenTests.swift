@@ -21,7 +21,7 @@ import Vault
             people = try await People()
             _ = try await people.user()
             sessions = people.sessions(cacheSeconds: 0)
-            let begun = try await people.signIn(sessions).begin(
+            let begun = try await people.signIn(sessions).enter(
                 address: "ada@example.org", password: People.password, network: People.home)
             (user, token) = (begun.user, begun.secrets.token.exposed)
         }
@@ -156,6 +156,21 @@ import Vault
         }
     }
 
+    /// Its end is further away on that node, but the row of the session decides.
+    @Test func `on a node whose clock goes back an hour a token outlives no session`() async throws {
+        let signed = try await Signed()
+        let late = signed.people.sessions(cacheSeconds: 0, later: -3_600)
+        #expect(try await late.authenticate(token: signed.token, refresh: nil)?.user == signed.user)
+        #expect(try await signed.sessions.end(signed.user.session, of: signed.people.directory.account))
+        #expect(try await late.authenticate(token: signed.token, refresh: nil) == nil)
+        // What that node signs is over an hour earlier elsewhere, and good nowhere for longer than it says.
+        let begun = try await signed.people.signIn(late).enter(
+            address: "ada@example.org", password: People.password, network: People.home)
+        #expect(try await !signed.isGood(begun.secrets.token.exposed))
+        try await signed.people.directory.database.owner.query("UPDATE sessions SET expires_at = now()")
+        #expect(try await late.authenticate(token: begun.secrets.token.exposed, refresh: nil) == nil)
+    }
+
     @Test func `a token of another installation is refused`() async throws {
         let signed = try await Signed(), other = try await Signed()
         #expect(try await other.isGood(other.token))
@@ -172,7 +187,7 @@ import Vault
         try await withThrowingTaskGroup { group in
             for sessions in nodes {
                 group.addTask {
-                    let begun = try await signed.people.signIn(sessions).begin(
+                    let begun = try await signed.people.signIn(sessions).enter(
                         address: "ada@example.org", password: People.password, network: People.home)
                     for other in nodes + [signed.sessions] {
                         signed.people.directory.clock.advance(bySeconds: 1)
@@ -193,7 +208,7 @@ import Vault
             "UPDATE session_keys SET created_at = created_at - interval '27 hours'")
         let late = signed.people.sessions(cacheSeconds: 0)
         #expect(try await late.authenticate(token: signed.token, refresh: nil) == nil)
-        _ = try await signed.people.signIn(late).begin(
+        _ = try await signed.people.signIn(late).enter(
             address: "ada@example.org", password: People.password, network: People.home)
         let left = try await signed.people.directory.database.owner.query("SELECT key_id FROM session_keys").map {
             try $0.decode(String.self)

@@ -84,6 +84,24 @@ import Testing
         _ = try await signIn.begin(address: "ada@example.org", password: People.password, network: People.home)
     }
 
+    /// Else the windows that began in the hour that comes again would last an hour longer.
+    @Test func `where the database's clock goes back an hour windows begin anew`() async throws {
+        let people = try await People()
+        _ = try await people.user()
+        let signIn = people.signIn(people.sessions())
+        for _ in 0..<6 {
+            await #expect(throws: SignInError.self) {
+                _ = try await signIn.begin(address: "ada@example.org", password: Self.wrong, network: People.home)
+            }
+        }
+        await #expect(throws: SignInError.self) {
+            _ = try await signIn.begin(address: "ada@example.org", password: People.password, network: People.home)
+        }
+        try await people.directory.database.owner.query(
+            "UPDATE sign_in_attempts SET started_at = started_at + interval '1 hour'")
+        _ = try await signIn.begin(address: "ada@example.org", password: People.password, network: People.home)
+    }
+
     @Test func `what succeeds is no failure`() async throws {
         let people = try await People()
         _ = try await people.user()

@@ -70,6 +70,8 @@ import Testing
             Call("user create", account, ["\(user)@example.org", "--role", "owner", "--json"], shows: [user]),
             Call("user list", account, ["--json"], shows: [user]), Call("user role", account, [nobody, "admin"]),
             Call("user password", account, [nobody]), Call("user remove", account, [nobody]),
+            Call("user second-factor show", account, ["usr_1", "--json"]),
+            Call("user second-factor remove", account, [nobody, "--reason", "canary"]),
             Call("operator create", ["\(operatorName)@example.org"]),
             Call("operator list", shows: [operatorName]), Call("operator password", [nobody]),
             Call("operator remove", [nobody]), Call("session list", account, ["--json"]),

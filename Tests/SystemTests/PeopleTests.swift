@@ -105,6 +105,83 @@ import Testing
         }
     }
 
+    /// Codes of an app that somebody else has written: the standard library of Python.
+    private static let app = """
+        import base64, hashlib, hmac, struct, sys, time, urllib.parse
+        fields = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(sys.argv[1]).query))
+        step = int(time.time()) // int(fields["period"]) + int(sys.argv[2])
+        code = hmac.new(base64.b32decode(fields["secret"]), struct.pack(">Q", step), getattr(hashlib, fields["algorithm"].lower()))
+        at = code.digest()[-1] & 15
+        number = struct.unpack(">I", code.digest()[at:at + 4])[0] & 0x7fffffff
+        print(str(number % 10 ** int(fields["digits"])).zfill(int(fields["digits"])), end="")
+        """
+
+    @Test(.timeLimit(.minutes(5))) func `a second factor, from an app to the operator who takes it away`() throws {
+        guard (try? Programs.run("/usr/bin/env", ["python3", "-c", ""])) != nil else {
+            return print("skipped: python3 is not installed")
+        }
+        let setting = try Setting()
+        let account = ["--account", setting.installation.account]
+        let made = try setting.sluice(
+            "user", "create", account[0], account[1], "ada@example.org", "--role", "owner", input: Self.password)
+        #expect(made.status == 0, "\(made)")
+        let origin = "Origin: https://\(Self.host)"
+        func proof(_ answer: String) throws -> String {
+            "X-CSRF-Token: " + (try #require(answer.firstMatch(of: /"csrf_token":"([0-9a-f]+)"/)?.1))
+        }
+        let csrf = try proof(try setting.signIn())
+        let begun = try setting.curl(
+            "/v1/me/second-factor", "-H", origin, "-H", csrf, "-d", #"{"password": "\#(Self.password)"}"#)
+        #expect(begun.hasPrefix("HTTP/1.1 201"), "\(begun)")
+        let uri = String(try #require(begun.firstMatch(of: /"uri":"([^"]+)"/)?.1))
+        func code(_ shift: Int = 0) throws -> String {
+            try Programs.run("/usr/bin/env", ["python3", "-c", Self.app, uri, String(shift)])
+        }
+        let confirmed = try setting.curl(
+            "/v1/me/second-factor/confirm", "-H", origin, "-H", csrf, "-d", #"{"code": "\#(try code())"}"#)
+        #expect(confirmed.hasPrefix("HTTP/1.1 200"), "\(confirmed)")
+        let recovery = confirmed.matches(of: /[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}/).map { String($0.0) }
+        #expect(recovery.count == 10)
+
+        #expect(try setting.signIn().hasPrefix("HTTP/1.1 202"))
+        // The code that confirmed is over; the next one is taken early.
+        let second = try setting.curl("/v1/session/second-factor", "-H", origin, "-d", #"{"code": "\#(try code(1))"}"#)
+        #expect(second.hasPrefix("HTTP/1.1 201"), "\(second)")
+        #expect(try setting.curl("/v1/credits").contains(#""available":7"#))
+        #expect(try setting.signIn().hasPrefix("HTTP/1.1 202"))
+        let third = try setting.curl(
+            "/v1/session/second-factor", "-H", origin, "-d", #"{"recovery_code": "\#(recovery[0])"}"#)
+        #expect(third.hasPrefix("HTTP/1.1 201"), "\(third)")
+        #expect(third.contains(#"RateLimit"#) == false)
+        let answer = try setting.curl("/v1/credits")
+        #expect(answer.contains(#"RateLimit-Policy: "user";q=600;w=60"#), "\(answer)")
+
+        let shown = try setting.sluice("user", "second-factor", "show", account[0], account[1], "usr_1")
+        #expect(
+            shown.output.contains("9 recovery codes left") && shown.output.contains("recovery_code_used"), "\(shown)")
+        for (reason, text) in [("", "a reason has"), (String(repeating: "x", count: 201), "a reason has")] {
+            let refused = try setting.sluice(
+                "user", "second-factor", "remove", account[0], account[1], "usr_1", "--reason", reason)
+            #expect(refused.status != 0 && refused.errors.contains(text), "\(refused)")
+        }
+        let removed = try setting.sluice(
+            "user", "second-factor", "remove", account[0], account[1], "usr_1", "--reason", "lost phone")
+        #expect(removed.output == "removed\n", "\(removed)")
+        let again = try setting.sluice(
+            "user", "second-factor", "remove", account[0], account[1], "usr_1", "--reason", "lost phone")
+        #expect(again.status != 0 && again.errors.contains("no second factor"), "\(again)")
+        let trace = try setting.sluice("user", "second-factor", "show", account[0], account[1], "usr_1")
+        #expect(trace.output.hasPrefix("none\n"))
+        #expect(trace.output.contains("removed_by_operator") && trace.output.contains("lost phone"), "\(trace)")
+        #expect(try setting.signIn().hasPrefix("HTTP/1.1 201"))
+
+        let log = try String(contentsOfFile: setting.directory.path + "/serve.log", encoding: .utf8)
+        let secret = try #require(begun.firstMatch(of: /"secret":"([A-Z2-7]+)"/)?.1)
+        for word in recovery + [String(secret), "otpauth", "__Host-sluice-step="] {
+            #expect(!log.contains(word), "\(word.prefix(9))")
+        }
+    }
+
     @Test(.timeLimit(.minutes(5))) func `operators and wrong uses of the commands`() throws {
         let setting = try Setting()
         let made = try setting.sluice("operator", "create", "Root@example.net", "--json", input: Self.password)
@@ -124,6 +201,9 @@ import Testing
             (["user", "remove", "--account", "1", "usr_1"], "no such user"),
             (["user", "role", "--account", "1", "usr_01", "admin"], "usr_7"),
             (["user", "password", "--account", "1", "usr_99"], "no such user"),
+            (["user", "second-factor", "remove", "--account", "1", "usr_99", "--reason", "r"], "no second factor"),
+            (["user", "second-factor", "remove", "--account", "1", "usr_1"], "--reason"),
+            (["user", "second-factor", "show", "usr_1"], "either"),
             (["session", "revoke", "--operators"], "--user or --all"),
             (["session", "revoke", "--operators", "--account", "1", "--all"], "either"),
             (["session", "revoke", "--operators", "ses_99"], "no such session"),

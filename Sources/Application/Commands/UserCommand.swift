@@ -7,7 +7,9 @@ import Vault
 struct UserCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user", abstract: "Create, list and remove the people of an account; set roles and passwords.",
-        subcommands: [Create.self, List.self, SetRole.self, Password.self, Remove.self])
+        subcommands: [
+            Create.self, List.self, SetRole.self, Password.self, Remove.self, SecondFactorCommand.self,
+        ])
 
     struct Create: RecordsCommand {
         static let configuration = CommandConfiguration(

@@ -33,6 +33,8 @@ struct ServerConfiguration: Sendable {
     let origins: CrossOrigins
     /// Of a key without a limit of its own; nil: no limit.
     let requestsPerMinute: Int?
+    /// Of a person who has signed in; nil: no limit.
+    let userRequestsPerMinute: Int?
     let delivery: DeliveryConfiguration
     /// Where mail of the return paths is taken in, on a node with that role.
     let inbound: InboundMailConfiguration
@@ -87,8 +89,8 @@ struct ServerConfiguration: Sendable {
         }
         origins = try CrossOrigins(settings)
         proxies = try Self.proxies(settings)
-        let requests = try settings.number(.requestsPerMinute, in: 0...IdentityLimits.requestsPerMinute.upperBound)
-        requestsPerMinute = requests == 0 ? nil : requests
+        requestsPerMinute = try Self.requests(.requestsPerMinute, settings)
+        userRequestsPerMinute = try Self.requests(.userRequestsPerMinute, settings)
         (delivery, routesFile) = try Self.delivery(
             settings, http: http, host: acme?.names.all.first, descriptors: descriptors, logger: logger)
         inbound = try Self.inbound(settings, hostname: delivery.heloName, certificates)
@@ -144,6 +146,12 @@ struct ServerConfiguration: Sendable {
         }
         guard !roles.isEmpty else { throw SettingError(setting: .roles, problem: "a node needs a role") }
         return Set(roles)
+    }
+
+    /// - Returns: nil for no limit
+    private static func requests(_ setting: Setting, _ settings: Settings) throws -> Int? {
+        let requests = try settings.number(setting, in: 0...IdentityLimits.requestsPerMinute.upperBound)
+        return requests == 0 ? nil : requests
     }
 
     private static func proxies(_ settings: Settings) throws -> [IPNetwork] {

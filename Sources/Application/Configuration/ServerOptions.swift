@@ -60,6 +60,7 @@ struct ServerOptions: ParsableArguments {
     @Option(.trustedProxies) var trustedProxies: String?
     @Option(.corsOrigin) var corsOrigin: [String] = []
     @Option(.requestsPerMinute) var requestsPerMinute: Int?
+    @Option(.userRequestsPerMinute) var userRequestsPerMinute: Int?
     @Option(.trustRoots) var trustRoots: String?
 
     init() {}
@@ -72,7 +73,8 @@ struct ServerOptions: ParsableArguments {
             .operatorSocket: operatorSocket, .roles: roles,
             .node: node, .publicURL: publicURL, .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
             .httpRedirect: httpRedirect, .trustedProxies: trustedProxies,
-            .requestsPerMinute: requestsPerMinute, .acme: acme.joinedValue, .acmeDirectory: acmeDirectory,
+            .requestsPerMinute: requestsPerMinute, .userRequestsPerMinute: userRequestsPerMinute,
+            .acme: acme.joinedValue, .acmeDirectory: acmeDirectory,
             .acmeContact: acmeContact.joinedValue, .acmeRoots: acmeRoots, .corsOrigin: corsOrigin.joinedValue,
         ])
     }

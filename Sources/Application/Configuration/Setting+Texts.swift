@@ -32,6 +32,8 @@ extension Setting {
             "Web pages that may call the API from a browser, such as https://app.example.com, with commas or repeated."
         case .requestsPerMinute:
             "Requests of an API key in a minute, all nodes together, where it has no limit of its own; 0: no limit."
+        case .userRequestsPerMinute:
+            "Requests of a person who has signed in, in a minute, all sessions and nodes together; 0: no limit."
         case .publicURL: "https address under which recipients reach this server, for unsubscribe links."
         case .feedbackListen: "Address and port on which a node with the role feedback takes in mail."
         case .operatorSocket: "Unix socket of sluice top, lane and trace."
@@ -112,6 +114,7 @@ extension Setting {
         case .feedbackIDSender: .value("sluice")
         case .connections: .value("64")
         case .requestsPerMinute: .value("60")
+        case .userRequestsPerMinute: .value("600")
         case .maxConnections: .value("4096")
         case .retryBase: .value("600")
         case .retryMaximum: .value("14400")

@@ -27,6 +27,7 @@ enum Setting: String, CaseIterable, Sendable {
     case trustedProxies = "trusted_proxies"
     case corsOrigin = "cors_origin"
     case requestsPerMinute = "requests_per_minute"
+    case userRequestsPerMinute = "user_requests_per_minute"
     case publicURL = "public_url"
     case feedbackListen = "feedback_listen"
     case operatorSocket = "operator_socket"

@@ -26,6 +26,7 @@ final class Records: Sendable {
     let users: Users
     let sessions: Sessions
     let signIn: SignIn
+    let factors: SecondFactors
     let idempotency: IdempotencyStore
     let suppressions: SuppressionList
     /// Takes in what is said of mails that were sent.
@@ -175,7 +176,8 @@ final class Records: Sendable {
         let passwords = PasswordHasher()
         users = Users(pool: pools.housekeeping, hasher: passwords)
         sessions = Sessions(pool: pools.intake, vault: vault)
-        signIn = SignIn(pool: pools.intake, sessions: sessions, hasher: passwords, vault: vault)
+        factors = SecondFactors(pool: pools.intake, vault: vault)
+        signIn = SignIn(pool: pools.intake, sessions: sessions, hasher: passwords, factors: factors, vault: vault)
         idempotency = IdempotencyStore(limits: limits)
         let suppressions = SuppressionList(records: pools.intake, vault: vault, limits: limits)
         self.suppressions = suppressions

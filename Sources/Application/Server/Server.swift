@@ -163,7 +163,10 @@ final class Server: Sendable {
                 suppressions: customers.suppressions, domains: customers.domains,
                 verifier: try records.domainVerifier(of: customers.domains), keys: customers.keys,
                 limiter: RequestLimiter(pool: customers.pool, perMinute: configuration.requestsPerMinute),
-                sessions: records.sessions, signIn: records.signIn, idempotency: records.idempotency,
+                userLimiter: RequestLimiter(
+                    pool: records.pools.intake, perMinute: configuration.userRequestsPerMinute),
+                sessions: records.sessions, signIn: records.signIn, factors: records.factors,
+                idempotency: records.idempotency,
                 unsubscriber: customers.unsubscriber, providers: records.providerIntake, webhooks: customers.webhooks,
                 openAPI: OpenAPIDocument.text, limits: records.limits),
             host: configuration.http.host, port: configuration.http.port,

@@ -6,12 +6,14 @@ import Postgres
 
 /// Finds who asks: by a bearer key (RFC 6750 §2.1), or else by the cookies of a session. Without either, or from a network that
 /// the key is not for, a request goes no further. From here on the request takes database connections out of its account's
-/// share, and one request of its key's minute.
+/// share, and one request of its key's or its user's minute.
 struct AuthenticationMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
     let keys: APIKeys
     let limiter: RequestLimiter
+    /// Of people, over connections that see more than one account's rows: operators have none.
+    let userLimiter: RequestLimiter
     let limits: AccountLimits
     let sessions: Sessions
     let exposure: APIExposure
@@ -45,7 +47,7 @@ struct AuthenticationMiddleware: RouterMiddleware {
         let owner = ConnectionOwner.account(key.account.rawValue, connections: limits[.requests, key.account])
         return try await ConnectionOwner.$current.withValue(owner) {
             guard let grant = try await limiter.take(key) else { return try await next(request, authenticated) }
-            context.requestNote?.note(grant)
+            context.requestNote?.note(grant, policy: "key")
             guard grant.isGranted else { throw Problem.rateLimited(grant) }
             return try await next(request, authenticated)
         }
@@ -79,7 +81,10 @@ struct AuthenticationMiddleware: RouterMiddleware {
             case .installationOperator: ConnectionOwner("operators")
             }
         return try await ConnectionOwner.$current.withValue(owner) {
-            try await next(request, authenticated)
+            guard let grant = try await userLimiter.take(user) else { return try await next(request, authenticated) }
+            context.requestNote?.note(grant, policy: "user")
+            guard grant.isGranted else { throw Problem.userRateLimited(grant) }
+            return try await next(request, authenticated)
         }
     }
 

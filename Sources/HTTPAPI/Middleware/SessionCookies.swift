@@ -3,32 +3,42 @@ import Hummingbird
 import Identity
 import MailTypes
 
-/// The cookies of a session: one with the token, one with the secret that brings the next. `__Host-` binds them to this host
+/// The cookies of a session: one with the token, one with the secret that brings the next; and before it begins, one that
+/// stands between password and second factor. `__Host-` binds them to this host
 /// and to TLS (RFC 6265bis §4.1.3.2), and no script reads them.
 struct SessionCookies {
     let token: String?
     let refresh: String?
 
-    /// Nil where the request has neither. A name that comes twice counts as none: one of the two was put there by somebody
-    /// else.
+    /// Nil where the request has neither.
     init?(_ request: Request) {
+        let cookies = Self.cookies(request)
+        token = Self.value(Self.tokenName, in: cookies)
+        refresh = Self.value(Self.refreshName, in: cookies)
+        if token == nil, refresh == nil { return nil }
+    }
+
+    /// What a browser was given that has shown the password and not yet the second factor.
+    static func step(_ request: Request) -> String? { value(stepName, in: cookies(request)) }
+
+    private static func cookies(_ request: Request) -> [Substring: [Substring]] {
         var found: [Substring: [Substring]] = [:]
         for field in request.headers[values: .cookie] {
-            for pair in field.split(separator: ";", maxSplits: Self.mostCookies) {
+            for pair in field.split(separator: ";", maxSplits: mostCookies) {
                 let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 guard parts.count == 2 else { continue }
                 found[parts[0].drop { $0 == " " }, default: []].append(parts[1])
             }
         }
-        func value(_ name: String) -> String? {
-            guard let values = found[name[...]], values.count == 1, let value = values.first, !value.isEmpty,
-                value.utf8.count <= PeopleLimits.tokenOctets
-            else { return nil }
-            return String(value)
-        }
-        token = value(Self.tokenName)
-        refresh = value(Self.refreshName)
-        if token == nil, refresh == nil { return nil }
+        return found
+    }
+
+    /// A name that comes twice counts as none: one of the two was put there by somebody else.
+    private static func value(_ name: String, in cookies: [Substring: [Substring]]) -> String? {
+        guard let values = cookies[name[...]], values.count == 1, let value = values.first, !value.isEmpty,
+            value.utf8.count <= PeopleLimits.tokenOctets
+        else { return nil }
+        return String(value)
     }
 
     /// `Set-Cookie` fields that give a browser what it needs to go on.
@@ -39,6 +49,14 @@ struct SessionCookies {
         }
         return fields
     }
+
+    /// `Set-Cookie` field that lets a browser go on to the second factor.
+    static func field(_ step: SignInStep) -> HTTPField {
+        field(stepName, step.text.exposed, seconds: PeopleLimits.stepSeconds)
+    }
+
+    /// `Set-Cookie` field that takes it away.
+    static var stepRemoval: HTTPField { field(stepName, "", seconds: 0) }
 
     /// `Set-Cookie` fields that take both away.
     static var removal: [HTTPField] { [tokenName, refreshName].map { field($0, "", seconds: 0) } }
@@ -51,5 +69,6 @@ struct SessionCookies {
 
     private static let tokenName = "__Host-sluice-token"
     private static let refreshName = "__Host-sluice-refresh"
+    private static let stepName = "__Host-sluice-step"
     private static let mostCookies = 100
 }

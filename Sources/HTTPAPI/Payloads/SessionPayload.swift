@@ -11,6 +11,17 @@ struct SignInPayload: StrictPayload {
     }
 }
 
+extension SignInStep {
+    static var json: String {
+        var json = JSONText()
+        json.beginObject()
+        json.member("second_factor", ["code", "recovery_code"])
+        json.member("expires_in", PeopleLimits.stepSeconds)
+        json.endObject()
+        return json.text
+    }
+}
+
 extension AuthenticatedUser {
     func json(csrfToken: String) -> String {
         var json = JSONText()

@@ -28,6 +28,7 @@ extension Problem {
         case let error as LedgerError: self = Problem(error)
         case let error as IdentityError: self = Problem(error)
         case let error as SignInError: self = Problem(error)
+        case let error as SecondFactorError: self = Problem(error)
         case is SessionError: self = .unauthorized
         case let error as PostgresError: self = Problem(error)
         case let error as VaultError where error.code == .destroyed: self = .purged
@@ -228,8 +229,28 @@ extension Problem {
                 .tooManyRequests, "too_many_sign_ins",
                 "Too many attempts to sign in have failed; wait before the next one.")
             retryAfter = seconds
+        case .stepOver:
+            self = Problem(
+                .unauthorized, "sign_in_step_over", "The password was shown too long ago, or not here; sign in again.")
+        case .codeRefused:
+            self = Problem(
+                .unauthorized, "second_factor_refused", "This is no code of the second factor that can still be used.")
+        case .tooManyCodes(let seconds):
+            self = Problem(
+                .tooManyRequests, "too_many_codes",
+                "Too many codes of the second factor were wrong; use a recovery code, or wait before the next one.")
+            retryAfter = seconds
         case .busy: self = .signInBusy
         }
+    }
+
+    private init(_ error: SecondFactorError) {
+        let status: HTTPResponse.Status =
+            switch error {
+            case .exists, .missing: .conflict
+            case .proofRefused: .forbidden
+            }
+        self = Problem(status, error.code, error.description.asSentence)
     }
 
     private init(missing: Int64, available: Int64) {

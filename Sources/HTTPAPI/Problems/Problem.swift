@@ -97,6 +97,13 @@ extension Problem {
         problem.retryAfter = 5
         return problem
     }()
+    static func userRateLimited(_ grant: RequestGrant) -> Problem {
+        var problem = Problem(
+            .tooManyRequests, "user_rate_limited",
+            "You have had your \(grant.limit) requests of this minute; nothing was changed.")
+        problem.retryAfter = grant.secondsLeft
+        return problem
+    }
     static let networkNotAllowed = Problem(
         .forbidden, "network_not_allowed", "The key is not for requests from this address.")
     static let httpsRequired = Problem(

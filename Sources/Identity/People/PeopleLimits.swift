@@ -30,6 +30,20 @@ package enum PeopleLimits {
     /// then. Nobody is locked out by it who knows the password.
     package static let attemptsOfAddress: Int32 = 20
     package static let attemptsOfPairUnderAttack: Int32 = 2
+    /// How long a password that was right waits for the second factor, and how far the clocks of nodes may be apart.
+    package static let stepSeconds: Int64 = 300
+    package static let stepLeewaySeconds: Int64 = 60
+    /// How long a secret waits for its first code.
+    package static let enrolmentSeconds: Int64 = 3_600
+    /// Codes of an app that fail for a user, from wherever, in a window that begins with the first. Whoever tries them knows the
+    /// password; three of a million codes are right at a time, so this is a chance of one in 16,000 a day. A recovery code lets
+    /// the user in meanwhile.
+    package static let attemptsOfCodes = 20
+    package static let attemptSecondsOfCodes: Int64 = 24 * 3_600
+    package static let recoveryCodes = 10
+    package static let listedChanges = 100
+    /// Why an operator took a second factor away.
+    package static let reasonCharacters = 200
     /// Rows that one statement of a sweep deletes, so that it never holds many locks.
     package static let sweepRows = 5_000
 }

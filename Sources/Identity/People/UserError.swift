@@ -11,6 +11,8 @@ package enum UserError: String, Error, Sendable, Hashable, CaseIterable {
     case tooManyUsers = "too_many_users"
     /// An account with users has an owner.
     case lastOwner = "last_owner"
+    /// Why an operator did something is missing, or longer than it may be.
+    case invalidReason = "invalid_reason"
     /// The account has no users yet, and the first one is its owner.
     case firstIsOwner = "first_user_not_owner"
 
@@ -27,6 +29,8 @@ extension UserError: CustomStringConvertible {
         case .addressTaken: "somebody signs in with this address already"
         case .tooManyUsers: "at most \(PeopleLimits.users) users; remove some of them"
         case .lastOwner: "an account has an owner as long as it has users: make somebody else owner first"
+        case .invalidReason:
+            "a reason has 1 to \(PeopleLimits.reasonCharacters) characters, none of them a control character"
         case .firstIsOwner: "the first user of an account is its owner"
         }
     }

@@ -195,6 +195,20 @@ package final class Sessions: Sendable {
         return !rows.isEmpty
     }
 
+    /// Ends all sessions of a user but this one, in the transaction that it is given. ``forgetOthers(than:)`` comes after it.
+    func endOthers(than user: AuthenticatedUser, on connection: PostgresConnection) async throws {
+        try await connection.query(
+            """
+            UPDATE sessions SET revoked_at = now()
+            WHERE account_id = \(user.kind.account.rawValue) AND user_id = \(user.user.rawValue)
+                AND session_id <> \(user.session.rawValue) AND revoked_at IS NULL
+            """)
+    }
+
+    func forgetOthers(than user: AuthenticatedUser) {
+        cache.remove { $0.user == user.user && $0.session != user.session }
+    }
+
     /// Ends all sessions of a user.
     ///
     /// - Returns: false where there is no such user

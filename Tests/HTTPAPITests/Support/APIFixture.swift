@@ -30,7 +30,7 @@ struct Customer: Sendable {
 /// customers of their own, since accounts see nothing of each other.
 struct APIFixture: Sendable {
     let stores: Stores
-    let services: APIServices
+    var services: APIServices
     let users: Users
     /// What the routes take their connections from.
     let pool: PostgresPool
@@ -79,6 +79,7 @@ struct APIFixture: Sendable {
         let suppressions = SuppressionList(records: pool, vault: stores.vault, limits: stores.limits)
         let domains = stores.domains.over(pool)
         let sessions = Sessions(pool: stores.records.pool, vault: stores.vault, cacheSeconds: 0)
+        let factors = SecondFactors(pool: stores.records.pool, vault: stores.vault)
         let verifier = DomainVerifier(domains: domains, examiner: examiner, logger: .silent)
         return APIServices(
             records: pool,
@@ -90,8 +91,11 @@ struct APIFixture: Sendable {
             keys: APIKeys(
                 pool: pool, lookups: stores.records.pool, limits: stores.limits,
                 openTestAccount: stores.openTestAccount),
-            limiter: RequestLimiter(pool: pool, perMinute: nil), sessions: sessions,
-            signIn: SignIn(pool: stores.records.pool, sessions: sessions, hasher: passwords, vault: stores.vault),
+            limiter: RequestLimiter(pool: pool, perMinute: nil),
+            userLimiter: RequestLimiter(pool: stores.records.pool, perMinute: nil), sessions: sessions,
+            signIn: SignIn(
+                pool: stores.records.pool, sessions: sessions, hasher: passwords, factors: factors, vault: stores.vault),
+            factors: factors,
             idempotency: IdempotencyStore(limits: stores.limits),
             unsubscriber: Unsubscriber(
                 records: pool, vault: stores.vault, suppressions: suppressions, feedback: stores.feedback),
@@ -158,10 +162,14 @@ struct APIFixture: Sendable {
     }
 
     /// A server that listens on a port of this machine.
-    func withServer<Value>(_ body: @Sendable (Int) async throws -> Value) async throws -> Value {
+    ///
+    /// - Parameter publicURL: where its pages are; nil: where requests say.
+    func withServer<Value>(
+        publicURL: String? = nil, _ body: @Sendable (Int) async throws -> Value
+    ) async throws -> Value {
         let application = try APIServer.application(
-            services, host: "localhost", port: 0, tls: nil, group: EventLoopGroupProvider.singleton.eventLoopGroup,
-            logger: .silent, onStart: { _ in })
+            services, host: "localhost", port: 0, tls: nil, publicURL: publicURL,
+            group: EventLoopGroupProvider.singleton.eventLoopGroup, logger: .silent, onStart: { _ in })
         return try await application.test(.live) { client in
             guard let port = client.port else { throw NoPort() }
             return try await body(port)
@@ -179,7 +187,7 @@ extension APIFixture {
             """
             SELECT DISTINCT table_name::text FROM information_schema.columns
             WHERE table_schema = 'public' AND column_name = 'account_id' AND table_name NOT LIKE 'api_key%'
-                AND table_name NOT IN ('request_windows', 'sessions')
+                AND table_name NOT IN ('request_windows', 'user_request_windows', 'sessions')
             """
         ).map { try $0.decode(String.self) }
         var state: [String: String] = [:]

@@ -165,7 +165,9 @@ extension APIFixture {
         let tables = try await records.owner.query(
             """
             SELECT DISTINCT table_name::text FROM information_schema.columns
-            WHERE table_schema = 'public' AND column_name = 'account_id' AND table_name <> 'request_windows' ORDER BY 1
+            WHERE table_schema = 'public' AND column_name = 'account_id' 
+                AND table_name NOT IN ('request_windows', 'user_request_windows')
+            ORDER BY 1
             """
         ).map { try $0.decode(String.self) }
         let parts = tables.map { table in

@@ -1,0 +1,74 @@
+import Crypto
+import Postgres
+
+/// Counts attempts to sign in before they are judged (decision 0115).
+struct SignInAttempts: Sendable {
+    /// Who an attempt is counted for. An address as it was typed may be a password that went into the wrong field: only
+    /// keyed hashes are stored.
+    struct Subjects: Sendable {
+        fileprivate let network: [UInt8]
+        fileprivate let pair: [UInt8]
+        fileprivate let address: [UInt8]
+    }
+
+    let pool: PostgresPool
+    let key: SymmetricKey
+
+    /// Counts an attempt.
+    ///
+    /// - Throws: ``SignInError/tooMany(seconds:)``, `PostgresError`
+    func take(address: String, network: [UInt8]) async throws -> Subjects {
+        let subjects = Subjects(
+            network: subject("network", network),
+            // The first has one of three lengths, which its own length tells.
+            pair: subject("pair", [UInt8(clamping: network.count)] + network + Array(address.utf8)),
+            address: subject("address", Array(address.utf8)))
+        let seconds = try await pool.query(
+            """
+            SELECT take_sign_in(\(subjects.network), \(subjects.pair), \(subjects.address),
+                \(PeopleLimits.attemptsOfNetwork), \(PeopleLimits.attemptsOfPair), \(PeopleLimits.attemptsOfAddress),
+                \(PeopleLimits.attemptsOfPairUnderAttack))
+            """
+        ).only.decode(Int.self)
+        guard seconds == 0 else { throw SignInError.tooMany(seconds: seconds) }
+        return subjects
+    }
+
+    private func subject(_ kind: String, _ octets: [UInt8]) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: Array("attempt \(kind) ".utf8) + octets, using: key))
+    }
+
+    /// An attempt was none that failed. One row after the other, in the order in which `take_sign_in` locks them.
+    ///
+    /// - Parameter isWhole: whether somebody has signed in. Then earlier failures of the network at this address were
+    ///   theirs. Whoever knows the password alone may not have theirs forgotten.
+    func giveBack(_ subjects: Subjects, isWhole: Bool, on connection: PostgresConnection) async throws {
+        for (subject, isForgotten) in [
+            (subjects.network, false), (subjects.pair, isWhole), (subjects.address, false),
+        ] {
+            try await connection.query(
+                """
+                UPDATE sign_in_attempts SET attempts = CASE WHEN \(isForgotten) THEN 0 ELSE greatest(0, attempts - 1) END
+                WHERE subject = \(subject)
+                """)
+        }
+    }
+
+    /// Forgets attempts whose window is over.
+    ///
+    /// - Returns: how many
+    static func sweep(on pool: PostgresPool) async throws -> Int {
+        var count = 0
+        while true {
+            let gone = try await pool.query(
+                """
+                DELETE FROM sign_in_attempts WHERE subject IN (
+                    SELECT subject FROM sign_in_attempts WHERE started_at < now() - interval '15 minutes'
+                    LIMIT \(PeopleLimits.sweepRows) FOR UPDATE SKIP LOCKED)
+                """
+            ).affected
+            count += gone
+            if gone < PeopleLimits.sweepRows { return count }
+        }
+    }
+}
