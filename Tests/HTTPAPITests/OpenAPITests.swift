@@ -162,7 +162,7 @@ import Testing
         #expect(document.members(of: "WebhookChange") == ["url", "events", "batch_size", "description", "state"])
         #expect(document.members(of: "WebhookRotation") == ["overlap_seconds"])
         #expect(document.members(of: "WebhookReplay") == ["event", "since"])
-        #expect(document.members(of: "KeyRequest") == ["name", "scopes", "networks", "expires_at"])
+        #expect(document.members(of: "KeyRequest") == ["name", "scopes", "networks", "expires_at", "test"])
     }
 
     private func expect(
