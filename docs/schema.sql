@@ -849,6 +849,20 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.take_user_requests(p_account bigint, p_user bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) RETURNS record
+    LANGUAGE sql
+    AS $$
+    INSERT INTO user_request_windows AS w (account_id, user_id, started_at, used, granted)
+    VALUES (p_account, p_user, now(), least(p_requests, p_limit), least(p_requests, p_limit))
+    ON CONFLICT (account_id, user_id) DO UPDATE SET (started_at, used, granted) = (
+        SELECT CASE WHEN o.is_open THEN w.started_at ELSE now() END,
+            CASE WHEN o.is_open THEN w.used + o.granted ELSE excluded.used END,
+            CASE WHEN o.is_open THEN o.granted ELSE excluded.granted END
+        FROM (SELECT abs(extract(epoch FROM now() - w.started_at)) < 60 AS is_open,
+            greatest(0, least(p_requests, p_limit - w.used)) AS granted) o)
+    RETURNING w.granted, w.used, greatest(1, ceil(extract(epoch FROM w.started_at - now()) + 60))::integer
+$$;
+
 CREATE FUNCTION public.users_keep_an_owner() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1604,6 +1618,17 @@ ALTER TABLE public.provider_sources ALTER COLUMN source_id ADD GENERATED ALWAYS 
     CACHE 1
 );
 
+CREATE TABLE public.recovery_codes (
+    account_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    code_hash bytea NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT recovery_codes_code_hash_check CHECK ((octet_length(code_hash) = 32))
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY public.recovery_codes FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.refunds_due (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -1631,6 +1656,43 @@ CREATE TABLE public.schema_migrations (
     checksum bytea NOT NULL,
     applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
+
+CREATE TABLE public.second_factor_changes (
+    account_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    change_id bigint NOT NULL,
+    change text NOT NULL,
+    reason text,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT second_factor_changes_change_check CHECK ((change = ANY (ARRAY['enabled'::text, 'disabled'::text, 'recovery_code_used'::text, 'recovery_codes_replaced'::text, 'removed_by_operator'::text]))),
+    CONSTRAINT second_factor_changes_check CHECK (((octet_length(reason) <= 800) AND ((reason IS NOT NULL) = (change = 'removed_by_operator'::text))))
+);
+
+ALTER TABLE ONLY public.second_factor_changes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.second_factor_changes ALTER COLUMN change_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.second_factor_changes_change_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.second_factors (
+    account_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    sealed bytea NOT NULL,
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    confirmed_at timestamp with time zone,
+    last_step bigint DEFAULT 0 NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    attempts_since timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT second_factors_last_step_check CHECK ((last_step >= 0))
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY public.second_factors FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.session_keys (
     key_id text NOT NULL,
@@ -1768,6 +1830,17 @@ ALTER TABLE public.user_addresses ALTER COLUMN user_id ADD GENERATED ALWAYS AS I
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE UNLOGGED TABLE public.user_request_windows (
+    account_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    used integer NOT NULL,
+    granted integer NOT NULL
+)
+WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.user_request_windows FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.users (
     account_id bigint NOT NULL,
@@ -2031,6 +2104,9 @@ ALTER TABLE ONLY public.provider_sources
 ALTER TABLE ONLY public.provider_sources
     ADD CONSTRAINT provider_sources_secret_hash_key UNIQUE (secret_hash);
 
+ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (account_id, user_id, code_hash);
+
 ALTER TABLE ONLY public.refunds_due
     ADD CONSTRAINT refunds_due_pkey PRIMARY KEY (account_id, campaign_id, fingerprint);
 
@@ -2039,6 +2115,12 @@ ALTER TABLE ONLY public.request_windows
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.second_factor_changes
+    ADD CONSTRAINT second_factor_changes_pkey PRIMARY KEY (account_id, user_id, change_id);
+
+ALTER TABLE ONLY public.second_factors
+    ADD CONSTRAINT second_factors_pkey PRIMARY KEY (account_id, user_id);
 
 ALTER TABLE ONLY public.session_keys
     ADD CONSTRAINT session_keys_pkey PRIMARY KEY (key_id);
@@ -2072,6 +2154,9 @@ ALTER TABLE ONLY public.uploads
 
 ALTER TABLE ONLY public.user_addresses
     ADD CONSTRAINT user_addresses_pkey PRIMARY KEY (address);
+
+ALTER TABLE ONLY public.user_request_windows
+    ADD CONSTRAINT user_request_windows_pkey PRIMARY KEY (account_id, user_id);
 
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (account_id, user_id);
@@ -2287,8 +2372,14 @@ ALTER TABLE ONLY public.limit_changes
 ALTER TABLE ONLY public.provider_payloads
     ADD CONSTRAINT provider_payloads_source_id_fkey FOREIGN KEY (source_id) REFERENCES public.provider_sources(source_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT recovery_codes_account_id_user_id_fkey FOREIGN KEY (account_id, user_id) REFERENCES public.second_factors(account_id, user_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.refunds_due
     ADD CONSTRAINT refunds_due_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.second_factors
+    ADD CONSTRAINT second_factors_account_id_user_id_fkey FOREIGN KEY (account_id, user_id) REFERENCES public.users(account_id, user_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_account_id_user_id_fkey FOREIGN KEY (account_id, user_id) REFERENCES public.users(account_id, user_id) ON DELETE CASCADE;
@@ -2427,9 +2518,15 @@ CREATE POLICY every_account ON public.limit_changes TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.operator_orders TO sluice_app USING (true);
 
+CREATE POLICY every_account ON public.recovery_codes TO sluice_app USING (true);
+
 CREATE POLICY every_account ON public.refunds_due TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.request_windows TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.second_factor_changes TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.second_factors TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.sessions TO sluice_app USING (true);
 
@@ -2442,6 +2539,8 @@ CREATE POLICY every_account ON public.uncharged_mails TO sluice_app USING (true)
 CREATE POLICY every_account ON public.uploads TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.user_addresses TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.user_request_windows TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.users TO sluice_app USING (true);
 
@@ -2543,9 +2642,15 @@ CREATE POLICY own_account ON public.limit_changes TO sluice_api USING ((account_
 
 CREATE POLICY own_account ON public.operator_orders TO sluice_api USING ((account_id = public.session_account()));
 
+CREATE POLICY own_account ON public.recovery_codes TO sluice_api USING ((account_id = public.session_account()));
+
 CREATE POLICY own_account ON public.refunds_due TO sluice_api USING ((account_id = public.session_account()));
 
 CREATE POLICY own_account ON public.request_windows TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.second_factor_changes TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.second_factors TO sluice_api USING ((account_id = public.session_account()));
 
 CREATE POLICY own_account ON public.sessions TO sluice_api USING ((account_id = public.session_account()));
 
@@ -2559,6 +2664,8 @@ CREATE POLICY own_account ON public.uploads TO sluice_api USING ((account_id = p
 
 CREATE POLICY own_account ON public.user_addresses TO sluice_api USING ((account_id = public.session_account()));
 
+CREATE POLICY own_account ON public.user_request_windows TO sluice_api USING ((account_id = public.session_account()));
+
 CREATE POLICY own_account ON public.users TO sluice_api USING ((account_id = public.session_account()));
 
 CREATE POLICY own_account ON public.webhook_attempts TO sluice_api USING ((account_id = public.session_account()));
@@ -2569,9 +2676,15 @@ CREATE POLICY own_account ON public.webhook_endpoints TO sluice_api USING ((acco
 
 CREATE POLICY own_account ON public.webhook_events TO sluice_api USING ((account_id = public.session_account()));
 
+ALTER TABLE public.recovery_codes ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.refunds_due ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.request_windows ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.second_factor_changes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.second_factors ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.sessions ENABLE ROW LEVEL SECURITY;
 
@@ -2584,6 +2697,8 @@ ALTER TABLE public.uncharged_mails ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.uploads ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.user_addresses ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.user_request_windows ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
 
@@ -2655,6 +2770,9 @@ GRANT ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_req
 
 REVOKE ALL ON FUNCTION public.take_sign_in(p_network bytea, p_pair bytea, p_address bytea, p_network_limit integer, p_pair_limit integer, p_address_limit integer, p_wary_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.take_sign_in(p_network bytea, p_pair bytea, p_address bytea, p_network_limit integer, p_pair_limit integer, p_address_limit integer, p_wary_limit integer) TO sluice_app;
+
+REVOKE ALL ON FUNCTION public.take_user_requests(p_account bigint, p_user bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.take_user_requests(p_account bigint, p_user bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) TO sluice_app;
 
 REVOKE ALL ON FUNCTION public.users_keep_an_owner() FROM PUBLIC;
 
@@ -2913,11 +3031,49 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_rests TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_sources TO sluice_app;
 
+GRANT SELECT,DELETE ON TABLE public.recovery_codes TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.recovery_codes TO sluice_app;
+
+GRANT INSERT(user_id) ON TABLE public.recovery_codes TO sluice_app;
+
+GRANT INSERT(code_hash) ON TABLE public.recovery_codes TO sluice_app;
+
+GRANT UPDATE(used_at) ON TABLE public.recovery_codes TO sluice_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refunds_due TO sluice_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refunds_due TO sluice_api;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.request_windows TO sluice_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.request_windows TO sluice_api;
+
+GRANT SELECT ON TABLE public.second_factor_changes TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.second_factor_changes TO sluice_app;
+
+GRANT INSERT(user_id) ON TABLE public.second_factor_changes TO sluice_app;
+
+GRANT INSERT(change) ON TABLE public.second_factor_changes TO sluice_app;
+
+GRANT INSERT(reason) ON TABLE public.second_factor_changes TO sluice_app;
+
+GRANT SELECT,DELETE ON TABLE public.second_factors TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.second_factors TO sluice_app;
+
+GRANT INSERT(user_id) ON TABLE public.second_factors TO sluice_app;
+
+GRANT INSERT(sealed),UPDATE(sealed) ON TABLE public.second_factors TO sluice_app;
+
+GRANT UPDATE(begun_at) ON TABLE public.second_factors TO sluice_app;
+
+GRANT UPDATE(confirmed_at) ON TABLE public.second_factors TO sluice_app;
+
+GRANT UPDATE(last_step) ON TABLE public.second_factors TO sluice_app;
+
+GRANT UPDATE(attempts) ON TABLE public.second_factors TO sluice_app;
+
+GRANT UPDATE(attempts_since) ON TABLE public.second_factors TO sluice_app;
 
 GRANT SELECT,DELETE ON TABLE public.session_keys TO sluice_app;
 
@@ -2995,6 +3151,8 @@ GRANT SELECT,DELETE ON TABLE public.user_addresses TO sluice_app;
 GRANT INSERT(address) ON TABLE public.user_addresses TO sluice_app;
 
 GRANT INSERT(account_id) ON TABLE public.user_addresses TO sluice_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.user_request_windows TO sluice_app;
 
 GRANT SELECT,DELETE ON TABLE public.users TO sluice_app;
 
