@@ -155,7 +155,8 @@ package final class RequestLimiter: Sendable {
                     CASE WHEN o.is_open THEN o.granted ELSE excluded.granted END
                 FROM (SELECT abs(extract(epoch FROM now() - w.started_at)) < 60 AS is_open,
                     greatest(0, least(\(Int32(clamping: requests)), \(Int32(clamping: limit)) - w.used)) AS granted) o)
-            RETURNING w.granted, w.used, greatest(1, ceil(extract(epoch FROM w.started_at - now()) + 60))::integer
+            RETURNING w.granted, w.used,
+                least(60, greatest(1, ceil(extract(epoch FROM w.started_at - now()) + 60)))::integer
             """
         ).only.decode(Int.self, Int.self, Int.self)
     }

@@ -6,7 +6,7 @@ import Testing
     private static let answers = """
         HTTP/1.1 200 OK\r
         Content-Type: application/json\r
-        content-length: 11\r
+        content-length: 12\r
         \r
         {"a":"\r\n\r\n"}HTTP/1.1 204 No Content\r
         \r
