@@ -79,6 +79,29 @@ import Testing
         }
     }
 
+    /// Else the test above would pass whatever the server did.
+    @Test func `behind a body of one length it is one`() async throws {
+        let fixture = try await APIFixture.shared()
+        let customer = try await fixture.customer()
+        let victim = try await fixture.customer()
+        try await fixture.withServer { port in
+            for rest in ["Content-Length: 2\r\n\r\n{}", "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"] {
+                let connection = try RawConnection(port: port)
+                let text =
+                    "POST /v1/suppressions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(customer.key)\r\n"
+                    + "Content-Type: application/json\r\n" + rest + Self.second
+                try await connection.write(
+                    text.replacing("KEY", with: victim.keyID.description).replacing("TOKEN", with: victim.key))
+                connection.closeWriting()
+                #expect(try await connection.read().matches(of: /HTTP\/1\.1 \d+/).count == 2)
+            }
+        }
+        let key = try await fixture.acting(for: victim.account) {
+            try await fixture.services.keys.get(victim.keyID, account: victim.account)
+        }
+        #expect(key.revokedAt != nil)
+    }
+
     @Test(arguments: [
         ("a header of a MiB", "X-A: " + String(repeating: "a", count: 1 << 20) + "\r\n"),
         ("a cookie of a MiB", "Cookie: __Host-sluice-token=" + String(repeating: "a", count: 1 << 20) + "\r\n"),
