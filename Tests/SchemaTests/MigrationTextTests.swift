@@ -74,6 +74,8 @@ struct MigrationTextTests {
         720: "c94531e5a335471b807248ff1f4f0f5cecd859af15316ab9dbcfcf207250af47",
         721: "b1933902d2d6f1a2f4e115c2f38670cf7051f0be43fcb97b3fd37fc18a05bfda",
         722: "61e9103738e6e3a55f7a414dcbd5e4c1fdc3e0fc4f664862167f4401ded5b447",
+        723: "ac746f1518cceb8644b0b21d381a26f4740c2c07263216219994721a433fad51",
+        724: "a9bb4352075e1e8f559cf5fd23f584e78981e1a0fa800b158012f703d6d86c2f",
         730: "f1d0ae6d495bd52439ca0cbee9746a088c6966df1ca97b0ba2468b9bf23f5be8",
         731: "46841f918fb17430d40024c0ce6ab093f5121868e2c443a1435b95ce23a1ad9f",
         733: "0d6d8d27af7585c071fdf7fcd2ed06b7abb738c1dbc6a1c8d642d43f3351eb75",
@@ -85,6 +87,7 @@ struct MigrationTextTests {
         740: "245690f28d579af47f072dfeaf3db958814bcdfb96d0df3bd80a679fffe983c7",
         741: "19f68ae9ba1999c2d85963c55d18a2fc2e2e6c5a7f829b3b27ccf2ca72f13608",
         742: "0bb037319e2d64650e56aa107deff8aa81783c716c604e1fd3fbcde2af42d75e",
+        749: "06ca3ea7c77cc8dbe4111e77f99e9207f41a99b0464d08bf3c6c0e569f033017",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

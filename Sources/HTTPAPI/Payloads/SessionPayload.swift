@@ -11,6 +11,34 @@ struct SignInPayload: StrictPayload {
     }
 }
 
+/// The body of `POST /v1/session/code`.
+struct CodePayload: StrictPayload {
+    let code: String
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case code
+    }
+}
+
+/// The body of `POST /v1/password/code`.
+struct PasswordCodePayload: StrictPayload {
+    let email: String
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case email
+    }
+}
+
+/// The body of `POST /v1/password`.
+struct NewPasswordPayload: StrictPayload {
+    let code: String
+    let password: String
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case code, password
+    }
+}
+
 extension AuthenticatedUser {
     func json(csrfToken: String) -> String {
         var json = JSONText()
@@ -32,6 +60,7 @@ extension User {
         json.beginObject()
         json.member("id", id.description)
         json.member("email", address.text)
+        json.member("name", name)
         json.member("role", kind.name)
         json.member("created_at", createdAt.text)
         json.member("last_sign_in_at", lastSignInAt?.text)

@@ -6,6 +6,7 @@ import Hummingbird
 import Identity
 import MailMessage
 import MailTypes
+import Passwords
 import Postgres
 import SendingDomains
 import Vault
@@ -28,6 +29,11 @@ extension Problem {
         case let error as LedgerError: self = Problem(error)
         case let error as IdentityError: self = Problem(error)
         case let error as SignInError: self = Problem(error)
+        case let error as UserError: self = Problem(error)
+        case let error as InvitationError: self = Problem(error)
+        case let error as PasswordError: self = Problem(error)
+        case let error as MailCodeError:
+            self = Problem(error == .over ? .gone : .forbidden, error.code, error.description.asSentence)
         case is SessionError: self = .unauthorized
         case let error as PostgresError: self = Problem(error)
         case let error as VaultError where error.code == .destroyed: self = .purged
@@ -232,6 +238,42 @@ extension Problem {
             self = Problem(
                 .serviceUnavailable, "sign_in_busy", "Too many people are signing in at this moment; try again.")
             retryAfter = 5
+        // The route has an answer for it.
+        case .codeMailed: self = .internalError
+        }
+    }
+
+    private init(_ error: UserError) {
+        let (status, fields): (HTTPResponse.Status, [String]) =
+            switch error {
+            case .accountNotFound, .userNotFound: (.notFound, [])
+            case .invalidAddress: (.unprocessableContent, ["email"])
+            case .invalidName: (.unprocessableContent, ["name"])
+            case .addressTaken, .tooManyUsers, .lastOwner, .firstIsOwner: (.conflict, [])
+            case .aboveOwnRole: (.forbidden, ["role"])
+            }
+        self = error == .accountNotFound ? .notFound : Problem(status, error.code, error.description.asSentence)
+        self.fields = fields
+    }
+
+    private init(_ error: InvitationError) {
+        let status: HTTPResponse.Status =
+            switch error {
+            case .notFound: .notFound
+            case .over: .gone
+            case .alreadyMember, .alreadyInvited, .tooManyOpen, .noMail: .conflict
+            case .tooManyToday: .tooManyRequests
+            }
+        self = Problem(status, error.code, error.description.asSentence)
+        if error == .tooManyToday { retryAfter = 3_600 }
+    }
+
+    private init(_ error: PasswordError) {
+        switch error {
+        case .tooShort, .tooLong, .unreadable, .tooCommon:
+            self = .invalid(error.code, error.description.asSentence, fields: ["password"])
+        case .busy: self = Problem(SignInError.busy)
+        case .failed: self = .internalError
         }
     }
 

@@ -13,6 +13,10 @@ package enum UserError: String, Error, Sendable, Hashable, CaseIterable {
     case lastOwner = "last_owner"
     /// The account has no users yet, and the first one is its owner.
     case firstIsOwner = "first_user_not_owner"
+    /// Empty, longer than ``PeopleLimits/nameCharacters`` or with control characters.
+    case invalidName = "invalid_user_name"
+    /// A role above that of who gives it, or a user who has one.
+    case aboveOwnRole = "above_own_role"
 
     /// A stable name for programs.
     package var code: String { rawValue }
@@ -28,6 +32,8 @@ extension UserError: CustomStringConvertible {
         case .tooManyUsers: "at most \(PeopleLimits.users) users; remove some of them"
         case .lastOwner: "an account has an owner as long as it has users: make somebody else owner first"
         case .firstIsOwner: "the first user of an account is its owner"
+        case .invalidName: "a name has 1 to \(PeopleLimits.nameCharacters) characters, no control characters"
+        case .aboveOwnRole: "nobody gives a role above their own, or touches somebody who has one"
         }
     }
 }
