@@ -41,6 +41,13 @@ package enum APIServer {
         WebhookRoutes(webhooks: services.webhooks, idempotency: idempotency).add(to: routes)
         KeyRoutes(keys: services.keys, sessions: services.sessions, idempotency: idempotency).add(to: routes)
         SessionRoutes(sessions: services.sessions, signIn: services.signIn, exposure: exposure).add(to: routes)
+        PasswordRoutes(reset: services.passwordReset, hasMail: services.hasMail, exposure: exposure).add(to: routes)
+        MemberRoutes(members: services.members).add(to: routes)
+        InvitationRoutes(
+            invitations: services.invitations, joining: services.joining, sessions: services.sessions,
+            hasMail: services.hasMail, exposure: exposure, idempotency: idempotency
+        ).add(to: routes)
+        LimitRoutes(services).add(to: routes)
         return router
     }
 

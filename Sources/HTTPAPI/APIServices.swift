@@ -20,6 +20,12 @@ package struct APIServices: Sendable {
     package var limiter: RequestLimiter
     package var sessions: Sessions
     package var signIn: SignIn
+    package var passwordReset: PasswordReset
+    package var members: Members
+    package var invitations: Invitations
+    package var joining: Joining
+    /// Whether there is somebody who sends the mail of this installation.
+    package var hasMail: Bool
     package var idempotency: IdempotencyStore
     package var unsubscriber: Unsubscriber
     package var providers: ProviderIntake
@@ -31,7 +37,9 @@ package struct APIServices: Sendable {
     package init(
         records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
         domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, limiter: RequestLimiter,
-        sessions: Sessions, signIn: SignIn, idempotency: IdempotencyStore,
+        sessions: Sessions, signIn: SignIn, passwordReset: PasswordReset, members: Members, invitations: Invitations,
+        joining: Joining,
+        hasMail: Bool, idempotency: IdempotencyStore,
         unsubscriber: Unsubscriber, providers: ProviderIntake, webhooks: WebhookEndpoints, openAPI: String,
         limits: AccountLimits = AccountLimits()
     ) {
@@ -45,6 +53,11 @@ package struct APIServices: Sendable {
         self.limiter = limiter
         self.sessions = sessions
         self.signIn = signIn
+        self.passwordReset = passwordReset
+        self.members = members
+        self.invitations = invitations
+        self.joining = joining
+        self.hasMail = hasMail
         self.idempotency = idempotency
         self.unsubscriber = unsubscriber
         self.providers = providers
