@@ -92,7 +92,9 @@ final class Server: Sendable {
             services.append(
                 .init(
                     service: HourlySweep.sessions(
-                        records.sessions, records.signIn, records.pools.housekeeping, logger: logger)))
+                        records.sessions, records.signIn, records.invitations, records.pools.housekeeping,
+                        logger: logger)))
+            if let mailer = records.installationMailer() { services.append(.init(service: mailer)) }
             services.append(
                 .init(
                     service: HourlySweep.drafts(
@@ -163,7 +165,10 @@ final class Server: Sendable {
                 suppressions: customers.suppressions, domains: customers.domains,
                 verifier: try records.domainVerifier(of: customers.domains), keys: customers.keys,
                 limiter: RequestLimiter(pool: customers.pool, perMinute: configuration.requestsPerMinute),
-                sessions: records.sessions, signIn: records.signIn, idempotency: records.idempotency,
+                sessions: records.sessions, signIn: records.signIn, passwordReset: records.passwordReset,
+                members: customers.members,
+                invitations: customers.invitations, joining: records.joining,
+                hasMail: records.installationMail != nil, idempotency: records.idempotency,
                 unsubscriber: customers.unsubscriber, providers: records.providerIntake, webhooks: customers.webhooks,
                 openAPI: OpenAPIDocument.text, limits: records.limits),
             host: configuration.http.host, port: configuration.http.port,
