@@ -46,7 +46,7 @@ enum Devices {
                 DELETE FROM user_devices WHERE (account_id, user_id, device_hash) IN (
                     SELECT account_id, user_id, device_hash FROM user_devices
                     WHERE created_at < now() - \(PeopleLimits.deviceSeconds) * interval '1 second'
-                    LIMIT \(PeopleLimits.sweepRows) FOR UPDATE SKIP LOCKED)
+                    LIMIT \(PeopleLimits.sweepRows))
                 """
             ).affected
             count += gone
