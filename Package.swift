@@ -345,7 +345,7 @@ let package = Package(
             name: "ApplicationTests",
             dependencies: [
                 "TestSupport", "Application", "Campaigns", "Delivery", "MailMessage", "MailSigning", "SMTPTransport",
-                "SMTPProtocol", "MailTypes", "TLSPolicies", "TrafficShaping", arguments, logging,
+                "SMTPProtocol", "HTTPAPI", "MailTypes", "TLSPolicies", "TrafficShaping", arguments, logging,
             ]),
         // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.
         .testTarget(name: "SystemTests", dependencies: ["TestSupport", "TestPeers", "sluice"]),

@@ -1,5 +1,7 @@
 /// The bounds of the API in one place. Octets unless said otherwise.
 package enum APILimits {
+    /// Database connections that one account's requests may have at a time on a node.
+    package static let connectionsPerAccount = 3
     /// A campaign's JSON: 25 MiB of encoded message is some 19 MiB of attachments, in base64 with room for the text.
     package static let bodyBytes = 40 * 1024 * 1024
     /// JSON bodies that hold no attachments.

@@ -56,8 +56,22 @@ package enum APIOperation: String, Sendable, CaseIterable {
     case getKey = "GET /v1/keys/{id}"
     case revokeKey = "DELETE /v1/keys/{id}"
 
+    case listMembers = "GET /v1/members"
+    case changeMember = "PATCH /v1/members/{id}"
+    case removeMember = "DELETE /v1/members/{id}"
+    case listInvitations = "GET /v1/invitations"
+    case createInvitation = "POST /v1/invitations"
+    case revokeInvitation = "DELETE /v1/invitations/{id}"
+    case joinAccount = "POST /v1/membership"
+    case leaveAccount = "DELETE /v1/membership"
+
+    case getLimits = "GET /v1/limits"
+
     case signIn = "POST /v1/session"
     case finishSignIn = "POST /v1/session/second-factor"
+    case confirmDevice = "POST /v1/session/code"
+    case requestPasswordCode = "POST /v1/password/code"
+    case resetPassword = "POST /v1/password"
     case getSession = "GET /v1/session"
     case signOut = "DELETE /v1/session"
 
@@ -79,7 +93,8 @@ package enum APIOperation: String, Sendable, CaseIterable {
         case open
         /// A key with the scope, or a person with the role of ``leastRole``.
         case key(Scope)
-        /// A person who has signed in, whoever it is.
+        /// A person who has signed in, with the role of ``leastRole`` where there is one. No key stands for a person, so none may
+        /// do this.
         case person
     }
 
@@ -100,10 +115,14 @@ package enum APIOperation: String, Sendable, CaseIterable {
             .key(.webhooksWrite)
         case .listKeys, .getKey: .key(.keysRead)
         case .createKey, .revokeKey: .key(.keysWrite)
-        case .getSession, .signOut, .getSecondFactor, .beginSecondFactor, .confirmSecondFactor, .disableSecondFactor,
-            .replaceRecoveryCodes:
+        case .getLimits: .key(.limitsRead)
+        case .listMembers, .changeMember, .removeMember, .leaveAccount, .listInvitations, .createInvitation,
+            .revokeInvitation, .getSession, .signOut, .getSecondFactor, .beginSecondFactor, .confirmSecondFactor,
+            .disableSecondFactor, .replaceRecoveryCodes:
             .person
-        case .signIn, .finishSignIn, .reportFeedback, .confirmUnsubscribe, .unsubscribe, .health, .openAPI: .open
+        case .signIn, .finishSignIn, .confirmDevice, .requestPasswordCode, .resetPassword, .joinAccount,
+            .reportFeedback, .confirmUnsubscribe, .unsubscribe, .health, .openAPI:
+            .open
         }
     }
 

@@ -42,6 +42,13 @@ package enum APIServer {
         KeyRoutes(keys: services.keys, sessions: services.sessions, idempotency: idempotency).add(to: routes)
         SessionRoutes(sessions: services.sessions, signIn: services.signIn, exposure: exposure).add(to: routes)
         SecondFactorRoutes(factors: services.factors, signIn: services.signIn).add(to: routes)
+        PasswordRoutes(reset: services.passwordReset, hasMail: services.hasMail, exposure: exposure).add(to: routes)
+        MemberRoutes(members: services.members).add(to: routes)
+        InvitationRoutes(
+            invitations: services.invitations, joining: services.joining, sessions: services.sessions,
+            hasMail: services.hasMail, exposure: exposure, idempotency: idempotency
+        ).add(to: routes)
+        LimitRoutes(services).add(to: routes)
         return router
     }
 

@@ -23,6 +23,12 @@ package struct APIServices: Sendable {
     package var sessions: Sessions
     package var signIn: SignIn
     package var factors: SecondFactors
+    package var passwordReset: PasswordReset
+    package var members: Members
+    package var invitations: Invitations
+    package var joining: Joining
+    /// Whether there is somebody who sends the mail of this installation.
+    package var hasMail: Bool
     package var idempotency: IdempotencyStore
     package var unsubscriber: Unsubscriber
     package var providers: ProviderIntake
@@ -35,6 +41,7 @@ package struct APIServices: Sendable {
         records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
         domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, limiter: RequestLimiter,
         userLimiter: RequestLimiter, sessions: Sessions, signIn: SignIn, factors: SecondFactors,
+        passwordReset: PasswordReset, members: Members, invitations: Invitations, joining: Joining, hasMail: Bool,
         idempotency: IdempotencyStore,
         unsubscriber: Unsubscriber, providers: ProviderIntake, webhooks: WebhookEndpoints, openAPI: String,
         limits: AccountLimits = AccountLimits()
@@ -51,6 +58,11 @@ package struct APIServices: Sendable {
         self.sessions = sessions
         self.signIn = signIn
         self.factors = factors
+        self.passwordReset = passwordReset
+        self.members = members
+        self.invitations = invitations
+        self.joining = joining
+        self.hasMail = hasMail
         self.idempotency = idempotency
         self.unsubscriber = unsubscriber
         self.providers = providers

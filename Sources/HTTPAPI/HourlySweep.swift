@@ -38,14 +38,15 @@ package struct HourlySweep: Service {
         }
     }
 
-    /// Forgets sessions that are over, and attempts to sign in that no longer count.
+    /// Forgets sessions and invitations that are over, and attempts to sign in that no longer count.
     package static func sessions(
-        _ sessions: Sessions, _ signIn: SignIn, _ records: PostgresPool, every interval: Duration = interval,
-        logger: Logger
+        _ sessions: Sessions, _ signIn: SignIn, _ invitations: Invitations, _ records: PostgresPool,
+        every interval: Duration = interval, logger: Logger
     ) -> HourlySweep {
         HourlySweep(interval, logger, done: "old sessions forgotten", failed: "old sessions not forgotten") {
             let over = try await sessions.sweep(on: records)
-            return over + (try await signIn.sweep(on: records))
+            let attempts = try await signIn.sweep(on: records)
+            return over + attempts + (try await invitations.sweep(on: records))
         }
     }
 

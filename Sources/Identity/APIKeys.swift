@@ -73,12 +73,7 @@ package final class APIKeys: Sendable {
             let isOver = try await connection.query("SELECT \(end) <= now()").only.decode(Bool.self)
             guard !isOver else { throw IdentityError.invalidExpiry }
         }
-        let living = try await connection.query(
-            """
-            SELECT count(*) FROM api_keys WHERE account_id = \(account.rawValue) AND revoked_at IS NULL
-                AND (expires_at IS NULL OR expires_at > now())
-            """
-        ).only.decode(Int.self)
+        let living = try await connection.query(Self.living(of: account)).only.decode(Int.self)
         guard living < limits[.keys, account] ?? IdentityLimits.keys else { throw IdentityError.tooManyKeys }
         var generator = SystemRandomNumberGenerator()
         let key = APIKey(isTest: account.isTest, using: &generator)
@@ -190,6 +185,18 @@ package final class APIKeys: Sendable {
             """)
         cache.remove { $0.id == id }
         return !rows.isEmpty
+    }
+
+    /// How many keys of the account are neither revoked nor expired.
+    package func count(of account: AccountID) async throws -> Int {
+        try await pool.query(Self.living(of: account)).only.decode(Int.self)
+    }
+
+    private static func living(of account: AccountID) -> SQL {
+        """
+        SELECT count(*) FROM api_keys WHERE account_id = \(account.rawValue) AND revoked_at IS NULL
+            AND (expires_at IS NULL OR expires_at > now())
+        """
     }
 
     /// The account's keys, newest first, those that are over among them.

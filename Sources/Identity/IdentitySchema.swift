@@ -2,7 +2,7 @@ package import Postgres
 
 /// The tables of API keys, idempotency keys, users and sessions. They follow the ledger's, whose accounts they refer to.
 package enum IdentitySchema {
-    /// Versions 200–299, 710–729, 731, 738 and 743.
+    /// Versions 200–299, 710–729, 731, 738, 743 and 749.
     ///
     /// The hash of a key is unique over all accounts and is looked up before the account is known, so it has a table of
     /// its own.
@@ -15,9 +15,12 @@ package enum IdentitySchema {
         Migration(version: 722, name: "attempts to sign in", file: PackageResources._22_sign_in_attempts_sql),
         Migration(version: 727, name: "second factors", file: PackageResources._27_second_factors_sql),
         Migration(version: 728, name: "limits of people's requests", file: PackageResources._28_user_requests_sql),
+        Migration(version: 723, name: "invitations", file: PackageResources._23_invitations_sql),
+        Migration(version: 724, name: "codes by mail", file: PackageResources._24_mail_codes_sql),
         Migration(version: 731, name: "isolated keys", file: PackageResources._31_isolated_keys_sql),
         Migration(version: 738, name: "isolated people", file: PackageResources._38_isolated_people_sql),
         Migration(
             version: 743, name: "isolated second factors", file: PackageResources._43_isolated_second_factors_sql),
+        Migration(version: 749, name: "isolated members", file: PackageResources._49_isolated_members_sql),
     ]
 }

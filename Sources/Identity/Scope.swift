@@ -16,6 +16,7 @@ package enum Scope: String, Sendable, Hashable, CaseIterable {
     case webhooksRead = "webhooks:read"
     case webhooksWrite = "webhooks:write"
     case creditsRead = "credits:read"
+    case limitsRead = "limits:read"
     case keysRead = "keys:read"
     case keysWrite = "keys:write"
 

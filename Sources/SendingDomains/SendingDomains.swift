@@ -128,10 +128,17 @@ package final class SendingDomains: Sendable {
         }
     }
 
+    /// How many the account has.
+    package func count(of account: AccountID) async throws -> Int {
+        try await records.query(Self.count(of: account)).only.decode(Int.self)
+    }
+
+    private static func count(of account: AccountID) -> SQL {
+        "SELECT count(*) FROM domains WHERE account_id = \(account.rawValue)"
+    }
+
     private func requireRoom(_ account: AccountID, on connection: PostgresConnection) async throws {
-        let count = try await connection.query(
-            "SELECT count(*) FROM domains WHERE account_id = \(account.rawValue)"
-        ).only.decode(Int.self)
+        let count = try await connection.query(Self.count(of: account)).only.decode(Int.self)
         let most = limits[.domains, account] ?? Self.mostDomains
         guard count < most else {
             throw SendingDomainError(.tooManyDomains, "the account has at most \(most) sending domains")

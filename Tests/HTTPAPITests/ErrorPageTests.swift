@@ -7,6 +7,7 @@ import HTTPTypes
 import Identity
 import MailMessage
 import MailTypes
+import Passwords
 import SendingDomains
 import Testing
 import Webhooks
@@ -50,6 +51,10 @@ import Webhooks
         for error in IdempotencyError.allCases { errors.append(error) }
         for error in IdentityError.allCases { errors.append(error) }
         for error in SecondFactorError.allCases { errors.append(error) }
+        for error in UserError.allCases { errors.append(error) }
+        for error in InvitationError.allCases { errors.append(error) }
+        for error in MailCodeError.allCases { errors.append(error) }
+        for error in PasswordError.allCases { errors.append(error) }
         let campaigns: [CampaignError.Code] = [
             .notFound, .illegalTransition, .noRecipients, .domainNotRegistered, .domainNotProven, .sourcePoolUnknown,
             .purged, .invalidSetting, .uploadInProgress, .uploadLost, .tooManyDrafts, .tooManyCampaigns,

@@ -38,7 +38,8 @@ import Testing
         switch operation.access {
         case .open: #expect(lines.contains("      security: []"))
         case .person:
-            #expect(lines.contains("      security: [{ session: [] }]"))
+            let role = operation.leastRole.map { #""\#($0.rawValue)""# } ?? ""
+            #expect(lines.contains("      security: [{ session: [\(role)] }]"))
             for status in ["401", "403"] { #expect(lines.contains { $0.hasPrefix("        \"\(status)\":") }) }
         case .key(let scope):
             let role = operation.leastRole?.rawValue ?? "?"
@@ -163,6 +164,12 @@ import Testing
         #expect(document.members(of: "WebhookRotation") == ["overlap_seconds"])
         #expect(document.members(of: "WebhookReplay") == ["event", "since"])
         #expect(document.members(of: "KeyRequest") == ["name", "scopes", "networks", "expires_at", "test"])
+        #expect(document.members(of: "MemberChange") == ["role"])
+        #expect(document.members(of: "InvitationRequest") == ["email", "role"])
+        #expect(document.members(of: "Code") == ["code"])
+        #expect(document.members(of: "PasswordCodeRequest") == ["email"])
+        #expect(document.members(of: "NewPassword") == ["code", "password"])
+        #expect(document.members(of: "Joining") == ["secret", "name", "password"])
     }
 
     private func expect(

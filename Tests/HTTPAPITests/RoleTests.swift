@@ -12,12 +12,15 @@ import Testing
         operation.leastRole.map { (operation, $0) }
     }
 
-    @Test func `what an account's keys may do needs a role, and nothing else does`() {
+    /// What people do with their own session and membership needs none.
+    private static let ofOneself: Set<APIOperation> = [.getSession, .signOut, .leaveAccount]
+
+    @Test func `all that is an account's needs a role, and nothing else does`() {
         for operation in APIOperation.allCases {
-            if case .key = operation.access {
-                #expect(operation.leastRole != nil, "\(operation)")
-            } else {
+            if operation.access == .open || Self.ofOneself.contains(operation) {
                 #expect(operation.leastRole == nil, "\(operation)")
+            } else {
+                #expect(operation.leastRole != nil, "\(operation)")
             }
         }
         #expect(Self.ofAccounts.count > 40)
@@ -31,7 +34,10 @@ import Testing
         if operation.method == .delete || operation.path.hasSuffix("/send") || operation.path.hasSuffix("/cancel") {
             #expect(least >= .manager)
         }
-        if operation.path.hasPrefix("/v1/keys") || operation.path.hasSuffix("/credits/entries") {
+        if operation.path.hasPrefix("/v1/keys") || operation.path.hasSuffix("/credits/entries")
+            || operation.path.hasPrefix("/v1/invitations")
+            || operation.path.hasPrefix("/v1/members") && operation.method != .get
+        {
             #expect(least >= .admin)
         }
     }

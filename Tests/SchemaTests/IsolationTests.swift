@@ -89,7 +89,10 @@ struct IsolationTests {
         #expect(deleting == [])
     }
 
-    @Test func `the role of the API reads no address, password or secret of people`() async throws {
+    /// Row-level security shows it the addresses of one account's people, who see each other.
+    @Test func `the role of the API reads no password or secret of people, and writes roles and removals alone`()
+        async throws
+    {
         let database = try await database()
         let granted = try await database.owner.query(
             """
@@ -98,16 +101,22 @@ struct IsolationTests {
                 unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS p
             WHERE c.relnamespace = 'public'::regnamespace AND has_column_privilege('sluice_api', c.oid, a.attnum, p)
                 AND (c.relname IN ('user_addresses', 'session_keys', 'sign_in_attempts') OR p <> 'SELECT'
-                    AND c.relname IN ('users', 'sessions', 'account_people')
+                    AND c.relname IN ('users', 'sessions', 'account_people', 'invitations')
                     OR (c.relname, a.attname) IN (('users', 'address'), ('users', 'password_hash'),
-                        ('sessions', 'refresh_hash')))
+                        ('sessions', 'refresh_hash'), ('invitations', 'secret_hash')))
             ORDER BY 1
             """
         ).map { try $0.decode(String.self) }
-        // Each is what a lock on the row takes.
+        // Beside members and invitations, each is what a lock on the row takes, or the count of owners.
         #expect(
             granted == [
-                "account_people.owners UPDATE", "sessions.last_seen_at UPDATE", "users.last_sign_in_at UPDATE",
+                "account_people.account_id INSERT", "account_people.owners INSERT", "account_people.owners UPDATE",
+                "invitations.account_id INSERT", "invitations.address INSERT", "invitations.expires_at INSERT",
+                "invitations.inviter_id INSERT", "invitations.mail_due_at INSERT", "invitations.mail_due_at UPDATE",
+                "invitations.revoked_at UPDATE", "invitations.role INSERT",
+                "sessions.last_seen_at UPDATE", "user_addresses.account_id SELECT", "user_addresses.address SELECT",
+                "user_addresses.user_id SELECT", "users.address SELECT", "users.last_sign_in_at UPDATE",
+                "users.role UPDATE",
             ])
     }
 

@@ -77,6 +77,8 @@ struct MigrationTextTests {
         722: "61e9103738e6e3a55f7a414dcbd5e4c1fdc3e0fc4f664862167f4401ded5b447",
         727: "ae6e627d1d26b24b4361c53ebc0b1debb9b3b4164e7c6dfbc9aae685d4cc69de",
         728: "7540bea4935c210a614042cb6ef37be8baa5ea77be5d30350844fef257b69118",
+        723: "ac746f1518cceb8644b0b21d381a26f4740c2c07263216219994721a433fad51",
+        724: "a9bb4352075e1e8f559cf5fd23f584e78981e1a0fa800b158012f703d6d86c2f",
         730: "f1d0ae6d495bd52439ca0cbee9746a088c6966df1ca97b0ba2468b9bf23f5be8",
         731: "46841f918fb17430d40024c0ce6ab093f5121868e2c443a1435b95ce23a1ad9f",
         733: "0d6d8d27af7585c071fdf7fcd2ed06b7abb738c1dbc6a1c8d642d43f3351eb75",
@@ -91,6 +93,7 @@ struct MigrationTextTests {
         744: "a3362bc7c4bfc9fc663d0f67bda096c19d05479900e55d77413b5cc5a7ba58ee",
         745: "7176db7236a926c8c0c5e13ba71f8f7a2c7760531309518adcfd5f6a3195abe3",
         743: "4061b8f2e91283dc4eea71fa04d5df684569cdd7a9570f2373b80a0bfe8590bd",
+        749: "06ca3ea7c77cc8dbe4111e77f99e9207f41a99b0464d08bf3c6c0e569f033017",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

@@ -69,6 +69,7 @@ import Testing
         (["--route", "smtp://a.example", "--routes", "/none"], "exclude each other"),
         (["--route", "smtp://u:p@a.example", "--tls", "opportunistic"], "need TLS"),
         (["--tls-report-from", "nobody"], "tls_report_from"),
+        (["--installation-mail-account", "7"], "installation_mail_account"),
         (["--feedback-id-sender", "a:b:c"], "feedback_id_sender"),
         (["--batch-signer", "maybe"], "maybe is not off, auto or require"),
         (

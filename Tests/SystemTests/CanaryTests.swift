@@ -12,6 +12,7 @@ import Testing
     private static let suppressed = "canary-suppressed"
     private static let webhookPath = "canary-webhook-path"
     private static let user = "canary-user"
+    private static let invited = "canary-invited"
     private static let operatorName = "canary-operator"
     private static let password = "canary password, 19 trams"
     private static let dkimKey = "BEGIN PRIVATE KEY"
@@ -68,6 +69,9 @@ import Testing
         let nobody = "usr_9000000000"
         return [
             Call("user create", account, ["\(user)@example.org", "--role", "owner", "--json"], shows: [user]),
+            Call("user invite", account, ["\(invited)@example.org", "--role", "viewer"]),
+            Call("user invitations", account, ["--json"], shows: [invited]),
+            Call("user uninvite", account, ["inv_9000000000"]),
             Call("user list", account, ["--json"], shows: [user]), Call("user role", account, [nobody, "admin"]),
             Call("user password", account, [nobody]), Call("user remove", account, [nobody]),
             Call("user second-factor show", account, ["usr_1", "--json"]),
@@ -203,7 +207,7 @@ import Testing
             try String(contentsOfFile: dkim, encoding: .utf8).split(separator: "\n").dropFirst(2).first)
         let planted =
             [Self.recipient, Self.name, Self.subject, Self.body, Self.suppressed, Self.webhookPath, Self.dkimKey]
-            + [Self.user, Self.operatorName, Self.password]
+            + [Self.user, Self.invited, Self.operatorName, Self.password]
             + [installation.key, String(secret), master, String(dkimLine), "canary-key"]
         #expect(planted.allSatisfy { $0.count >= 8 })
 

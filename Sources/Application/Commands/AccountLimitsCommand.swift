@@ -1,14 +1,8 @@
 import ArgumentParser
-import Campaigns
-import CreditLedger
-import Feedback
 import Fleet
 import HTTPAPI
-import Identity
 import MailTypes
 import Postgres
-import SendingDomains
-import Webhooks
 
 extension AccountCommand {
     struct Limits: RecordsCommand {
@@ -92,24 +86,6 @@ extension AccountCommand {
             isSet = own != nil
             least = limit.range.lowerBound
             most = limit.range.upperBound
-        }
-    }
-}
-
-extension AccountLimit {
-    /// What holds for accounts that nothing was set for, as the rooms have it.
-    var standard: Int {
-        switch self {
-        case .drafts: CampaignLimits.drafts
-        case .campaigns: CampaignLimits.unfinished
-        case .suppressions: SuppressionLimits.rows
-        case .domains: SendingDomains.mostDomains
-        case .keys: IdentityLimits.keys
-        case .webhooks: WebhookLimits.endpoints
-        case .storedAnswers: IdentityLimits.answers
-        case .uploads: APILimits.uploadsPerAccount
-        case .requests: Pools.Bounds.api.share?.connections ?? 0
-        case .bodyBytes: APILimits.openBodyBytesPerAccount
         }
     }
 }

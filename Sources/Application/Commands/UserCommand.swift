@@ -6,9 +6,11 @@ import Vault
 
 struct UserCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "user", abstract: "Create, list and remove the people of an account; set roles and passwords.",
+        commandName: "user",
+        abstract: "Create, invite, list and remove the people of an account; set roles and passwords.",
         subcommands: [
-            Create.self, List.self, SetRole.self, Password.self, Remove.self, SecondFactorCommand.self,
+            Create.self, Invite.self, Invitations.self, Uninvite.self, List.self, SetRole.self, Password.self,
+            Remove.self, SecondFactorCommand.self,
         ])
 
     struct Create: RecordsCommand {
@@ -26,6 +28,77 @@ struct UserCommand: AsyncParsableCommand {
             let user = try await records.users.create(
                 .member(account.id, role), address: email, password: try PasswordInput.read())
             StandardOutput.print(json ? user.json() : "\(user.id)")
+        }
+    }
+
+    struct Invite: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Invite somebody, who chooses their own password, by mail or by a link that is printed.",
+            discussion: """
+                A server mails the link where installation_mail_from names a sender; else it is printed, once, for you to \
+                hand on. It is good for seven days.
+                """)
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+        @Argument(help: "The email address that they will sign in with.") var email: String
+        @Option(help: .roles) var role: Role
+        @Flag(help: "Print JSON.") var json = false
+
+        func run(_ records: Records) async throws {
+            let (invitation, secret) = try await records.invitations.create(
+                email, as: role, into: account.id, isMailed: records.installationMail != nil)
+            if json {
+                StandardOutput.print(invitation.json())
+            } else {
+                StandardOutput.print("\(invitation.id)")
+            }
+            if let secret { StandardOutput.print(records.link(secret)) }
+        }
+    }
+
+    struct Invitations: RecordsCommand {
+        static let configuration = CommandConfiguration(abstract: "List an account's open invitations.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+        @Flag(help: "Print JSON.") var json = false
+
+        func run(_ records: Records) async throws {
+            try await records.requireAccount(account.id)
+            let invitations = try await records.invitations.list(of: account.id)
+            guard !json else {
+                StandardOutput.print("[" + invitations.map { $0.json() }.joined(separator: ",\n") + "]")
+                return
+            }
+            var table = TextTable(header: ["id", "email", "role", "mailed", "ends"])
+            for invitation in invitations {
+                table.add(
+                    "\(invitation.id)", invitation.address.text, invitation.role.rawValue,
+                    invitation.mailedAt?.text ?? "no", invitation.expiresAt.text)
+            }
+            StandardOutput.print(table.text)
+        }
+    }
+
+    struct Uninvite: RecordsCommand {
+        static let configuration = CommandConfiguration(abstract: "Take an open invitation back.")
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var account: AccountOption
+        @Argument(help: "The invitation's id, from the list, such as inv_7.", transform: Self.parse)
+        var id: InvitationID
+
+        func run(_ records: Records) async throws {
+            try await records.invitations.revoke(id, of: account.id)
+            StandardOutput.print("taken back")
+        }
+
+        private static func parse(_ text: String) throws -> InvitationID {
+            guard let id = InvitationID(text) else {
+                throw ValidationError("An invitation is named by its id, such as inv_7.")
+            }
+            return id
         }
     }
 
@@ -140,6 +213,13 @@ struct OperatorCommand: AsyncParsableCommand {
             try await records.users.remove(user.id, from: Vault.installation)
             StandardOutput.print("removed")
         }
+    }
+}
+
+extension Records {
+    /// For an operator to hand on, in full.
+    fileprivate func link(_ secret: InvitationSecret) -> String {
+        InstallationMail.link(Redacted(secret.exposed), publicURL: peopleURL ?? "https://YOUR-SERVER").exposed
     }
 }
 

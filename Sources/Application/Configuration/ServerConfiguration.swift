@@ -64,8 +64,10 @@ struct ServerConfiguration: Sendable {
         brakes = try BrakeSettings(settings)
         batchSigner = try BatchSignerSettings(settings)
         trustsDomains = try settings.flag(.trustDomains)
-        // The records read it; a wrong one is refused here, before anything is opened.
+        // The records read them; a wrong one is refused here, before anything is opened.
         _ = try settings.resultsSeconds()
+        _ = try settings.installationMail()
+        _ = try settings.flag(.newDeviceCodes)
         roles = try Self.roles(settings)
         let acme = try ACMESettings(settings)
         // One setting is enough for a public API: what an authority needs to reach is what customers reach.

@@ -17,6 +17,9 @@ struct ServerOptions: ParsableArguments {
     @Flag(.force) var force = false
     @Flag(.trustDomains) var trustDomains = false
     @Option(.publicURL) var publicURL: String?
+    @Option(.installationMailAccount) var installationMailAccount: String?
+    @Option(.installationMailFrom) var installationMailFrom: String?
+    @Option(.newDeviceCodes) var newDeviceCodes: Bool?
     @Option(.feedbackIDSender) var feedbackIDSender: String?
     @Option(.feedbackAddresses) var feedbackAddresses: Bool?
     @Option(.retryBase) var retryBase: Int?
@@ -76,6 +79,8 @@ struct ServerOptions: ParsableArguments {
             .requestsPerMinute: requestsPerMinute, .userRequestsPerMinute: userRequestsPerMinute,
             .acme: acme.joinedValue, .acmeDirectory: acmeDirectory,
             .acmeContact: acmeContact.joinedValue, .acmeRoots: acmeRoots, .corsOrigin: corsOrigin.joinedValue,
+            .installationMailAccount: installationMailAccount, .installationMailFrom: installationMailFrom,
+            .newDeviceCodes: newDeviceCodes.map(String.init),
         ])
     }
 

@@ -35,6 +35,11 @@ extension Setting {
         case .userRequestsPerMinute:
             "Requests of a person who has signed in, in a minute, all sessions and nodes together; 0: no limit."
         case .publicURL: "https address under which recipients reach this server, for unsubscribe links."
+        case .installationMailAccount:
+            "Number of the account that sends invitations and codes: its domain, its credits. With installation_mail_from."
+        case .installationMailFrom: "Sender of these mails, at a proven domain of that account."
+        case .newDeviceCodes:
+            "Whether people who sign in with a new browser are mailed a code, where there is a sender: true or false."
         case .feedbackListen: "Address and port on which a node with the role feedback takes in mail."
         case .operatorSocket: "Unix socket of sluice top, lane and trace."
         case .operatorEndpoint: "Loopback address and port on which monitors may read /metrics and /status."
@@ -106,7 +111,8 @@ extension Setting {
         case .http: .value("127.0.0.1:8025")
         case .feedbackListen: .value("0.0.0.0:25")
         case .operatorSocket: .words("operator.sock in the data directory")
-        case .operatorEndpoint, .accountingLog, .httpRedirect, .trustedProxies, .acme, .acmeContact, .corsOrigin:
+        case .operatorEndpoint, .accountingLog, .httpRedirect, .trustedProxies, .acme, .acmeContact, .corsOrigin,
+            .installationMailAccount, .installationMailFrom:
             .words("none")
         case .acmeDirectory: .value(Authority.publicDirectory)
         case .roles: .value("api,delivery")
@@ -130,7 +136,7 @@ extension Setting {
         case .batchSigner: .value("auto")
         case .batchSignerLibrary: .words("where the loader finds it")
         case .tls: .value("opportunistic")
-        case .feedbackAddresses, .mtaSTS: .value("true")
+        case .feedbackAddresses, .mtaSTS, .newDeviceCodes: .value("true")
         case .tlsReportFrom: .words("none: no reports")
         case .accountingSize: .value("100")
         case .accountingHours: .value("24")

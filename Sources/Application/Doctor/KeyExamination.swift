@@ -5,7 +5,7 @@ import Postgres
 import Vault
 
 /// Looks whether the vault has the keys of all accounts and of campaigns under way, as a restore may have left it, and
-/// whether the messages of these campaigns can be opened.
+/// whether the messages of these campaigns can be opened; and whether who is named for the mail of this installation can send.
 struct KeyExamination {
     let settings: Settings
 
@@ -16,27 +16,31 @@ struct KeyExamination {
             || FileManager.default.fileExists(atPath: settings.dataDirectory + "/postgres")
         guard hasDatabases else { return [] }
         do {
-            let (accounts, campaigns, certificates) = try await problems()
+            let (accounts, campaigns, certificates, mail) = try await problems()
             let found = accounts.map(Self.finding) + campaigns.map(Self.finding)
             let keys =
                 found.isEmpty
                 ? [Finding(.good, "the vault has the keys of all accounts and of their campaigns")] : found
-            return keys + CertificateExamination.findings(certificates)
+            return keys + CertificateExamination.findings(certificates) + mail
         } catch {
             return [Finding(.problem, "the keys cannot be examined: \(error)")]
         }
     }
 
     private func problems() async throws -> (
-        accounts: [VaultError], campaigns: [CampaignProblem], certificates: [ACMEStore.Status]
+        accounts: [VaultError], campaigns: [CampaignProblem], certificates: [ACMEStore.Status], mail: [Finding]
     ) {
         let records = try await Records.open(settings, role: .client, logger: try settings.logger("sluice"))
         do {
             let accounts = try await records.vault.accountKeyProblems()
             let campaigns = try await records.delivery.campaignProblems(limit: Self.mostCampaigns)
             let certificates = try await records.certificates.list()
+            var mail: [Finding] = []
+            if let sender = records.installationMail {
+                mail = try await InstallationMailExamination.findings(sender, records)
+            }
             await records.close()
-            return (accounts, campaigns, certificates)
+            return (accounts, campaigns, certificates, mail)
         } catch {
             await records.close()
             throw error

@@ -14,6 +14,8 @@ import Webhooks
 struct CustomerRecords: Sendable {
     let pool: PostgresPool
     let keys: APIKeys
+    let members: Members
+    let invitations: Invitations
     let suppressions: SuppressionList
     let domains: SendingDomains
     let campaigns: CampaignService
@@ -21,18 +23,21 @@ struct CustomerRecords: Sendable {
     let unsubscriber: Unsubscriber
 
     /// - Parameters:
+    ///   - sessions: of all people: who is removed is forgotten there.
     ///   - domains: shares its signers.
     ///   - feedback: takes in that a recipient wants no more, in the transaction that it is given.
     ///   - openTestAccount: in a session that sees all accounts.
     ///   - limits: what was set for accounts.
     init(
-        _ pools: Pools, vault: Vault, ledger: CreditLedger, domains: SendingDomains, feedback: FeedbackIntake,
-        openTestAccount: @escaping APIKeys.TestAccountOpening, resultsFor: Int, refundFor: Int, allowsPrivate: Bool,
-        limits: AccountLimits, logger: Logger
+        _ pools: Pools, vault: Vault, ledger: CreditLedger, sessions: Sessions, domains: SendingDomains,
+        feedback: FeedbackIntake, openTestAccount: @escaping APIKeys.TestAccountOpening, resultsFor: Int,
+        refundFor: Int, allowsPrivate: Bool, limits: AccountLimits, logger: Logger
     ) {
         pool = pools.api
         keys = APIKeys(
             pool: pools.api, lookups: pools.intake, limits: limits, openTestAccount: openTestAccount)
+        members = Members(pool: pools.api, sessions: sessions)
+        invitations = Invitations(pool: pools.api)
         suppressions = SuppressionList(records: pools.api, vault: vault, limits: limits)
         self.domains = domains.over(pools.api)
         campaigns = CampaignService(

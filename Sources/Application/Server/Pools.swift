@@ -1,4 +1,5 @@
 import Campaigns
+import HTTPAPI
 import Logging
 import Postgres
 
@@ -82,7 +83,8 @@ struct Pools: Sendable {
             limits: SessionLimits(lock: .seconds(3), statement: .seconds(60), idleInTransaction: .seconds(15)))
         /// Shorter than clients wait. A transaction that cancels a large campaign reads its journal in between.
         static let api = Bounds(
-            name: "api", connections: 10, share: PoolShare(connections: 3, waiting: 16),
+            name: "api", connections: 10,
+            share: PoolShare(connections: APILimits.connectionsPerAccount, waiting: 16),
             limits: SessionLimits(lock: .seconds(3), statement: .seconds(60), idleInTransaction: .seconds(15)))
         /// The end of an upload numbers the batches of ten million recipients in one statement.
         static let uploads = Bounds(

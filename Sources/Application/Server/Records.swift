@@ -5,6 +5,7 @@ import DNSResolution
 import Feedback
 import Fleet
 import Foundation
+import HTTPAPI
 import Identity
 import Logging
 import MailTypes
@@ -27,6 +28,11 @@ final class Records: Sendable {
     let sessions: Sessions
     let signIn: SignIn
     let factors: SecondFactors
+    let passwordReset: PasswordReset
+    let invitations: Invitations
+    let joining: Joining
+    /// Who sends the mail of this installation; nil where nobody is named.
+    let installationMail: InstallationMail?
     let idempotency: IdempotencyStore
     let suppressions: SuppressionList
     /// Takes in what is said of mails that were sent.
@@ -50,6 +56,9 @@ final class Records: Sendable {
     let certificates: ACMEStore
     /// Which accounts want to be told of what; kept fresh by a server.
     let webhookInterest = WebhookInterest()
+
+    /// Where people reach this installation; nil where nobody has said so.
+    let peopleURL: String?
 
     private let databases: Databases
     private let dns: ResolverConfiguration
@@ -109,7 +118,9 @@ final class Records: Sendable {
                 databases, pools, masterKey: masterKey, bounceHost: bounceHost,
                 trustsDomains: settings.flag(.trustDomains), dns: ServerConfiguration.resolver(settings),
                 resultsFor: resultsFor, refundFor: refundFor,
-                allowsPrivate: settings.flag(.allowPrivateDestinations), logger: logger)
+                allowsPrivate: settings.flag(.allowPrivateDestinations),
+                installationMail: try settings.installationMail(),
+                asksForCodes: try settings.flag(.newDeviceCodes), peopleURL: try settings.peopleURL(), logger: logger)
         } catch {
             await databases.close()
             throw error
@@ -152,8 +163,10 @@ final class Records: Sendable {
     private init(
         _ databases: Databases, _ pools: Pools, masterKey: MasterKey, bounceHost: DomainName?, trustsDomains: Bool,
         dns: ResolverConfiguration, resultsFor: Int, refundFor: Int, allowsPrivate: Bool,
-        logger: Logger
+        installationMail: InstallationMail?, asksForCodes: Bool, peopleURL: String?, logger: Logger
     ) async throws {
+        self.installationMail = installationMail
+        self.peopleURL = peopleURL
         self.databases = databases
         self.pools = pools
         self.dns = dns
@@ -177,7 +190,12 @@ final class Records: Sendable {
         users = Users(pool: pools.housekeeping, hasher: passwords)
         sessions = Sessions(pool: pools.intake, vault: vault)
         factors = SecondFactors(pool: pools.intake, vault: vault)
-        signIn = SignIn(pool: pools.intake, sessions: sessions, hasher: passwords, factors: factors, vault: vault)
+        signIn = SignIn(
+            pool: pools.intake, sessions: sessions, hasher: passwords, factors: factors, vault: vault,
+            asksForCodes: asksForCodes && installationMail != nil)
+        passwordReset = PasswordReset(pool: pools.intake, sessions: sessions, hasher: passwords, vault: vault)
+        invitations = Invitations(pool: pools.housekeeping)
+        joining = Joining(pool: pools.intake, sessions: sessions, hasher: passwords)
         idempotency = IdempotencyStore(limits: limits)
         let suppressions = SuppressionList(records: pools.intake, vault: vault, limits: limits)
         self.suppressions = suppressions
@@ -199,9 +217,9 @@ final class Records: Sendable {
             records: pools.housekeeping, vault: vault, ledger: ledger, suppressions: suppressions, domains: domains,
             resultsFor: resultsFor, refundFor: refundFor, limits: limits, logger: logger)
         customers = CustomerRecords(
-            pools, vault: vault, ledger: ledger, domains: domains, feedback: feedback, openTestAccount: openTestAccount,
-            resultsFor: resultsFor,
-            refundFor: refundFor, allowsPrivate: allowsPrivate, limits: limits, logger: logger)
+            pools, vault: vault, ledger: ledger, sessions: sessions, domains: domains, feedback: feedback,
+            openTestAccount: openTestAccount, resultsFor: resultsFor, refundFor: refundFor,
+            allowsPrivate: allowsPrivate, limits: limits, logger: logger)
         delivery = DeliveryStore(
             records: pools.settlement, journal: pools.journal, housekeeping: pools.housekeeping, vault: vault,
             ledger: ledger, suppressions: suppressions, feedback: feedback, webhooks: webhookInterest, logger: logger)
@@ -250,6 +268,18 @@ final class Records: Sendable {
         configuration.longestKept = 5
         return DomainVerifier(
             domains: domains ?? self.domains, examiner: DomainExaminer(resolver: try Resolver(configuration)),
+            logger: logger)
+    }
+
+    /// Makes the mails of this installation; nil where nobody sends them.
+    func installationMailer() -> InstallationMailer? {
+        guard let installationMail else { return nil }
+        // Not the sweeps' sessions: somebody waits for these mails.
+        let campaigns = CampaignService(
+            records: pools.intake, housekeeping: pools.housekeeping, vault: vault, ledger: ledger,
+            suppressions: suppressions, domains: domains, limits: limits, logger: logger)
+        return InstallationMailer(
+            installationMail, pending: PendingMails(pool: pools.intake, vault: vault), campaigns: campaigns,
             logger: logger)
     }
 

@@ -92,7 +92,9 @@ final class Server: Sendable {
             services.append(
                 .init(
                     service: HourlySweep.sessions(
-                        records.sessions, records.signIn, records.pools.housekeeping, logger: logger)))
+                        records.sessions, records.signIn, records.invitations, records.pools.housekeeping,
+                        logger: logger)))
+            if let mailer = records.installationMailer() { services.append(.init(service: mailer)) }
             services.append(
                 .init(
                     service: HourlySweep.drafts(
@@ -166,7 +168,9 @@ final class Server: Sendable {
                 userLimiter: RequestLimiter(
                     pool: records.pools.intake, perMinute: configuration.userRequestsPerMinute),
                 sessions: records.sessions, signIn: records.signIn, factors: records.factors,
-                idempotency: records.idempotency,
+                passwordReset: records.passwordReset, members: customers.members,
+                invitations: customers.invitations, joining: records.joining,
+                hasMail: records.installationMail != nil, idempotency: records.idempotency,
                 unsubscriber: customers.unsubscriber, providers: records.providerIntake, webhooks: customers.webhooks,
                 openAPI: OpenAPIDocument.text, limits: records.limits),
             host: configuration.http.host, port: configuration.http.port,

@@ -84,6 +84,16 @@ package struct CampaignService: Sendable {
         ).map { try Campaign(account: account, row: $0) }
     }
 
+    /// How many drafts the account has, and how many campaigns that were sent and have not ended.
+    package func count(of account: AccountID) async throws -> (drafts: Int, unfinished: Int) {
+        try await records.query(
+            """
+            SELECT count(*) FILTER (WHERE state = 'draft'), count(*) FILTER (WHERE state <> 'draft') FROM campaigns
+            WHERE account_id = \(account.rawValue) AND purged_at IS NULL AND results_until IS NULL
+            """
+        ).only.decode(Int.self, Int.self)
+    }
+
     /// What sending would take, or took.
     ///
     /// - Throws: ``CampaignError`` `.notFound`, `.purged`

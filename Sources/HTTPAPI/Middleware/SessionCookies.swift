@@ -12,30 +12,31 @@ struct SessionCookies {
 
     /// Nil where the request has neither.
     init?(_ request: Request) {
-        let cookies = Self.cookies(request)
-        token = Self.value(Self.tokenName, in: cookies)
-        refresh = Self.value(Self.refreshName, in: cookies)
+        token = Self.value(Self.tokenName, of: request)
+        refresh = Self.value(Self.refreshName, of: request)
         if token == nil, refresh == nil { return nil }
     }
 
     /// What a browser was given that has shown the password and not yet the second factor.
-    static func step(_ request: Request) -> String? { value(stepName, in: cookies(request)) }
+    static func step(_ request: Request) -> String? { value(stepName, of: request) }
 
-    private static func cookies(_ request: Request) -> [Substring: [Substring]] {
-        var found: [Substring: [Substring]] = [:]
+    /// The secret of a browser that waits for a code by mail.
+    static func code(of request: Request) -> String? { value(codeName, of: request) }
+
+    /// The secret of a browser that somebody has signed in with by a code.
+    static func device(of request: Request) -> String? { value(deviceName, of: request) }
+
+    /// A name that comes twice counts as none: one of the two was put there by somebody else.
+    private static func value(_ name: String, of request: Request) -> String? {
+        var values: [Substring] = []
         for field in request.headers[values: .cookie] {
             for pair in field.split(separator: ";", maxSplits: mostCookies) {
                 let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                guard parts.count == 2 else { continue }
-                found[parts[0].drop { $0 == " " }, default: []].append(parts[1])
+                guard parts.count == 2, parts[0].drop(while: { $0 == " " }) == name else { continue }
+                values.append(parts[1])
             }
         }
-        return found
-    }
-
-    /// A name that comes twice counts as none: one of the two was put there by somebody else.
-    private static func value(_ name: String, in cookies: [Substring: [Substring]]) -> String? {
-        guard let values = cookies[name[...]], values.count == 1, let value = values.first, !value.isEmpty,
+        guard values.count == 1, let value = values.first, !value.isEmpty,
             value.utf8.count <= PeopleLimits.tokenOctets
         else { return nil }
         return String(value)
@@ -61,6 +62,16 @@ struct SessionCookies {
     /// `Set-Cookie` fields that take both away.
     static var removal: [HTTPField] { [tokenName, refreshName].map { field($0, "", seconds: 0) } }
 
+    static func code(_ secret: Redacted<String>) -> HTTPField {
+        field(codeName, secret.exposed, seconds: PeopleLimits.codeSeconds)
+    }
+
+    static func device(_ secret: Redacted<String>) -> HTTPField {
+        field(deviceName, secret.exposed, seconds: PeopleLimits.deviceSeconds)
+    }
+
+    static var codeRemoval: HTTPField { field(codeName, "", seconds: 0) }
+
     private static func field(_ name: String, _ value: String, seconds: Int64) -> HTTPField {
         HTTPField(
             name: .setCookie,
@@ -70,5 +81,7 @@ struct SessionCookies {
     private static let tokenName = "__Host-sluice-token"
     private static let refreshName = "__Host-sluice-refresh"
     private static let stepName = "__Host-sluice-step"
+    private static let codeName = "__Host-sluice-code"
+    private static let deviceName = "__Host-sluice-device"
     private static let mostCookies = 100
 }

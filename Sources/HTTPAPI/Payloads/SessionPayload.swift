@@ -22,6 +22,34 @@ extension SignInStep {
     }
 }
 
+/// The body of `POST /v1/session/code`.
+struct MailCodePayload: StrictPayload {
+    let code: String
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case code
+    }
+}
+
+/// The body of `POST /v1/password/code`.
+struct PasswordCodePayload: StrictPayload {
+    let email: String
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case email
+    }
+}
+
+/// The body of `POST /v1/password`.
+struct NewPasswordPayload: StrictPayload {
+    let code: String
+    let password: String
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case code, password
+    }
+}
+
 extension AuthenticatedUser {
     func json(csrfToken: String) -> String {
         var json = JSONText()
@@ -43,6 +71,7 @@ extension User {
         json.beginObject()
         json.member("id", id.description)
         json.member("email", address.text)
+        json.member("name", name)
         json.member("role", kind.name)
         json.member("created_at", createdAt.text)
         json.member("last_sign_in_at", lastSignInAt?.text)

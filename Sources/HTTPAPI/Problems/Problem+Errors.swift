@@ -6,6 +6,7 @@ import Hummingbird
 import Identity
 import MailMessage
 import MailTypes
+import Passwords
 import Postgres
 import SendingDomains
 import Vault
@@ -29,6 +30,11 @@ extension Problem {
         case let error as IdentityError: self = Problem(error)
         case let error as SignInError: self = Problem(error)
         case let error as SecondFactorError: self = Problem(error)
+        case let error as UserError: self = Problem(error)
+        case let error as InvitationError: self = Problem(error)
+        case let error as PasswordError: self = Problem(error)
+        case let error as MailCodeError:
+            self = Problem(error == .over ? .gone : .forbidden, error.code, error.description.asSentence)
         case is SessionError: self = .unauthorized
         case let error as PostgresError: self = Problem(error)
         case let error as VaultError where error.code == .destroyed: self = .purged
@@ -241,6 +247,41 @@ extension Problem {
                 "Too many codes of the second factor were wrong; use a recovery code, or wait before the next one.")
             retryAfter = seconds
         case .busy: self = .signInBusy
+        }
+    }
+
+    private init(_ error: UserError) {
+        let (status, fields): (HTTPResponse.Status, [String]) =
+            switch error {
+            case .accountNotFound, .userNotFound: (.notFound, [])
+            case .invalidAddress: (.unprocessableContent, ["email"])
+            case .invalidName: (.unprocessableContent, ["name"])
+            case .invalidReason: (.unprocessableContent, ["reason"])
+            case .addressTaken, .tooManyUsers, .lastOwner, .firstIsOwner: (.conflict, [])
+            case .aboveOwnRole: (.forbidden, ["role"])
+            }
+        self = error == .accountNotFound ? .notFound : Problem(status, error.code, error.description.asSentence)
+        self.fields = fields
+    }
+
+    private init(_ error: InvitationError) {
+        let status: HTTPResponse.Status =
+            switch error {
+            case .notFound: .notFound
+            case .over: .gone
+            case .alreadyMember, .alreadyInvited, .tooManyOpen, .noMail: .conflict
+            case .tooManyToday: .tooManyRequests
+            }
+        self = Problem(status, error.code, error.description.asSentence)
+        if error == .tooManyToday { retryAfter = 3_600 }
+    }
+
+    private init(_ error: PasswordError) {
+        switch error {
+        case .tooShort, .tooLong, .unreadable, .tooCommon:
+            self = .invalid(error.code, error.description.asSentence, fields: ["password"])
+        case .busy: self = Problem(SignInError.busy)
+        case .failed: self = .internalError
         }
     }
 

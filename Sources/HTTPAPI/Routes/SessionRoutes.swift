@@ -13,6 +13,7 @@ struct SessionRoutes: Sendable {
     func add(to routes: OperationRoutes) {
         routes.on(.signIn, use: begin)
         routes.on(.finishSignIn, use: finish)
+        routes.on(.confirmDevice, use: confirmDevice)
         routes.on(.getSession, use: get)
         routes.on(.signOut, use: end)
     }
@@ -26,7 +27,7 @@ struct SessionRoutes: Sendable {
         let signedIn = try await asStranger {
             try await signIn.begin(
                 address: payload.email, password: payload.password,
-                network: ClientNetwork(context.client.address).octets)
+                network: ClientNetwork(context.client.address).octets, device: SessionCookies.device(of: request))
         }
         return answer(signedIn)
     }
@@ -45,6 +46,21 @@ struct SessionRoutes: Sendable {
         return response
     }
 
+    /// Instead of the second step, where none is asked for and the browser is new.
+    private func confirmDevice(_ request: Request, _ context: APIContext) async throws -> Response {
+        try RequestOrigin.refuseForeign(request, exposure)
+        let body = try await request.wholeBody(limit: APILimits.signInBodyBytes, context)
+        let payload = try StrictDecoding.decode(MailCodePayload.self, from: body)
+        let (user, secrets, device) = try await asStranger {
+            try await signIn.confirmDevice(
+                code: payload.code, browser: SessionCookies.code(of: request),
+                network: ClientNetwork(context.client.address).octets)
+        }
+        var response = Self.begun(user, secrets, sessions)
+        for field in [SessionCookies.device(device), SessionCookies.codeRemoval] { response.headers.append(field) }
+        return response
+    }
+
     /// Strangers together have the share of one account.
     private func asStranger<Value>(_ work: () async throws -> Value) async throws -> Value {
         try await ConnectionOwner.$current.withValue(ConnectionOwner("sign-ins")) { try await work() }
@@ -52,19 +68,36 @@ struct SessionRoutes: Sendable {
 
     private func answer(_ signedIn: SignedIn) -> Response {
         switch signedIn {
-        case .session(let user, let secrets):
-            var response = answer(user, status: .created)
-            for field in SessionCookies.fields(secrets) { response.headers.append(field) }
-            return response
+        case .session(let user, let secrets): return Self.begun(user, secrets, sessions)
         case .step(let step):
             var response = Idempotency.Answer(status: .accepted, body: SignInStep.json).response()
             response.headers.append(SessionCookies.field(step))
             return response
+        case .codeMailed(let browser): return Self.codeMailed(browser)
         }
     }
 
+    /// The answer to whoever is mailed a code, or would be if they were somebody.
+    static func codeMailed(_ browser: Redacted<String>) -> Response {
+        var json = JSONText()
+        json.beginObject()
+        json.member("code_mailed", true)
+        json.member("seconds", PeopleLimits.codeSeconds)
+        json.endObject()
+        var response = Idempotency.Answer(status: .accepted, body: json.text).response()
+        response.headers.append(SessionCookies.code(browser))
+        return response
+    }
+
+    /// The answer to whoever has just signed in.
+    static func begun(_ user: AuthenticatedUser, _ secrets: SessionSecrets, _ sessions: Sessions) -> Response {
+        var response = answer(user, sessions, status: .created)
+        for field in SessionCookies.fields(secrets) { response.headers.append(field) }
+        return response
+    }
+
     private func get(_ request: Request, _ context: APIContext) async throws -> Response {
-        answer(try context.authenticatedUser(), status: .ok)
+        Self.answer(try context.authenticatedUser(), sessions, status: .ok)
     }
 
     private func end(_ request: Request, _ context: APIContext) async throws -> Response {
@@ -74,7 +107,9 @@ struct SessionRoutes: Sendable {
         return Response(status: .noContent)
     }
 
-    private func answer(_ user: AuthenticatedUser, status: HTTPResponse.Status) -> Response {
+    private static func answer(
+        _ user: AuthenticatedUser, _ sessions: Sessions, status: HTTPResponse.Status
+    ) -> Response {
         Idempotency.Answer(status: status, body: user.json(csrfToken: sessions.proof(of: user))).response()
     }
 }

@@ -2,6 +2,25 @@
 package enum PeopleLimits {
     /// Of an account, and operators of the installation.
     package static let users = 1_000
+    package static let nameCharacters = 100
+    /// How long an invitation is good.
+    package static let invitationSeconds: Int64 = 7 * 24 * 3_600
+    /// Of an account, at a time, and written within a day.
+    package static let openInvitations = 100
+    package static let invitationsPerDay = 200
+    /// The least role that may invite, and whose invitations are good.
+    package static let invitingRole = Role.admin
+    /// How long a code by mail is good, and how often it may be guessed.
+    package static let codeSeconds: Int64 = 600
+    package static let codeAttempts = 5
+    /// Of a user, for one purpose, within an hour: further ones are not mailed.
+    package static let codesOfUser = 10
+    /// How long a browser is known, and how many of a user are.
+    package static let deviceSeconds: Int64 = 90 * 24 * 3_600
+    package static let devicesOfUser = 20
+    /// Mails of the installation that a node takes at a time, and after how long another may take what is not made by then.
+    package static let mailsTaken = 16
+    package static let mailRetrySeconds: Int64 = 60
     /// Of a user. The next sign-in ends the one that was seen longest ago.
     package static let sessionsOfUser = 50
     package static let listedSessions = 1_000

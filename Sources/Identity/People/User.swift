@@ -59,4 +59,6 @@ package struct User: Sendable, Hashable {
     package let address: EmailAddress
     package let createdAt: PostgresTimestamp
     package let lastSignInAt: PostgresTimestamp?
+    /// What they are called; nil where they have not said so.
+    package let name: String?
 }

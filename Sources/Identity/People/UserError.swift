@@ -15,6 +15,10 @@ package enum UserError: String, Error, Sendable, Hashable, CaseIterable {
     case invalidReason = "invalid_reason"
     /// The account has no users yet, and the first one is its owner.
     case firstIsOwner = "first_user_not_owner"
+    /// Empty, longer than ``PeopleLimits/nameCharacters`` or with control characters.
+    case invalidName = "invalid_user_name"
+    /// A role above that of who gives it, or a user who has one.
+    case aboveOwnRole = "above_own_role"
 
     /// A stable name for programs.
     package var code: String { rawValue }
@@ -32,6 +36,8 @@ extension UserError: CustomStringConvertible {
         case .invalidReason:
             "a reason has 1 to \(PeopleLimits.reasonCharacters) characters, none of them a control character"
         case .firstIsOwner: "the first user of an account is its owner"
+        case .invalidName: "a name has 1 to \(PeopleLimits.nameCharacters) characters, no control characters"
+        case .aboveOwnRole: "nobody gives a role above their own, or touches somebody who has one"
         }
     }
 }

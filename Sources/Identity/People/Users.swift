@@ -24,21 +24,26 @@ package struct Users: Sendable {
         let hash = try await hash(password, of: address)
         do {
             return try await pool.withTransaction { connection in
-                try await Self.insert(kind, address, hash, on: connection)
+                try await Self.insert(kind, address, name: nil, hash, on: connection)
             }
         } catch let error as PostgresError {
             throw Self.refusal(error) ?? error
         }
     }
 
-    private static func insert(
-        _ kind: UserKind, _ address: EmailAddress, _ hash: PasswordHash, on connection: PostgresConnection
+    static func requireAccount(_ account: AccountID, on connection: PostgresConnection) async throws {
+        let found = try await connection.query(
+            "SELECT FROM accounts WHERE account_id = \(account.rawValue) FOR KEY SHARE")
+        guard !found.isEmpty else { throw UserError.accountNotFound }
+    }
+
+    /// - Parameter name: checked by ``check(name:)``; nil where they have not said what they are called
+    static func insert(
+        _ kind: UserKind, _ address: EmailAddress, name: String?, _ hash: PasswordHash,
+        on connection: PostgresConnection
     ) async throws -> User {
+        if kind != .installationOperator { try await requireAccount(kind.account, on: connection) }
         let account = kind.account.rawValue
-        if account != Vault.installation.rawValue {
-            let found = try await connection.query("SELECT FROM accounts WHERE account_id = \(account) FOR KEY SHARE")
-            guard !found.isEmpty else { throw UserError.accountNotFound }
-        }
         let count = try await connection.query("SELECT count(*) FROM users WHERE account_id = \(account)").only
             .decode(Int.self)
         guard count < PeopleLimits.users else { throw UserError.tooManyUsers }
@@ -48,22 +53,24 @@ package struct Users: Sendable {
                 INSERT INTO user_addresses (address, account_id) VALUES (\(address.text), \(account))
                 ON CONFLICT DO NOTHING RETURNING user_id
             )
-            INSERT INTO users (account_id, user_id, address, role, password_hash)
-            SELECT \(account), user_id, \(address.text), \(kind.name), \(hash.text) FROM named
-            RETURNING user_id, created_at
+            INSERT INTO users (account_id, user_id, address, name, role, password_hash)
+            SELECT \(account), user_id, \(address.text), \(name as String?), \(kind.name), \(hash.text) FROM named
+            RETURNING \(unescaped: User.columns)
             """
         ).first
         guard let row else { throw UserError.addressTaken }
-        let (id, createdAt) = try row.decode(Int64.self, PostgresTimestamp.self)
-        return User(
-            id: UserID(rawValue: id), kind: kind, address: address, createdAt: createdAt, lastSignInAt: nil)
+        return try User(row: row)
     }
 
     /// The users of an account, or the operators (`Vault.installation`), in the order in which they came.
     package func list(of account: AccountID) async throws -> [User] {
+        try await Self.list(of: account, on: pool)
+    }
+
+    static func list(of account: AccountID, on pool: PostgresPool) async throws -> [User] {
         try await pool.query(
             """
-            SELECT account_id, user_id, role, address, created_at, last_sign_in_at FROM users
+            SELECT \(unescaped: User.columns) FROM users
             WHERE account_id = \(account.rawValue) ORDER BY user_id LIMIT \(PeopleLimits.users)
             """
         ).map(User.init(row:))
@@ -100,14 +107,18 @@ package struct Users: Sendable {
     ///
     /// - Throws: ``UserError/lastOwner``, `.userNotFound`; `PostgresError`
     package func remove(_ user: UserID, from account: AccountID) async throws {
-        try await change(
-            """
-            WITH gone AS (
-                DELETE FROM users WHERE account_id = \(account.rawValue) AND user_id = \(user.rawValue)
-                RETURNING address
-            )
-            DELETE FROM user_addresses a USING gone WHERE a.address = gone.address RETURNING a.user_id
-            """)
+        try await change(Self.removal(of: user, from: account))
+    }
+
+    /// Returns a row where the user was there.
+    static func removal(of user: UserID, from account: AccountID) -> SQL {
+        """
+        WITH gone AS (
+            DELETE FROM users WHERE account_id = \(account.rawValue) AND user_id = \(user.rawValue)
+            RETURNING address
+        )
+        DELETE FROM user_addresses a USING gone WHERE a.address = gone.address RETURNING a.user_id
+        """
     }
 
     /// - Parameter statement: returns a row where the user was there
@@ -133,8 +144,17 @@ package struct Users: Sendable {
         return normalised
     }
 
+    /// - Throws: ``UserError/invalidName``
+    static func check(name: String?) throws(UserError) {
+        guard let name else { return }
+        let scalars = name.unicodeScalars
+        guard (1...PeopleLimits.nameCharacters).contains(scalars.count),
+            !scalars.contains(where: { $0.properties.generalCategory == .control })
+        else { throw .invalidName }
+    }
+
     /// What the database refuses by itself.
-    private static func refusal(_ error: PostgresError) -> UserError? {
+    static func refusal(_ error: PostgresError) -> UserError? {
         switch error.constraint {
         case "users_keep_an_owner": .lastOwner
         case "users_begin_with_an_owner": .firstIsOwner
@@ -144,13 +164,16 @@ package struct Users: Sendable {
 }
 
 extension User {
-    /// - Parameter row: account, number, role, address, when it was made and when it signed in last; further columns may follow
+    /// What ``init(row:)`` reads.
+    static let columns = "account_id, user_id, role, address, created_at, last_sign_in_at, name"
+
+    /// - Parameter row: the ``columns``; further ones may follow
     init(row: PostgresRow) throws {
         self.init(
             id: UserID(rawValue: try row.decode(column: 1)),
             kind: try UserKind(account: row.decode(column: 0), stored: row.decode(column: 2)),
             address: try Self.address(stored: row.decode(column: 3)), createdAt: try row.decode(column: 4),
-            lastSignInAt: try row.decode(column: 5))
+            lastSignInAt: try row.decode(column: 5), name: try row.decode(column: 6))
     }
 
     static func address(stored text: String) throws -> EmailAddress {

@@ -20,7 +20,7 @@ struct RefreshSecret: Sendable {
     init?(_ text: String) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 3, let account = Int64(parts[0]), account >= 0, let session = Int64(parts[1]), session > 0,
-            parts[2].utf8.count == Self.characters, parts[2].utf8.allSatisfy(Base62.digits.contains)
+            Self.isSecret(parts[2])
         else { return nil }
         self.account = AccountID(rawValue: account)
         self.session = SessionID(rawValue: session)
@@ -38,6 +38,11 @@ struct RefreshSecret: Sendable {
     var hash: [UInt8] { Self.hash(of: String(exposed.suffix(Self.characters))) }
 
     static func hash(of secret: String) -> [UInt8] { Array(SHA256.hash(data: Array(secret.utf8))) }
+
+    /// Whether it has the form of what ``random()`` makes.
+    static func isSecret(_ text: some StringProtocol) -> Bool {
+        text.utf8.count == characters && text.utf8.allSatisfy(Base62.digits.contains)
+    }
 
     private static let characters = 43
 }

@@ -230,6 +230,10 @@ package final class Sessions: Sendable {
         )
     }
 
+    /// Asks the database again for a user's sessions, whose rights have changed or are gone. Other nodes do so within
+    /// ``PeopleLimits/cacheSeconds``.
+    func forget(_ user: UserID) { cache.remove { $0.user == user } }
+
     /// Sessions of an account's users that go on, the one that was seen last first.
     package func list(of account: AccountID) async throws -> [SessionRecord] {
         try await pool.query(

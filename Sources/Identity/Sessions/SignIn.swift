@@ -25,6 +25,9 @@ package enum SignedIn: Sendable {
     case session(AuthenticatedUser, SessionSecrets)
     /// The user has a second factor, which is to be shown next.
     case step(SignInStep)
+    /// The user has none, and the browser is new: a code is mailed, which ``SignIn/confirmDevice(code:browser:network:)`` takes
+    /// together with this secret of the browser's.
+    case codeMailed(browser: Redacted<String>)
 }
 
 /// Signs people in by address and password, and by a second factor where they have one; and asks them for either again before
@@ -33,19 +36,26 @@ package enum SignedIn: Sendable {
 /// Attempts are counted before they are judged, over all nodes, so that many at once do not pass together; one that succeeds is
 /// given back. No number of failures from elsewhere locks a user out: see ``PeopleLimits``. An address that nobody has takes as
 /// long as one that somebody has.
+///
+/// Where the installation sends mail, a browser that is new to a user without a second factor needs a code beside the password.
+/// Attempts that end there are not given back, so that whoever has the password alone cannot flood the mailbox.
 package struct SignIn: Sendable {
     private let pool: PostgresPool
     private let sessions: Sessions
     private let hasher: PasswordHasher
     private let factors: SecondFactors
     private let attempts: SignInAttempts
+    private let codes: MailCodes
+    private let asksForCodes: Bool
     private let stepKey: SymmetricKey
     private let now: @Sendable () -> Int64
 
-    /// - Parameter now: seconds since 1970
+    /// - Parameters:
+    ///   - asksForCodes: of browsers that are new to their user
+    ///   - now: seconds since 1970
     package init(
         pool: PostgresPool, sessions: Sessions, hasher: PasswordHasher, factors: SecondFactors, vault: Vault,
-        now: @escaping @Sendable () -> Int64 = secondsSince1970
+        asksForCodes: Bool = false, now: @escaping @Sendable () -> Int64 = secondsSince1970
     ) {
         self.pool = pool
         self.sessions = sessions
@@ -53,22 +63,28 @@ package struct SignIn: Sendable {
         self.factors = factors
         self.now = now
         stepKey = SymmetricKey(data: vault.peopleKey)
-        attempts = SignInAttempts(pool: pool, key: stepKey)
+        self.asksForCodes = asksForCodes
+        codes = MailCodes(vault: vault)
+        attempts = SignInAttempts(.signIn, pool: pool, key: stepKey)
     }
 
     // MARK: The password
 
-    /// - Parameter network: of the client, in octets; those of one network count together
+    /// - Parameters:
+    ///   - network: of the client, in octets; those of one network count together
+    ///   - device: the secret of a browser that is known; nil where it shows none
     /// - Throws: ``SignInError``, `PostgresError`
-    package func begin(address: String, password: String, network: [UInt8]) async throws -> SignedIn {
+    package func begin(
+        address: String, password: String, network: [UInt8], device: String? = nil
+    ) async throws -> SignedIn {
         try await withPlace { place in
-            try await signIn(try? Users.address(address), typed: address, password, network, place)
+            try await signIn(try? Users.address(address), typed: address, password, network, device, place)
         }
     }
 
     /// - Parameter address: nil where what was typed is none.
     private func signIn(
-        _ address: EmailAddress?, typed: String, _ password: String, _ network: [UInt8],
+        _ address: EmailAddress?, typed: String, _ password: String, _ network: [UInt8], _ device: String?,
         _ place: PasswordHasher.Place
     ) async throws -> SignedIn {
         let subjects = try await attempts.take(address: address?.text ?? typed, network: network)
@@ -83,6 +99,7 @@ package struct SignIn: Sendable {
                 try await attempts.giveBack(subjects, isWhole: false, on: connection)
                 return .step(SignInStep(user, generation, end: now() + PeopleLimits.stepSeconds, key: stepKey))
             }
+            if asksForCodes, try await !Devices.isKnown(device, of: user, on: connection) { return .newDevice }
             guard let begun = try await sessions.begin(user, passwordHash: hash.text, on: connection) else {
                 return nil
             }
@@ -92,6 +109,8 @@ package struct SignIn: Sendable {
         switch begun {
         case nil: throw SignInError.refused
         case .step(let step): return .step(step)
+        case .newDevice:
+            return .codeMailed(browser: try await codes.request(.device, address: user.address, on: pool))
         case .session(let user, let refresh): return try await signedIn(user, refresh)
         }
     }
@@ -99,10 +118,41 @@ package struct SignIn: Sendable {
     private enum Begun: Sendable {
         case session(AuthenticatedUser, refresh: Redacted<String>)
         case step(SignInStep)
+        case newDevice
     }
 
     private func signedIn(_ user: AuthenticatedUser, _ refresh: Redacted<String>) async throws -> SignedIn {
         .session(user, SessionSecrets(token: try await sessions.token(user), refresh: refresh))
+    }
+
+    /// Goes on where a code was mailed, and makes the browser known.
+    ///
+    /// - Parameters:
+    ///   - browser: its secret, of ``SignedIn/codeMailed(browser:)``
+    ///   - network: as for the first step
+    /// - Returns: besides, the secret of the known browser
+    /// - Throws: ``MailCodeError``, `PostgresError`
+    package func confirmDevice(
+        code: String, browser: String?, network: [UInt8]
+    ) async throws -> (user: AuthenticatedUser, secrets: SessionSecrets, device: Redacted<String>) {
+        let owner = try await codes.check(code, browser: browser, for: .device, on: pool)
+        guard let (user, hash) = try await find(owner.user, of: owner.account), let hash else {
+            throw MailCodeError.over
+        }
+        let (begun, device) = try await pool.withTransaction { connection in
+            try await codes.use(owner, on: connection)
+            // One that was confirmed since is not got round.
+            guard try await !factors.isEnabled(user, on: connection),
+                let begun = try await sessions.begin(user, passwordHash: hash.text, on: connection)
+            else { throw MailCodeError.over }
+            let device = try await Devices.add(to: user, on: connection)
+            let subjects = attempts.subjects(address: user.address.text, network: network)
+            try await attempts.giveBack(subjects, isWhole: true, on: connection)
+            return (begun, device)
+        }
+        return (
+            begun.user, SessionSecrets(token: try await sessions.token(begun.user), refresh: begun.refresh), device
+        )
     }
 
     // MARK: The second factor
@@ -265,12 +315,12 @@ package struct SignIn: Sendable {
     }
 
     private static let columns = """
-        u.account_id, u.user_id, u.role, u.address, u.created_at, u.last_sign_in_at, u.password_hash
+        u.account_id, u.user_id, u.role, u.address, u.created_at, u.last_sign_in_at, u.name, u.password_hash
         FROM user_addresses a JOIN users u USING (account_id, user_id)
         """
 
     private static func found(_ row: PostgresRow) throws -> (user: User, hash: PasswordHash?) {
-        (try User(row: row), try row.decode(column: 6, as: String?.self).flatMap { PasswordHash($0) })
+        (try User(row: row), try row.decode(column: 7, as: String?.self).flatMap { PasswordHash($0) })
     }
 
     /// Locks the user's row to the end of the transaction.
@@ -291,8 +341,10 @@ package struct SignIn: Sendable {
         return SessionGeneration(user: ofUser, account: ofAccount)
     }
 
-    /// Forgets attempts whose window is over.
+    /// Forgets attempts whose window is over, codes, and browsers that were known long ago.
     ///
     /// - Returns: how many
-    package func sweep(on pool: PostgresPool) async throws -> Int { try await SignInAttempts.sweep(on: pool) }
+    package func sweep(on pool: PostgresPool) async throws -> Int {
+        try await SignInAttempts.sweep(on: pool) + codes.sweep(on: pool) + Devices.sweep(on: pool)
+    }
 }

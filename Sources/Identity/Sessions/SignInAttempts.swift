@@ -1,8 +1,15 @@
 import Crypto
 import Postgres
 
-/// Counts attempts to sign in before they are judged (decision 0115).
+/// Counts attempts over all nodes before they are judged: for a network, for an address from a network, and for an address
+/// (decision 0115).
 struct SignInAttempts: Sendable {
+    /// What is attempted. Each is counted by itself.
+    enum Kind: String {
+        case signIn = "attempt"
+        case passwordCode = "password code"
+    }
+
     /// Who an attempt is counted for. An address as it was typed may be a password that went into the wrong field: only
     /// keyed hashes are stored.
     struct Subjects: Sendable {
@@ -11,18 +18,29 @@ struct SignInAttempts: Sendable {
         fileprivate let address: [UInt8]
     }
 
-    let pool: PostgresPool
-    let key: SymmetricKey
+    private let kind: Kind
+    private let pool: PostgresPool
+    private let key: SymmetricKey
+
+    init(_ kind: Kind, pool: PostgresPool, key: SymmetricKey) {
+        self.kind = kind
+        self.pool = pool
+        self.key = key
+    }
+
+    func subjects(address: String, network: [UInt8]) -> Subjects {
+        Subjects(
+            network: subject("network", network),
+            // The first has one of three lengths, which its own length tells.
+            pair: subject("pair", [UInt8(clamping: network.count)] + network + Array(address.utf8)),
+            address: subject("address", Array(address.utf8)))
+    }
 
     /// Counts an attempt.
     ///
     /// - Throws: ``SignInError/tooMany(seconds:)``, `PostgresError`
     func take(address: String, network: [UInt8]) async throws -> Subjects {
-        let subjects = Subjects(
-            network: subject("network", network),
-            // The first has one of three lengths, which its own length tells.
-            pair: subject("pair", [UInt8(clamping: network.count)] + network + Array(address.utf8)),
-            address: subject("address", Array(address.utf8)))
+        let subjects = subjects(address: address, network: network)
         let seconds = try await pool.query(
             """
             SELECT take_sign_in(\(subjects.network), \(subjects.pair), \(subjects.address),
@@ -34,8 +52,8 @@ struct SignInAttempts: Sendable {
         return subjects
     }
 
-    private func subject(_ kind: String, _ octets: [UInt8]) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: Array("attempt \(kind) ".utf8) + octets, using: key))
+    private func subject(_ name: String, _ octets: [UInt8]) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: Array("\(kind.rawValue) \(name) ".utf8) + octets, using: key))
     }
 
     /// An attempt was none that failed. One row after the other, in the order in which `take_sign_in` locks them.

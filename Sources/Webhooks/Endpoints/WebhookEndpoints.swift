@@ -36,6 +36,15 @@ package struct WebhookEndpoints: Sendable {
         package init() {}
     }
 
+    /// How many the account has.
+    package func count(of account: AccountID) async throws -> Int {
+        try await records.query(Self.count(of: account)).only.decode(Int.self)
+    }
+
+    private static func count(of account: AccountID) -> SQL {
+        "SELECT count(*) FROM webhook_endpoints WHERE account_id = \(account.rawValue)"
+    }
+
     // MARK: Making and changing
 
     /// - Returns: the endpoint, and its secret, which is never shown again.
@@ -57,9 +66,7 @@ package struct WebhookEndpoints: Sendable {
         return try await records.withTransaction { connection in
             // One creation of an account after the other: else two together pass the bound.
             try await connection.query("SELECT pg_advisory_xact_lock(\(Self.lockSpace + account.rawValue))")
-            let count = try await connection.query(
-                "SELECT count(*) FROM webhook_endpoints WHERE account_id = \(account.rawValue)"
-            ).only.decode(Int64.self)
+            let count = try await connection.query(Self.count(of: account)).only.decode(Int64.self)
             let most = limits[.webhooks, account] ?? WebhookLimits.endpoints
             guard count < Int64(most) else {
                 throw WebhookError(.tooManyWebhooks, "the account has at most \(most) webhooks; remove one")

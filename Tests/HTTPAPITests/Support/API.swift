@@ -75,6 +75,8 @@ extension APIOperation {
             switch true {
             case path.hasPrefix("/v1/campaigns"): "cmp_0000000000000"
             case path.hasPrefix("/v1/webhooks"): "whk_0000000000000"
+            case path.hasPrefix("/v1/members"): "usr_9000000000000000000"
+            case path.hasPrefix("/v1/invitations"): "inv_9000000000000000000"
             default: "key_9000000000000000000"
             }
         return [

@@ -96,6 +96,10 @@ struct APIFixture: Sendable {
             signIn: SignIn(
                 pool: stores.records.pool, sessions: sessions, hasher: passwords, factors: factors, vault: stores.vault),
             factors: factors,
+            passwordReset: PasswordReset(
+                pool: stores.records.pool, sessions: sessions, hasher: passwords, vault: stores.vault),
+            members: Members(pool: pool, sessions: sessions), invitations: Invitations(pool: pool),
+            joining: Joining(pool: stores.records.pool, sessions: sessions, hasher: passwords), hasMail: true,
             idempotency: IdempotencyStore(limits: stores.limits),
             unsubscriber: Unsubscriber(
                 records: pool, vault: stores.vault, suppressions: suppressions, feedback: stores.feedback),
@@ -107,6 +111,13 @@ struct APIFixture: Sendable {
     /// Works for an account, as its requests do.
     func acting<Value>(for account: AccountID, _ body: () async throws -> Value) async throws -> Value {
         try await ConnectionOwner.$current.withValue(.account(account.rawValue)) { try await body() }
+    }
+
+    /// - Parameter asksForCodes: of browsers that are new to their user
+    func signIn(asksForCodes: Bool) -> SignIn {
+        SignIn(
+            pool: stores.records.pool, sessions: services.sessions, hasher: Self.passwords, factors: services.factors,
+            vault: stores.vault, asksForCodes: asksForCodes)
     }
 
     func customer(credits: Int64 = 1_000) async throws -> Customer {

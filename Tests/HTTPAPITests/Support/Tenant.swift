@@ -10,7 +10,7 @@ import TestStores
 struct Tenant: Sendable {
     /// What an identifier in a path names.
     enum Kind: CaseIterable, Sendable {
-        case campaign, webhook, key, domain, selector, address, provider, secret, token, user
+        case campaign, webhook, key, domain, selector, address, provider, secret, token, user, member, invitation
 
         /// - Returns: nil for a parameter that the matrix does not know yet.
         init?(parameter: Substring, of path: Substring) {
@@ -18,6 +18,8 @@ struct Tenant: Sendable {
             case "{id}" where path.hasPrefix("/v1/campaigns/"): self = .campaign
             case "{id}" where path.hasPrefix("/v1/webhooks/"): self = .webhook
             case "{id}" where path.hasPrefix("/v1/keys/"): self = .key
+            case "{id}" where path.hasPrefix("/v1/members/"): self = .member
+            case "{id}" where path.hasPrefix("/v1/invitations/"): self = .invitation
             case "{domain}": self = .domain
             case "{selector}": self = .selector
             case "{address}": self = .address
@@ -34,6 +36,8 @@ struct Tenant: Sendable {
             case .campaign: "cmp_0000000000000"
             case .webhook: "whk_0000000000000"
             case .key: "key_9000000000000000000"
+            case .member: "usr_9000000000000000000"
+            case .invitation: "inv_9000000000000000000"
             case .domain: "nobody.example"
             case .selector: "s9"
             case .address: "nobody@nobody.example"
@@ -117,6 +121,14 @@ struct Tenant: Sendable {
         let user = try await fixture.users.create(
             .member(customer.account, .owner), address: "\(word)@people.example", password: Browser.password)
         let account = customer.account.rawValue
+        let invited = try await fixture.records.owner.query(
+            """
+            INSERT INTO invitations (account_id, address, role, inviter_id, secret_hash, expires_at)
+            VALUES (\(account), \(word + "@invited.example"), 'viewer', \(user.id.rawValue), sha256(\(Array(word.utf8))),
+                now() + interval '1 day')
+            RETURNING invitation_id
+            """
+        ).only.decode(Int64.self)
         try await fixture.records.owner.query(
             """
             INSERT INTO webhook_attempts (
@@ -146,9 +158,9 @@ struct Tenant: Sendable {
             .campaign: [names[0], names[1], sent, ended, deleted], .webhook: [webhookID],
             .key: [try id(key), "\(customer.keyID)"], .domain: ["\(word).example"], .selector: ["s1"],
             .address: ["\(word)@\(word).example"], .provider: ["generic"], .secret: ["none"], .token: ["none"],
-            .user: [user.address.text],
+            .user: [user.address.text], .member: ["\(user.id)"], .invitation: ["inv_\(invited)"],
         ]
-        let named = [Kind.campaign, .webhook, .key].flatMap { ids[$0] ?? [] }
+        let named = [Kind.campaign, .webhook, .key, .member, .invitation].flatMap { ids[$0] ?? [] }
         return (user, ids, Set([word] + secrets + named))
     }
 
@@ -160,13 +172,14 @@ struct Tenant: Sendable {
 
 extension APIFixture {
     /// Everything that the account has in the records, by table, and its campaign keys: equal states are equal. One
-    /// statement, because a matrix asks for it many times. When a key was last used, or a session last seen, is left out.
+    /// statement, because a matrix asks for it many times. When a key was last used, or a session last seen, is left out, and
+    /// so are codes by mail, which anybody may have sent to anybody.
     func rows(_ account: AccountID) async throws -> [String: String] {
         let tables = try await records.owner.query(
             """
             SELECT DISTINCT table_name::text FROM information_schema.columns
-            WHERE table_schema = 'public' AND column_name = 'account_id' 
-                AND table_name NOT IN ('request_windows', 'user_request_windows')
+            WHERE table_schema = 'public' AND column_name = 'account_id'
+                AND table_name NOT IN ('request_windows', 'user_request_windows', 'mail_codes')
             ORDER BY 1
             """
         ).map { try $0.decode(String.self) }

@@ -1,0 +1,92 @@
+import MailTypes
+package import Postgres
+package import Vault
+
+/// The mails that the installation owes people, of all accounts. Nodes share the work: what one has taken, others leave to it for
+/// ``PeopleLimits/mailRetrySeconds``.
+package struct PendingMails: Sendable {
+    private let pool: PostgresPool
+    private let codes: MailCodes
+
+    package init(pool: PostgresPool, vault: Vault) {
+        self.pool = pool
+        codes = MailCodes(vault: vault)
+    }
+
+    /// Takes some that are due; codes, for which somebody waits, first.
+    package func take() async throws -> [PendingMail] {
+        let codes = try await takeCodes()
+        return codes.isEmpty ? try await takeInvitations() : codes
+    }
+
+    private func takeCodes() async throws -> [PendingMail] {
+        try await pool.query(
+            """
+            UPDATE mail_codes c SET mail_due_at = now() + \(PeopleLimits.mailRetrySeconds) * interval '1 second'
+            FROM (
+                SELECT browser_hash FROM mail_codes WHERE mail_due_at <= now() AND \(unescaped: MailCodes.isOpen)
+                ORDER BY mail_due_at LIMIT \(PeopleLimits.mailsTaken) FOR UPDATE SKIP LOCKED
+            ) due, users u
+            WHERE c.browser_hash = due.browser_hash AND u.account_id = c.account_id AND u.user_id = c.user_id
+            RETURNING c.browser_hash, c.purpose, u.address
+            """
+        ).map { row in
+            let (browser, purpose, address) = try row.decode([UInt8].self, String.self, String.self)
+            let code = MailCode()
+            return PendingMail(
+                purpose: purpose == MailCodePurpose.device.rawValue ? .deviceCode : .passwordCode,
+                address: try User.address(stored: address), secret: code.digits, place: .code(code, browser: browser))
+        }
+    }
+
+    private func takeInvitations() async throws -> [PendingMail] {
+        try await pool.query(
+            """
+            UPDATE invitations i SET mail_due_at = now() + \(PeopleLimits.mailRetrySeconds) * interval '1 second'
+            FROM (
+                SELECT account_id, invitation_id FROM invitations
+                WHERE mail_due_at <= now() AND \(unescaped: Invitations.isOpen)
+                ORDER BY mail_due_at LIMIT \(PeopleLimits.mailsTaken) FOR UPDATE SKIP LOCKED
+            ) due
+            WHERE i.account_id = due.account_id AND i.invitation_id = due.invitation_id
+            RETURNING i.account_id, i.invitation_id, i.address,
+                (SELECT a.name FROM accounts a WHERE a.account_id = i.account_id),
+                (SELECT u.address FROM users u WHERE u.account_id = i.account_id AND u.user_id = i.inviter_id)
+            """
+        ).map { row in
+            let (account, id, address, name, inviter) = try row.decode(
+                Int64.self, Int64.self, String.self, String.self, String?.self)
+            return PendingMail(
+                purpose: .invitation(account: name, inviter: inviter.map { Redacted($0) }),
+                address: try User.address(stored: address), secret: Redacted(InvitationSecret().exposed),
+                place: .invitation(AccountID(rawValue: account), InvitationID(rawValue: id)))
+        }
+    }
+
+    /// Notes that the mail is on its way, in the transaction that sends it. From then on its secret is good for something.
+    ///
+    /// - Throws: ``MailNotWanted``, `PostgresError`
+    package func settle(_ mail: PendingMail, on connection: PostgresConnection) async throws {
+        let rows: PostgresRows
+        switch mail.place {
+        case .invitation(let account, let id):
+            rows = try await connection.query(
+                """
+                UPDATE invitations SET secret_hash = \(RefreshSecret.hash(of: mail.secret.exposed)),
+                    mailed_at = now(), mail_due_at = NULL
+                WHERE account_id = \(account.rawValue) AND invitation_id = \(id.rawValue)
+                    AND mail_due_at IS NOT NULL AND secret_hash IS NULL AND \(unescaped: Invitations.isOpen)
+                RETURNING invitation_id
+                """)
+        case .code(let code, let browser):
+            rows = try await connection.query(
+                """
+                UPDATE mail_codes SET code_hash = \(codes.hash(of: code, browser: browser)), mail_due_at = NULL
+                WHERE browser_hash = \(browser) AND mail_due_at IS NOT NULL AND code_hash IS NULL
+                    AND \(unescaped: MailCodes.isOpen)
+                RETURNING browser_hash
+                """)
+        }
+        guard !rows.isEmpty else { throw MailNotWanted() }
+    }
+}
