@@ -849,20 +849,6 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.take_user_requests(p_account bigint, p_user bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) RETURNS record
-    LANGUAGE sql
-    AS $$
-    INSERT INTO user_request_windows AS w (account_id, user_id, started_at, used, granted)
-    VALUES (p_account, p_user, now(), least(p_requests, p_limit), least(p_requests, p_limit))
-    ON CONFLICT (account_id, user_id) DO UPDATE SET (started_at, used, granted) = (
-        SELECT CASE WHEN o.is_open THEN w.started_at ELSE now() END,
-            CASE WHEN o.is_open THEN w.used + o.granted ELSE excluded.used END,
-            CASE WHEN o.is_open THEN o.granted ELSE excluded.granted END
-        FROM (SELECT abs(extract(epoch FROM now() - w.started_at)) < 60 AS is_open,
-            greatest(0, least(p_requests, p_limit - w.used)) AS granted) o)
-    RETURNING w.granted, w.used, greatest(1, ceil(extract(epoch FROM w.started_at - now()) + 60))::integer
-$$;
-
 CREATE FUNCTION public.users_keep_an_owner() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1438,6 +1424,35 @@ CREATE TABLE public.installation_suppressions (
     CONSTRAINT installation_suppressions_reason_check CHECK (((reason >= 1) AND (reason <= 5)))
 );
 
+CREATE TABLE public.invitations (
+    account_id bigint NOT NULL,
+    invitation_id bigint NOT NULL,
+    address text NOT NULL,
+    role text NOT NULL,
+    inviter_id bigint,
+    secret_hash bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    mail_due_at timestamp with time zone,
+    mailed_at timestamp with time zone,
+    accepted_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT invitations_address_check CHECK ((octet_length(address) <= 320)),
+    CONSTRAINT invitations_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'member'::text, 'manager'::text, 'admin'::text, 'owner'::text]))),
+    CONSTRAINT invitations_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
+);
+
+ALTER TABLE ONLY public.invitations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.invitations ALTER COLUMN invitation_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.invitations_invitation_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.journal (
     account_id bigint NOT NULL,
     campaign_id bigint NOT NULL,
@@ -1517,6 +1532,28 @@ CREATE TABLE public.limit_changes (
 );
 
 ALTER TABLE ONLY public.limit_changes FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.mail_codes (
+    browser_hash bytea NOT NULL,
+    purpose text NOT NULL,
+    account_id bigint,
+    user_id bigint,
+    user_generation bigint,
+    code_hash bytea,
+    attempts integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    mail_due_at timestamp with time zone,
+    used_at timestamp with time zone,
+    CONSTRAINT mail_codes_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT mail_codes_browser_hash_check CHECK ((octet_length(browser_hash) = 32)),
+    CONSTRAINT mail_codes_code_hash_check CHECK ((octet_length(code_hash) = 32)),
+    CONSTRAINT mail_codes_purpose_check CHECK ((purpose = ANY (ARRAY['password'::text, 'device'::text]))),
+    CONSTRAINT mail_codes_user CHECK ((((account_id IS NULL) = (user_id IS NULL)) AND ((account_id IS NULL) = (user_generation IS NULL))))
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY public.mail_codes FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.mta_sts_policies (
     domain text NOT NULL,
@@ -1831,6 +1868,17 @@ ALTER TABLE public.user_addresses ALTER COLUMN user_id ADD GENERATED ALWAYS AS I
     CACHE 1
 );
 
+CREATE TABLE public.user_devices (
+    account_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    device_hash bytea NOT NULL,
+    user_generation bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_devices_device_hash_check CHECK ((octet_length(device_hash) = 32))
+);
+
+ALTER TABLE ONLY public.user_devices FORCE ROW LEVEL SECURITY;
+
 CREATE UNLOGGED TABLE public.user_request_windows (
     account_id bigint NOT NULL,
     user_id bigint NOT NULL,
@@ -1852,8 +1900,10 @@ CREATE TABLE public.users (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     last_sign_in_at timestamp with time zone,
     customer_id bigint GENERATED ALWAYS AS (NULLIF(account_id, 0)) STORED,
+    name text,
     CONSTRAINT users_account_id_check CHECK ((account_id >= 0)),
     CONSTRAINT users_kind CHECK (((role = 'operator'::text) = (account_id = 0))),
+    CONSTRAINT users_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
     CONSTRAINT users_password_hash_check CHECK ((password_hash ~~ '$2b$%'::text)),
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'member'::text, 'manager'::text, 'admin'::text, 'owner'::text, 'operator'::text])))
 )
@@ -2071,6 +2121,9 @@ ALTER TABLE ONLY public.idempotency_keys
 ALTER TABLE ONLY public.installation_suppressions
     ADD CONSTRAINT installation_suppressions_pkey PRIMARY KEY (account_id, fingerprint);
 
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_pkey PRIMARY KEY (account_id, invitation_id);
+
 ALTER TABLE ONLY public.journal
     ADD CONSTRAINT journal_pkey PRIMARY KEY (account_id, campaign_id, batch_no, seq);
 
@@ -2079,6 +2132,9 @@ ALTER TABLE ONLY public.ledger_entries
 
 ALTER TABLE ONLY public.limit_changes
     ADD CONSTRAINT limit_changes_pkey PRIMARY KEY (account_id, change_no);
+
+ALTER TABLE ONLY public.mail_codes
+    ADD CONSTRAINT mail_codes_pkey PRIMARY KEY (browser_hash);
 
 ALTER TABLE ONLY public.mta_sts_policies
     ADD CONSTRAINT mta_sts_policies_pkey PRIMARY KEY (domain);
@@ -2155,6 +2211,9 @@ ALTER TABLE ONLY public.uploads
 ALTER TABLE ONLY public.user_addresses
     ADD CONSTRAINT user_addresses_pkey PRIMARY KEY (address);
 
+ALTER TABLE ONLY public.user_devices
+    ADD CONSTRAINT user_devices_pkey PRIMARY KEY (account_id, user_id, device_hash);
+
 ALTER TABLE ONLY public.user_request_windows
     ADD CONSTRAINT user_request_windows_pkey PRIMARY KEY (account_id, user_id);
 
@@ -2219,11 +2278,25 @@ CREATE INDEX installation_suppressions_by_age ON public.installation_suppression
 
 CREATE INDEX installation_suppressions_by_reason ON public.installation_suppressions USING btree (account_id, reason, created_at, fingerprint);
 
+CREATE INDEX invitations_age ON public.invitations USING btree (created_at);
+
+CREATE INDEX invitations_inviter ON public.invitations USING btree (account_id, inviter_id);
+
+CREATE INDEX invitations_mail ON public.invitations USING btree (mail_due_at) WHERE (mail_due_at IS NOT NULL);
+
+CREATE INDEX invitations_secret ON public.invitations USING btree (secret_hash) WHERE (secret_hash IS NOT NULL);
+
 CREATE UNIQUE INDEX ledger_entries_idempotency ON public.ledger_entries USING btree (account_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE UNIQUE INDEX ledger_entries_one_refund ON public.ledger_entries USING btree (account_id, campaign_id, recipient) WHERE (kind = 'refund'::text);
 
 CREATE UNIQUE INDEX ledger_entries_one_settlement ON public.ledger_entries USING btree (account_id, campaign_id, batch_no) WHERE (kind = 'settle'::text);
+
+CREATE INDEX mail_codes_age ON public.mail_codes USING btree (created_at);
+
+CREATE INDEX mail_codes_mail ON public.mail_codes USING btree (mail_due_at) WHERE (mail_due_at IS NOT NULL);
+
+CREATE INDEX mail_codes_of_user ON public.mail_codes USING btree (account_id, user_id);
 
 CREATE INDEX mta_sts_policies_expiring ON public.mta_sts_policies USING btree (expires_at);
 
@@ -2244,6 +2317,8 @@ CREATE INDEX suppressions_by_age ON public.suppressions USING btree (account_id,
 CREATE INDEX suppressions_by_reason ON public.suppressions USING btree (account_id, reason, created_at, fingerprint);
 
 CREATE INDEX tls_reports_due ON public.tls_reports USING btree (due_at) WHERE (NOT is_finished);
+
+CREATE INDEX user_devices_age ON public.user_devices USING btree (created_at);
 
 CREATE INDEX webhook_events_by_age ON public.webhook_events USING btree (created_at);
 
@@ -2363,11 +2438,20 @@ ALTER TABLE ONLY public.holds
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_account_id_inviter_id_fkey FOREIGN KEY (account_id, inviter_id) REFERENCES public.users(account_id, user_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.ledger_entries
     ADD CONSTRAINT ledger_entries_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
 
 ALTER TABLE ONLY public.limit_changes
     ADD CONSTRAINT limit_changes_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.mail_codes
+    ADD CONSTRAINT mail_codes_account_id_user_id_fkey FOREIGN KEY (account_id, user_id) REFERENCES public.users(account_id, user_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.provider_payloads
     ADD CONSTRAINT provider_payloads_source_id_fkey FOREIGN KEY (source_id) REFERENCES public.provider_sources(source_id) ON DELETE CASCADE;
@@ -2389,6 +2473,9 @@ ALTER TABLE ONLY public.suppressions
 
 ALTER TABLE ONLY public.uncharged_mails
     ADD CONSTRAINT uncharged_mails_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(account_id);
+
+ALTER TABLE ONLY public.user_devices
+    ADD CONSTRAINT user_devices_account_id_user_id_fkey FOREIGN KEY (account_id, user_id) REFERENCES public.users(account_id, user_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.accounts(account_id);
@@ -2510,11 +2597,15 @@ CREATE POLICY every_account ON public.holds TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.idempotency_keys TO sluice_app USING (true);
 
+CREATE POLICY every_account ON public.invitations TO sluice_app USING (true);
+
 CREATE POLICY every_account ON public.journal TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.ledger_entries TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.limit_changes TO sluice_app USING (true);
+
+CREATE POLICY every_account ON public.mail_codes TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.operator_orders TO sluice_app USING (true);
 
@@ -2540,6 +2631,8 @@ CREATE POLICY every_account ON public.uploads TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.user_addresses TO sluice_app USING (true);
 
+CREATE POLICY every_account ON public.user_devices TO sluice_app USING (true);
+
 CREATE POLICY every_account ON public.user_request_windows TO sluice_app USING (true);
 
 CREATE POLICY every_account ON public.users TO sluice_app USING (true);
@@ -2564,11 +2657,15 @@ ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY installation ON public.account_key_checks FOR SELECT TO sluice_api USING ((account_id = 0));
 
+ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.journal ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.ledger_entries ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.limit_changes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.mail_codes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.operator_orders ENABLE ROW LEVEL SECURITY;
 
@@ -2634,11 +2731,15 @@ CREATE POLICY own_account ON public.holds TO sluice_api USING ((account_id = pub
 
 CREATE POLICY own_account ON public.idempotency_keys TO sluice_api USING ((account_id = public.session_account()));
 
+CREATE POLICY own_account ON public.invitations TO sluice_api USING ((account_id = public.session_account()));
+
 CREATE POLICY own_account ON public.journal TO sluice_api USING ((account_id = public.session_account()));
 
 CREATE POLICY own_account ON public.ledger_entries TO sluice_api USING ((account_id = public.session_account()));
 
 CREATE POLICY own_account ON public.limit_changes TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.mail_codes TO sluice_api USING ((account_id = public.session_account()));
 
 CREATE POLICY own_account ON public.operator_orders TO sluice_api USING ((account_id = public.session_account()));
 
@@ -2663,6 +2764,8 @@ CREATE POLICY own_account ON public.uncharged_mails TO sluice_api USING ((accoun
 CREATE POLICY own_account ON public.uploads TO sluice_api USING ((account_id = public.session_account()));
 
 CREATE POLICY own_account ON public.user_addresses TO sluice_api USING ((account_id = public.session_account()));
+
+CREATE POLICY own_account ON public.user_devices TO sluice_api USING ((account_id = public.session_account()));
 
 CREATE POLICY own_account ON public.user_request_windows TO sluice_api USING ((account_id = public.session_account()));
 
@@ -2697,6 +2800,8 @@ ALTER TABLE public.uncharged_mails ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.uploads ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.user_addresses ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.user_devices ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.user_request_windows ENABLE ROW LEVEL SECURITY;
 
@@ -2771,9 +2876,6 @@ GRANT ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_req
 REVOKE ALL ON FUNCTION public.take_sign_in(p_network bytea, p_pair bytea, p_address bytea, p_network_limit integer, p_pair_limit integer, p_address_limit integer, p_wary_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.take_sign_in(p_network bytea, p_pair bytea, p_address bytea, p_network_limit integer, p_pair_limit integer, p_address_limit integer, p_wary_limit integer) TO sluice_app;
 
-REVOKE ALL ON FUNCTION public.take_user_requests(p_account bigint, p_user bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.take_user_requests(p_account bigint, p_user bigint, p_requests integer, p_limit integer, OUT granted integer, OUT used integer, OUT seconds integer) TO sluice_app;
-
 REVOKE ALL ON FUNCTION public.users_keep_an_owner() FROM PUBLIC;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.account_key_checks TO sluice_app;
@@ -2789,10 +2891,10 @@ GRANT INSERT(name) ON TABLE public.account_names TO sluice_app;
 
 GRANT SELECT,INSERT ON TABLE public.account_people TO sluice_app;
 
-GRANT SELECT(account_id) ON TABLE public.account_people TO sluice_api;
+GRANT SELECT(account_id),INSERT(account_id) ON TABLE public.account_people TO sluice_api;
 
 GRANT UPDATE(owners) ON TABLE public.account_people TO sluice_app;
-GRANT UPDATE(owners) ON TABLE public.account_people TO sluice_api;
+GRANT SELECT(owners),INSERT(owners),UPDATE(owners) ON TABLE public.account_people TO sluice_api;
 
 GRANT UPDATE(session_generation) ON TABLE public.account_people TO sluice_app;
 GRANT SELECT(session_generation) ON TABLE public.account_people TO sluice_api;
@@ -3004,6 +3106,41 @@ GRANT UPDATE(note) ON TABLE public.installation_suppressions TO sluice_app;
 
 GRANT UPDATE(sealed) ON TABLE public.installation_suppressions TO sluice_app;
 
+GRANT SELECT,DELETE ON TABLE public.invitations TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.invitations TO sluice_app;
+GRANT SELECT(account_id),INSERT(account_id) ON TABLE public.invitations TO sluice_api;
+
+GRANT SELECT(invitation_id) ON TABLE public.invitations TO sluice_api;
+
+GRANT INSERT(address) ON TABLE public.invitations TO sluice_app;
+GRANT SELECT(address),INSERT(address) ON TABLE public.invitations TO sluice_api;
+
+GRANT INSERT(role) ON TABLE public.invitations TO sluice_app;
+GRANT SELECT(role),INSERT(role) ON TABLE public.invitations TO sluice_api;
+
+GRANT INSERT(inviter_id) ON TABLE public.invitations TO sluice_app;
+GRANT SELECT(inviter_id),INSERT(inviter_id) ON TABLE public.invitations TO sluice_api;
+
+GRANT INSERT(secret_hash),UPDATE(secret_hash) ON TABLE public.invitations TO sluice_app;
+
+GRANT SELECT(created_at) ON TABLE public.invitations TO sluice_api;
+
+GRANT INSERT(expires_at) ON TABLE public.invitations TO sluice_app;
+GRANT SELECT(expires_at),INSERT(expires_at) ON TABLE public.invitations TO sluice_api;
+
+GRANT INSERT(mail_due_at),UPDATE(mail_due_at) ON TABLE public.invitations TO sluice_app;
+GRANT INSERT(mail_due_at),UPDATE(mail_due_at) ON TABLE public.invitations TO sluice_api;
+
+GRANT UPDATE(mailed_at) ON TABLE public.invitations TO sluice_app;
+GRANT SELECT(mailed_at) ON TABLE public.invitations TO sluice_api;
+
+GRANT UPDATE(accepted_at) ON TABLE public.invitations TO sluice_app;
+GRANT SELECT(accepted_at) ON TABLE public.invitations TO sluice_api;
+
+GRANT UPDATE(revoked_at) ON TABLE public.invitations TO sluice_app;
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.invitations TO sluice_api;
+
 GRANT SELECT,INSERT,DELETE ON TABLE public.journal TO sluice_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.journal TO sluice_api;
 
@@ -3014,6 +3151,28 @@ GRANT SELECT,INSERT ON TABLE public.ledger_entries TO sluice_app;
 GRANT SELECT,INSERT ON TABLE public.ledger_entries TO sluice_api;
 
 GRANT SELECT,INSERT ON TABLE public.limit_changes TO sluice_app;
+
+GRANT SELECT,DELETE ON TABLE public.mail_codes TO sluice_app;
+
+GRANT INSERT(browser_hash) ON TABLE public.mail_codes TO sluice_app;
+
+GRANT INSERT(purpose) ON TABLE public.mail_codes TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.mail_codes TO sluice_app;
+
+GRANT INSERT(user_id) ON TABLE public.mail_codes TO sluice_app;
+
+GRANT INSERT(user_generation) ON TABLE public.mail_codes TO sluice_app;
+
+GRANT UPDATE(code_hash) ON TABLE public.mail_codes TO sluice_app;
+
+GRANT UPDATE(attempts) ON TABLE public.mail_codes TO sluice_app;
+
+GRANT INSERT(expires_at) ON TABLE public.mail_codes TO sluice_app;
+
+GRANT INSERT(mail_due_at),UPDATE(mail_due_at) ON TABLE public.mail_codes TO sluice_app;
+
+GRANT UPDATE(used_at) ON TABLE public.mail_codes TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mta_sts_policies TO sluice_app;
 
@@ -3147,14 +3306,30 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.uploads TO sluice_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.uploads TO sluice_api;
 
 GRANT SELECT,DELETE ON TABLE public.user_addresses TO sluice_app;
+GRANT DELETE ON TABLE public.user_addresses TO sluice_api;
 
 GRANT INSERT(address) ON TABLE public.user_addresses TO sluice_app;
+GRANT SELECT(address) ON TABLE public.user_addresses TO sluice_api;
 
 GRANT INSERT(account_id) ON TABLE public.user_addresses TO sluice_app;
+GRANT SELECT(account_id) ON TABLE public.user_addresses TO sluice_api;
+
+GRANT SELECT(user_id) ON TABLE public.user_addresses TO sluice_api;
+
+GRANT SELECT,DELETE ON TABLE public.user_devices TO sluice_app;
+
+GRANT INSERT(account_id) ON TABLE public.user_devices TO sluice_app;
+
+GRANT INSERT(user_id) ON TABLE public.user_devices TO sluice_app;
+
+GRANT INSERT(device_hash) ON TABLE public.user_devices TO sluice_app;
+
+GRANT INSERT(user_generation) ON TABLE public.user_devices TO sluice_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.user_request_windows TO sluice_app;
 
 GRANT SELECT,DELETE ON TABLE public.users TO sluice_app;
+GRANT DELETE ON TABLE public.users TO sluice_api;
 
 GRANT INSERT(account_id) ON TABLE public.users TO sluice_app;
 GRANT SELECT(account_id) ON TABLE public.users TO sluice_api;
@@ -3163,17 +3338,23 @@ GRANT INSERT(user_id) ON TABLE public.users TO sluice_app;
 GRANT SELECT(user_id) ON TABLE public.users TO sluice_api;
 
 GRANT INSERT(address) ON TABLE public.users TO sluice_app;
+GRANT SELECT(address) ON TABLE public.users TO sluice_api;
 
 GRANT INSERT(role),UPDATE(role) ON TABLE public.users TO sluice_app;
-GRANT SELECT(role) ON TABLE public.users TO sluice_api;
+GRANT SELECT(role),UPDATE(role) ON TABLE public.users TO sluice_api;
 
 GRANT INSERT(password_hash),UPDATE(password_hash) ON TABLE public.users TO sluice_app;
 
 GRANT UPDATE(generation) ON TABLE public.users TO sluice_app;
 GRANT SELECT(generation) ON TABLE public.users TO sluice_api;
 
+GRANT SELECT(created_at) ON TABLE public.users TO sluice_api;
+
 GRANT UPDATE(last_sign_in_at) ON TABLE public.users TO sluice_app;
-GRANT UPDATE(last_sign_in_at) ON TABLE public.users TO sluice_api;
+GRANT SELECT(last_sign_in_at),UPDATE(last_sign_in_at) ON TABLE public.users TO sluice_api;
+
+GRANT INSERT(name) ON TABLE public.users TO sluice_app;
+GRANT SELECT(name) ON TABLE public.users TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_attempts TO sluice_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhook_attempts TO sluice_api;
