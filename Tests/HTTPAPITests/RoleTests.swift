@@ -12,8 +12,11 @@ import Testing
         operation.leastRole.map { (operation, $0) }
     }
 
-    /// What people do with their own session and membership needs none.
-    private static let ofOneself: Set<APIOperation> = [.getSession, .signOut, .leaveAccount]
+    /// What people do with their own session, second factor and membership needs none.
+    private static let ofOneself: Set<APIOperation> = [
+        .getSession, .signOut, .leaveAccount, .getSecondFactor, .beginSecondFactor, .confirmSecondFactor,
+        .disableSecondFactor, .replaceRecoveryCodes,
+    ]
 
     @Test func `all that is an account's needs a role, and nothing else does`() {
         for operation in APIOperation.allCases {
