@@ -109,17 +109,11 @@ struct MailCodes: Sendable {
     ///
     /// - Returns: how many
     func sweep(on pool: PostgresPool) async throws -> Int {
-        var count = 0
-        while true {
-            let gone = try await pool.query(
-                """
-                DELETE FROM mail_codes WHERE browser_hash IN (
-                    SELECT browser_hash FROM mail_codes WHERE created_at < now() - interval '1 hour'
-                    LIMIT \(PeopleLimits.sweepRows) FOR UPDATE SKIP LOCKED)
-                """
-            ).affected
-            count += gone
-            if gone < PeopleLimits.sweepRows { return count }
-        }
+        try await pool.sweep(
+            """
+            DELETE FROM mail_codes WHERE browser_hash IN (
+                SELECT browser_hash FROM mail_codes WHERE created_at < now() - interval '1 hour'
+                LIMIT \(IdentityLimits.sweepRows) FOR UPDATE SKIP LOCKED)
+            """)
     }
 }

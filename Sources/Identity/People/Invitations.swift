@@ -135,19 +135,13 @@ package struct Invitations: Sendable {
     ///
     /// - Returns: how many
     package func sweep(on pool: PostgresPool) async throws -> Int {
-        var count = 0
-        while true {
-            let gone = try await pool.query(
-                """
-                DELETE FROM invitations WHERE (account_id, invitation_id) IN (
-                    SELECT account_id, invitation_id FROM invitations
-                    WHERE created_at < now() - interval '1 day' AND NOT (\(unescaped: Self.isOpen))
-                    LIMIT \(PeopleLimits.sweepRows) FOR UPDATE SKIP LOCKED)
-                """
-            ).affected
-            count += gone
-            if gone < PeopleLimits.sweepRows { return count }
-        }
+        try await pool.sweep(
+            """
+            DELETE FROM invitations WHERE (account_id, invitation_id) IN (
+                SELECT account_id, invitation_id FROM invitations
+                WHERE created_at < now() - interval '1 day' AND NOT (\(unescaped: Self.isOpen))
+                LIMIT \(IdentityLimits.sweepRows) FOR UPDATE SKIP LOCKED)
+            """)
     }
 }
 

@@ -63,6 +63,4 @@ package enum PeopleLimits {
     package static let listedChanges = 100
     /// Why an operator took a second factor away.
     package static let reasonCharacters = 200
-    /// Rows that one statement of a sweep deletes, so that it never holds many locks.
-    package static let sweepRows = 5_000
 }

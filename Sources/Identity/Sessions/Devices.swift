@@ -39,18 +39,12 @@ enum Devices {
 
     /// - Returns: how many were forgotten
     static func sweep(on pool: PostgresPool) async throws -> Int {
-        var count = 0
-        while true {
-            let gone = try await pool.query(
-                """
-                DELETE FROM user_devices WHERE (account_id, user_id, device_hash) IN (
-                    SELECT account_id, user_id, device_hash FROM user_devices
-                    WHERE created_at < now() - \(PeopleLimits.deviceSeconds) * interval '1 second'
-                    LIMIT \(PeopleLimits.sweepRows))
-                """
-            ).affected
-            count += gone
-            if gone < PeopleLimits.sweepRows { return count }
-        }
+        try await pool.sweep(
+            """
+            DELETE FROM user_devices WHERE (account_id, user_id, device_hash) IN (
+                SELECT account_id, user_id, device_hash FROM user_devices
+                WHERE created_at < now() - \(PeopleLimits.deviceSeconds) * interval '1 second'
+                LIMIT \(IdentityLimits.sweepRows))
+            """)
     }
 }

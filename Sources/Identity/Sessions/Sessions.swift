@@ -256,19 +256,13 @@ package final class Sessions: Sendable {
     ///
     /// - Returns: how many
     package func sweep(on pool: PostgresPool) async throws -> Int {
-        var count = 0
-        while true {
-            let gone = try await pool.query(
-                """
-                DELETE FROM sessions WHERE (account_id, session_id) IN (
-                    SELECT account_id, session_id FROM sessions
-                    WHERE last_seen_at < now() - \(PeopleLimits.idleSeconds) * interval '1 second' OR expires_at < now()
-                    LIMIT \(PeopleLimits.sweepRows) FOR UPDATE SKIP LOCKED)
-                """
-            ).affected
-            count += gone
-            if gone < PeopleLimits.sweepRows { return count }
-        }
+        try await pool.sweep(
+            """
+            DELETE FROM sessions WHERE (account_id, session_id) IN (
+                SELECT account_id, session_id FROM sessions
+                WHERE last_seen_at < now() - \(PeopleLimits.idleSeconds) * interval '1 second' OR expires_at < now()
+                LIMIT \(IdentityLimits.sweepRows) FOR UPDATE SKIP LOCKED)
+            """)
     }
 }
 

@@ -76,17 +76,11 @@ struct SignInAttempts: Sendable {
     ///
     /// - Returns: how many
     static func sweep(on pool: PostgresPool) async throws -> Int {
-        var count = 0
-        while true {
-            let gone = try await pool.query(
-                """
-                DELETE FROM sign_in_attempts WHERE subject IN (
-                    SELECT subject FROM sign_in_attempts WHERE started_at < now() - interval '15 minutes'
-                    LIMIT \(PeopleLimits.sweepRows) FOR UPDATE SKIP LOCKED)
-                """
-            ).affected
-            count += gone
-            if gone < PeopleLimits.sweepRows { return count }
-        }
+        try await pool.sweep(
+            """
+            DELETE FROM sign_in_attempts WHERE subject IN (
+                SELECT subject FROM sign_in_attempts WHERE started_at < now() - interval '15 minutes'
+                LIMIT \(IdentityLimits.sweepRows) FOR UPDATE SKIP LOCKED)
+            """)
     }
 }
