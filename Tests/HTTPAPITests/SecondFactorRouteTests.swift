@@ -53,7 +53,8 @@ import Vault
 
     private static let password = #"{"password": "\#(Browser.password)"}"#
 
-    private static func octets(_ base32: String) -> [UInt8] {
+    /// What stands in a secret as it is shown (RFC 4648, without padding).
+    static func octets(_ base32: String) -> [UInt8] {
         let bits = base32.utf8.flatMap { digit in
             let value = Base32.rfc4648.firstIndex(of: digit) ?? 0
             return (0..<5).reversed().map { value >> $0 & 1 }

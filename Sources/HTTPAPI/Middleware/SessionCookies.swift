@@ -3,9 +3,9 @@ import Hummingbird
 import Identity
 import MailTypes
 
-/// The cookies of a session: one with the token, one with the secret that brings the next; and before it begins, one that
-/// stands between password and second factor. `__Host-` binds them to this host
-/// and to TLS (RFC 6265bis §4.1.3.2), and no script reads them.
+/// The cookies of a session: one with the token, one with the secret that brings the next. Besides, those of a browser that is on
+/// the way to one: between password and second factor, while it waits for a code by mail, and once it is known by one. `__Host-`
+/// binds them to this host and to TLS (RFC 6265bis §4.1.3.2), and no script reads them.
 struct SessionCookies {
     let token: String?
     let refresh: String?
