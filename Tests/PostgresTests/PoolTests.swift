@@ -52,7 +52,7 @@ struct PoolTests {
         #expect(order.withLock(\.self) == Array(0..<10))
     }
 
-    @Test func `waiting ends with a clear error`() async throws {
+    @Test(.timeLimit(.minutes(1))) func `waiting ends with a clear error`() async throws {
         let pool = try await pool {
             $0.maximumConnections = 1
             $0.acquireTimeout = .milliseconds(50)
