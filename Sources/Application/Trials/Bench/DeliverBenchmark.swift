@@ -30,6 +30,8 @@ struct DeliverBenchmark {
         let signing: SigningCounts
         let filledLanes: Double?
         let peakMemoryBytes: Int
+        /// How even the run was.
+        let tenths: Tenths
         /// Open at the sink at once.
         let mostConnections: Int
         /// From the call that sends to the first copy at the sink.
@@ -79,6 +81,14 @@ struct DeliverBenchmark {
             table.add("WAL a message", "\(grouped(Int(walBytesPerMessage))) bytes")
             table.add("WAL a recipient, import", "\(grouped(Int(importWALBytes))) bytes")
             table.add("peak memory of the server", "\(grouped(peakMemoryBytes / 1_048_576)) MiB")
+            if !tenths.memoryBytes.isEmpty {
+                func row(_ cells: [String]) -> String { cells.joined(separator: " ") }
+                table.add("by tenths: messages a second", row(tenths.messagesPerSecond.map { grouped(Int($0)) }))
+                table.add(
+                    "by tenths: CPU for 1,000, server",
+                    row(tenths.cpuSecondsPerThousand.map { String(format: "%.3f", $0) }))
+                table.add("by tenths: MiB of the server", row(tenths.memoryBytes.map { grouped($0 / 1_048_576) }))
+            }
             table.add("connections at the sink, at most", grouped(mostConnections))
             table.add("copies at the sink", "\(grouped(copies)), \(grouped(duplicates)) of them second ones")
             if bounced + deferrals + inDoubt > 0 {
@@ -95,7 +105,7 @@ struct DeliverBenchmark {
         enum CodingKeys: String, CodingKey {
             case scenario, machine, durable, messageBytes, importPerSecond, importWALBytes, deliverySeconds
             case messagesPerSecond, steadyPerSecond, cpuSecondsPerThousand, walBytesPerMessage, peakMemoryBytes,
-                mostConnections, signer, signing, filledLanes
+                tenths, mostConnections, signer, signing, filledLanes
             case firstCopyMilliseconds, latency, delivered, bounced, deferrals, copies, duplicates, inDoubt, rates,
                 bare,
                 eventsLateSeconds
@@ -138,6 +148,7 @@ struct DeliverBenchmark {
         ProcessUsage.resetPeakMemory()
         let start = ContinuousClock.now
         let sentAt = SinkLog.milliseconds()
+        let course = ServerCourse()
         for draft in drafts { _ = try await draft.client.post(draft.path + "/send", as: APIClient.Campaign.self) }
         var counters: [APIClient.Campaign.Counters] = []
         for draft in drafts { counters.append(try await draft.client.waitForEnd(draft.path).counters) }
@@ -146,6 +157,7 @@ struct DeliverBenchmark {
         let signing = try rig.signing
         let signed = signing.counts - signedBefore
         let memory = ProcessUsage.memory().peak
+        let looks = await course.stop()
         let walAtEnd = try await rig.walBytes()
         let eventsLate = try await told?.secondsUntil(scenario.messages + scenario.warmUp)
         let log = try await rig.stopAndReadLog()
@@ -163,7 +175,7 @@ struct DeliverBenchmark {
             cpuSecondsPerThousand: CPUShares(spent, per: arrivals.copies.count),
             walBytesPerMessage: Double(walAtEnd - walAtSend) / count,
             signer: signing.isBatch ? signing.detail : "libcrypto, one by one: \(signing.detail)", signing: signed,
-            filledLanes: signed.meanLanes, peakMemoryBytes: memory,
+            filledLanes: signed.meanLanes, peakMemoryBytes: memory, tenths: Tenths(arrivals, since: sentAt, looks),
             mostConnections: log.totals.mostConnections,
             firstCopyMilliseconds: arrivals.copies.first.map { Double($0.milliseconds - sentAt) },
             latency: arrivals.latencies(since: sentAt).summary, delivered: sum(\.delivered),
