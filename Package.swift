@@ -162,7 +162,7 @@ let package = Package(
                 logging, lifecycle,
             ],
             // A link to docs/openapi.yaml, which the server gives out.
-            resources: [.embedInCode("openapi.yaml")]),
+            resources: [.embedInCode("openapi.yaml"), .embedInCode("Pages/pages.js")]),
 
         .target(
             name: "InboundMail",

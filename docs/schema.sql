@@ -733,6 +733,16 @@ CREATE FUNCTION public.open_sign_in_window(p_subject bytea, OUT attempts integer
     RETURNING a.attempts, greatest(1, ceil(extract(epoch FROM a.started_at - now()) + 900))::integer
 $$;
 
+CREATE FUNCTION public.open_sign_up_day(p_subject bytea, OUT attempts integer, OUT seconds integer) RETURNS record
+    LANGUAGE sql
+    AS $$
+    INSERT INTO sign_up_attempts AS a (subject) VALUES (p_subject)
+    ON CONFLICT (subject) DO UPDATE SET (started_at, attempts) = (
+        SELECT CASE WHEN o.is_open THEN a.started_at ELSE now() END, CASE WHEN o.is_open THEN a.attempts ELSE 0 END
+        FROM (SELECT abs(extract(epoch FROM now() - a.started_at)) < 86400 AS is_open) o)
+    RETURNING a.attempts, greatest(1, ceil(extract(epoch FROM a.started_at - now()) + 86400))::integer
+$$;
+
 CREATE FUNCTION public.proven_by_others(p_account bigint, p_domains text[]) RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
@@ -845,6 +855,39 @@ BEGIN
     END IF;
     UPDATE sign_in_attempts SET attempts = sign_in_attempts.attempts + 1
     WHERE subject IN (p_network, p_pair, p_address);
+    RETURN 0;
+END
+$$;
+
+CREATE FUNCTION public.take_sign_up(p_network bytea, p_address bytea, p_all bytea, p_network_limit integer, p_address_limit integer, p_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    network record;
+    address record;
+    everybody record;
+BEGIN
+    -- Once the day is used up, who asks leaves no row behind.
+    SELECT ceil(extract(epoch FROM a.started_at - now()) + 86400)::integer AS seconds INTO everybody
+    FROM sign_up_attempts a
+    WHERE a.subject = p_all AND a.attempts >= p_limit AND abs(extract(epoch FROM now() - a.started_at)) < 86400;
+    IF FOUND THEN
+        RETURN greatest(1, everybody.seconds);
+    END IF;
+    SELECT * INTO network FROM open_sign_up_day(p_network);
+    IF network.attempts >= p_network_limit THEN
+        RETURN network.seconds;
+    END IF;
+    SELECT * INTO address FROM open_sign_up_day(p_address);
+    IF address.attempts >= p_address_limit THEN
+        RETURN address.seconds;
+    END IF;
+    SELECT * INTO everybody FROM open_sign_up_day(p_all);
+    IF everybody.attempts >= p_limit THEN
+        RETURN everybody.seconds;
+    END IF;
+    UPDATE sign_up_attempts SET attempts = sign_up_attempts.attempts + 1
+    WHERE subject IN (p_network, p_address, p_all);
     RETURN 0;
 END
 $$;
@@ -1771,6 +1814,31 @@ CREATE UNLOGGED TABLE public.sign_in_attempts (
 )
 WITH (fillfactor='70');
 
+CREATE TABLE public.sign_up_attempts (
+    subject bytea NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    CONSTRAINT sign_up_attempts_subject_check CHECK ((octet_length(subject) = 32))
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.sign_ups (
+    browser_hash bytea NOT NULL,
+    address text NOT NULL,
+    account_name text NOT NULL,
+    password_hash text NOT NULL,
+    code_hash bytea,
+    attempts integer DEFAULT 0 NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    mail_due_at timestamp with time zone,
+    CONSTRAINT sign_ups_address_check CHECK ((octet_length(address) <= 320)),
+    CONSTRAINT sign_ups_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT sign_ups_browser_hash_check CHECK ((octet_length(browser_hash) = 32)),
+    CONSTRAINT sign_ups_code_hash_check CHECK ((octet_length(code_hash) = 32)),
+    CONSTRAINT sign_ups_password_hash_check CHECK ((password_hash ~~ '$2b$%'::text))
+)
+WITH (fillfactor='70');
+
 CREATE TABLE public.site_tokens (
     site text NOT NULL,
     tokens double precision NOT NULL,
@@ -2187,6 +2255,12 @@ ALTER TABLE ONLY public.sessions
 ALTER TABLE ONLY public.sign_in_attempts
     ADD CONSTRAINT sign_in_attempts_pkey PRIMARY KEY (subject);
 
+ALTER TABLE ONLY public.sign_up_attempts
+    ADD CONSTRAINT sign_up_attempts_pkey PRIMARY KEY (subject);
+
+ALTER TABLE ONLY public.sign_ups
+    ADD CONSTRAINT sign_ups_pkey PRIMARY KEY (browser_hash);
+
 ALTER TABLE ONLY public.site_tokens
     ADD CONSTRAINT site_tokens_pkey PRIMARY KEY (site);
 
@@ -2311,6 +2385,12 @@ CREATE INDEX sessions_age ON public.sessions USING btree (last_seen_at);
 CREATE INDEX sessions_user ON public.sessions USING btree (account_id, user_id, session_id);
 
 CREATE INDEX sign_in_attempts_age ON public.sign_in_attempts USING btree (started_at);
+
+CREATE INDEX sign_up_attempts_age ON public.sign_up_attempts USING btree (started_at);
+
+CREATE INDEX sign_ups_end ON public.sign_ups USING btree (expires_at);
+
+CREATE INDEX sign_ups_mail ON public.sign_ups USING btree (mail_due_at) WHERE (mail_due_at IS NOT NULL);
 
 CREATE INDEX suppressions_by_age ON public.suppressions USING btree (account_id, created_at, fingerprint);
 
@@ -2857,6 +2937,9 @@ GRANT ALL ON FUNCTION public.ledger_lock(account bigint, campaign bigint, batche
 REVOKE ALL ON FUNCTION public.open_sign_in_window(p_subject bytea, OUT attempts integer, OUT seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.open_sign_in_window(p_subject bytea, OUT attempts integer, OUT seconds integer) TO sluice_app;
 
+REVOKE ALL ON FUNCTION public.open_sign_up_day(p_subject bytea, OUT attempts integer, OUT seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.open_sign_up_day(p_subject bytea, OUT attempts integer, OUT seconds integer) TO sluice_app;
+
 REVOKE ALL ON FUNCTION public.proven_by_others(p_account bigint, p_domains text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.proven_by_others(p_account bigint, p_domains text[]) TO sluice_app;
 GRANT ALL ON FUNCTION public.proven_by_others(p_account bigint, p_domains text[]) TO sluice_api;
@@ -2875,6 +2958,9 @@ GRANT ALL ON FUNCTION public.take_requests(p_account bigint, p_key bigint, p_req
 
 REVOKE ALL ON FUNCTION public.take_sign_in(p_network bytea, p_pair bytea, p_address bytea, p_network_limit integer, p_pair_limit integer, p_address_limit integer, p_wary_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.take_sign_in(p_network bytea, p_pair bytea, p_address bytea, p_network_limit integer, p_pair_limit integer, p_address_limit integer, p_wary_limit integer) TO sluice_app;
+
+REVOKE ALL ON FUNCTION public.take_sign_up(p_network bytea, p_address bytea, p_all bytea, p_network_limit integer, p_address_limit integer, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.take_sign_up(p_network bytea, p_address bytea, p_all bytea, p_network_limit integer, p_address_limit integer, p_limit integer) TO sluice_app;
 
 REVOKE ALL ON FUNCTION public.users_keep_an_owner() FROM PUBLIC;
 
@@ -3268,6 +3354,26 @@ GRANT UPDATE(revoked_at) ON TABLE public.sessions TO sluice_app;
 GRANT SELECT(revoked_at) ON TABLE public.sessions TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sign_in_attempts TO sluice_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sign_up_attempts TO sluice_app;
+
+GRANT SELECT,DELETE ON TABLE public.sign_ups TO sluice_app;
+
+GRANT INSERT(browser_hash) ON TABLE public.sign_ups TO sluice_app;
+
+GRANT INSERT(address) ON TABLE public.sign_ups TO sluice_app;
+
+GRANT INSERT(account_name) ON TABLE public.sign_ups TO sluice_app;
+
+GRANT INSERT(password_hash) ON TABLE public.sign_ups TO sluice_app;
+
+GRANT UPDATE(code_hash) ON TABLE public.sign_ups TO sluice_app;
+
+GRANT UPDATE(attempts) ON TABLE public.sign_ups TO sluice_app;
+
+GRANT INSERT(expires_at) ON TABLE public.sign_ups TO sluice_app;
+
+GRANT INSERT(mail_due_at),UPDATE(mail_due_at) ON TABLE public.sign_ups TO sluice_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.site_tokens TO sluice_app;
 

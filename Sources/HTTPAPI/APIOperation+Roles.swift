@@ -24,8 +24,8 @@ extension APIOperation {
         case .leaveAccount: nil
         case .signIn, .finishSignIn, .confirmDevice, .requestPasswordCode, .resetPassword, .getSession, .signOut,
             .getSecondFactor, .beginSecondFactor, .confirmSecondFactor, .disableSecondFactor, .replaceRecoveryCodes,
-            .joinAccount, .reportFeedback, .confirmUnsubscribe, .unsubscribe, .health,
-            .openAPI:
+            .joinAccount, .signUp, .finishSignUp, .reportFeedback, .confirmUnsubscribe, .unsubscribe, .joinPage,
+            .signInPage, .passwordPage, .signUpPage, .pageScript, .health, .openAPI:
             nil
         }
     }

@@ -72,6 +72,8 @@ package enum APIOperation: String, Sendable, CaseIterable {
     case confirmDevice = "POST /v1/session/code"
     case requestPasswordCode = "POST /v1/password/code"
     case resetPassword = "POST /v1/password"
+    case signUp = "POST /v1/signup"
+    case finishSignUp = "POST /v1/signup/code"
     case getSession = "GET /v1/session"
     case signOut = "DELETE /v1/session"
 
@@ -84,6 +86,11 @@ package enum APIOperation: String, Sendable, CaseIterable {
     case reportFeedback = "POST /v1/feedback/{provider}/{secret}"
     case confirmUnsubscribe = "GET /u/{token}"
     case unsubscribe = "POST /u/{token}"
+    case joinPage = "GET /join"
+    case signInPage = "GET /sign-in"
+    case passwordPage = "GET /password"
+    case signUpPage = "GET /sign-up"
+    case pageScript = "GET /pages.js"
     case health = "GET /health"
     case openAPI = "GET /openapi.yaml"
 
@@ -120,8 +127,9 @@ package enum APIOperation: String, Sendable, CaseIterable {
             .revokeInvitation, .getSession, .signOut, .getSecondFactor, .beginSecondFactor, .confirmSecondFactor,
             .disableSecondFactor, .replaceRecoveryCodes:
             .person
-        case .signIn, .finishSignIn, .confirmDevice, .requestPasswordCode, .resetPassword, .joinAccount,
-            .reportFeedback, .confirmUnsubscribe, .unsubscribe, .health, .openAPI:
+        case .signIn, .finishSignIn, .confirmDevice, .requestPasswordCode, .resetPassword, .signUp, .finishSignUp,
+            .joinAccount, .reportFeedback, .confirmUnsubscribe, .unsubscribe, .joinPage, .signInPage, .passwordPage,
+            .signUpPage, .pageScript, .health, .openAPI:
             .open
         }
     }

@@ -43,6 +43,8 @@ package enum APIServer {
         SessionRoutes(sessions: services.sessions, signIn: services.signIn, exposure: exposure).add(to: routes)
         SecondFactorRoutes(factors: services.factors, signIn: services.signIn).add(to: routes)
         PasswordRoutes(reset: services.passwordReset, hasMail: services.hasMail, exposure: exposure).add(to: routes)
+        SignUpRoutes(signUp: services.signUp, sessions: services.sessions, exposure: exposure).add(to: routes)
+        PageRoutes(hasMail: services.hasMail, takesStrangers: services.signUp != nil).add(to: routes)
         MemberRoutes(members: services.members).add(to: routes)
         InvitationRoutes(
             invitations: services.invitations, joining: services.joining, sessions: services.sessions,

@@ -24,6 +24,8 @@ package struct APIServices: Sendable {
     package var signIn: SignIn
     package var factors: SecondFactors
     package var passwordReset: PasswordReset
+    /// Nil where strangers may not open accounts.
+    package var signUp: SignUp?
     package var members: Members
     package var invitations: Invitations
     package var joining: Joining
@@ -41,7 +43,8 @@ package struct APIServices: Sendable {
         records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
         domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, limiter: RequestLimiter,
         userLimiter: RequestLimiter, sessions: Sessions, signIn: SignIn, factors: SecondFactors,
-        passwordReset: PasswordReset, members: Members, invitations: Invitations, joining: Joining, hasMail: Bool,
+        passwordReset: PasswordReset, signUp: SignUp?, members: Members, invitations: Invitations, joining: Joining,
+        hasMail: Bool,
         idempotency: IdempotencyStore,
         unsubscriber: Unsubscriber, providers: ProviderIntake, webhooks: WebhookEndpoints, openAPI: String,
         limits: AccountLimits = AccountLimits()
@@ -59,6 +62,7 @@ package struct APIServices: Sendable {
         self.signIn = signIn
         self.factors = factors
         self.passwordReset = passwordReset
+        self.signUp = signUp
         self.members = members
         self.invitations = invitations
         self.joining = joining

@@ -6,8 +6,8 @@ package import Postgres
 package import SendingDomains
 import ServiceLifecycle
 
-/// Does away with what is old, at the start and every hour, until it is cancelled or the service group shuts down.
-/// Several nodes may sweep at once: what one does away with the others do not find.
+/// Does away with what is old, at the start and every hour if nothing else is said, until it is cancelled or the service
+/// group shuts down. Several nodes may sweep at once: what one does away with the others do not find.
 package struct HourlySweep: Service {
     package static let interval = Duration.seconds(3_600)
 
@@ -47,6 +47,13 @@ package struct HourlySweep: Service {
             let over = try await sessions.sweep(on: records)
             let attempts = try await signIn.sweep(on: records)
             return over + attempts + (try await invitations.sweep(on: records))
+        }
+    }
+
+    /// Forgets strangers whose code is over. Their passwords are to be kept no longer than that, so it sweeps each minute.
+    package static func signUps(_ records: PostgresPool, logger: Logger) -> HourlySweep {
+        HourlySweep(.seconds(60), logger, done: "old sign-ups forgotten", failed: "old sign-ups not forgotten") {
+            try await SignUp.sweep(on: records)
         }
     }
 

@@ -55,6 +55,8 @@ import Testing
         .addDomain: #"{"domain": "canary.example"}"#,
         .reportFeedback: #"{"events": [{"email": "\#(Planted.recipient)@example.org"}]}"#,
         .replayWebhook: #"{"since": "2026-01-01T00:00:00Z"}"#,
+        .signUp:
+            #"{"email": "\#(Planted.recipient)@example.org", "password": "\#(Planted.body) 42", "account": "\#(Planted.name)"}"#,
     ]
 
     /// Bodies that are refused, with the plants where they are wrong.

@@ -88,6 +88,8 @@ import Testing
         try await application.test(.router) { try await body(API(client: $0, key: "sl_live_secret")) }
     }
 
+    private static let pages = ["/join", "/sign-in", "/password", "/sign-up"]
+
     @Test func `pages are redirected to the public URL, calls are refused`() async throws {
         try await Self.withPlainListener("https://mail.example.net") { api in
             let page = try await api.call(.get, "/u/token?x=1", headers: ["Host": "evil.example"])
@@ -96,8 +98,12 @@ import Testing
             page.expectHeaders()
             #expect(page.headers[.strictTransportSecurity] == nil)
             #expect(try await api.call(.head, "/u/token").status == 308)
+            for path in Self.pages {
+                #expect(try await api.get(path).headers[.location] == "https://mail.example.net\(path)")
+                try await api.post(path).expectProblem(403, "https_required")
+            }
             for (method, path) in APIOperation.allCases.map({ ($0.method, $0.samplePath) })
-            where !(method == .get && path.hasPrefix("/u/")) {
+            where !(method == .get && (path.hasPrefix("/u/") || Self.pages.contains(path))) {
                 let answer = try await api.call(method, path)
                 answer.expectProblem(403, "https_required")
                 #expect(answer.headers[.location] == nil && !answer.text.contains("sl_live_secret"))

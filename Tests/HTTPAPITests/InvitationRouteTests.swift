@@ -131,7 +131,7 @@ import Testing
             await #expect(throws: MailNotWanted.self) {
                 try await records.pool.withConnection { try await pending.settle(second, on: $0) }
             }
-            let joined = try await owner.api.post("/v1/membership", Self.joining(first.secret.exposed))
+            let joined = try await owner.api.post("/v1/membership", Self.joining(try #require(first.secret).exposed))
             #expect(joined.status == 201)
 
             let made = try await invite(owner, "cy@example.org")

@@ -169,6 +169,7 @@ import Testing
         #expect(document.members(of: "Code") == ["code"])
         #expect(document.members(of: "PasswordCodeRequest") == ["email"])
         #expect(document.members(of: "NewPassword") == ["code", "password"])
+        #expect(document.members(of: "SignUpRequest") == ["email", "password", "account"])
         #expect(document.members(of: "Joining") == ["secret", "name", "password"])
     }
 

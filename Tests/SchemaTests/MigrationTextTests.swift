@@ -94,6 +94,7 @@ struct MigrationTextTests {
         745: "7176db7236a926c8c0c5e13ba71f8f7a2c7760531309518adcfd5f6a3195abe3",
         743: "4061b8f2e91283dc4eea71fa04d5df684569cdd7a9570f2373b80a0bfe8590bd",
         749: "06ca3ea7c77cc8dbe4111e77f99e9207f41a99b0464d08bf3c6c0e569f033017",
+        750: "2db1b3408a6481080fddea50e147d21734ff2f2bf2ec7993a0b6b99e448f6113",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

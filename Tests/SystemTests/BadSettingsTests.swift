@@ -70,6 +70,8 @@ import Testing
         (["--route", "smtp://u:p@a.example", "--tls", "opportunistic"], "need TLS"),
         (["--tls-report-from", "nobody"], "tls_report_from"),
         (["--installation-mail-account", "7"], "installation_mail_account"),
+        (["--sign-ups-per-day", "5"], "setting sign_ups_per_day: strangers are mailed codes"),
+        (["--sign-ups-per-day=-1"], "sign_ups_per_day"),
         (["--feedback-id-sender", "a:b:c"], "feedback_id_sender"),
         (["--batch-signer", "maybe"], "maybe is not off, auto or require"),
         (

@@ -32,6 +32,19 @@ extension Settings {
         return InstallationMail(account: AccountID(rawValue: Int64(account)), sender: sender, publicURL: publicURL)
     }
 
+    /// How many strangers may ask for an account within a day; 0 where none may.
+    ///
+    /// - Throws: ``SettingError``, also where nobody would mail them their codes
+    func signUpsPerDay() throws(SettingError) -> Int {
+        let perDay = try number(.signUpsPerDay, in: 0...1_000_000)
+        guard perDay == 0 || text(.installationMailFrom) != nil else {
+            throw SettingError(
+                setting: .signUpsPerDay,
+                problem: "strangers are mailed codes: set installation_mail_account and installation_mail_from as well")
+        }
+        return perDay
+    }
+
     /// Where people reach this installation: `https://…` without a slash at its end; nil where nobody has said so.
     func peopleURL() throws -> String? {
         if let url = text(.publicURL) { return url }

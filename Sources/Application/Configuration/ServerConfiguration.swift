@@ -68,6 +68,7 @@ struct ServerConfiguration: Sendable {
         _ = try settings.resultsSeconds()
         _ = try settings.installationMail()
         _ = try settings.flag(.newDeviceCodes)
+        _ = try settings.signUpsPerDay()
         roles = try Self.roles(settings)
         let acme = try ACMESettings(settings)
         // One setting is enough for a public API: what an authority needs to reach is what customers reach.

@@ -20,6 +20,7 @@ struct ServerOptions: ParsableArguments {
     @Option(.installationMailAccount) var installationMailAccount: String?
     @Option(.installationMailFrom) var installationMailFrom: String?
     @Option(.newDeviceCodes) var newDeviceCodes: Bool?
+    @Option(.signUpsPerDay) var signUpsPerDay: Int?
     @Option(.feedbackIDSender) var feedbackIDSender: String?
     @Option(.feedbackAddresses) var feedbackAddresses: Bool?
     @Option(.retryBase) var retryBase: Int?
@@ -80,7 +81,7 @@ struct ServerOptions: ParsableArguments {
             .acme: acme.joinedValue, .acmeDirectory: acmeDirectory,
             .acmeContact: acmeContact.joinedValue, .acmeRoots: acmeRoots, .corsOrigin: corsOrigin.joinedValue,
             .installationMailAccount: installationMailAccount, .installationMailFrom: installationMailFrom,
-            .newDeviceCodes: newDeviceCodes.map(String.init),
+            .newDeviceCodes: newDeviceCodes.map(String.init), .signUpsPerDay: signUpsPerDay,
         ])
     }
 

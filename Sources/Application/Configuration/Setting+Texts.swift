@@ -40,6 +40,8 @@ extension Setting {
         case .installationMailFrom: "Sender of these mails, at a proven domain of that account."
         case .newDeviceCodes:
             "Whether people who sign in with a new browser are mailed a code, where there is a sender: true or false."
+        case .signUpsPerDay:
+            "Requests of strangers for an account of their own that are taken within a day, all nodes together; 0: nobody signs up."
         case .feedbackListen: "Address and port on which a node with the role feedback takes in mail."
         case .operatorSocket: "Unix socket of sluice top, lane and trace."
         case .operatorEndpoint: "Loopback address and port on which monitors may read /metrics and /status."
@@ -121,6 +123,7 @@ extension Setting {
         case .connections: .value("64")
         case .requestsPerMinute: .value("60")
         case .userRequestsPerMinute: .value("600")
+        case .signUpsPerDay: .value("0")
         case .maxConnections: .value("4096")
         case .retryBase: .value("600")
         case .retryMaximum: .value("14400")

@@ -32,6 +32,7 @@ enum Setting: String, CaseIterable, Sendable {
     case installationMailAccount = "installation_mail_account"
     case installationMailFrom = "installation_mail_from"
     case newDeviceCodes = "new_device_codes"
+    case signUpsPerDay = "sign_ups_per_day"
     case feedbackListen = "feedback_listen"
     case operatorSocket = "operator_socket"
     case operatorEndpoint = "operator"

@@ -91,6 +91,14 @@ struct SettingsExamination {
             found.append(
                 Finding(.note, "setting public_url: none, so that messages carry no unsubscribe link"))
         }
+        let strangers = try settings.signUpsPerDay()
+        if strangers > 0 {
+            found.append(
+                Finding(
+                    .note,
+                    "setting sign_ups_per_day: strangers open accounts without credits; \(strangers) may ask within a day"
+                ))
+        }
         if try settings.flag(.accountingPersonalData) {
             found.append(Finding(.note, "setting accounting_personal_data: addresses are written to a file"))
         }

@@ -8,6 +8,12 @@ import SendingDomains
 /// Looks whether who is named for the mail of this installation can send it.
 enum InstallationMailExamination {
     static func findings(_ mail: InstallationMail, _ records: Records) async throws -> [Finding] {
+        let found = try await ofSender(mail, records)
+        guard records.signUp != nil, found.contains(where: { $0.level == .problem }) else { return found }
+        return found + [Finding(.problem, "nobody can sign up: setting sign_ups_per_day needs that mail")]
+    }
+
+    private static func ofSender(_ mail: InstallationMail, _ records: Records) async throws -> [Finding] {
         let setting = "the mail of this installation"
         let balance: Int64
         do {

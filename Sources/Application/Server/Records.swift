@@ -29,6 +29,8 @@ final class Records: Sendable {
     let signIn: SignIn
     let factors: SecondFactors
     let passwordReset: PasswordReset
+    /// Nil where strangers may not open accounts.
+    let signUp: SignUp?
     let invitations: Invitations
     let joining: Joining
     /// Who sends the mail of this installation; nil where nobody is named.
@@ -120,7 +122,8 @@ final class Records: Sendable {
                 resultsFor: resultsFor, refundFor: refundFor,
                 allowsPrivate: settings.flag(.allowPrivateDestinations),
                 installationMail: try settings.installationMail(),
-                asksForCodes: try settings.flag(.newDeviceCodes), peopleURL: try settings.peopleURL(), logger: logger)
+                asksForCodes: try settings.flag(.newDeviceCodes), signUpsPerDay: try settings.signUpsPerDay(),
+                peopleURL: try settings.peopleURL(), logger: logger)
         } catch {
             await databases.close()
             throw error
@@ -163,7 +166,8 @@ final class Records: Sendable {
     private init(
         _ databases: Databases, _ pools: Pools, masterKey: MasterKey, bounceHost: DomainName?, trustsDomains: Bool,
         dns: ResolverConfiguration, resultsFor: Int, refundFor: Int, allowsPrivate: Bool,
-        installationMail: InstallationMail?, asksForCodes: Bool, peopleURL: String?, logger: Logger
+        installationMail: InstallationMail?, asksForCodes: Bool, signUpsPerDay: Int, peopleURL: String?,
+        logger: Logger
     ) async throws {
         self.installationMail = installationMail
         self.peopleURL = peopleURL
@@ -194,6 +198,14 @@ final class Records: Sendable {
             pool: pools.intake, sessions: sessions, hasher: passwords, factors: factors, vault: vault,
             asksForCodes: asksForCodes && installationMail != nil)
         passwordReset = PasswordReset(pool: pools.intake, sessions: sessions, hasher: passwords, vault: vault)
+        signUp =
+            signUpsPerDay == 0
+            ? nil
+            : SignUp(
+                pool: pools.intake, sessions: sessions, hasher: passwords, vault: vault, perDay: signUpsPerDay
+            ) { name, connection in
+                try await Self.openAccount(name, ledger, vault, on: connection)
+            }
         invitations = Invitations(pool: pools.housekeeping)
         joining = Joining(pool: pools.intake, sessions: sessions, hasher: passwords)
         idempotency = IdempotencyStore(limits: limits)
@@ -251,13 +263,21 @@ final class Records: Sendable {
     /// - Throws: `LedgerError`, `VaultError`, `PostgresError`
     func createAccount(name: String, limit: Int64 = 0, credits: Int64) async throws -> AccountID {
         try await pool.withTransaction { [ledger, vault] connection in
-            let account = try await ledger.createAccount(name: name, limit: limit, on: connection)
-            try await vault.createAccountKey(account, on: connection)
+            let account = try await Self.openAccount(name, limit: limit, ledger, vault, on: connection)
             if credits > 0 {
                 try await ledger.grant(credits, to: account, key: "opening", memo: "opening credits", on: connection)
             }
             return account
         }
+    }
+
+    /// Opens an account with its key, by whoever it is asked for.
+    private static func openAccount(
+        _ name: String, limit: Int64 = 0, _ ledger: CreditLedger, _ vault: Vault, on connection: PostgresConnection
+    ) async throws -> AccountID {
+        let account = try await ledger.createAccount(name: name, limit: limit, on: connection)
+        try await vault.createAccountKey(account, on: connection)
+        return account
     }
 
     /// Asks the DNS of the settings. Answers are kept for seconds only: who has just published a record asks at once.

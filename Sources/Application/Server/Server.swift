@@ -94,6 +94,8 @@ final class Server: Sendable {
                     service: HourlySweep.sessions(
                         records.sessions, records.signIn, records.invitations, records.pools.housekeeping,
                         logger: logger)))
+            services.append(
+                .init(service: HourlySweep.signUps(records.pools.housekeeping, logger: logger)))
             if let mailer = records.installationMailer() { services.append(.init(service: mailer)) }
             services.append(
                 .init(
@@ -168,7 +170,7 @@ final class Server: Sendable {
                 userLimiter: RequestLimiter(
                     pool: records.pools.intake, perMinute: configuration.userRequestsPerMinute),
                 sessions: records.sessions, signIn: records.signIn, factors: records.factors,
-                passwordReset: records.passwordReset, members: customers.members,
+                passwordReset: records.passwordReset, signUp: records.signUp, members: customers.members,
                 invitations: customers.invitations, joining: records.joining,
                 hasMail: records.installationMail != nil, idempotency: records.idempotency,
                 unsubscriber: customers.unsubscriber, providers: records.providerIntake, webhooks: customers.webhooks,

@@ -21,7 +21,7 @@ package struct InstallationMail: Sendable {
     /// Where an invitation's mail leads to. The secret stands behind `#`, which no browser sends to a server, so that no log and no
     /// referrer has it.
     package static func link(_ secret: Redacted<String>, publicURL: String) -> Redacted<String> {
-        Redacted("\(publicURL)/join#\(secret.exposed)")
+        Redacted("\(publicURL)\(APIOperation.joinPage.path)#\(secret.exposed)")
     }
 
     /// The campaign that carries a mail.
@@ -49,11 +49,14 @@ package struct InstallationMail: Sendable {
         var variables: [String: String] = [:]
         switch mail.purpose {
         case .invitation(let account, let inviter):
-            variables["link"] = Self.link(mail.secret, publicURL: publicURL).exposed
+            variables["link"] = mail.secret.map { Self.link($0, publicURL: publicURL).exposed }
             variables["account"] = account
             variables["inviter"] = inviter?.exposed
-        case .passwordCode, .deviceCode:
-            variables["code"] = "\(mail.secret.exposed.prefix(3)) \(mail.secret.exposed.suffix(3))"
+        case .passwordCode, .deviceCode, .signUpCode:
+            variables["code"] = mail.secret.map { "\($0.exposed.prefix(3)) \($0.exposed.suffix(3))" }
+        case .addressInUse:
+            variables["link"] = publicURL + APIOperation.signInPage.path
+            variables["password_link"] = publicURL + APIOperation.passwordPage.path
         }
         return Array(try JSONEncoder().encode(Line(email: mail.address.text, vars: variables))) + [0x0A]
     }

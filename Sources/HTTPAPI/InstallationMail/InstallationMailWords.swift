@@ -20,6 +20,12 @@ struct InstallationMailWords {
             code(
                 subject: "Your code to sign in", reason: "You are signing in with a browser that is new to us.",
                 otherwise: "If it was not you, somebody knows your password: choose another one now.")
+        case .signUpCode:
+            code(
+                subject: "Your code to open an account",
+                reason: "Somebody, probably you, wants to open an account with this address.",
+                otherwise: "If it was not you, do nothing: there will be no account.")
+        case .addressInUse: addressInUse
         }
     }
 
@@ -42,6 +48,28 @@ struct InstallationMailWords {
             <p>The link is for you alone and works once. If you do not want to join, do nothing.</p>
             """),
         expirySeconds: 24 * 3_600)
+
+    private static let addressInUse = InstallationMailWords(
+        subject: "You have an account already",
+        text: """
+            Somebody, probably you, wanted to open an account with this address. It signs in here already:
+
+            {{{link}}}
+
+            If you have forgotten your password, choose a new one:
+
+            {{{password_link}}}
+
+            If it was not you, do nothing: nothing was changed.
+            """,
+        html: page(
+            """
+            <p>Somebody, probably you, wanted to open an account with this address. It
+            <a href="{{{link}}}">signs in here already</a>.</p>
+            <p>If you have forgotten your password, <a href="{{{password_link}}}">choose a new one</a>.</p>
+            <p>If it was not you, do nothing: nothing was changed.</p>
+            """),
+        expirySeconds: Int(PeopleLimits.codeSeconds))
 
     private static func code(subject: String, reason: String, otherwise: String) -> InstallationMailWords {
         InstallationMailWords(

@@ -22,12 +22,24 @@ extension SignInStep {
     }
 }
 
-/// The body of `POST /v1/session/code`.
+/// The body of `POST /v1/session/code` and `POST /v1/signup/code`.
 struct MailCodePayload: StrictPayload {
     let code: String
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case code
+    }
+}
+
+/// The body of `POST /v1/signup`.
+struct SignUpPayload: StrictPayload {
+    let email: String
+    let password: String
+    /// What the account is to be called.
+    let account: String
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case email, password, account
     }
 }
 

@@ -33,6 +33,7 @@ extension Problem {
         case let error as UserError: self = Problem(error)
         case let error as InvitationError: self = Problem(error)
         case let error as PasswordError: self = Problem(error)
+        case let error as SignUpError: self = Problem(error)
         case let error as MailCodeError:
             self = Problem(error == .over ? .gone : .forbidden, error.code, error.description.asSentence)
         case is SessionError: self = .unauthorized
@@ -282,6 +283,24 @@ extension Problem {
             self = .invalid(error.code, error.description.asSentence, fields: ["password"])
         case .busy: self = Problem(SignInError.busy)
         case .failed: self = .internalError
+        }
+    }
+
+    private init(_ error: SignUpError) {
+        switch error {
+        case .closed:
+            self = Problem(
+                .conflict, "sign_up_closed", "Nobody signs up here by themselves: the operator makes the accounts.")
+        case .invalidAccountName:
+            self = .invalid(
+                "invalid_account_name",
+                "An account's name has 1 to \(PeopleLimits.accountNameCharacters) characters and nothing that could become a link.",
+                fields: ["account"])
+        case .tooMany(let seconds):
+            self = Problem(
+                .tooManyRequests, "too_many_sign_ups",
+                "As many people have asked for an account as may within a day; wait before the next time.")
+            retryAfter = seconds
         }
     }
 

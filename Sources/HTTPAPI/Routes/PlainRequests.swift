@@ -8,6 +8,11 @@ import NIOCore
 /// API, which may carry a key, is refused, because a redirect would hide from its owner that the key was sent in the clear.
 /// A certificate authority finds here what proves a name.
 enum PlainRequests {
+    /// Browsers take what stands behind `#` with them, and send it to nobody.
+    private static let pages = [
+        APIOperation.confirmUnsubscribe, .joinPage, .signInPage, .passwordPage, .signUpPage,
+    ].map(\.path)
+
     static func router(
         publicURL: String?, challenges: CertificateChallenges? = nil
     ) -> Hummingbird.Router<APIContext> {
@@ -24,8 +29,8 @@ enum PlainRequests {
             }
         }
         for method in UnroutedRequests.methods {
-            for path in ["/", "/**", APIOperation.confirmUnsubscribe.path] {
-                let isPage = path == APIOperation.confirmUnsubscribe.path && [.get, .head].contains(method)
+            for path in ["/", "/**"] + pages {
+                let isPage = pages.contains(path) && [.get, .head].contains(method)
                 router.on(RouterPath(path), method: method) { request, context -> Response in
                     // Not to the host that the request names: anybody can write one there.
                     if isPage, let publicURL {

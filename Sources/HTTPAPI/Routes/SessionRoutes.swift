@@ -56,9 +56,7 @@ struct SessionRoutes: Sendable {
                 code: payload.code, browser: SessionCookies.code(of: request),
                 network: ClientNetwork(context.client.address).octets)
         }
-        var response = Self.begun(user, secrets, sessions)
-        for field in [SessionCookies.device(device), SessionCookies.codeRemoval] { response.headers.append(field) }
-        return response
+        return Self.begun(user, secrets, sessions, device: device)
     }
 
     /// Strangers together have the share of one account.
@@ -86,6 +84,17 @@ struct SessionRoutes: Sendable {
         json.endObject()
         var response = Idempotency.Answer(status: .accepted, body: json.text).response()
         response.headers.append(SessionCookies.code(browser))
+        return response
+    }
+
+    /// The answer to whoever has just signed in by a code of a mail.
+    ///
+    /// - Parameter device: the secret of their browser, which is known from here on
+    static func begun(
+        _ user: AuthenticatedUser, _ secrets: SessionSecrets, _ sessions: Sessions, device: Redacted<String>
+    ) -> Response {
+        var response = begun(user, secrets, sessions)
+        for field in [SessionCookies.device(device), SessionCookies.codeRemoval] { response.headers.append(field) }
         return response
     }
 

@@ -12,19 +12,25 @@ package struct PendingMail: Sendable {
         case passwordCode
         /// To sign in with a new device.
         case deviceCode
+        /// To open an account.
+        case signUpCode
+        /// Somebody wanted to open an account with an address that signs in already.
+        case addressInUse
     }
 
     package let purpose: Purpose
     package let address: EmailAddress
-    /// What the mail is for: it goes into the link, or is the code.
-    package let secret: Redacted<String>
+    /// What the mail is for: it goes into the link, or is the code. Nil where it only tells something.
+    package let secret: Redacted<String>?
     let place: Place
 
     /// The row that waits for the mail.
     enum Place: Sendable {
-        case invitation(AccountID, InvitationID)
+        case invitation(AccountID, InvitationID, InvitationSecret)
         /// - Parameter browser: SHA-256 of the secret in the browser that has asked
         case code(MailCode, browser: [UInt8])
+        /// - Parameter code: nil where the address is in use
+        case signUp(MailCode?, browser: [UInt8])
     }
 }
 

@@ -16,7 +16,9 @@ package struct PendingMails: Sendable {
     /// Takes some that are due; codes, for which somebody waits, first.
     package func take() async throws -> [PendingMail] {
         let codes = try await takeCodes()
-        return codes.isEmpty ? try await takeInvitations() : codes
+        if !codes.isEmpty { return codes }
+        let signUps = try await takeSignUps()
+        return signUps.isEmpty ? try await takeInvitations() : signUps
     }
 
     private func takeCodes() async throws -> [PendingMail] {
@@ -39,6 +41,28 @@ package struct PendingMails: Sendable {
         }
     }
 
+    /// Whose address signs in here already is told so, and gets no code.
+    private func takeSignUps() async throws -> [PendingMail] {
+        try await pool.query(
+            """
+            UPDATE sign_ups s SET mail_due_at = now() + \(PeopleLimits.mailRetrySeconds) * interval '1 second'
+            FROM (
+                SELECT browser_hash FROM sign_ups WHERE mail_due_at <= now() AND \(unescaped: SignUp.isOpen)
+                ORDER BY mail_due_at LIMIT \(PeopleLimits.mailsTaken) FOR UPDATE SKIP LOCKED
+            ) due
+            WHERE s.browser_hash = due.browser_hash
+            RETURNING s.browser_hash, s.address,
+                EXISTS (SELECT FROM user_addresses u WHERE u.address = s.address)
+            """
+        ).map { row in
+            let (browser, address, isInUse) = try row.decode([UInt8].self, String.self, Bool.self)
+            let code = isInUse ? nil : MailCode()
+            return PendingMail(
+                purpose: isInUse ? .addressInUse : .signUpCode, address: try User.address(stored: address),
+                secret: code?.digits, place: .signUp(code, browser: browser))
+        }
+    }
+
     private func takeInvitations() async throws -> [PendingMail] {
         try await pool.query(
             """
@@ -56,10 +80,11 @@ package struct PendingMails: Sendable {
         ).map { row in
             let (account, id, address, name, inviter) = try row.decode(
                 Int64.self, Int64.self, String.self, String.self, String?.self)
+            let secret = InvitationSecret()
             return PendingMail(
                 purpose: .invitation(account: name, inviter: inviter.map { Redacted($0) }),
-                address: try User.address(stored: address), secret: Redacted(InvitationSecret().exposed),
-                place: .invitation(AccountID(rawValue: account), InvitationID(rawValue: id)))
+                address: try User.address(stored: address), secret: Redacted(secret.exposed),
+                place: .invitation(AccountID(rawValue: account), InvitationID(rawValue: id), secret))
         }
     }
 
@@ -69,10 +94,10 @@ package struct PendingMails: Sendable {
     package func settle(_ mail: PendingMail, on connection: PostgresConnection) async throws {
         let rows: PostgresRows
         switch mail.place {
-        case .invitation(let account, let id):
+        case .invitation(let account, let id, let secret):
             rows = try await connection.query(
                 """
-                UPDATE invitations SET secret_hash = \(RefreshSecret.hash(of: mail.secret.exposed)),
+                UPDATE invitations SET secret_hash = \(secret.hash),
                     mailed_at = now(), mail_due_at = NULL
                 WHERE account_id = \(account.rawValue) AND invitation_id = \(id.rawValue)
                     AND mail_due_at IS NOT NULL AND secret_hash IS NULL AND \(unescaped: Invitations.isOpen)
@@ -84,6 +109,15 @@ package struct PendingMails: Sendable {
                 UPDATE mail_codes SET code_hash = \(codes.hash(of: code, browser: browser)), mail_due_at = NULL
                 WHERE browser_hash = \(browser) AND mail_due_at IS NOT NULL AND code_hash IS NULL
                     AND \(unescaped: MailCodes.isOpen)
+                RETURNING browser_hash
+                """)
+        case .signUp(let code, let browser):
+            let hash = code.map { codes.hash(of: $0, browser: browser) }
+            rows = try await connection.query(
+                """
+                UPDATE sign_ups SET code_hash = \(hash as [UInt8]?), mail_due_at = NULL
+                WHERE browser_hash = \(browser) AND mail_due_at IS NOT NULL AND code_hash IS NULL
+                    AND \(unescaped: SignUp.isOpen)
                 RETURNING browser_hash
                 """)
         }

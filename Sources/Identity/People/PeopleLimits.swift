@@ -15,6 +15,11 @@ package enum PeopleLimits {
     package static let codeAttempts = 5
     /// Of a user, for one purpose, within an hour: further ones are not mailed.
     package static let codesOfUser = 10
+    /// Of strangers who ask for an account, within a day: from a network, and with an address. The operator bounds all together.
+    package static let signUpsOfNetwork: Int32 = 20
+    package static let signUpsOfAddress: Int32 = 5
+    /// Of an account that a stranger names; a mark is put behind it.
+    package static let accountNameCharacters = 80
     /// How long a browser is known, and how many of a user are.
     package static let deviceSeconds: Int64 = 90 * 24 * 3_600
     package static let devicesOfUser = 20

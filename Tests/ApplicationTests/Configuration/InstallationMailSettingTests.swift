@@ -23,6 +23,19 @@ struct InstallationMailSettingTests {
         #expect(try Settings(isolated: ordered).installationMail()?.publicURL == "https://mail.example.org")
     }
 
+    @Test func `strangers sign up where it is said how many, and where somebody mails them their codes`() throws {
+        #expect(try Settings(isolated: Self.whole).signUpsPerDay() == 0)
+        var values = Self.whole
+        values[.signUpsPerDay] = "50"
+        #expect(try Settings(isolated: values).signUpsPerDay() == 50)
+        values[.signUpsPerDay] = "many"
+        #expect(throws: SettingError.self) { _ = try Settings(isolated: values).signUpsPerDay() }
+        let error = try #require(throws: SettingError.self) {
+            _ = try Settings(isolated: [.signUpsPerDay: "50"]).signUpsPerDay()
+        }
+        #expect(error.description.contains("installation_mail_from"), "\(error)")
+    }
+
     @Test(
         arguments: [
             (Setting.installationMailAccount, nil, "without installation_mail_account"),

@@ -98,6 +98,9 @@ struct APIFixture: Sendable {
             factors: factors,
             passwordReset: PasswordReset(
                 pool: stores.records.pool, sessions: sessions, hasher: passwords, vault: stores.vault),
+            signUp: SignUp(
+                pool: stores.records.pool, sessions: sessions, hasher: passwords, vault: stores.vault, perDay: 1_000,
+                openAccount: stores.openAccount),
             members: Members(pool: pool, sessions: sessions), invitations: Invitations(pool: pool),
             joining: Joining(pool: stores.records.pool, sessions: sessions, hasher: passwords), hasMail: true,
             idempotency: IdempotencyStore(limits: stores.limits),
@@ -118,6 +121,18 @@ struct APIFixture: Sendable {
         SignIn(
             pool: stores.records.pool, sessions: services.sessions, hasher: Self.passwords, factors: services.factors,
             vault: stores.vault, asksForCodes: asksForCodes)
+    }
+
+    /// - Parameters:
+    ///   - perDay: requests of strangers that are taken within a day
+    ///   - places: of passwords that wait to be hashed
+    func signUp(perDay: Int = 1_000, places: Int = 32) -> SignUp {
+        var hashing = PasswordHasher.Configuration.cheap
+        hashing.places = places
+        return SignUp(
+            pool: stores.records.pool, sessions: services.sessions, hasher: PasswordHasher(hashing),
+            vault: stores.vault,
+            perDay: perDay, openAccount: stores.openAccount)
     }
 
     func customer(credits: Int64 = 1_000) async throws -> Customer {

@@ -113,6 +113,9 @@ struct IsolationMatrix {
             "POST /v1/session/code": Input(body: #"{"code": "123456"}"#),
             "POST /v1/password/code": Input(body: #"{"email": "\(id(.user))"}"#),
             "POST /v1/password": Input(body: #"{"code": "123456", "password": "not that of \(id(.user))"}"#),
+            "POST /v1/signup": Input(
+                body: #"{"email": "\(id(.user))", "password": "not that of them", "account": "Matrix"}"#),
+            "POST /v1/signup/code": Input(body: #"{"code": "123456"}"#),
             "GET /v1/session": Input(),
             "DELETE /v1/session": Input(),
             "GET /v1/me/second-factor": Input(),
@@ -123,6 +126,11 @@ struct IsolationMatrix {
             "POST /v1/feedback/{provider}/{secret}": Input(body: "[]"),
             "GET /u/{token}": Input(),
             "POST /u/{token}": Input(),
+            "GET /join": Input(),
+            "GET /sign-in": Input(),
+            "GET /password": Input(),
+            "GET /sign-up": Input(),
+            "GET /pages.js": Input(),
             "GET /health": Input(),
             "GET /openapi.yaml": Input(),
         ]

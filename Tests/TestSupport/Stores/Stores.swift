@@ -99,6 +99,15 @@ package struct Stores: Sendable {
         return account
     }
 
+    /// Opens an account without credits, in the transaction given.
+    package var openAccount: @Sendable (String, PostgresConnection) async throws -> AccountID {
+        { [ledger, vault] name, connection in
+            let account = try await ledger.createAccount(name: name, on: connection)
+            try await vault.createAccountKey(account, on: connection)
+            return account
+        }
+    }
+
     /// Sees to it that a test account is there, in the transaction given.
     package var openTestAccount: @Sendable (AccountID, PostgresConnection) async throws -> Void {
         { [ledger, vault] account, connection in

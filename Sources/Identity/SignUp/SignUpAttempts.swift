@@ -1,0 +1,46 @@
+import Crypto
+import MailTypes
+import Postgres
+
+/// Counts strangers' requests over all nodes before anything is done for them: from a network, with an address, and all together,
+/// each within a day that begins with its first. None is given back: each is a mail to somebody who may not have asked.
+struct SignUpAttempts: Sendable {
+    private let perDay: Int
+    private let pool: PostgresPool
+    private let key: SymmetricKey
+
+    /// - Parameter perDay: of all together
+    init(perDay: Int, pool: PostgresPool, key: SymmetricKey) {
+        self.perDay = perDay
+        self.pool = pool
+        self.key = key
+    }
+
+    /// - Throws: ``SignUpError/tooMany(seconds:)``, `PostgresError`
+    func take(address: EmailAddress, network: [UInt8]) async throws {
+        let seconds = try await pool.query(
+            """
+            SELECT take_sign_up(\(subject("network", network)), \(subject("address", Array(address.text.utf8))),
+                \(subject("all", [])), \(PeopleLimits.signUpsOfNetwork), \(PeopleLimits.signUpsOfAddress),
+                \(Int32(clamping: perDay)))
+            """
+        ).only.decode(Int.self)
+        guard seconds == 0 else { throw SignUpError.tooMany(seconds: seconds) }
+    }
+
+    private func subject(_ name: String, _ octets: [UInt8]) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: Array("sign-up \(name) ".utf8) + octets, using: key))
+    }
+
+    /// Forgets days that are over.
+    ///
+    /// - Returns: how many
+    static func sweep(on pool: PostgresPool) async throws -> Int {
+        try await pool.sweep(
+            """
+            DELETE FROM sign_up_attempts WHERE subject IN (
+                SELECT subject FROM sign_up_attempts WHERE started_at < now() - interval '1 day'
+                LIMIT \(IdentityLimits.sweepRows) FOR UPDATE SKIP LOCKED)
+            """)
+    }
+}
