@@ -196,7 +196,8 @@ let package = Package(
                 "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "StrictYAML", "MailTypes", arguments,
                 configuration, lifecycle, unixSignals, logging, httpClient, histogram, nio, nioPosix, nioSSL,
                 nioFoundation, nioHTTP1, nioCertificates,
-            ]),
+            ],
+            resources: [.embedInCode("Guards/records.tsv"), .embedInCode("Guards/vault.tsv")]),
         .executableTarget(name: "sluice", dependencies: ["Application"]),
 
         // What tests of several rooms use; no product holds it.
