@@ -349,7 +349,9 @@ let package = Package(
                 "SMTPProtocol", "HTTPAPI", "MailTypes", "TLSPolicies", "TrafficShaping", arguments, logging,
             ]),
         // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.
-        .testTarget(name: "SystemTests", dependencies: ["TestSupport", "TestPeers", "sluice"]),
+        .testTarget(
+            name: "SystemTests",
+            dependencies: ["TestSupport", "TestPeers", "TestStores", "Identity", "Postgres", "sluice", logging]),
     ]
 )
 
