@@ -10,12 +10,10 @@ import Vault
 
 /// Random histories of small campaigns, each step compared with ``CampaignModel``.
 struct CampaignModelTests {
-    /// In parts that go side by side, each over databases of its own.
-    @Test(arguments: [1..<56, 56..<111, 111..<166, 166..<221] as [Range<UInt64>])
-    func `random histories end as the model says`(_ seeds: Range<UInt64>) async throws {
+    @Test func `random histories end as the model says`() async throws {
         let fixture = try await CampaignFixture.make()
         try await CampaignHistory.preparePoison(in: fixture)
-        for seed in Seed.range(seeds) {
+        for seed in Seed.range(1..<221) {
             var history = try await CampaignHistory(seed: seed, fixture: fixture)
             do {
                 try await history.run()
