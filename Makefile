@@ -9,7 +9,7 @@ RECIPIENTS ?= 10000
 SCRATCH ?= .build
 RELEASE := $(SCRATCH)/release/sluice
 
-.PHONY: help demo test test-fast build release check tidy format bench bench-peers micro-bench fuzz nightly packages test-packages peers scan clean
+.PHONY: help demo test test-fast build release check tidy format bench bench-peers micro-bench fuzz nightly upgrade packages test-packages peers scan clean
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -71,6 +71,9 @@ packages: ## Install missing Debian packages for building and running (as root o
 
 nightly: test-packages ## The batch signer over a million digests and ten thousand messages
 	SLUICE_NIGHTLY=1 .ci/test MailSigningTests/BatchNightlyTests
+
+upgrade: test-packages ## Migrate beside a node of an older release, which is built first; FROM=commit or tag
+	@.ci/upgrade $(FROM)
 
 test-packages: packages ## … and those that only tests use
 	@.ci/packages test

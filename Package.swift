@@ -196,7 +196,8 @@ let package = Package(
                 "DNSResolution", "TrafficShaping", "TLSPolicies", "Postgres", "StrictYAML", "MailTypes", arguments,
                 configuration, lifecycle, unixSignals, logging, httpClient, histogram, nio, nioPosix, nioSSL,
                 nioFoundation, nioHTTP1, nioCertificates,
-            ]),
+            ],
+            resources: [.embedInCode("Guards/records.tsv"), .embedInCode("Guards/vault.tsv")]),
         .executableTarget(name: "sluice", dependencies: ["Application"]),
 
         // What tests of several rooms use; no product holds it.
@@ -348,7 +349,9 @@ let package = Package(
                 "SMTPProtocol", "HTTPAPI", "MailTypes", "TLSPolicies", "TrafficShaping", arguments, logging,
             ]),
         // Starts the built `sluice` and real peers (Postfix, Exim, dkimpy, pg_dump) as processes.
-        .testTarget(name: "SystemTests", dependencies: ["TestSupport", "TestPeers", "sluice"]),
+        .testTarget(
+            name: "SystemTests",
+            dependencies: ["TestSupport", "TestPeers", "TestStores", "Identity", "Postgres", "sluice", logging]),
     ]
 )
 

@@ -10,6 +10,8 @@ final class Installation {
     let key: String
     /// DNS names and TXT values of the domain's DKIM keys.
     let dkimKeys: [String: String]
+    /// The sluice of the server and of commands; another one's after ``handOver(to:of:)``.
+    private var program: String
     private let data: [String]
     private let serveArguments: [String]
     private let launcher: [String]
@@ -21,24 +23,38 @@ final class Installation {
     ///   - trustsDomains: registered domains count as proven.
     ///   - databaseURL: a PostgreSQL of its own to use instead of the private one.
     ///   - launcher: a command that runs the server, such as one that sets limits.
+    ///   - program: a sluice of another version.
     init(
         directory: TemporaryDirectory, route: String?, credits: Int, serve: [String] = [], ed25519: Bool = false,
-        trustsDomains: Bool = true, databaseURL: String? = nil, launcher: [String] = []
+        trustsDomains: Bool = true, databaseURL: String? = nil, launcher: [String] = [],
+        program: String = Programs.sluice
     ) throws {
         self.directory = directory
+        self.program = program
         self.launcher = launcher
         environment = trustsDomains ? ["SLUICE_TRUST_DOMAINS": "true"] : [:]
         data = ["--data", directory.path + "/data"] + (databaseURL.map { ["--database-url", $0] } ?? [])
+        serveArguments =
+            [
+                "serve", "--http", "127.0.0.1:0", "--node", "test", "--helo", "mail.example.com", "--retry-base", "1",
+                "--retry-maximum", "1",
+                "--public-url", "https://mail.example.com", "--results-for", "0",
+                // Tests look twice a second and more.
+                "--requests-per-minute", "0",
+            ] + (trustsDomains ? ["--trust-domains"] : []) + (route.map { ["--route", $0] } ?? []) + serve + data
+        if databaseURL == nil { try PreparedData.copy(to: directory.path + "/data") }
+        server = try Self.start(launcher, program, serveArguments, directory)
+        apiPort = try server.readPort()
+
         struct Account: Decodable {
             let account: Int
             let key: String
         }
-        // Before the server runs, so that commands are seen to start the database by themselves.
         let created = try JSONDecoder().decode(
             Account.self,
             from: Data(
                 Programs.run(
-                    Programs.sluice, ["account", "create", "tester", "--credits", "\(credits)", "--json"] + data
+                    program, ["account", "create", "tester", "--credits", "\(credits)", "--json"] + data
                 ).utf8))
         account = String(created.account)
         key = created.key
@@ -52,35 +68,28 @@ final class Installation {
             Domain.self,
             from: Data(
                 Programs.run(
-                    Programs.sluice,
+                    program,
                     ["domain", "add", domain, "--account", account, "--json"] + (ed25519 ? ["--ed25519"] : []) + data
                 ).utf8))
         dkimKeys = Dictionary(
             uniqueKeysWithValues: added.records.filter { $0.name.contains("._domainkey.") }.map { ($0.name, $0.value) })
         try JSONEncoder().encode(dkimKeys).write(to: URL(fileURLWithPath: directory.path + "/dkim-keys.json"))
-        serveArguments =
-            [
-                "serve", "--http", "127.0.0.1:0", "--node", "test", "--helo", "mail.example.com", "--retry-base", "1",
-                "--retry-maximum", "1",
-                "--public-url", "https://mail.example.com", "--results-for", "0",
-                // Tests look twice a second and more.
-                "--requests-per-minute", "0",
-            ] + (trustsDomains ? ["--trust-domains"] : []) + (route.map { ["--route", $0] } ?? []) + serve + data
-        server = try Self.start(launcher, serveArguments, directory)
-        apiPort = try server.readPort()
     }
 
     private static func start(
-        _ launcher: [String], _ arguments: [String], _ directory: TemporaryDirectory, log: String = "serve"
+        _ launcher: [String], _ program: String, _ arguments: [String], _ directory: TemporaryDirectory,
+        log: String = "serve"
     ) throws -> RunningProgram {
         // The threads of concurrent code block signals, and programs inherit that; a server is to get its own.
-        let command = ["--default-signal"] + launcher + [Programs.sluice] + arguments
+        let command = ["--default-signal"] + launcher + [program] + arguments
         return try RunningProgram("/usr/bin/env", command, log: "\(directory.path)/\(log).log")
     }
 
     /// Starts another node on the same database; later arguments overrule the first node's.
+    ///
+    /// - Parameter program: a sluice of another version.
     func startNode(
-        _ name: String, roles: String = "delivery", _ arguments: [String] = []
+        _ name: String, roles: String = "delivery", _ arguments: [String] = [], program: String = Programs.sluice
     ) throws -> RunningProgram {
         let own = ["--node", name, "--roles", roles] + arguments
         let flags = Set(own.filter { $0.hasPrefix("--") })
@@ -95,13 +104,24 @@ final class Installation {
                 shared.append(argument)
             }
         }
-        return try Self.start([], shared + own, directory, log: name)
+        return try Self.start([], program, shared + own, directory, log: name)
     }
 
     /// Starts the server again after it was killed.
     func restart() throws {
-        server = try Self.start(launcher, serveArguments, directory)
+        server = try Self.start(launcher, program, serveArguments, directory)
         apiPort = try server.readPort()
+    }
+
+    /// Asks the server to stop; a node that answers the API takes its place, and commands are its version's.
+    ///
+    /// - Returns: what the first one printed since its start.
+    @discardableResult
+    func handOver(to node: RunningProgram, of program: String) throws -> String {
+        apiPort = try node.readPort()
+        let former = server
+        (server, self.program) = (node, program)
+        return former.terminate()
     }
 
     /// Ends the server and its private database at once, for installations that nobody needs any more.
@@ -112,9 +132,11 @@ final class Installation {
     }
 
     /// Runs `sluice` with this installation's data.
+    ///
+    /// - Parameter other: another version's, in place of the server's own.
     @discardableResult
-    func sluice(_ arguments: String..., expecting status: Int32 = 0) throws -> String {
-        try Programs.run(Programs.sluice, arguments + data, environment: environment, expecting: status)
+    func sluice(_ arguments: String..., of other: String? = nil, expecting status: Int32 = 0) throws -> String {
+        try Programs.run(other ?? program, arguments + data, environment: environment, expecting: status)
     }
 
     /// Submits a campaign with `sluice send` and gives its id.
@@ -138,7 +160,7 @@ final class Installation {
         if let text { arguments += ["--text", try file("mail.txt", text)] }
         arguments += ["--recipients", try file(csv ? "recipients.csv" : "recipients.ndjson", recipients)]
         let output = try Programs.run(
-            Programs.sluice, arguments,
+            program, arguments,
             environment: ["SLUICE_KEY": key ?? self.key, "SLUICE_URL": "http://127.0.0.1:\(apiPort)"])
         return output.split(separator: "\n").last.map(String.init) ?? ""
     }

@@ -145,7 +145,11 @@ struct LedgerCommand: AsyncParsableCommand {
 
     struct Verify: RecordsCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Recompute every balance from the entries; exits with 1 on any difference.")
+            abstract: "Recompute every balance from the entries; exits with 1 on any difference.",
+            discussion: """
+                Also says where triggers, policies, constraints or grants of the databases are not what migrations have made \
+                them: who owns the tables can switch off what guards them.
+                """)
 
         @OptionGroup var data: DataOptions
         @Flag(help: "Print JSON.") var json = false
@@ -159,7 +163,7 @@ struct LedgerCommand: AsyncParsableCommand {
             let result = try await records.pool.withConnection { [ledger = records.ledger] in
                 try await ledger.verify(against: earlier ?? LedgerAnchors(), on: $0)
             }
-            let problems = try await result.problems + records.delivery.bookProblems()
+            let problems = try await result.problems + records.delivery.bookProblems() + records.guardProblems()
             if problems.isEmpty, let noteAnchors {
                 try result.anchors.text.write(toFile: noteAnchors, atomically: true, encoding: .utf8)
             }

@@ -34,15 +34,19 @@ package enum DatabaseRoles {
         }
     }
 
-    /// - Parameter owner: the role that is to own the database; nil for the one that is connected.
-    package static func createDatabase(_ name: String, owner: String?, on connection: PostgresConnection) async throws {
+    /// - Parameters:
+    ///   - owner: the role that is to own the database; nil for the one that is connected.
+    ///   - template: what it is a copy of.
+    package static func createDatabase(
+        _ name: String, owner: String?, template: String = "template0", on connection: PostgresConnection
+    ) async throws {
         let found = try await connection.query("SELECT FROM pg_database WHERE datname = \(name)")
         guard found.isEmpty else { return }
         let ownership = owner.map { " OWNER " + SQL.quoted(identifier: $0) } ?? ""
         do {
             try await connection.query(
                 """
-                CREATE DATABASE \(identifier: name)\(unescaped: ownership) ENCODING 'UTF8' TEMPLATE template0
+                CREATE DATABASE \(identifier: name)\(unescaped: ownership) ENCODING 'UTF8' TEMPLATE \(identifier: template)
                 """)
         } catch let error as PostgresError
             where error.sqlState == .duplicateDatabase || error.sqlState == .uniqueViolation

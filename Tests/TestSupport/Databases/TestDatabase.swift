@@ -31,20 +31,19 @@ package final class TestDatabase: Sendable {
         owner = pool(Databases.ownerRole)
     }
 
-    /// Creates a database and applies migrations as its owner.
+    /// Creates a database to which migrations were applied as its owner: a copy of one that all tests of the process with
+    /// these migrations have in common.
     package static func make(
         migrations: [Migration] = [], logger: Logger = Logger(label: "test")
     ) async throws -> TestDatabase {
         let cluster = try await TestCluster.shared()
+        let template = migrations.isEmpty ? nil : try await TestTemplates.name(of: migrations, on: cluster)
         let name = "test_\(serial.add(1, ordering: .relaxed).newValue)"
         let administrator = try await PostgresConnection.connect(cluster.endpoint.administration())
-        try await DatabaseRoles.createDatabase(name, owner: Databases.ownerRole, on: administrator)
+        try await DatabaseRoles.createDatabase(
+            name, owner: Databases.ownerRole, template: template ?? "template0", on: administrator)
         await administrator.close()
-        let database = TestDatabase(name: name, endpoint: cluster.endpoint, logger: logger)
-        _ = try await database.owner.withConnection { connection in
-            try await Migrations.apply(migrations, on: connection)
-        }
-        return database
+        return TestDatabase(name: name, endpoint: cluster.endpoint, logger: logger)
     }
 
     /// Configuration of connections as a role: the application's, the owner's, or the superuser `postgres`.
@@ -52,7 +51,7 @@ package final class TestDatabase: Sendable {
         Self.configuration(endpoint, database: name, role: role)
     }
 
-    private static func configuration(
+    static func configuration(
         _ endpoint: ServerEndpoint, database: String, role: String
     ) -> PostgresConfiguration {
         var configuration = PostgresConfiguration(endpoint.parameters(database: database, user: role))
