@@ -326,7 +326,7 @@ let package = Package(
                 "SendingDomains", "DNSResolution", "CreditLedger", "Feedback", "Identity", "Passwords", "Vault",
                 "Webhooks",
                 "Postgres", "MailMessage", "MailTypes", "MailSigning", "ProviderWebhooks", crypto, httpTypes,
-                hummingbird,
+                hummingbird, hummingbirdCore, nio, nioPosix,
                 .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
         .testTarget(

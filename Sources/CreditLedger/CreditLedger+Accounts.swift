@@ -55,8 +55,21 @@ extension CreditLedger {
 
     /// - Throws: ``LedgerError/accountNotFound``, `PostgresError`
     package func balance(_ account: AccountID, on connection: PostgresConnection) async throws -> CreditBalance {
-        let rows = try await connection.query(
-            "SELECT posted, held, credit_limit FROM accounts WHERE account_id = \(account.rawValue)")
+        try Self.balance(try await connection.query(Self.balance(of: account)))
+    }
+
+    /// Together with what else is read for the account at the moment (`PostgresPool.read`).
+    ///
+    /// - Throws: ``LedgerError/accountNotFound``, `PostgresError`
+    package func balance(_ account: AccountID, over pool: PostgresPool) async throws -> CreditBalance {
+        try Self.balance(try await pool.read(Self.balance(of: account)))
+    }
+
+    private static func balance(of account: AccountID) -> SQL {
+        "SELECT posted, held, credit_limit FROM accounts WHERE account_id = \(account.rawValue)"
+    }
+
+    private static func balance(_ rows: PostgresRows) throws -> CreditBalance {
         guard let row = rows.first else { throw LedgerError.accountNotFound }
         let (posted, held, limit) = try row.decode(Int64.self, Int64.self, Int64.self)
         return CreditBalance(posted: posted, held: held, limit: limit)

@@ -134,6 +134,15 @@ package enum APIOperation: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether it looks up a row or two, and makes a few hundred octets of them: so little that it is answered on the thread of
+    /// its connection (``ThreadMiddleware``).
+    var isSmallRead: Bool {
+        switch self {
+        case .getCredits, .getCampaign, .getKey: true
+        default: false
+        }
+    }
+
     package var method: HTTPRequest.Method {
         HTTPRequest.Method(String(rawValue.prefix { $0 != " " })) ?? .get
     }

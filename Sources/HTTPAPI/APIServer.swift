@@ -22,6 +22,7 @@ package enum APIServer {
         _ services: APIServices, exposure: APIExposure = APIExposure()
     ) -> Hummingbird.Router<APIContext> {
         let router = Hummingbird.Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: ThreadMiddleware())
         router.add(middleware: ProblemMiddleware(exposure: exposure))
         let routes = OperationRoutes(router, services.authentication(exposure))
         let idempotency = Idempotency(store: services.idempotency, records: services.records)
@@ -84,13 +85,16 @@ package enum APIServer {
         _ tls: TLSConfiguration?, _ challenges: CertificateChallenges?
     ) throws -> HTTPServerBuilder {
         let configuration = HTTP1Channel.Configuration(idleTimeout: .seconds(APILimits.idleSeconds))
-        guard let tls else { return .http1(configuration: configuration) }
-        guard let challenges else { return try .tls(.http1(configuration: configuration), tlsConfiguration: tls) }
+        let plain = HTTPServerBuilder { responder in
+            EventLoopChannel(base: HTTP1Channel(responder: responder, configuration: configuration))
+        }
+        guard let tls else { return plain }
+        guard let challenges else { return try .tls(plain, tlsConfiguration: tls) }
         let context = try NIOSSLContext(configuration: tls)
         return HTTPServerBuilder { responder in
             ChallengeTLSChannel(
-                base: HTTP1Channel(responder: responder, configuration: configuration), context: context,
-                challenges: challenges)
+                base: EventLoopChannel(base: HTTP1Channel(responder: responder, configuration: configuration)),
+                context: context, challenges: challenges)
         }
     }
 

@@ -222,7 +222,7 @@ package final class APIKeys: Sendable {
     ///
     /// - Throws: ``IdentityError/keyNotFound``, `PostgresError`
     package func get(_ id: APIKeyID, account: AccountID) async throws -> APIKeyRecord {
-        let rows = try await pool.query(
+        let rows = try await pool.read(
             """
             SELECT key_id, name, mode, display_prefix, scopes, networks, expires_at, requests_per_minute, created_at,
                 last_used_at, revoked_at

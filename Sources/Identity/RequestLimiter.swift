@@ -74,7 +74,7 @@ package final class RequestLimiter: Sendable {
                 state.waiting[subject] = [waiter]
                 return true
             }
-            if isFirst { Task { await ask(for: subject, limit) } }
+            if isFirst { ask(for: subject, limit, as: ConnectionOwner.current) }
         }
     }
 
@@ -91,11 +91,13 @@ package final class RequestLimiter: Sendable {
         }
     }
 
-    /// Until nobody waits.
-    private func ask(for subject: Subject, _ limit: Int) async {
-        while let waiters = next(subject) {
+    /// Until nobody waits. Questions go to the database together with what else is asked for their owner at the moment, and each
+    /// is followed by the next where it was answered.
+    private func ask(for subject: Subject, _ limit: Int, as owner: ConnectionOwner?) {
+        guard let waiters = next(subject) else { return }
+        pool.write(question(waiters.count, of: subject, limit), as: owner) { [self] answer in
             do {
-                let (granted, used, seconds) = try await count(waiters.count, of: subject, limit)
+                let (granted, used, seconds) = try answer.get().only.decode(Int.self, Int.self, Int.self)
                 if granted < waiters.count { exhaust(subject, limit, seconds) }
                 for (place, waiter) in waiters.enumerated() {
                     let remaining = place < granted ? limit - used + granted - place - 1 : 0
@@ -107,6 +109,7 @@ package final class RequestLimiter: Sendable {
             } catch {
                 for waiter in waiters { waiter.resume(throwing: error) }
             }
+            ask(for: subject, limit, as: owner)
         }
     }
 
@@ -135,18 +138,15 @@ package final class RequestLimiter: Sendable {
     /// too. It is a statement and no function: a session plans it once, where it would plan a function's at each call
     /// (decision 0128).
     ///
-    /// - Returns: how many of the requests were granted, how many the window has had, and the seconds until it ends.
-    private func count(
-        _ requests: Int, of subject: Subject, _ limit: Int
-    ) async throws -> (granted: Int, used: Int, seconds: Int) {
+    /// It answers how many of the requests were granted, how many the window has had, and the seconds until it ends.
+    private func question(_ requests: Int, of subject: Subject, _ limit: Int) -> SQL {
         let (table, column, account, number) =
             switch subject {
             case .key(let key, let account): ("request_windows", "key_id", account, key.rawValue)
             case .user(let user, let account): ("user_request_windows", "user_id", account, user.rawValue)
             }
         let inNewWindow = Int32(clamping: min(requests, limit))
-        return try await pool.query(
-            """
+        return """
             INSERT INTO \(unescaped: table) AS w (account_id, \(unescaped: column), started_at, used, granted)
             VALUES (\(account.rawValue), \(number), now(), \(inNewWindow), \(inNewWindow))
             ON CONFLICT (account_id, \(unescaped: column)) DO UPDATE SET (started_at, used, granted) = (
@@ -158,6 +158,5 @@ package final class RequestLimiter: Sendable {
             RETURNING w.granted, w.used,
                 least(60, greatest(1, ceil(extract(epoch FROM w.started_at - now()) + 60)))::integer
             """
-        ).only.decode(Int.self, Int.self, Int.self)
     }
 }

@@ -18,6 +18,8 @@ package final class PasswordHasher: Sendable {
         package var cost = 12
         /// Of a hash that waits with mail for a processor (`nice(2)`): it gets a tenth of what a sending thread gets.
         package var niceness = 10
+        /// The part of a processor that a thread takes where others want it and many hashes wait.
+        package var share = 0.05
 
         package init() {}
     }
@@ -30,7 +32,7 @@ package final class PasswordHasher: Sendable {
         /// - Throws: ``PasswordError/failed``
         package func hash(_ password: String) async throws -> PasswordHash {
             let cost = hasher.configuration.cost
-            return try await hasher.run {
+            return try await hasher.run(after: 0) {
                 Result { () throws(PasswordError) in try PasswordHash.make(of: password, cost: cost) }
             }
             .get()
@@ -38,10 +40,12 @@ package final class PasswordHasher: Sendable {
 
         /// Whether the hash is the password's. Where there is no hash it takes as long, and it is not.
         ///
-        /// - Parameter password: as ``PasswordRules/normalised(_:)`` gives it; nil is nobody's
-        package func matches(_ password: String?, _ hash: PasswordHash?) async -> Bool {
+        /// - Parameters:
+        ///   - password: as ``PasswordRules/normalised(_:)`` gives it; nil is nobody's
+        ///   - failures: of the same origin until now. Who has fewer comes first.
+        package func matches(_ password: String?, _ hash: PasswordHash?, after failures: Int = 0) async -> Bool {
             let compared = hash ?? PasswordHasher.nobodys
-            let matches = await hasher.run { compared.matches(password ?? "") }
+            let matches = await hasher.run(after: failures) { compared.matches(password ?? "") }
             return matches && hash != nil && password != nil
         }
     }
@@ -52,7 +56,9 @@ package final class PasswordHasher: Sendable {
 
     package init(_ configuration: Configuration = Configuration()) {
         self.configuration = configuration
-        queue = HashQueue(threads: configuration.threads, niceness: configuration.niceness)
+        queue = HashQueue(
+            threads: configuration.threads, niceness: configuration.niceness,
+            pace: HashPace(share: configuration.share))
     }
 
     deinit { queue.close() }
@@ -69,8 +75,12 @@ package final class PasswordHasher: Sendable {
         return try await work(Place(hasher: self))
     }
 
-    private func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value {
-        await withCheckedContinuation { continuation in queue.add { continuation.resume(returning: work()) } }
+    private func run<Value: Sendable>(
+        after failures: Int, _ work: @escaping @Sendable () -> Value
+    ) async -> Value {
+        await withCheckedContinuation { continuation in
+            queue.add(after: failures) { continuation.resume(returning: work()) }
+        }
     }
 
     /// Of a random text that nobody has kept, at the cost of 12.
@@ -80,8 +90,10 @@ package final class PasswordHasher: Sendable {
 /// Jobs and the threads that do them, which begin with the first job: most commands have none. Threads hold the queue
 /// alone, so that they end with the hasher.
 private final class HashQueue: Sendable {
+    typealias Job = @Sendable () -> Void
+
     private struct State {
-        var jobs: [@Sendable () -> Void] = []
+        var jobs = HashLine<Job>()
         var isStarted = false
         var isClosed = false
     }
@@ -90,15 +102,17 @@ private final class HashQueue: Sendable {
     private let pending = DispatchSemaphore(value: 0)
     private let threads: Int
     private let niceness: Int
+    private let pace: HashPace
 
-    init(threads: Int, niceness: Int) {
+    init(threads: Int, niceness: Int, pace: HashPace) {
         self.threads = threads
         self.niceness = niceness
+        self.pace = pace
     }
 
-    func add(_ job: @escaping @Sendable () -> Void) {
+    func add(after failures: Int, _ job: @escaping Job) {
         let isFirst = state.withLock { state in
-            state.jobs.append(job)
+            state.jobs.add(job, after: failures)
             defer { state.isStarted = true }
             return !state.isStarted
         }
@@ -124,10 +138,24 @@ private final class HashQueue: Sendable {
     private func run() {
         while true {
             pending.wait()
-            let (job, isClosed) = state.withLock { state in
-                (state.jobs.isEmpty ? nil : state.jobs.removeFirst(), state.isClosed)
+            let (job, isClosed) = state.withLock { ($0.jobs.next(), $0.isClosed) }
+            guard let job else {
+                if isClosed { return }
+                continue
             }
-            if let job { job() } else if isClosed { return }
+            let (start, before) = (ContinuousClock.now, Self.processorTime())
+            job()
+            let (elapsed, used) = (ContinuousClock.now - start, Self.processorTime() - before)
+            let waiting = state.withLock { $0.isClosed ? 0 : $0.jobs.count }
+            let rest = pace.rest(after: used, in: elapsed, waiting: waiting)
+            if rest > .zero { Thread.sleep(forTimeInterval: rest / .seconds(1)) }
         }
+    }
+
+    /// What this thread has had of a processor until now.
+    private static func processorTime() -> Duration {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
     }
 }

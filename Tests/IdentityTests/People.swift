@@ -18,6 +18,7 @@ struct People {
         directory = try await Directory()
         var configuration = PasswordHasher.Configuration()
         configuration.cost = 4
+        configuration.share = 1
         configuration.places = places
         hasher = PasswordHasher(configuration)
         users = Users(pool: directory.database.pool, hasher: hasher)

@@ -1,9 +1,12 @@
-import Identity
+import Crypto
 import MailTypes
 import Passwords
 import Postgres
 import TestDatabases
 import Testing
+import Vault
+
+@testable import Identity
 
 @Suite struct SignInTests {
     private static let wrong = "rope lantern 42 goose"
@@ -53,6 +56,23 @@ import Testing
     }
 
     // MARK: Attempts
+
+    @Test func `an attempt knows how many there were before it, of its network or at its address`() async throws {
+        let people = try await People()
+        let attempts = SignInAttempts(
+            .signIn, pool: people.directory.database.pool, key: SymmetricKey(data: people.vault.peopleKey))
+        func earlier(_ address: String, _ network: Int) async throws -> Int {
+            try await attempts.take(address: address, network: Self.network(network)).earlier
+        }
+        for expected in 0..<4 { #expect(try await earlier("ada@example.org", 1) == expected) }
+        #expect(try await earlier("bo@example.org", 1) == 4)
+        #expect(try await earlier("ada@example.org", 2) == 4)
+        #expect(try await earlier("bo@example.org", 3) == 1)
+        #expect(try await earlier("cy@example.org", 4) == 0)
+        try await people.directory.database.owner.query(
+            "UPDATE sign_in_attempts SET started_at = now() - interval '900 seconds'")
+        #expect(try await earlier("ada@example.org", 1) == 0)
+    }
 
     @Test func `five attempts fail from a network for an address, and then it waits; nobody else does`() async throws {
         let people = try await People()

@@ -90,6 +90,34 @@ import Testing
             try await group.waitForAll()
         }
     }
+
+    // MARK: What hashes leave to others
+
+    @Test(arguments: [
+        // Alone on its processor.
+        (0.2, 0.2, 31, 0), (0.2, 0.21, 31, 0),
+        // With others: a twentieth of the time, however long it took.
+        (0.2, 0.4, 31, 3.6), (0.2, 2, 31, 2), (0.2, 4, 31, 0), (0.2, 8, 31, 0),
+        // Few wait.
+        (0.2, 2, 4, 0), (0.2, 2, 5, 2), (0.2, 2, 0, 0),
+    ]) func `where others want the processor and many wait, a thread rests`(
+        _ used: Double, _ elapsed: Double, _ waiting: Int, _ expected: Double
+    ) {
+        let rest = HashPace(share: 0.05).rest(after: .seconds(used), in: .seconds(elapsed), waiting: waiting)
+        #expect(abs(rest / .seconds(1) - expected) < 1e-6)
+    }
+
+    @Test func `who has failed least comes first, and of those who came first`() {
+        var line = HashLine<String>()
+        for (job, failures) in [("a", 3), ("b", 0), ("c", 1), ("d", 0), ("e", 3)] { line.add(job, after: failures) }
+        var order = ""
+        while let job = line.next() {
+            order += job
+            if job == "b" { line.add("f", after: 0) }
+        }
+        #expect(order == "bdfcae")
+        #expect(line.count == 0)
+    }
 }
 
 extension PasswordHasher.Configuration {
@@ -99,6 +127,7 @@ extension PasswordHasher.Configuration {
         configuration.threads = threads
         configuration.places = places
         configuration.cost = 4
+        configuration.share = 1
         return configuration
     }
 }

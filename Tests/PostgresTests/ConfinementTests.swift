@@ -42,6 +42,7 @@ struct ConfinementTests {
         for account in [Int64(3), 4, 3] {
             try await acting(for: account) {
                 #expect(try await names(pool.query(Self.all)) == ["of \(account)"])
+                #expect(try await names(pool.read(Self.all)) == ["of \(account)"])
                 try await pool.withConnection { connection in
                     for _ in 0..<2 { #expect(try await names(connection.query(Self.all)) == ["of \(account)"]) }
                     try await connection.withTransaction { connection in
@@ -66,6 +67,12 @@ struct ConfinementTests {
         let first = try await pool.query(backend).only.decode(Int32.self)
         let uses: [(PostgresPool) async throws -> Void] = [
             { try await $0.query("SELECT 1") },
+            { _ = try await $0.read(Self.all) },
+            { pool in
+                async let first = pool.read("SELECT 1 / (account_id - account_id) FROM things")
+                async let second = pool.read(Self.all)
+                _ = try await (first, second)
+            },
             { try await $0.query("SELECT 1 / (account_id - account_id) FROM things") },
             { try await $0.query("SELECT nothing FROM things") },
             { try await $0.withTransaction { _ = try await $0.query(Self.all) } },
@@ -102,9 +109,11 @@ struct ConfinementTests {
                     try await self.acting(for: account) {
                         for turn in 0..<30 {
                             let rows =
-                                turn.isMultiple(of: 3)
-                                ? try await pool.withTransaction { try await $0.query(Self.all) }
-                                : try await pool.query(Self.all)
+                                switch turn % 3 {
+                                case 0: try await pool.withTransaction { try await $0.query(Self.all) }
+                                case 1: try await pool.query(Self.all)
+                                default: try await pool.read(Self.all)
+                                }
                             #expect(try self.names(rows) == ["of \(account)"])
                         }
                     }

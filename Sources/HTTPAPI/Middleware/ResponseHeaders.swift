@@ -6,17 +6,20 @@ import Hummingbird
 enum ResponseHeaders {
     /// - Parameter isEncrypted: whether the answer goes over TLS; over plain HTTP nobody may promise it (RFC 6797 §7.2).
     static func add(to response: inout Response, isEncrypted: Bool) {
-        for (name, value) in always { response.headers[name] = response.headers[name] ?? value }
+        for field in always where !response.headers.contains(field.name) { response.headers.append(field) }
         if isEncrypted { response.headers[.strictTransportSecurity] = "max-age=31536000; includeSubDomains" }
     }
 
-    private static let always: [(HTTPField.Name, String)] = [
-        (.cacheControl, "no-store"),
-        (.contentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'"),
-        (.contentTypeOptions, "nosniff"),
-        (.frameOptions, "DENY"),
-        (.permissionsPolicy, "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"),
-        (.referrerPolicy, "no-referrer"),
+    /// Made once, because each value is looked through when its field is made.
+    private static let always: [HTTPField] = [
+        HTTPField(name: .cacheControl, value: "no-store"),
+        HTTPField(name: .contentSecurityPolicy, value: "default-src 'none'; frame-ancestors 'none'"),
+        HTTPField(name: .contentTypeOptions, value: "nosniff"),
+        HTTPField(name: .frameOptions, value: "DENY"),
+        HTTPField(
+            name: .permissionsPolicy,
+            value: "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"),
+        HTTPField(name: .referrerPolicy, value: "no-referrer"),
     ]
 }
 

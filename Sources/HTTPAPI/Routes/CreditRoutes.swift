@@ -16,7 +16,7 @@ struct CreditRoutes: Sendable {
 
     private func credits(_ request: Request, _ context: APIContext) async throws -> Response {
         let account = try context.authenticated()
-        let balance = try await records.withConnection { try await ledger.balance(account, on: $0) }
+        let balance = try await ledger.balance(account, over: records)
         return Idempotency.Answer(status: .ok, body: balance.json).response()
     }
 

@@ -89,7 +89,8 @@ package struct SignIn: Sendable {
     ) async throws -> SignedIn {
         let subjects = try await attempts.take(address: address?.text ?? typed, network: network)
         let (user, hash) = try await find(address)
-        guard await place.matches(PasswordRules.normalised(password), hash), let user, let hash else {
+        guard await place.matches(PasswordRules.normalised(password), hash, after: subjects.earlier), let user, let hash
+        else {
             throw SignInError.refused
         }
         let begun = try await pool.withTransaction { connection -> Begun? in
@@ -273,7 +274,10 @@ package struct SignIn: Sendable {
         case .password(let password):
             return try await withPlace { place in
                 let subjects = try await attempts.take(address: user.address.text, network: network)
-                guard await place.matches(PasswordRules.normalised(password.exposed), hash) else { return nil }
+                guard await place.matches(PasswordRules.normalised(password.exposed), hash, after: subjects.earlier)
+                else {
+                    return nil
+                }
                 return try await taking(subjects) { _ in true }
             }
         case .code(let text):

@@ -16,6 +16,8 @@ struct SignInAttempts: Sendable {
         fileprivate let network: [UInt8]
         fileprivate let pair: [UInt8]
         fileprivate let address: [UInt8]
+        /// Of the network or of the address, whichever has more, before this attempt; 0 where none was counted.
+        fileprivate(set) var earlier = 0
     }
 
     private let kind: Kind
@@ -40,14 +42,19 @@ struct SignInAttempts: Sendable {
     ///
     /// - Throws: ``SignInError/tooMany(seconds:)``, `PostgresError`
     func take(address: String, network: [UInt8]) async throws -> Subjects {
-        let subjects = subjects(address: address, network: network)
-        let seconds = try await pool.query(
+        var subjects = subjects(address: address, network: network)
+        // The statement sees the rows as they were before the function changes them.
+        let (seconds, earlier) = try await pool.query(
             """
             SELECT take_sign_in(\(subjects.network), \(subjects.pair), \(subjects.address),
                 \(PeopleLimits.attemptsOfNetwork), \(PeopleLimits.attemptsOfPair), \(PeopleLimits.attemptsOfAddress),
-                \(PeopleLimits.attemptsOfPairUnderAttack))
+                \(PeopleLimits.attemptsOfPairUnderAttack)),
+                (SELECT max(attempts) FROM sign_in_attempts
+                WHERE subject IN (\(subjects.network), \(subjects.address))
+                    AND started_at > now() - interval '15 minutes')
             """
-        ).only.decode(Int.self)
+        ).only.decode(Int.self, Int?.self)
+        subjects.earlier = earlier ?? 0
         guard seconds == 0 else { throw SignInError.tooMany(seconds: seconds) }
         return subjects
     }

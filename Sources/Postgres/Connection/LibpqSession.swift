@@ -152,17 +152,98 @@ import Synchronization
         return rows
     }
 
+    /// Runs statements, each for somebody else, in one round trip: those that read in one transaction, each other in one of its
+    /// own. An error is told to its own statement alone, unless it is the connection's, or that of a wait which the
+    /// others would repeat.
+    func run(_ statements: [(sql: SQL, isRead: Bool)]) -> [Result<PostgresRows, PostgresError>] {
+        if statements.count == 1 { return [Result { () throws(PostgresError) in try execute(statements[0].sql) }] }
+        var answers = [Result<PostgresRows, PostgresError>?](repeating: nil, count: statements.count)
+        var common: PostgresError?
+        do throws(PostgresError) {
+            let reads = statements.indices.filter { statements[$0].isRead }
+            let others = statements.indices.filter { !statements[$0].isRead }
+            let transactions = others.map { [$0] } + (reads.isEmpty ? [] : [reads])
+            let results = try runTogether(transactions.map { $0.map { statements[$0].sql } })
+            for (places, result) in zip(transactions, results) {
+                switch result {
+                case .success(let rows): for (place, rows) in zip(places, rows) { answers[place] = .success(rows) }
+                case .failure(let error) where error.isOfStatement && !error.isTimeout:
+                    // With others it is not known whose error it is.
+                    if places.count == 1, !error.isStaleStatement { answers[places[0]] = .failure(error) }
+                case .failure(let error): for place in places { answers[place] = .failure(error) }
+                }
+            }
+        } catch {
+            // Nothing was sent.
+            if !error.isOfStatement || error.isTimeout { common = error }
+        }
+        return zip(statements, answers).map { statement, answer in
+            if let answer { return answer }
+            if let common { return .failure(common) }
+            do throws(PostgresError) {
+                return .success(try execute(statement.sql))
+            } catch {
+                if !error.isOfStatement || error.isTimeout { common = error }
+                return .failure(error)
+            }
+        }
+    }
+
+    /// - Throws: ``PostgresError`` before anything is sent.
+    private func runTogether(
+        _ transactions: [[SQL]]
+    ) throws(PostgresError) -> [Result<[PostgresRows], PostgresError>] {
+        let connection = unsafe try usable()
+        commitIsUnreplicated = false
+        defer { unsafe noteStatus(connection) }
+        // Prepared by themselves, before anything is in the pipeline.
+        var confining: [Prepared] = []
+        if let account = confinement.account { confining = [try unsafe prepareConfining(to: account, connection)] }
+        var prepared: [[Prepared]] = []
+        for transaction in transactions {
+            var statements = confining
+            for sql in transaction {
+                let key = StatementCache.Key(text: sql.text, types: sql.parameters.types)
+                statements.append(Prepared(name: try unsafe prepare(key, connection), parameters: sql.parameters))
+            }
+            prepared.append(statements)
+        }
+        return try unsafe runTogether(prepared, connection).map { result in
+            result.map { Array($0.dropFirst(confining.count)) }
+        }
+    }
+
+    private struct Prepared {
+        let name: String
+        let parameters: PostgresParameters
+    }
+
     private static let confining = StatementCache.Key(text: Confinement.statement, types: [.text])
 
-    /// A statement that is a transaction by itself, with the setting that belongs to it. Both go out together and are
-    /// answered together (libpq's pipeline mode): what comes before a Sync of the protocol is one transaction, and costs one
-    /// round trip.
+    private func prepareConfining(
+        to account: Int64, _ connection: OpaquePointer
+    ) throws(PostgresError) -> Prepared {
+        var setting = PostgresParameters()
+        setting.append(String(account))
+        return Prepared(name: try unsafe prepare(Self.confining, connection), parameters: setting)
+    }
+
+    /// A statement that is a transaction by itself, with the setting that belongs to it.
     private func executeConfined(
         to account: Int64, _ key: StatementCache.Key, _ parameters: PostgresParameters, _ connection: OpaquePointer
     ) throws(PostgresError) -> PostgresRows {
-        // Prepared by themselves, before anything is in the pipeline: an error is theirs alone.
-        let statement = try unsafe prepare(key, connection)
-        let confining = try unsafe prepare(Self.confining, connection)
+        let statement = Prepared(name: try unsafe prepare(key, connection), parameters: parameters)
+        let confining = try unsafe prepareConfining(to: account, connection)
+        return try unsafe runTogether([[confining, statement]], connection)[0].get()[1]
+    }
+
+    /// Runs transactions of prepared statements. All go out together and are answered together (libpq's pipeline mode): what
+    /// comes before a Sync of the protocol is one transaction, and all of it costs one round trip.
+    ///
+    /// - Throws: ``PostgresError`` where not all could be sent.
+    private func runTogether(
+        _ transactions: [[Prepared]], _ connection: OpaquePointer
+    ) throws(PostgresError) -> [Result<[PostgresRows], PostgresError>] {
         guard unsafe PQenterPipelineMode(connection) == 1 else {
             throw PostgresError(.closed, "the connection takes no pipeline")
         }
@@ -171,38 +252,57 @@ import Synchronization
             // The server answers nothing more to what has no end.
             if isSent { unsafe leavePipeline(connection) } else { close() }
         }
-        var setting = PostgresParameters()
-        setting.append(String(account))
-        try unsafe send(confining, setting, connection)
-        try unsafe send(statement, parameters, connection)
-        guard unsafe PQpipelineSync(connection) == 1 else { throw unsafe lost(connection) }
+        for transaction in transactions {
+            for statement in transaction { try unsafe send(statement, connection) }
+            guard unsafe PQpipelineSync(connection) == 1 else { throw unsafe lost(connection) }
+        }
         isSent = true
-        _ = try unsafe takeAnswer(connection)
-        let rows = PostgresRows(try unsafe takeAnswer(connection))
-        // The commit. Where it fails, the answer before it means nothing.
-        _ = try unsafe check(PQgetResult(connection), connection)
-        try requireReplicated()
-        return rows
+        return transactions.map { transaction in
+            Result { () throws(PostgresError) in unsafe try takeAnswers(transaction.count, connection) }
+        }
     }
 
-    private func send(
-        _ name: String, _ parameters: PostgresParameters, _ connection: OpaquePointer
-    ) throws(PostgresError) {
+    /// The answers to the statements of one transaction, up to its end.
+    ///
+    /// - Throws: the first error, also that of the commit: the answers before it mean nothing then.
+    private func takeAnswers(
+        _ count: Int, _ connection: OpaquePointer
+    ) throws(PostgresError) -> [PostgresRows] {
+        var answers: [PostgresRows] = []
+        var failure: PostgresError?
+        var ends = 0
+        while true {
+            guard let result = unsafe PQgetResult(connection) else {
+                // A nil ends the answer to one statement; several in a row say that nothing more comes.
+                ends += 1
+                if ends < 3, unsafe PQstatus(connection) == CONNECTION_OK { continue }
+                throw unsafe failure ?? lost(connection)
+            }
+            ends = 0
+            let isEnd = unsafe PQresultStatus(result) == PGRES_PIPELINE_SYNC
+            do throws(PostgresError) {
+                let checked = try unsafe check(result, connection)
+                if !isEnd { answers.append(PostgresRows(checked)) }
+            } catch {
+                failure = failure ?? error
+            }
+            if isEnd { break }
+        }
+        if let failure { throw failure }
+        try requireReplicated()
+        guard answers.count == count else { throw PostgresError(.closed, "a statement was not answered") }
+        return answers
+    }
+
+    private func send(_ statement: Prepared, _ connection: OpaquePointer) throws(PostgresError) {
         var isSent = false
-        _ = try unsafe withLibpqArrays(parameters) { (values, lengths, formats) in
+        _ = try unsafe withLibpqArrays(statement.parameters) { (values, lengths, formats) in
             isSent =
                 unsafe PQsendQueryPrepared(
-                    connection, name, Int32(parameters.count), values, lengths, formats, 1) == 1
+                    connection, statement.name, Int32(statement.parameters.count), values, lengths, formats, 1) == 1
             return nil
         }
         guard isSent else { throw unsafe lost(connection) }
-    }
-
-    /// The answer to one statement of a pipeline, and the end of it, a nil.
-    private func takeAnswer(_ connection: OpaquePointer) throws(PostgresError) -> LibpqResult {
-        let result = try unsafe check(PQgetResult(connection), connection)
-        while let further = unsafe PQgetResult(connection) { unsafe PQclear(further) }
-        return result
     }
 
     /// Reads what is left of a pipeline, up to its end.

@@ -70,6 +70,11 @@ package final class PostgresConnection: Sendable {
         }
     }
 
+    /// Runs work on the connection's thread, after the calls before it. Nobody waits for it.
+    func enqueue(_ work: @escaping @Sendable (LibpqSession) -> Void) {
+        thread.enqueue { [session] in work(session) }
+    }
+
     /// Runs work on the connection's thread.
     /// - Parameter isCancellable: false for what must run to its end even in a cancelled task, such as ROLLBACK.
     func run<Value: Sendable>(

@@ -68,6 +68,7 @@ package final class PostgresPool: Sendable {
     package let configuration: PostgresConfiguration
     private let logger: Logger
     private let state: Mutex<State>
+    let together: Mutex<StatementQueue<Together>>
 
     /// Opens nothing yet.
     package init(configuration: PostgresConfiguration, logger: Logger) {
@@ -75,6 +76,7 @@ package final class PostgresPool: Sendable {
         self.logger = logger
         state = Mutex(
             State(pool: PoolState(maximum: configuration.maximumConnections, share: configuration.share)))
+        together = Mutex(StatementQueue(most: Self.mostTogether, bound: configuration.share?.waiting ?? .max))
     }
 
     deinit {
@@ -221,14 +223,35 @@ package final class PostgresPool: Sendable {
     // MARK: Taking and giving back
 
     /// Each loan says anew whose rows are seen, also where it says nobody's.
-    private func confine(_ connection: PostgresConnection, to owner: ConnectionOwner?) {
+    func confine(_ connection: PostgresConnection, to owner: ConnectionOwner?) {
         connection.confinement.account = configuration.confinement?(owner)
+    }
+
+    /// A place in the pool's order, and what it has come to so far.
+    struct Request {
+        fileprivate let number: UInt64
+        let acquisition: PoolState<PostgresConnection>.Acquisition
+    }
+
+    func request(for owner: ConnectionOwner?) -> Request {
+        state.withLock { state in
+            state.nextNumber += 1
+            return Request(
+                number: state.nextNumber, acquisition: state.pool.acquire(as: state.nextNumber, for: owner))
+        }
     }
 
     private func acquire(for owner: ConnectionOwner?) async throws(PostgresError) -> PostgresConnection {
         if Task.isCancelled { throw PostgresConnection.cancelled }
         let deadline = ContinuousClock.now + configuration.acquireTimeout
-        switch try await nextGrant(owner, deadline) {
+        return try await connection(request(for: owner), for: owner, deadline)
+    }
+
+    /// Waits for the connection that was asked for.
+    func connection(
+        _ request: Request, for owner: ConnectionOwner?, _ deadline: ContinuousClock.Instant
+    ) async throws(PostgresError) -> PostgresConnection {
+        switch await grant(request, owner, deadline) {
         case .connection(let connection):
             if connection.health.isQuiet { return connection }
             // The server went away while the connection was idle. Nothing has been sent on it: take a new one.
@@ -241,19 +264,15 @@ package final class PostgresPool: Sendable {
         }
     }
 
-    private func nextGrant(
-        _ owner: ConnectionOwner?, _ deadline: ContinuousClock.Instant
-    ) async throws(PostgresError) -> Grant {
-        let (number, acquisition) = state.withLock { state in
-            state.nextNumber += 1
-            return (state.nextNumber, state.pool.acquire(as: state.nextNumber, for: owner))
-        }
-        return switch acquisition {
+    private func grant(
+        _ request: Request, _ owner: ConnectionOwner?, _ deadline: ContinuousClock.Instant
+    ) async -> Grant {
+        switch request.acquisition {
         case .use(let connection): .connection(connection)
         case .open: .slot
         case .closed: .failure(Self.closed)
         case .refused: .failure(Self.shareExhausted)
-        case .wait: await wait(as: number, for: owner, deadline)
+        case .wait: await wait(as: request.number, for: owner, deadline)
         }
     }
 
@@ -346,6 +365,16 @@ package final class PostgresPool: Sendable {
         }
     }
 
+    /// The same from where nobody can wait.
+    func giveBack(_ connection: PostgresConnection, of owner: ConnectionOwner?) {
+        guard connection.isOpen, !connection.isInTransaction else {
+            Task { await release(connection, of: owner) }
+            return
+        }
+        connection.confinement.account = nil
+        handOver { $0.release(connection, of: owner) }
+    }
+
     private func handOver(_ change: (inout PoolState<PostgresConnection>) -> PoolState<PostgresConnection>.Handover) {
         let (continuation, grant, discarded) = state.withLock {
             state -> (CheckedContinuation<Grant, Never>?, Grant, PostgresConnection?) in
@@ -375,7 +404,7 @@ package final class PostgresPool: Sendable {
     }
 
     private static var closed: PostgresError { PostgresError(.closed, "the pool is closed") }
-    private static var shareExhausted: PostgresError {
+    static var shareExhausted: PostgresError {
         PostgresError(.shareExhausted, "all connections that one owner may have are in use")
     }
 }

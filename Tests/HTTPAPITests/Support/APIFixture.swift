@@ -298,6 +298,7 @@ extension PasswordHasher.Configuration {
     static var cheap: Self {
         var configuration = Self()
         configuration.cost = 4
+        configuration.share = 1
         return configuration
     }
 }
