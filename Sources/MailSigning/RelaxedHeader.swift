@@ -14,21 +14,25 @@ enum RelaxedHeader {
             output.append((0x41...0x5A).contains(byte) ? byte | 0x20 : byte)
         }
         output.append(UInt8(ascii: ":"))
-        var owedSpace = false
         let start = output.count
-        for index in colon + 1..<field.upperBound {
-            let byte = bytes[index]
-            switch byte {
-            case 0x20, 0x09: owedSpace = true
-            // Folding: the CRLF goes, the white space after it stays.
-            case 0x0D, 0x0A: continue
-            default:
-                if owedSpace {
-                    if output.count > start { output.append(0x20) }
-                    owedSpace = false
-                }
-                output.append(byte)
+        var index = colon + 1
+        while true {
+            var hasSpace = false
+            while index < field.upperBound, isBetweenWords(bytes[index]) {
+                // Folding: the CRLF goes, the white space after it stays.
+                if bytes[index] == 0x20 || bytes[index] == 0x09 { hasSpace = true }
+                index += 1
             }
+            guard index < field.upperBound else { return }
+            if hasSpace && output.count > start { output.append(0x20) }
+            let word = index
+            while index < field.upperBound, !isBetweenWords(bytes[index]) { index += 1 }
+            unsafe bytes.extracting(word..<index).withUnsafeBytes { unsafe output.append(contentsOf: $0) }
         }
+    }
+
+    @inline(__always)
+    private static func isBetweenWords(_ byte: UInt8) -> Bool {
+        byte <= 0x20 && (byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A)
     }
 }

@@ -20,8 +20,9 @@ import Testing
     /// Demonstrations and measurements with data of their own, the server, which runs beside, and what runs until it is
     /// stopped.
     private static let others = [
-        "demo", "serve", "sink", "trace", "webhook listen", "bench deliver", "bench bare", "bench import", "bench fair",
-        "bench faults", "bench records", "bench feedback", "bench feedback-webhooks", "bench webhooks", "bench api",
+        "demo", "serve", "sink", "trace", "webhook listen", "bench deliver", "bench bare", "bench lone", "bench import",
+        "bench fair", "bench faults", "bench records", "bench feedback", "bench feedback-webhooks", "bench webhooks",
+        "bench api",
     ]
 
     /// What a command is given, and what of the plants it is there to show.

@@ -155,6 +155,9 @@ final class Server: Sendable {
     /// How it signs; nil where it does not deliver.
     var signing: SigningStatus? { delivering.withLock { $0 }?.signing.status }
 
+    /// What connections to routes say and hear from now on; nil where it does not deliver.
+    func trace() -> SMTPTraceHub.Lines? { delivering.withLock { $0 }?.trace(lanes: "route") }
+
     // MARK: API
 
     private func api(

@@ -58,11 +58,12 @@ struct EngineAssembly {
     init(_ given: Materials) {
         let (configuration, store, logger) = (given.configuration, given.store, given.logger)
         let budget = ConnectionBudget(configuration.connections)
+        let ahead = MailsAhead()
         let fleet = FleetState()
         let tlsResults = given.tlsReports.map { _ in TLSResults() }
         let runtimes = given.runtimes()
         signing = SigningQueue(given.batchSigner)
-        journal = given.journal(budget, signing)
+        journal = given.journal(budget, ahead, signing)
         blocks = BlockWatch(
             store: store, share: configuration.refusals.brakeShare, metrics: given.metrics, clock: given.clock,
             logger: logger)
@@ -76,8 +77,8 @@ struct EngineAssembly {
             policy: configuration.governor, fleet: fleet, leaseTokens: given.leaseTokens, clock: given.clock)
         self.gates = gates
         let environment = LaneEnvironment(
-            policy: configuration.governor, budget: budget, fleet: fleet, sender: sender, group: given.group,
-            clock: given.clock, logger: logger)
+            policy: configuration.governor, budget: budget, ahead: ahead, fleet: fleet, sender: sender,
+            group: given.group, clock: given.clock, logger: logger)
         lanes = LaneRegistry(
             configuration, rules: rules, in: environment, leaseTokens: given.leaseTokens,
             providerGate: { gates.gate($0, $1) }, tlsResults: tlsResults)
@@ -151,10 +152,13 @@ extension EngineAssembly.Materials {
         }
     }
 
-    fileprivate func journal(_ budget: ConnectionBudget, _ signing: SigningQueue) -> JournalWriter {
+    fileprivate func journal(
+        _ budget: ConnectionBudget, _ ahead: MailsAhead, _ signing: SigningQueue
+    ) -> JournalWriter {
         JournalWriter(
             store: store, local: local, suppressions: suppressions, node: configuration.node,
-            interval: configuration.journalInterval, underWay: { budget.inUse }, onRound: { signing.flush() },
+            interval: configuration.journalInterval, underWay: { budget.inUse + ahead.count },
+            onRound: { signing.flush() },
             deadAfter: configuration.deadAfterCampaigns, metrics: metrics, clock: clock, logger: logger)
     }
 

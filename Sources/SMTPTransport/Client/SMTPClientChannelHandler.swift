@@ -332,7 +332,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
 
     private func sendContent() {
         guard let context, let message = delivery?.message else { return }
-        transcript?.note { "content of \(message.size) octets" }
+        transcript?.note { "\(SMTPTraceLine.content)\(message.size) octets" }
         upload = SMTPContentUpload(message)
         continueUpload(context)
     }

@@ -16,6 +16,11 @@ package struct SMTPTraceLine: Sendable, Hashable {
     package let connection: UInt64
     package let direction: Direction
     package let text: String
+
+    /// Says that the content of a message is about to be written.
+    package var isContent: Bool { direction == .note && text.hasPrefix(Self.content) }
+
+    static let content = "content of "
 }
 
 /// Where operators listen to connections. While nobody does, a connection pays one look at a flag for each thing it says

@@ -88,6 +88,20 @@ extension LaneConduct {
         return true
     }
 
+    /// Whether nothing but its connections holds the lane up: all that it may have are in use, and a mail waits for each.
+    @usableFromInline
+    mutating func isBusy(queued: Int, at now: SteadySeconds) -> Bool {
+        guard workers > 0, queued >= workers, !isClosed, order == nil, gates.isEmpty, limits.rate == nil,
+            governor.isUnhindered
+        else { return false }
+        return workers >= connectionsWanted(forQueued: Self.longQueue, at: now)
+    }
+
+    /// Whether the lane takes mail over as many connections as it has workers.
+    mutating func mayCarryOn(at now: SteadySeconds) -> Bool {
+        !isClosed && workers <= connectionsWanted(forQueued: Self.longQueue, at: now)
+    }
+
     /// Mail comes into an empty queue.
     @usableFromInline
     mutating func began(at now: SteadySeconds) { movedAt = now }
@@ -321,12 +335,15 @@ extension LaneConduct {
 
 extension LaneGovernor {
     func isProbing(at now: SteadySeconds) -> Bool {
-        if case .probing = state(at: now).condition { true } else { false }
+        if isOpen { return false }
+        guard case .probing = state(at: now).condition else { return false }
+        return true
     }
 
     /// When the lane may send again; now where it may.
     func opensAt(_ now: SteadySeconds) -> SteadySeconds {
-        switch state(at: now).condition {
+        if isOpen { return now }
+        return switch state(at: now).condition {
         case .open, .slowed, .probing: now
         case .backingOff(let until, _): until
         case .suspended(let until, _): until ?? now + Self.suspendedSeconds

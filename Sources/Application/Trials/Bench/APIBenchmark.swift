@@ -67,7 +67,7 @@ struct APIBenchmark {
         _ settings: [Setting: String] = [:], _ work: (Rig) async throws -> Value
     ) async throws -> Value {
         var options = Rig.Options(credits: Int64((scenario.messages + scenario.warmUp) * (2 * pairs + 1)))
-        if let algorithm = scenario.key.algorithm { options.algorithms = [algorithm] }
+        options.algorithms = scenario.key.algorithms
         options.verifyShare = 0
         options.settings = scenario.signerSettings.merging(settings) { $1 }
         options.settings[.connections] = String(scenario.connections)

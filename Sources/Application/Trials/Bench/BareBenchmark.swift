@@ -26,6 +26,9 @@ struct BareBenchmark {
         let cpuSecondsPerThousand: CPUShares
         /// Of one transaction: from the signed message to the answer to its final dot.
         let latency: LatencyHistogram.Summary
+        /// What signed, and how many signatures it made together.
+        let signer: String
+        let signing: SigningCounts
         let rates: RateCurve
 
         var title: String { "Without the engine: \(grouped(scenario.messages)) messages" }
@@ -36,7 +39,7 @@ struct BareBenchmark {
             table.add("messages", grouped(scenario.messages))
             table.add(
                 "message",
-                "\(grouped(messageBytes)) bytes, \(scenario.key.rawValue), \(scenario.tls ? "STARTTLS" : "plaintext"), "
+                "\(grouped(messageBytes)) bytes, \(scenario.key.text), \(scenario.tls ? "STARTTLS" : "plaintext"), "
                     + "\(scenario.connections) connections, not durable")
             table.add("rate", "\(grouped(Int(messagesPerSecond)))/s over \(String(format: "%.1f", seconds)) s")
             if let steadyPerSecond { table.add("rate, steady at the sink", "\(grouped(Int(steadyPerSecond)))/s") }
@@ -44,6 +47,8 @@ struct BareBenchmark {
             table.add(
                 "CPU for 1,000: sender, sink",
                 String(format: "%.3f s, %.3f s", cpuSecondsPerThousand.server, cpuSecondsPerThousand.sink))
+            if scenario.key != .none { table.add("signer", signer) }
+            table.add(signing)
             table.add("machine", machine.text)
             return table.text
         }
@@ -65,7 +70,7 @@ struct BareBenchmark {
             group: group, logger: logger)
         let measured: Swift.Result<Measured, any Error>
         do {
-            let mail = try await Mail(scenario)
+            let mail = try await Mail(scenario, logger: logger)
             try await send(scenario.warmUp, mail, pool, Mutex(LatencyHistogram()))
             measured = .success(try await measure(mail, pool, sink))
         } catch {
@@ -80,7 +85,8 @@ struct BareBenchmark {
             scenario: scenario, machine: machine.atEnd, messageBytes: totals.bytes / max(1, totals.messages),
             seconds: found.seconds, messagesPerSecond: Double(scenario.messages) / found.seconds,
             steadyPerSecond: arrivals.steadyRate, cpuSecondsPerThousand: CPUShares(found.usage, per: scenario.messages),
-            latency: found.latency, rates: arrivals.curve("without the engine", since: found.startedAt))
+            latency: found.latency, signer: found.signing.signer, signing: found.signed,
+            rates: arrivals.curve("without the engine", since: found.startedAt))
     }
 
     private struct Measured {
@@ -88,10 +94,13 @@ struct BareBenchmark {
         let seconds: Double
         let usage: Usage
         let latency: LatencyHistogram.Summary
+        let signing: SigningStatus
+        let signed: SigningCounts
     }
 
     private func measure(_ mail: Mail, _ pool: SMTPConnectionPool, _ sink: SinkChild) async throws -> Measured {
         let latencies = Mutex(LatencyHistogram())
+        let signedBefore = mail.signing.status.counts
         let before = (ProcessUsage.cpuSeconds(), sink.cpuSeconds)
         let startedAt = SinkLog.milliseconds()
         let start = ContinuousClock.now
@@ -101,7 +110,8 @@ struct BareBenchmark {
             startedAt: startedAt, seconds: seconds,
             usage: Usage(
                 server: ProcessUsage.cpuSeconds() - before.0, postgres: 0, sink: sink.cpuSeconds - before.1),
-            latency: latencies.withLock { $0.summary })
+            latency: latencies.withLock { $0.summary }, signing: mail.signing.status,
+            signed: mail.signing.status.counts - signedBefore)
     }
 
     private func send(
@@ -168,12 +178,13 @@ struct BareBenchmark {
         let content: [UInt8]
         let bodyOffset: Int
 
-        init(_ scenario: Scenario) async throws {
+        init(_ scenario: Scenario, logger: Logger) async throws {
             let settings = try BatchSignerSettings(Settings(isolated: scenario.signerSettings))
-            signing = SigningQueue(await settings.open())
-            signer = try scenario.key.algorithm.map {
-                try DKIMSigner(domain: DomainName("news.example.com"), keys: [("s1", DKIMKey.generate($0))])
+            signing = SigningQueue(try await settings.start(logger: logger))
+            let keys = try scenario.key.algorithms.enumerated().map { number, algorithm in
+                (selector: "s\(number + 1)", key: try DKIMKey.generate(algorithm))
             }
+            signer = try keys.isEmpty ? nil : DKIMSigner(domain: DomainName("news.example.com"), keys: keys)
             let header = """
                 Date: Sat, 01 Aug 2026 12:00:00 +0000\r
                 From: City Library <news@news.example.com>\r

@@ -11,7 +11,8 @@ struct BenchCommand: AsyncParsableCommand {
             build, and compare only figures of one machine and one hour.
             """,
         subcommands: [
-            Deliver.self, Bare.self, Import.self, Fair.self, Faults.self, RecordsOfSize.self, FeedbackMails.self,
+            Deliver.self, Bare.self, Lone.self, Import.self, Fair.self, Faults.self, RecordsOfSize.self,
+            FeedbackMails.self,
             FeedbackWebhooks.self,
             WebhookEvents.self, API.self,
         ])
@@ -26,7 +27,7 @@ struct BenchCommand: AsyncParsableCommand {
     struct MailOptions: ParsableArguments {
         @Option(help: "Bytes of the message as sent, roughly.") var size = 4_096
         @Option(help: "Merge fields in the message.") var fields = 10
-        @Option(help: "DKIM key: rsa, ed25519, or none, which only bench bare can: campaigns are always signed.")
+        @Option(help: "DKIM key: rsa, ed25519, both, or none, which only bench bare can: campaigns are always signed.")
         var key = Scenario.Key.rsa
         @Option(help: "RSA signatures by libcrypto, batch (eight at a time), lanes (eight of libcrypto), or auto.")
         var signer = Scenario.Signer.auto
@@ -236,6 +237,35 @@ struct BenchCommand: AsyncParsableCommand {
 }
 
 extension BenchCommand {
+    struct Lone: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract:
+                "Send messages that come alone; print how long each waits, with libcrypto and with the batch signer.",
+            discussion: """
+                Two servers side by side take turns, a message each. Without --signer the second one fills eight lanes of \
+                libcrypto, which stand in for a library on any machine.
+                """)
+
+        @Option(help: "Messages of each server.") var messages = 200
+        @OptionGroup var mail: MailOptions
+        @OptionGroup var report: ReportOptions
+
+        func validate() throws {
+            guard (20...10_000).contains(messages) else { throw ValidationError("--messages lies from 20 to 10,000.") }
+            guard mail.signer != .libcrypto else {
+                throw ValidationError("--signer is that of the second server; the first has libcrypto.")
+            }
+        }
+
+        func run() async throws {
+            var logger = Logger(label: "sluice.bench")
+            logger.logLevel = .error
+            var scenario = try mail.scenario(messages)
+            if scenario.signer == .auto { scenario.signer = .lanes }
+            try report.write(try await LoneBenchmark(scenario: scenario, logger: logger).run())
+        }
+    }
+
     struct FeedbackWebhooks: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "feedback-webhooks",

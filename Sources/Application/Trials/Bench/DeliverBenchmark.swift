@@ -71,13 +71,7 @@ struct DeliverBenchmark {
             table.add("send to a copy, median / 99 % / last", latency.text)
             table.add("CPU for 1,000: server, PostgreSQL, sink", cpuSecondsPerThousand.text)
             table.add("signer", signer)
-            if let filledLanes {
-                table.add(
-                    "filled lanes of 8, passes, one by one",
-                    String(format: "%.2f", filledLanes)
-                        + ", \(grouped(signing.passes.reduce(0, +))), \(grouped(signing.alone))")
-                table.add("passes by filled lanes, 1 to 8", signing.passes.map(grouped).joined(separator: " "))
-            }
+            table.add(signing)
             table.add("WAL a message", "\(grouped(Int(walBytesPerMessage))) bytes")
             table.add("WAL a recipient, import", "\(grouped(Int(importWALBytes))) bytes")
             table.add("peak memory of the server", "\(grouped(peakMemoryBytes / 1_048_576)) MiB")
@@ -114,9 +108,8 @@ struct DeliverBenchmark {
 
     func run() async throws -> Result {
         let machine = Machine()
-        guard let algorithm = scenario.key.algorithm else { throw RigError(problem: "campaigns are always signed") }
         var options = Rig.Options(credits: Int64(scenario.messages + scenario.warmUp))
-        options.algorithms = [algorithm]
+        options.algorithms = scenario.key.algorithms
         options.verifyShare = 0
         options.sink = scenario.sinkArguments
         options.keepsLog = true
@@ -174,8 +167,8 @@ struct DeliverBenchmark {
             steadyPerSecond: arrivals.steadyRate,
             cpuSecondsPerThousand: CPUShares(spent, per: arrivals.copies.count),
             walBytesPerMessage: Double(walAtEnd - walAtSend) / count,
-            signer: signing.isBatch ? signing.detail : "libcrypto, one by one: \(signing.detail)", signing: signed,
-            filledLanes: signed.meanLanes, peakMemoryBytes: memory, tenths: Tenths(arrivals, since: sentAt, looks),
+            signer: signing.signer, signing: signed, filledLanes: signed.meanLanes, peakMemoryBytes: memory,
+            tenths: Tenths(arrivals, since: sentAt, looks),
             mostConnections: log.totals.mostConnections,
             firstCopyMilliseconds: arrivals.copies.first.map { Double($0.milliseconds - sentAt) },
             latency: arrivals.latencies(since: sentAt).summary, delivered: sum(\.delivered),
@@ -220,6 +213,23 @@ struct DeliverBenchmark {
         guard arrivals.duplicates <= inDoubt else {
             throw RigError(problem: "\(arrivals.duplicates) second copies, beyond those in doubt")
         }
+    }
+}
+
+extension SigningStatus {
+    /// What signs, and why it is that.
+    var signer: String { isBatch ? detail : "libcrypto, one by one: \(detail)" }
+}
+
+extension TextTable {
+    /// How many lanes were filled, where there were passes.
+    mutating func add(_ signing: SigningCounts) {
+        guard let filledLanes = signing.meanLanes else { return }
+        add(
+            "filled lanes of 8, passes, one by one",
+            String(format: "%.2f", filledLanes)
+                + ", \(grouped(signing.passes.reduce(0, +))), \(grouped(signing.alone))")
+        add("passes by filled lanes, 1 to 8", signing.passes.map(grouped).joined(separator: " "))
     }
 }
 

@@ -3,15 +3,22 @@ import MailSigning
 /// What mail is sent, and how.
 struct Scenario: Encodable, Sendable {
     enum Key: String, Encodable, CaseIterable {
-        case rsa, ed25519, none
+        case rsa, ed25519
+        /// A signature of each.
+        case both
+        case none
 
-        var algorithm: DKIMKey.Algorithm? {
+        var algorithms: [DKIMKey.Algorithm] {
             switch self {
-            case .rsa: .rsaSHA256
-            case .ed25519: .ed25519SHA256
-            case .none: nil
+            case .rsa: [.rsaSHA256]
+            case .ed25519: [.ed25519SHA256]
+            case .both: [.rsaSHA256, .ed25519SHA256]
+            case .none: []
             }
         }
+
+        /// For tables.
+        var text: String { self == .both ? "rsa and ed25519" : rawValue }
     }
 
     /// How RSA signatures are made.
@@ -123,6 +130,6 @@ struct Scenario: Encodable, Sendable {
             case (nil, _): "\(connections) connections to one route"
             }
         let senders = accounts == 1 ? "" : "\(accounts) accounts, "
-        return "\(senders)\(fields) fields, \(key.rawValue), \(tls ? "STARTTLS" : "plaintext"), \(place)"
+        return "\(senders)\(fields) fields, \(key.text), \(tls ? "STARTTLS" : "plaintext"), \(place)"
     }
 }

@@ -8,6 +8,7 @@ import MailSink
 import MailTypes
 import OperatorAPI
 import Postgres
+import SMTPTransport
 import SendingDomains
 import Synchronization
 
@@ -39,6 +40,7 @@ final class Rig: Sendable {
     let account: AccountID
     let domain = "news.example.com"
     let client: APIClient
+    private let algorithms: [DKIMKey.Algorithm]
     private let sink: SinkChild
     private let nameServer: NameServer?
     private let server: Server
@@ -69,6 +71,7 @@ final class Rig: Sendable {
     ) async throws {
         self.directory = directory
         self.records = records
+        algorithms = options.algorithms
         account = try await records.createAccount(name: "demo", credits: options.credits)
         let key = try await records.keys.create(account: account, name: "demo").key
         let added = try await records.domains.add(
@@ -138,7 +141,7 @@ final class Rig: Sendable {
     func addTenant(_ name: String, domain: String, credits: Int64) async throws -> Tenant {
         let account = try await records.createAccount(name: name, credits: credits)
         let key = try await records.keys.create(account: account, name: name).key
-        _ = try await records.domains.add(account, try DomainName(domain))
+        _ = try await records.domains.add(account, try DomainName(domain), algorithms: algorithms)
         return Tenant(domain: domain, client: APIClient(base: client.base, key: key.exposed))
     }
 
@@ -148,6 +151,12 @@ final class Rig: Sendable {
             guard let signing = server.signing else { throw RigError(problem: "the server does not deliver") }
             return signing
         }
+    }
+
+    /// What connections to the sink say and hear from now on.
+    func trace() throws -> SMTPTraceHub.Lines {
+        guard let lines = server.trace() else { throw RigError(problem: "the server does not deliver") }
+        return lines
     }
 
     var sinkCPUSeconds: Double { sink.cpuSeconds }

@@ -1,4 +1,5 @@
 import Foundation
+import MailSigning
 import Testing
 
 @testable import Application
@@ -12,7 +13,8 @@ import Testing
         scenario: Scenario(messages: 2_000), machine: Machine(), messageBytes: 4_096, seconds: 2,
         messagesPerSecond: 1_000, steadyPerSecond: nil,
         cpuSecondsPerThousand: CPUShares(Usage(server: 1, postgres: 0, sink: 0.5), per: 2_000),
-        latency: LatencyHistogram().summary, rates: RateCurve(name: "R & D <x>", stepSeconds: 1, rates: [900, 1_100]))
+        latency: LatencyHistogram().summary, signer: "libcrypto", signing: SigningCounts(),
+        rates: RateCurve(name: "R & D <x>", stepSeconds: 1, rates: [900, 1_100]))
 
     @Test func `the JSON tells scenario and figures`() throws {
         let object = try JSONSerialization.jsonObject(with: Data(jsonText(Self.report).utf8))
