@@ -40,20 +40,18 @@ struct MailAttempt {
     }
 
     /// The whole attempt but its transaction, of which the report is given: test mail (decision 0126).
-    ///
-    /// - Returns: whether the mail was taken.
-    func rehearse(_ report: DeliveryReport) async -> Bool {
+    func rehearse(_ report: DeliveryReport) async {
         let token = run.runtime.token(of: run.fingerprints[position])
         guard let prepared = preparedMail(token), await mayBeSent(), await signature(of: prepared) != nil
-        else { return false }
+        else { return }
         let dot = FinalDot(of: run, position, markedIn: sender.marks)
         defer { dot.done() }
         guard dot.mayBeWritten() else {
             sender.journal.record(run, [JournalEntry(run, position, .withdrawn)])
             run.finish(position, .untouched)
-            return false
+            return
         }
-        return fates.finish(run, position, report, Refusal(report, provider)) == .final(.delivered)
+        fates.finish(run, position, report, Refusal(report, provider))
     }
 
     private func finish(
