@@ -43,6 +43,8 @@ package enum APIServer {
         SessionRoutes(sessions: services.sessions, signIn: services.signIn, exposure: exposure).add(to: routes)
         SecondFactorRoutes(factors: services.factors, signIn: services.signIn).add(to: routes)
         PasswordRoutes(reset: services.passwordReset, hasMail: services.hasMail, exposure: exposure).add(to: routes)
+        SessionListRoutes(sessions: services.sessions, memberSessions: services.memberSessions).add(to: routes)
+        AccountRoutes(members: services.members).add(to: routes)
         MemberRoutes(members: services.members).add(to: routes)
         InvitationRoutes(
             invitations: services.invitations, joining: services.joining, sessions: services.sessions,

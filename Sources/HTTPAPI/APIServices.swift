@@ -25,6 +25,7 @@ package struct APIServices: Sendable {
     package var factors: SecondFactors
     package var passwordReset: PasswordReset
     package var members: Members
+    package var memberSessions: MemberSessions
     package var invitations: Invitations
     package var joining: Joining
     /// Whether there is somebody who sends the mail of this installation.
@@ -41,8 +42,8 @@ package struct APIServices: Sendable {
         records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
         domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, limiter: RequestLimiter,
         userLimiter: RequestLimiter, sessions: Sessions, signIn: SignIn, factors: SecondFactors,
-        passwordReset: PasswordReset, members: Members, invitations: Invitations, joining: Joining, hasMail: Bool,
-        idempotency: IdempotencyStore,
+        passwordReset: PasswordReset, members: Members, memberSessions: MemberSessions, invitations: Invitations,
+        joining: Joining, hasMail: Bool, idempotency: IdempotencyStore,
         unsubscriber: Unsubscriber, providers: ProviderIntake, webhooks: WebhookEndpoints, openAPI: String,
         limits: AccountLimits = AccountLimits()
     ) {
@@ -60,6 +61,7 @@ package struct APIServices: Sendable {
         self.factors = factors
         self.passwordReset = passwordReset
         self.members = members
+        self.memberSessions = memberSessions
         self.invitations = invitations
         self.joining = joining
         self.hasMail = hasMail

@@ -98,7 +98,8 @@ struct APIFixture: Sendable {
             factors: factors,
             passwordReset: PasswordReset(
                 pool: stores.records.pool, sessions: sessions, hasher: passwords, vault: stores.vault),
-            members: Members(pool: pool, sessions: sessions), invitations: Invitations(pool: pool),
+            members: Members(pool: pool, sessions: sessions),
+            memberSessions: MemberSessions(pool: pool, sessions: sessions), invitations: Invitations(pool: pool),
             joining: Joining(pool: stores.records.pool, sessions: sessions, hasher: passwords), hasMail: true,
             idempotency: IdempotencyStore(limits: stores.limits),
             unsubscriber: Unsubscriber(
