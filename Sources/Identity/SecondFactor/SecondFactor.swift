@@ -57,9 +57,10 @@ extension SecondFactorError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .exists: "there is a second factor already: disable it first"
-        case .missing: "there is no second factor"
+        case .missing: "there is no second factor: make one and confirm it first"
         case .proofRefused: "this is not the password, or not a code that can still be used"
-        case .demanded: "a second factor is demanded of each user here; it can be had anew, but not given up"
+        case .demanded:
+            "a second factor is demanded of each user here, so it cannot be disabled; for another app ask the operator"
         }
     }
 }
