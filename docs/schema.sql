@@ -960,6 +960,7 @@ CREATE TABLE public.account_people (
     account_id bigint NOT NULL,
     owners integer DEFAULT 0 NOT NULL,
     session_generation bigint DEFAULT 0 NOT NULL,
+    demands_second_factor boolean DEFAULT false NOT NULL,
     CONSTRAINT account_people_owners_check CHECK ((owners >= 0))
 )
 WITH (fillfactor='70');
@@ -1791,6 +1792,10 @@ CREATE TABLE public.sessions (
     last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
+    client text,
+    network text,
+    CONSTRAINT sessions_client_check CHECK (((octet_length(client) >= 1) AND (octet_length(client) <= 40))),
+    CONSTRAINT sessions_network_check CHECK (((octet_length(network) >= 1) AND (octet_length(network) <= 49))),
     CONSTRAINT sessions_refresh_hash_check CHECK ((octet_length(refresh_hash) = 32))
 )
 WITH (fillfactor='70');
@@ -2380,6 +2385,8 @@ CREATE INDEX provider_payloads_done ON public.provider_payloads USING btree (rec
 
 CREATE INDEX provider_payloads_waiting ON public.provider_payloads USING btree (due_at) INCLUDE (octets) WHERE (sealed IS NOT NULL);
 
+CREATE INDEX second_factor_changes_age ON public.second_factor_changes USING btree (changed_at);
+
 CREATE INDEX sessions_age ON public.sessions USING btree (last_seen_at);
 
 CREATE INDEX sessions_user ON public.sessions USING btree (account_id, user_id, session_id);
@@ -2747,6 +2754,8 @@ ALTER TABLE public.limit_changes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.mail_codes ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY old_alone ON public.second_factor_changes AS RESTRICTIVE FOR DELETE TO sluice_app USING ((changed_at < (now() - '400 days'::interval)));
+
 ALTER TABLE public.operator_orders ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY own_account ON public.account_key_checks TO sluice_api USING ((account_id = public.session_account()));
@@ -2983,7 +2992,10 @@ GRANT UPDATE(owners) ON TABLE public.account_people TO sluice_app;
 GRANT SELECT(owners),INSERT(owners),UPDATE(owners) ON TABLE public.account_people TO sluice_api;
 
 GRANT UPDATE(session_generation) ON TABLE public.account_people TO sluice_app;
-GRANT SELECT(session_generation) ON TABLE public.account_people TO sluice_api;
+GRANT SELECT(session_generation),UPDATE(session_generation) ON TABLE public.account_people TO sluice_api;
+
+GRANT UPDATE(demands_second_factor) ON TABLE public.account_people TO sluice_app;
+GRANT SELECT(demands_second_factor),UPDATE(demands_second_factor) ON TABLE public.account_people TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_queue TO sluice_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_queue TO sluice_api;
@@ -3292,7 +3304,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refunds_due TO sluice_api;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.request_windows TO sluice_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.request_windows TO sluice_api;
 
-GRANT SELECT ON TABLE public.second_factor_changes TO sluice_app;
+GRANT SELECT,DELETE ON TABLE public.second_factor_changes TO sluice_app;
 
 GRANT INSERT(account_id) ON TABLE public.second_factor_changes TO sluice_app;
 
@@ -3305,14 +3317,17 @@ GRANT INSERT(reason) ON TABLE public.second_factor_changes TO sluice_app;
 GRANT SELECT,DELETE ON TABLE public.second_factors TO sluice_app;
 
 GRANT INSERT(account_id) ON TABLE public.second_factors TO sluice_app;
+GRANT SELECT(account_id) ON TABLE public.second_factors TO sluice_api;
 
 GRANT INSERT(user_id) ON TABLE public.second_factors TO sluice_app;
+GRANT SELECT(user_id) ON TABLE public.second_factors TO sluice_api;
 
 GRANT INSERT(sealed),UPDATE(sealed) ON TABLE public.second_factors TO sluice_app;
 
 GRANT UPDATE(begun_at) ON TABLE public.second_factors TO sluice_app;
 
 GRANT UPDATE(confirmed_at) ON TABLE public.second_factors TO sluice_app;
+GRANT SELECT(confirmed_at) ON TABLE public.second_factors TO sluice_api;
 
 GRANT UPDATE(last_step) ON TABLE public.second_factors TO sluice_app;
 
@@ -3344,6 +3359,8 @@ GRANT SELECT(user_generation) ON TABLE public.sessions TO sluice_api;
 GRANT INSERT(account_generation) ON TABLE public.sessions TO sluice_app;
 GRANT SELECT(account_generation) ON TABLE public.sessions TO sluice_api;
 
+GRANT SELECT(created_at) ON TABLE public.sessions TO sluice_api;
+
 GRANT UPDATE(last_seen_at) ON TABLE public.sessions TO sluice_app;
 GRANT SELECT(last_seen_at),UPDATE(last_seen_at) ON TABLE public.sessions TO sluice_api;
 
@@ -3351,7 +3368,13 @@ GRANT INSERT(expires_at) ON TABLE public.sessions TO sluice_app;
 GRANT SELECT(expires_at) ON TABLE public.sessions TO sluice_api;
 
 GRANT UPDATE(revoked_at) ON TABLE public.sessions TO sluice_app;
-GRANT SELECT(revoked_at) ON TABLE public.sessions TO sluice_api;
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE public.sessions TO sluice_api;
+
+GRANT INSERT(client) ON TABLE public.sessions TO sluice_app;
+GRANT SELECT(client) ON TABLE public.sessions TO sluice_api;
+
+GRANT INSERT(network) ON TABLE public.sessions TO sluice_app;
+GRANT SELECT(network) ON TABLE public.sessions TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sign_in_attempts TO sluice_app;
 
@@ -3452,7 +3475,7 @@ GRANT SELECT(role),UPDATE(role) ON TABLE public.users TO sluice_api;
 GRANT INSERT(password_hash),UPDATE(password_hash) ON TABLE public.users TO sluice_app;
 
 GRANT UPDATE(generation) ON TABLE public.users TO sluice_app;
-GRANT SELECT(generation) ON TABLE public.users TO sluice_api;
+GRANT SELECT(generation),UPDATE(generation) ON TABLE public.users TO sluice_api;
 
 GRANT SELECT(created_at) ON TABLE public.users TO sluice_api;
 

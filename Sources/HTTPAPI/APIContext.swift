@@ -66,6 +66,7 @@ package struct APIContext: RequestContext {
             guard key.terms.scopes.allows(scope) else { throw Problem.scopeMissing(scope) }
         case (.person, .key?): throw Problem.sessionRequired
         case (_, .person(let user)?):
+            guard !user.lacksDemandedFactor || operation.isForEnrolment else { throw Problem.secondFactorRequired }
             guard let least = operation.leastRole else { return }
             guard let role = user.kind.role, role >= least else { throw Problem.roleMissing(least) }
         }

@@ -59,12 +59,19 @@ package enum APIOperation: String, Sendable, CaseIterable {
     case listMembers = "GET /v1/members"
     case changeMember = "PATCH /v1/members/{id}"
     case removeMember = "DELETE /v1/members/{id}"
+    case endMemberSessions = "DELETE /v1/members/{id}/sessions"
     case listInvitations = "GET /v1/invitations"
     case createInvitation = "POST /v1/invitations"
     case revokeInvitation = "DELETE /v1/invitations/{id}"
     case joinAccount = "POST /v1/membership"
     case leaveAccount = "DELETE /v1/membership"
 
+    case listSessions = "GET /v1/sessions"
+    case endSessions = "DELETE /v1/sessions"
+    case endSession = "DELETE /v1/sessions/{id}"
+
+    case getAccount = "GET /v1/account"
+    case changeAccount = "PATCH /v1/account"
     case getLimits = "GET /v1/limits"
 
     case signIn = "POST /v1/session"
@@ -77,6 +84,9 @@ package enum APIOperation: String, Sendable, CaseIterable {
     case getSession = "GET /v1/session"
     case signOut = "DELETE /v1/session"
 
+    case listOwnSessions = "GET /v1/me/sessions"
+    case endOwnSessions = "DELETE /v1/me/sessions"
+    case endOwnSession = "DELETE /v1/me/sessions/{id}"
     case getSecondFactor = "GET /v1/me/second-factor"
     case beginSecondFactor = "POST /v1/me/second-factor"
     case confirmSecondFactor = "POST /v1/me/second-factor/confirm"
@@ -124,8 +134,9 @@ package enum APIOperation: String, Sendable, CaseIterable {
         case .createKey, .revokeKey: .key(.keysWrite)
         case .getLimits: .key(.limitsRead)
         case .listMembers, .changeMember, .removeMember, .leaveAccount, .listInvitations, .createInvitation,
-            .revokeInvitation, .getSession, .signOut, .getSecondFactor, .beginSecondFactor, .confirmSecondFactor,
-            .disableSecondFactor, .replaceRecoveryCodes:
+            .revokeInvitation, .endMemberSessions, .listSessions, .endSessions, .endSession, .getAccount,
+            .changeAccount, .getSession, .signOut, .listOwnSessions, .endOwnSessions, .endOwnSession, .getSecondFactor,
+            .beginSecondFactor, .confirmSecondFactor, .disableSecondFactor, .replaceRecoveryCodes:
             .person
         case .signIn, .finishSignIn, .confirmDevice, .requestPasswordCode, .resetPassword, .signUp, .finishSignUp,
             .joinAccount, .reportFeedback, .confirmUnsubscribe, .unsubscribe, .joinPage, .signInPage, .passwordPage,

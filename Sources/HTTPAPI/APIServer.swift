@@ -46,6 +46,8 @@ package enum APIServer {
         PasswordRoutes(reset: services.passwordReset, hasMail: services.hasMail, exposure: exposure).add(to: routes)
         SignUpRoutes(signUp: services.signUp, sessions: services.sessions, exposure: exposure).add(to: routes)
         PageRoutes(hasMail: services.hasMail, takesStrangers: services.signUp != nil).add(to: routes)
+        SessionListRoutes(sessions: services.sessions, memberSessions: services.memberSessions).add(to: routes)
+        AccountRoutes(members: services.members).add(to: routes)
         MemberRoutes(members: services.members).add(to: routes)
         InvitationRoutes(
             invitations: services.invitations, joining: services.joining, sessions: services.sessions,

@@ -27,6 +27,7 @@ package struct APIServices: Sendable {
     /// Nil where strangers may not open accounts.
     package var signUp: SignUp?
     package var members: Members
+    package var memberSessions: MemberSessions
     package var invitations: Invitations
     package var joining: Joining
     /// Whether there is somebody who sends the mail of this installation.
@@ -43,9 +44,8 @@ package struct APIServices: Sendable {
         records: PostgresPool, campaigns: CampaignService, ledger: CreditLedger, suppressions: SuppressionList,
         domains: SendingDomains, verifier: DomainVerifier, keys: APIKeys, limiter: RequestLimiter,
         userLimiter: RequestLimiter, sessions: Sessions, signIn: SignIn, factors: SecondFactors,
-        passwordReset: PasswordReset, signUp: SignUp?, members: Members, invitations: Invitations, joining: Joining,
-        hasMail: Bool,
-        idempotency: IdempotencyStore,
+        passwordReset: PasswordReset, signUp: SignUp?, members: Members, memberSessions: MemberSessions,
+        invitations: Invitations, joining: Joining, hasMail: Bool, idempotency: IdempotencyStore,
         unsubscriber: Unsubscriber, providers: ProviderIntake, webhooks: WebhookEndpoints, openAPI: String,
         limits: AccountLimits = AccountLimits()
     ) {
@@ -64,6 +64,7 @@ package struct APIServices: Sendable {
         self.passwordReset = passwordReset
         self.signUp = signUp
         self.members = members
+        self.memberSessions = memberSessions
         self.invitations = invitations
         self.joining = joining
         self.hasMail = hasMail

@@ -21,6 +21,8 @@ package enum IdentityLimits {
     package static let bodyOctets = 1 << 20
     /// How long an answer is kept.
     package static let idempotencyHours = 48
+    /// How long it is kept what became of second factors. The database deletes nothing that is younger (757).
+    package static let factorChangeDays: Int64 = 400
     /// Rows that one statement of a sweep deletes, so that it never holds many locks.
     package static let sweepRows = 5_000
 }

@@ -20,6 +20,17 @@ package struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
         guard Self.bits(of: address).dropFirst(prefix).allSatisfy({ !$0 }) else { return nil }
     }
 
+    /// The network that an address is in.
+    ///
+    /// - Parameter prefix: how many bits all its addresses share; 0…32, 0…128 for IPv6
+    package init(of address: IPAddress, prefix: Int) {
+        let address = address.unmapped
+        let octets = address.bytes.enumerated().map { place, octet in
+            octet & UInt8(truncatingIfNeeded: 0xFF00 >> min(8, max(0, prefix - 8 * place)))
+        }
+        self.init(address: IPAddress(bytes: octets) ?? address, prefix: prefix)
+    }
+
     private init(address: IPAddress, prefix: Int) {
         self.address = address
         self.prefix = prefix

@@ -98,6 +98,34 @@ import Vault
         #expect(try await fixture.balance().posted == DeliveryFixture.credits - 3)
     }
 
+    /// The node dies between an outcome's commit and what its recipient says: facts of feedback are locked by somebody else.
+    @Test func `complaints and wishes outlive the node that has sent the mail`() async throws {
+        let fixture = try await DeliveryFixture.make()
+        let test = try await fixture.stores.testAccount(of: fixture.account, domain: "shop.example")
+        let addresses = ["complaint@simulator.test", "unsubscribe@simulator.test"]
+        let trial = try await fixture.send(0, batchSize: addresses.count, of: test, to: addresses)
+        try await fixture.records.owner.withTransaction { connection in
+            try await connection.query("LOCK TABLE feedback_facts IN ACCESS EXCLUSIVE MODE")
+            let dead = RunningEngine(fixture.engine("dead", port: 1) { $0.leaseSeconds = 2 })
+            try await eventually("all outcomes are committed") {
+                try await fixture.service.get(test, trial).counters.delivered == 2
+            }
+            dead.kill()
+            await dead.waitForDeath()
+        }
+        func reason(_ address: String) async throws -> SuppressionReason? {
+            try await fixture.suppressions.find(EmailAddress(address), account: test)?.reason
+        }
+        for address in addresses { #expect(try await reason(address) == nil) }
+        try await fixture.withEngine("other", port: 1) { _ in
+            try await eventually("the test ends") { try await fixture.service.get(test, trial).campaign.hasEnded }
+        }
+        #expect(try await reason(addresses[0]) == .complaint)
+        #expect(try await reason(addresses[1]) == .unsubscribe)
+        #expect(try await fixture.facts(of: test) == 2)
+        #expect(try await fixture.service.get(test, trial).counters.inDoubtResent == 0)
+    }
+
     /// A node that delivers directly, and a name server that hears whatever it asks.
     @Test func `no name is asked for`() async throws {
         let fixture = try await DeliveryFixture.make()
@@ -179,6 +207,12 @@ import Vault
 }
 
 extension DeliveryFixture {
+    fileprivate func facts(of account: AccountID) async throws -> Int {
+        try await records.owner.query(
+            "SELECT count(*) FROM feedback_facts WHERE account_id = \(account.rawValue)"
+        ).only.decode(Int.self)
+    }
+
     /// Whose mail brakes would count.
     fileprivate func hours() async throws -> Set<Int64> {
         Set(

@@ -45,12 +45,16 @@ import Testing
         ///   - services: what answers.
         ///   - identity: whose keys are shown, or whose owner has signed in.
         func run(_ services: APIServices, as identity: Tenant, by asker: Asker) async throws -> Findings {
-            let browser = try await fixture.withPages { try await fixture.signIn(identity.owner, $0) }
+            @Sendable func signIn() async throws -> Browser {
+                try await fixture.withPages { try await fixture.signIn(identity.owner, $0) }
+            }
+            let first = try await signIn()
             let exposure = asker == .person ? APIExposure(publicURL: Browser.origin) : APIExposure()
             let application = Application(router: APIServer.router(services, exposure: exposure), logger: .silent)
             // Over sockets: streams that end at once are too quick for a client without them.
             return try await application.test(.ahc(.http)) { client in
                 var findings = Findings()
+                var browser = first
                 var before = try await fixture.rows(other.account)
                 for probe in matrix.probes where asker == .key || !probe.isOutOfScope {
                     let keys = probe.isOutOfScope ? identity.otherKeys : identity.keys
@@ -70,11 +74,18 @@ import Testing
                     let changed = after.filter { before[$0.key] != $0.value }.keys.sorted()
                     if !changed.isEmpty { findings.effects.append("\(probe): \(answer.status) changed \(changed)") }
                     before = after
+                    // Who has ended their own session goes on in another.
+                    if isPerson, Self.endsSessions.contains(operation), answer.status == 204 {
+                        browser = try await signIn()
+                        before = try await fixture.rows(other.account)
+                    }
                     findings.answers.append((probe, answer))
                 }
                 return findings
             }
         }
+
+        private static let endsSessions: Set<APIOperation?> = [.endSession, .endSessions, .endMemberSessions]
 
         /// As a whole word: `key_2` is not in `key_27`.
         private static func tells(_ text: String, _ mark: String) -> Bool {

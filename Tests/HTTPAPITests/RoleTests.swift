@@ -14,7 +14,8 @@ import Testing
 
     /// What people do with their own session, second factor and membership needs none.
     private static let ofOneself: Set<APIOperation> = [
-        .getSession, .signOut, .leaveAccount, .getSecondFactor, .beginSecondFactor, .confirmSecondFactor,
+        .getSession, .signOut, .listOwnSessions, .endOwnSessions, .endOwnSession, .leaveAccount, .getSecondFactor,
+        .beginSecondFactor, .confirmSecondFactor,
         .disableSecondFactor, .replaceRecoveryCodes,
     ]
 
@@ -38,11 +39,12 @@ import Testing
             #expect(least >= .manager)
         }
         if operation.path.hasPrefix("/v1/keys") || operation.path.hasSuffix("/credits/entries")
-            || operation.path.hasPrefix("/v1/invitations")
+            || operation.path.hasPrefix("/v1/invitations") || operation.path.hasPrefix("/v1/sessions")
             || operation.path.hasPrefix("/v1/members") && operation.method != .get
         {
             #expect(least >= .admin)
         }
+        if operation == .changeAccount { #expect(least == .owner) }
     }
 
     /// Each operation is asked by a user of each role, and by an operator; then nothing may have changed for those who are
@@ -59,7 +61,8 @@ import Testing
             browsers.append((nil, try await fixture.signIn(try await fixture.user(.installationOperator), api)))
             var refused = 0
             for (operation, least) in Self.ofAccounts {
-                for (role, browser) in browsers {
+                for (place, (role, _)) in browsers.enumerated() {
+                    let browser = browsers[place].1
                     let isAllowed = role.map { $0 >= least } ?? false
                     let before = isAllowed ? [:] : try await fixture.state(customer.account)
                     let answer = try await browser.call(
@@ -68,6 +71,10 @@ import Testing
                         #expect(
                             ![401, 403, 405].contains(answer.status) && answer.status < 500,
                             "\(operation) \(answer.text)")
+                        // Everybody is out then.
+                        for place in browsers.indices where operation == .endSessions {
+                            browsers[place].1 = try await fixture.signIn(browsers[place].1.user, api)
+                        }
                         continue
                     }
                     answer.expectProblem(403, "role_missing")

@@ -598,11 +598,13 @@ import Vault
         _ = try await enrolled.people.user("bo@example.org")
         try await enrolled.people.users.remove(enrolled.user.id, from: account)
         #expect(try await factors.changes(of: enrolled.user.id, in: account).count == 2)
-        for statement in ["UPDATE second_factor_changes SET reason = 'x'", "DELETE FROM second_factor_changes"] {
-            await #expect(throws: PostgresError.self) {
-                try await enrolled.people.directory.database.pool.query(SQL(unescaped: statement))
-            }
+        let pool = enrolled.people.directory.database.pool
+        await #expect(throws: PostgresError.self) {
+            try await pool.query("UPDATE second_factor_changes SET reason = 'x'")
         }
+        // None of them is old enough.
+        #expect(try await pool.query("DELETE FROM second_factor_changes").affected == 0)
+        #expect(try await factors.changes(of: enrolled.user.id, in: account).count == 2)
     }
 
     @Test func `neither secrets nor recovery codes lie in the database`() async throws {
@@ -641,6 +643,117 @@ import Vault
         #expect(try await people.factors.state(of: root.id, in: Vault.installation).enabledAt != nil)
         await #expect(throws: SignIn.NeedsSecondFactor.self) {
             _ = try await signIn.enter(address: "root@example.net", password: People.password, network: People.home)
+        }
+    }
+
+    // MARK: Demanded of everybody
+
+    @Test func `where one is demanded, whoever has none is held to it within a second on every node`() async throws {
+        let people = try await People()
+        _ = try await people.user()
+        let (here, elsewhere) = (people.sessions(), people.sessions())
+        let begun = try await people.signIn(here).enter(
+            address: "ada@example.org", password: People.password, network: People.home)
+        let token = begun.secrets.token.exposed
+        func lack() async throws -> [Bool?] {
+            [
+                try await here.authenticate(token: token, refresh: nil)?.user.lacksDemandedFactor,
+                try await elsewhere.authenticate(token: token, refresh: nil)?.user.lacksDemandedFactor,
+            ]
+        }
+        #expect(try await lack() == [false, false])
+        let account = people.directory.account
+        try await people.users.demandSecondFactor(true, in: account)
+        people.directory.clock.advance(bySeconds: 1)
+        #expect(try await lack() == [true, true])
+        // What goes on for long began with more rights.
+        #expect(try await !elsewhere.isStillValid(begun.user))
+        let again = try await people.signIn(here).enter(
+            address: "ada@example.org", password: People.password, network: People.home)
+        #expect(again.user.lacksDemandedFactor)
+        #expect(
+            try await elsewhere.authenticate(token: nil, refresh: again.secrets.refresh?.exposed)?.user == again.user)
+
+        // A secret that nobody has confirmed is no factor.
+        _ = try await people.signIn(here).beginSecondFactor(of: again.user, by: Enrolled.password, network: People.home)
+        people.directory.clock.advance(bySeconds: 1)
+        #expect(try await lack() == [true, true])
+        try await people.directory.database.owner.query("UPDATE second_factors SET confirmed_at = now()")
+        people.directory.clock.advance(bySeconds: 1)
+        #expect(try await lack() == [false, false])
+        try await people.users.demandSecondFactor(false, in: account)
+        #expect(try await people.factors.state(of: again.user.user, in: account).isDemanded == false)
+    }
+
+    @Test func `what one account demands is nothing to another, and nothing to operators`() async throws {
+        let people = try await People()
+        _ = try await people.user()
+        _ = try await people.users.create(
+            .installationOperator, address: "root@example.net", password: People.password)
+        let other = try await people.directory.account("other")
+        let signIn = people.signIn(people.sessions(cacheSeconds: 0))
+        func lacks(_ address: String) async throws -> Bool {
+            try await signIn.enter(address: address, password: People.password, network: People.home).user
+                .lacksDemandedFactor
+        }
+        // Of an account without users too: whoever comes is held to it.
+        try await people.users.demandSecondFactor(true, in: other)
+        #expect(try await !lacks("ada@example.org"))
+        _ = try await people.users.create(.member(other, .owner), address: "bo@example.org", password: People.password)
+        #expect(try await lacks("bo@example.org"))
+        try await people.users.demandSecondFactor(true, in: Vault.installation)
+        #expect(try await lacks("root@example.net"))
+        #expect(try await !lacks("ada@example.org"))
+        await #expect(throws: UserError.accountNotFound) {
+            try await people.users.demandSecondFactor(true, in: AccountID(rawValue: 99))
+        }
+    }
+
+    @Test func `one that is demanded is not disabled, and recovery codes count as one`() async throws {
+        let enrolled = try await Enrolled()
+        let account = enrolled.people.directory.account
+        try await enrolled.people.users.demandSecondFactor(true, in: account)
+        let entered = try await enrolled.enter(by: Self.recovery(enrolled.recoveryCodes[0]))
+        #expect(!entered.lacksDemandedFactor)
+        for proof in [Enrolled.password, .code(Redacted(enrolled.code())), Self.recovery(enrolled.recoveryCodes[1])] {
+            await #expect(throws: SecondFactorError.demanded) {
+                try await enrolled.signIn().disableSecondFactor(of: entered, by: proof, network: People.home)
+            }
+        }
+        let state = try await enrolled.people.factors.state(of: enrolled.user.id, in: account)
+        #expect(state.enabledAt != nil && state.isDemanded && state.recoveryCodes == 9)
+        // An operator still may: then the next sign-in is for a new one.
+        try await enrolled.people.factors.remove(enrolled.user.id, from: account, reason: "lost phone")
+        let again = try await enrolled.signIn().enter(
+            address: "ada@example.org", password: People.password, network: People.home)
+        #expect(again.user.lacksDemandedFactor)
+    }
+
+    // MARK: What is kept
+
+    @Test func `what became of second factors is forgotten after 400 days and not before`() async throws {
+        let enrolled = try await Enrolled()
+        let account = enrolled.people.directory.account
+        let days = IdentityLimits.factorChangeDays
+        #expect(days == 400)
+        for age in [days + 1, days - 1, 2 * days] {
+            try await enrolled.database.query(
+                """
+                INSERT INTO second_factor_changes (account_id, user_id, change, changed_at)
+                VALUES (\(account.rawValue), \(enrolled.user.id.rawValue), 'disabled', now() - \(age) * interval '1 day')
+                """)
+        }
+        let pool = enrolled.people.directory.database.pool
+        #expect(try await enrolled.signIn().sweep(on: pool) >= 2)
+        func left() async throws -> [String] {
+            try await enrolled.people.factors.changes(of: enrolled.user.id, in: account).map(\.name).sorted()
+        }
+        #expect(try await left() == ["disabled", "enabled"])
+        // The database keeps what is younger, whatever the program wants.
+        #expect(try await pool.query("DELETE FROM second_factor_changes").affected == 0)
+        #expect(try await left() == ["disabled", "enabled"])
+        await #expect(throws: PostgresError.self) {
+            try await pool.query("UPDATE second_factor_changes SET changed_at = '2000-01-01'")
         }
     }
 }

@@ -18,6 +18,15 @@ import Testing
     }
 
     @Test(arguments: [
+        ("192.0.2.255", 24, "192.0.2.0/24"), ("192.0.2.255", 25, "192.0.2.128/25"), ("192.0.2.255", 0, "0.0.0.0/0"),
+        ("192.0.2.255", 32, "192.0.2.255"), ("::ffff:192.0.2.255", 20, "192.0.0.0/20"),
+        ("2001:db8:ffff:ffff::1", 48, "2001:db8:ffff::/48"), ("2001:db8:ffff:ffff::1", 33, "2001:db8:8000::/33"),
+        ("2001:db8::1", 128, "2001:db8::1"),
+    ]) func `an address has a network of each length`(_ address: String, _ prefix: Int, _ network: String) throws {
+        #expect(IPNetwork(of: try #require(IPAddress(address)), prefix: prefix).description == network)
+    }
+
+    @Test(arguments: [
         ("192.0.2.0/24", "192.0.2.0", true), ("192.0.2.0/24", "192.0.2.255", true),
         ("192.0.2.0/24", "192.0.3.0", false), ("192.0.2.0/24", "::ffff:192.0.2.7", true),
         ("192.0.2.0/24", "2001:db8::1", false), ("10.0.0.128/25", "10.0.0.127", false),

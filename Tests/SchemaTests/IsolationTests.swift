@@ -41,6 +41,9 @@ struct IsolationTests {
                 ]
             })
         expected.insert("account_key_checks: installation SELECT sluice_api (account_id = 0)")
+        // Stands beside the two others, and all must agree.
+        expected.insert(
+            "second_factor_changes: old_alone DELETE sluice_app (changed_at < (now() - '400 days'::interval))")
         #expect(Set(policies) == expected)
     }
 
@@ -90,7 +93,7 @@ struct IsolationTests {
     }
 
     /// Row-level security shows it the addresses of one account's people, who see each other.
-    @Test func `the role of the API reads no password or secret of people, and writes roles and removals alone`()
+    @Test func `the role of the API reads no password or secret of people, and writes what admins decide alone`()
         async throws
     {
         let database = try await database()
@@ -103,19 +106,23 @@ struct IsolationTests {
                 AND (c.relname IN ('user_addresses', 'session_keys', 'sign_in_attempts') OR p <> 'SELECT'
                     AND c.relname IN ('users', 'sessions', 'account_people', 'invitations')
                     OR (c.relname, a.attname) IN (('users', 'address'), ('users', 'password_hash'),
-                        ('sessions', 'refresh_hash'), ('invitations', 'secret_hash')))
+                        ('sessions', 'refresh_hash'), ('invitations', 'secret_hash'), ('second_factors', 'sealed')))
             ORDER BY 1
             """
         ).map { try $0.decode(String.self) }
-        // Beside members and invitations, each is what a lock on the row takes, or the count of owners.
+        // Beside members, their sessions and invitations, each is what a lock on the row takes, or the count of owners.
         #expect(
             granted == [
-                "account_people.account_id INSERT", "account_people.owners INSERT", "account_people.owners UPDATE",
+                "account_people.account_id INSERT", "account_people.demands_second_factor UPDATE",
+                "account_people.owners INSERT", "account_people.owners UPDATE",
+                "account_people.session_generation UPDATE",
                 "invitations.account_id INSERT", "invitations.address INSERT", "invitations.expires_at INSERT",
                 "invitations.inviter_id INSERT", "invitations.mail_due_at INSERT", "invitations.mail_due_at UPDATE",
                 "invitations.revoked_at UPDATE", "invitations.role INSERT",
-                "sessions.last_seen_at UPDATE", "user_addresses.account_id SELECT", "user_addresses.address SELECT",
-                "user_addresses.user_id SELECT", "users.address SELECT", "users.last_sign_in_at UPDATE",
+                "sessions.last_seen_at UPDATE", "sessions.revoked_at UPDATE", "user_addresses.account_id SELECT",
+                "user_addresses.address SELECT",
+                "user_addresses.user_id SELECT", "users.address SELECT", "users.generation UPDATE",
+                "users.last_sign_in_at UPDATE",
                 "users.role UPDATE",
             ])
     }

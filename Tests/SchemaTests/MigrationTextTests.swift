@@ -95,6 +95,9 @@ struct MigrationTextTests {
         743: "4061b8f2e91283dc4eea71fa04d5df684569cdd7a9570f2373b80a0bfe8590bd",
         749: "06ca3ea7c77cc8dbe4111e77f99e9207f41a99b0464d08bf3c6c0e569f033017",
         750: "2db1b3408a6481080fddea50e147d21734ff2f2bf2ec7993a0b6b99e448f6113",
+        755: "2647975906930b2e3eeab0085628edaa97c429f3096a6a193813609b22712d78",
+        756: "b6a0920f0e6819f77da8c0b2f993ef5f47d58c8d39eb0edab5cf84f65aa8959d",
+        757: "d149d51d43647b35a7394c1a64d9f7d3c1d29f19d6d98092ca3c9d964b404d0e",
     ]
 
     @Test func `the text of each migration is the one that was released`() {

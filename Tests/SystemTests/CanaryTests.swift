@@ -77,6 +77,7 @@ import Testing
             Call("user password", account, [nobody]), Call("user remove", account, [nobody]),
             Call("user second-factor show", account, ["usr_1", "--json"]),
             Call("user second-factor remove", account, [nobody, "--reason", "canary"]),
+            Call("user second-factor require", ["--operators", "--off"]),
             Call("operator create", ["\(operatorName)@example.org"]),
             Call("operator list", shows: [operatorName]), Call("operator password", [nobody]),
             Call("operator remove", [nobody]), Call("session list", account, ["--json"]),

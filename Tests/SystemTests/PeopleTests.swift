@@ -182,6 +182,36 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(5))) func `a second factor that is demanded holds whoever is signed in, within a second`()
+        async throws
+    {
+        let setting = try Setting()
+        let account = ["--account", setting.installation.account]
+        let made = try setting.sluice(
+            "user", "create", account[0], account[1], "ada@example.org", "--role", "owner", input: Self.password)
+        #expect(made.status == 0, "\(made)")
+        #expect(try setting.signIn().hasPrefix("HTTP/1.1 201"))
+        #expect(try setting.curl("/v1/me/sessions").contains(#""client":"curl","network":"127.0.0.0/24""#))
+        let listed = try setting.sluice("session", "list", account[0], account[1]).output
+        #expect(listed.contains("curl") && listed.contains("127.0.0.0/24"), "\(listed)")
+        func require(_ more: String...) throws -> String {
+            try Programs.finish(
+                Programs.sluice,
+                ["user", "second-factor", "require"] + account + more + ["--data", setting.directory.path + "/data"]
+            ).output
+        }
+        #expect(try setting.curl("/v1/credits").hasPrefix("HTTP/1.1 200"))
+        #expect(try require() == "required\n")
+        try await Task.sleep(for: .seconds(1))
+        #expect(try setting.curl("/v1/credits").contains(#""code":"second_factor_required""#))
+        #expect(try setting.curl("/v1/session").contains(#""second_factor_required":true"#))
+        let shown = try setting.sluice("user", "second-factor", "show", account[0], account[1], "usr_1")
+        #expect(shown.output == "none; one is required\n", "\(shown)")
+        #expect(try require("--off") == "not required\n")
+        try await Task.sleep(for: .seconds(1))
+        #expect(try setting.curl("/v1/credits").hasPrefix("HTTP/1.1 200"))
+    }
+
     @Test(.timeLimit(.minutes(5))) func `operators and wrong uses of the commands`() throws {
         let setting = try Setting()
         let made = try setting.sluice("operator", "create", "Root@example.net", "--json", input: Self.password)
@@ -204,6 +234,8 @@ import Testing
             (["user", "second-factor", "remove", "--account", "1", "usr_99", "--reason", "r"], "no second factor"),
             (["user", "second-factor", "remove", "--account", "1", "usr_1"], "--reason"),
             (["user", "second-factor", "show", "usr_1"], "either"),
+            (["user", "second-factor", "require", "--account", "99"], "no such account"),
+            (["user", "second-factor", "require"], "either"),
             (["session", "revoke", "--operators"], "--user or --all"),
             (["session", "revoke", "--operators", "--account", "1", "--all"], "either"),
             (["session", "revoke", "--operators", "ses_99"], "no such session"),

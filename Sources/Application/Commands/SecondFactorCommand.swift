@@ -4,8 +4,9 @@ import Identity
 
 struct SecondFactorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "second-factor", abstract: "See the second factor of a user, and take it away.",
-        subcommands: [Show.self, Remove.self])
+        commandName: "second-factor",
+        abstract: "See the second factor of a user, take it away, and demand one of everybody.",
+        subcommands: [Show.self, Remove.self, Require.self])
 
     struct Show: RecordsCommand {
         static let configuration = CommandConfiguration(
@@ -24,7 +25,8 @@ struct SecondFactorCommand: AsyncParsableCommand {
                 return
             }
             StandardOutput.print(
-                state.enabledAt.map { "since \($0.text), \(state.recoveryCodes) recovery codes left" } ?? "none")
+                (state.enabledAt.map { "since \($0.text), \(state.recoveryCodes) recovery codes left" } ?? "none")
+                    + (state.isDemanded ? "; one is required" : ""))
             guard !changes.isEmpty else { return }
             var table = TextTable(header: ["at", "change", "reason"])
             for change in changes { table.add(change.at.text, change.name, change.reason ?? "") }
@@ -47,6 +49,24 @@ struct SecondFactorCommand: AsyncParsableCommand {
         func run(_ records: Records) async throws {
             try await records.factors.remove(user.id, from: place.account, reason: reason)
             StandardOutput.print("removed")
+        }
+    }
+
+    struct Require: RecordsCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Require a second factor of all users of an account, or of all operators.",
+            discussion: """
+                Who has none can sign in and do nothing but add one, within a second on every node, whoever is signed in already. \
+                API keys go on.
+                """)
+
+        @OptionGroup var data: DataOptions
+        @OptionGroup var place: SessionCommand.Place
+        @Flag(help: "Require none any more.") var off = false
+
+        func run(_ records: Records) async throws {
+            try await records.users.demandSecondFactor(!off, in: place.account)
+            StandardOutput.print(off ? "not required" : "required")
         }
     }
 }

@@ -36,11 +36,11 @@ struct SessionCommand: AsyncParsableCommand {
                 StandardOutput.print("[" + sessions.map { $0.json() }.joined(separator: ",\n") + "]")
                 return
             }
-            var table = TextTable(header: ["id", "user", "began", "seen", "ends"])
+            var table = TextTable(header: ["id", "user", "began", "seen", "ends", "client", "network"])
             for session in sessions {
                 table.add(
                     "\(session.id)", "\(session.user)", session.createdAt.text, session.lastSeenAt.text,
-                    session.expiresAt.text)
+                    session.expiresAt.text, session.client ?? "", session.network ?? "")
             }
             StandardOutput.print(table.text)
         }

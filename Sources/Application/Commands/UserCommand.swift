@@ -228,9 +228,11 @@ private func printUsers(_ users: [User], asJSON: Bool) {
         StandardOutput.print("[" + users.map { $0.json() }.joined(separator: ",\n") + "]")
         return
     }
-    var table = TextTable(header: ["id", "email", "role", "last sign-in"])
+    var table = TextTable(header: ["id", "email", "role", "last sign-in", "second factor"])
     for user in users {
-        table.add("\(user.id)", user.address.text, user.kind.name, user.lastSignInAt?.text ?? "never")
+        table.add(
+            "\(user.id)", user.address.text, user.kind.name, user.lastSignInAt?.text ?? "never",
+            user.hasSecondFactor ? "yes" : "no")
     }
     StandardOutput.print(table.text)
 }

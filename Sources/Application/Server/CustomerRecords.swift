@@ -15,6 +15,7 @@ struct CustomerRecords: Sendable {
     let pool: PostgresPool
     let keys: APIKeys
     let members: Members
+    let memberSessions: MemberSessions
     let invitations: Invitations
     let suppressions: SuppressionList
     let domains: SendingDomains
@@ -37,6 +38,7 @@ struct CustomerRecords: Sendable {
         keys = APIKeys(
             pool: pools.api, lookups: pools.intake, limits: limits, openTestAccount: openTestAccount)
         members = Members(pool: pools.api, sessions: sessions)
+        memberSessions = MemberSessions(pool: pools.api, sessions: sessions)
         invitations = Invitations(pool: pools.api)
         suppressions = SuppressionList(records: pools.api, vault: vault, limits: limits)
         self.domains = domains.over(pools.api)

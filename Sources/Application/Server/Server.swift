@@ -174,6 +174,7 @@ final class Server: Sendable {
                     pool: records.pools.intake, perMinute: configuration.userRequestsPerMinute),
                 sessions: records.sessions, signIn: records.signIn, factors: records.factors,
                 passwordReset: records.passwordReset, signUp: records.signUp, members: customers.members,
+                memberSessions: customers.memberSessions,
                 invitations: customers.invitations, joining: records.joining,
                 hasMail: records.installationMail != nil, idempotency: records.idempotency,
                 unsubscriber: customers.unsubscriber, providers: records.providerIntake, webhooks: customers.webhooks,

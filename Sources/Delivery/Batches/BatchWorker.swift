@@ -92,12 +92,19 @@ struct BatchWorker: Sendable {
     }
 
     private func settle(_ part: BatchRun.Part, of run: BatchRun, recalls: Int) async throws {
+        try await takeEchoes(of: part.settlement, in: run)
         let result = try await store.settlePart(
             run.batch.id, node: node, epoch: run.batch.epoch, part.settlement, untouched: part.untouched)
         guard result != .lost else { return run.stop(.abandon) }
         run.settled(part)
         try await recall(part.settlement, ifRecalledSince: recalls)
         batches.wakeUp.raise()
+    }
+
+    /// Of test mail, whose recipients answer by no other way.
+    private func takeEchoes(of settlement: BatchSettlement, in run: BatchRun) async throws {
+        guard case .test(let mail) = opener.way else { return }
+        try await mail.takeEchoes(of: settlement, in: run)
     }
 
     /// While somebody has locked the campaign, or the database is away, the batch waits without a connection. Where the
@@ -132,6 +139,7 @@ struct BatchWorker: Sendable {
             metrics.count(\.batchesParked)
         case .settle(let settlement):
             await blocks.tell(of: batch.id)
+            try await takeEchoes(of: settlement, in: run)
             let result = try await settle(run, settlement)
             metrics.count(\.batchesSettled)
             try await recall(settlement, ifRecalledSince: recalls)

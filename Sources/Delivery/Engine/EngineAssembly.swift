@@ -112,8 +112,8 @@ struct EngineAssembly {
         let testMail = TestMail(
             sender: Sender(
                 fates: testFates, signing: signing, marks: given.local?.marks, clock: given.clock, logger: logger),
-            store: store, clock: given.clock, logger: logger, isBusy: { [batches] in batches.now.hasLiveMailWaiting })
-        testClaims = TestClaims(claims: claims.forTests(testMail, testFates), mail: testMail)
+            store: store, clock: given.clock, isBusy: { [batches] in batches.now.hasLiveMailWaiting })
+        testClaims = TestClaims(claims: claims.forTests(testMail, testFates))
         sweeps = Sweeps(
             configuration: configuration, store: store, fleetStore: given.fleetStore, batches: batches, lanes: lanes,
             gates: gates, fleet: fleet, completion: completion, mtaSTSPolicies: given.tlsPolicies?.policies,

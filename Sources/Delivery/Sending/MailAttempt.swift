@@ -31,17 +31,15 @@ struct MailAttempt {
     }
 
     /// The whole attempt but its transaction, of which the report is given: test mail (decision 0126).
-    ///
-    /// - Returns: whether the mail was taken.
-    func rehearse(_ report: DeliveryReport) -> Bool {
+    func rehearse(_ report: DeliveryReport) {
         let dot = FinalDot(of: run, position, markedIn: sender.marks)
         defer { dot.done() }
         guard dot.mayBeWritten() else {
             fates.withdraw(run, position)
             run.finish(position, .untouched)
-            return false
+            return
         }
-        return fates.finish(run, position, report, Refusal(report, provider)) == .final(.delivered)
+        fates.finish(run, position, report, Refusal(report, provider))
     }
 
     private func finish(

@@ -7,7 +7,6 @@ import TrafficShaping
 struct TestClaims: Sendable {
     /// Whose worker opens batches to ``TestMail``.
     let claims: ClaimLoop
-    let mail: TestMail
 
     private var batches: ActiveBatches { claims.batches }
 
@@ -50,7 +49,6 @@ struct TestClaims: Sendable {
     private func work(on batch: ClaimedBatch, leaseEnd: SteadySeconds) async {
         await claims.store.onBehalf(of: batch.id.account) {
             await claims.work(on: batch, leaseEnd: leaseEnd)
-            await mail.takeEchoes()
         }
         batches.ended(batch)
     }

@@ -1,5 +1,4 @@
 import Campaigns
-import Logging
 import MailTypes
 import Synchronization
 import TrafficShaping
@@ -11,19 +10,15 @@ final class TestMail: Sendable {
     private let sender: Sender
     private let store: DeliveryStore
     private let pace: TestPace
-    private let echoes = Mutex<[Echo]>([])
-    private let logger: Logger
 
     /// - Parameters:
     ///   - sender: with a ``FateRecorder`` of its own, so that nothing of it counts among the node's mail.
     ///   - isBusy: whether live mail waits on this node.
     init(
-        sender: Sender, store: DeliveryStore, clock: DeliveryClock, logger: Logger,
-        isBusy: @escaping @Sendable () -> Bool
+        sender: Sender, store: DeliveryStore, clock: DeliveryClock, isBusy: @escaping @Sendable () -> Bool
     ) {
         self.sender = sender
         self.store = store
-        self.logger = logger
         pace = TestPace(clock: clock, isBusy: isBusy)
     }
 
@@ -54,44 +49,29 @@ final class TestMail: Sendable {
         // As behind a smarthost: nobody knows the recipient's provider.
         let attempt = MailAttempt(
             ready: ready, provider: .relay(limits: LaneLimits()), isSmarthost: true, sender: sender)
-        guard attempt.rehearse(report), let echo = Echo(run, position) else { return }
-        echoes.withLock { $0.append(echo) }
+        attempt.rehearse(report)
     }
 
     // MARK: What comes back
 
-    /// What a recipient says of a mail that it took.
-    private struct Echo {
-        let kind: TestRecipient
-        let token: RecipientToken
-        let text: String
-
-        /// Nil where it says nothing.
-        init?(_ run: BatchRun, _ position: Int) {
-            guard let kind = TestRecipient(run.batch.records[position].address) else { return nil }
+    /// Takes in what recipients say of mail that they have taken, before its outcomes are settled. The outcomes are journalled by
+    /// then. So where the node stops in between, whoever has the batch next finds them there and takes it in again, which changes
+    /// nothing the second time.
+    ///
+    /// - Throws: `PostgresError`; then nothing may be settled
+    func takeEchoes(of settlement: BatchSettlement, in run: BatchRun) async throws {
+        let taken = Set(settlement.results.lazy.filter { $0.outcome == .delivered }.map(\.index))
+        for (position, record) in run.batch.records.enumerated() where taken.contains(record.index) {
             let fingerprint = run.fingerprints[position]
-            self.kind = kind
-            token = RecipientToken(
-                account: run.batch.id.account, campaign: run.batch.id.campaign, fingerprint: fingerprint)
-            text = run.runtime.token(of: fingerprint)
-        }
-    }
-
-    /// Takes in what recipients have said, once their batch is settled: complaints and wishes come after the mail. Those of a
-    /// node that stops in between are lost.
-    func takeEchoes() async {
-        for echo in echoes.withLock({ echoes in
-            defer { echoes = [] }
-            return echoes
-        }) {
-            do {
-                switch echo.kind {
-                case .complaint: try await store.takeComplaint(Array(Self.complaint(echo.text).utf8))
-                case .unsubscribe: try await store.takeUnsubscribe(echo.token)
-                case .bounce, .suppressed, .deferral, .block: break
-                }
-            } catch {
-                logger.warning("feedback of test mail not taken in", metadata: ["error": "\(error)"])
+            switch TestRecipient(record.address) {
+            case .complaint:
+                let mail = Self.complaint(run.runtime.token(of: fingerprint))
+                try await store.takeComplaint(Array(mail.utf8))
+            case .unsubscribe:
+                try await store.takeUnsubscribe(
+                    RecipientToken(
+                        account: run.batch.id.account, campaign: run.batch.id.campaign, fingerprint: fingerprint))
+            case .bounce, .suppressed, .deferral, .block, nil: break
             }
         }
     }

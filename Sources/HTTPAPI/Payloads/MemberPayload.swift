@@ -12,6 +12,15 @@ struct MemberChangePayload: StrictPayload {
     func roleToGive() throws -> Role { try Role(given: role) }
 }
 
+/// The body of `PATCH /v1/account`.
+struct AccountChangePayload: StrictPayload {
+    let secondFactorRequired: Bool
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case secondFactorRequired = "second_factor_required"
+    }
+}
+
 /// The body of `POST /v1/invitations`.
 struct InvitationPayload: StrictPayload {
     let email: String

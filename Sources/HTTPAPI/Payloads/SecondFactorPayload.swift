@@ -72,6 +72,7 @@ extension SecondFactorState {
         var json = JSONText()
         json.beginObject()
         json.member("enabled", enabledAt != nil)
+        json.member("required", isDemanded)
         json.member("enabled_at", enabledAt?.text)
         json.member("recovery_codes", Int64(recoveryCodes))
         json.key("changes")

@@ -71,6 +71,7 @@ extension AuthenticatedUser {
         json.member("email", address.text)
         json.member("account", account?.description)
         json.member("role", kind.name)
+        json.member("second_factor_required", lacksDemandedFactor)
         json.member("csrf_token", csrfToken)
         json.endObject()
         return json.text
@@ -85,6 +86,7 @@ extension User {
         json.member("email", address.text)
         json.member("name", name)
         json.member("role", kind.name)
+        json.member("second_factor", hasSecondFactor)
         json.member("created_at", createdAt.text)
         json.member("last_sign_in_at", lastSignInAt?.text)
         json.endObject()
@@ -93,11 +95,15 @@ extension User {
 }
 
 extension SessionRecord {
-    package func json() -> String {
+    /// - Parameter own: the session that asks; nil where none does
+    package func json(own: SessionID? = nil) -> String {
         var json = JSONText()
         json.beginObject()
         json.member("id", id.description)
         json.member("user", user.description)
+        if let own { json.member("current", id == own) }
+        json.member("client", client)
+        json.member("network", network)
         json.member("created_at", createdAt.text)
         json.member("last_seen_at", lastSeenAt.text)
         json.member("expires_at", expiresAt.text)

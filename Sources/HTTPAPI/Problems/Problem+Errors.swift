@@ -36,7 +36,9 @@ extension Problem {
         case let error as SignUpError: self = Problem(error)
         case let error as MailCodeError:
             self = Problem(error == .over ? .gone : .forbidden, error.code, error.description.asSentence)
-        case is SessionError: self = .unauthorized
+        case SessionError.isOver: self = .unauthorized
+        case SessionError.notFound:
+            self = Problem(.notFound, "session_not_found", "There is no such session that goes on.")
         case let error as PostgresError: self = Problem(error)
         case let error as VaultError where error.code == .destroyed: self = .purged
         case let error as VaultError where error.stopsAccount: self = .accountStopped
@@ -307,7 +309,7 @@ extension Problem {
     private init(_ error: SecondFactorError) {
         let status: HTTPResponse.Status =
             switch error {
-            case .exists, .missing: .conflict
+            case .exists, .missing, .demanded: .conflict
             case .proofRefused: .forbidden
             }
         self = Problem(status, error.code, error.description.asSentence)

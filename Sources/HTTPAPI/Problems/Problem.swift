@@ -79,6 +79,9 @@ extension Problem {
     }
     static let sessionRequired = Problem(
         .forbidden, "session_required", "A key stands for no person: sign in with POST /v1/session.")
+    static let secondFactorRequired = Problem(
+        .forbidden, "second_factor_required",
+        "A second factor is demanded of each user here: add one with POST /v1/me/second-factor.")
     static let originRefused = Problem(
         .forbidden, "origin_refused",
         "The request does not come from a page of this server, or does not say so in `Origin`.")

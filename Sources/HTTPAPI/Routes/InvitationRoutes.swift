@@ -60,7 +60,9 @@ struct InvitationRoutes: Sendable {
         let payload = try StrictDecoding.decode(JoiningPayload.self, from: body)
         // Strangers together have the share of one account.
         let (user, secrets) = try await ConnectionOwner.$current.withValue(ConnectionOwner("sign-ins")) {
-            try await joining.join(secret: payload.secret, name: payload.name, password: payload.password)
+            try await joining.join(
+                secret: payload.secret, name: payload.name, password: payload.password,
+                from: SessionOrigin(of: request, context))
         }
         return SessionRoutes.begun(user, secrets, sessions)
     }

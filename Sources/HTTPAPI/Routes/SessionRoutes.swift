@@ -27,7 +27,8 @@ struct SessionRoutes: Sendable {
         let signedIn = try await asStranger {
             try await signIn.begin(
                 address: payload.email, password: payload.password,
-                network: ClientNetwork(context.client.address).octets, device: SessionCookies.device(of: request))
+                network: ClientNetwork(context.client.address).octets, device: SessionCookies.device(of: request),
+                from: SessionOrigin(of: request, context))
         }
         return answer(signedIn)
     }
@@ -39,7 +40,9 @@ struct SessionRoutes: Sendable {
         let body = try await request.wholeBody(limit: APILimits.signInBodyBytes, context)
         let proof = try StrictDecoding.decode(CodePayload.self, from: body).proof()
         let signedIn = try await asStranger {
-            try await signIn.finish(step, by: proof, network: ClientNetwork(context.client.address).octets)
+            try await signIn.finish(
+                step, by: proof, network: ClientNetwork(context.client.address).octets,
+                from: SessionOrigin(of: request, context))
         }
         var response = answer(signedIn)
         response.headers.append(SessionCookies.stepRemoval)
@@ -54,7 +57,7 @@ struct SessionRoutes: Sendable {
         let (user, secrets, device) = try await asStranger {
             try await signIn.confirmDevice(
                 code: payload.code, browser: SessionCookies.code(of: request),
-                network: ClientNetwork(context.client.address).octets)
+                network: ClientNetwork(context.client.address).octets, from: SessionOrigin(of: request, context))
         }
         return Self.begun(user, secrets, sessions, device: device)
     }
@@ -120,5 +123,11 @@ struct SessionRoutes: Sendable {
         _ user: AuthenticatedUser, _ sessions: Sessions, status: HTTPResponse.Status
     ) -> Response {
         Idempotency.Answer(status: status, body: user.json(csrfToken: sessions.proof(of: user))).response()
+    }
+}
+
+extension SessionOrigin {
+    init(of request: Request, _ context: APIContext) {
+        self.init(userAgent: request.headers[.userAgent], address: context.client.address)
     }
 }

@@ -25,9 +25,10 @@ package struct Joining: Sendable {
     ///   - secret: as it stands in the link
     ///   - name: what they are called, 1…100 characters; nil where they do not say
     ///   - password: see `PasswordRules`
+    ///   - origin: is kept with the session
     /// - Throws: ``InvitationError/over``, ``UserError``, `PasswordError`, ``SignInError/busy``; `PostgresError`
     package func join(
-        secret text: String, name: String?, password: String
+        secret text: String, name: String?, password: String, from origin: SessionOrigin = .unknown
     ) async throws -> (user: AuthenticatedUser, secrets: SessionSecrets) {
         guard let secret = InvitationSecret(text), let found = try await find(secret) else {
             throw InvitationError.over
@@ -40,7 +41,7 @@ package struct Joining: Sendable {
                 try await Self.accept(found, secret, on: connection)
                 let user = try await Users.insert(
                     .member(found.account, found.role), found.address, name: name, hash, on: connection)
-                return try await sessions.begin(user, passwordHash: hash.text, on: connection)
+                return try await sessions.begin(user, passwordHash: hash.text, from: origin, on: connection)
             }
             guard let begun else { throw InvitationError.over }
             return (begun.user, SessionSecrets(token: try await sessions.token(begun.user), refresh: begun.refresh))

@@ -19,6 +19,37 @@ package struct Members: Sendable {
         try await Users.list(of: account, on: pool)
     }
 
+    // MARK: A second factor of everybody
+
+    package func demandsSecondFactor(_ account: AccountID) async throws -> Bool {
+        try await pool.query(
+            "SELECT demands_second_factor FROM account_people WHERE account_id = \(account.rawValue)"
+        ).first?.decode(Bool.self) ?? false
+    }
+
+    /// Demands a second factor of all users of the account, or no longer. Sessions of those who have none may do nothing but add
+    /// one, on every node within a second.
+    ///
+    /// - Throws: ``SecondFactorError/missing`` where whoever demands it has none; ``SessionError/isOver``, `PostgresError`
+    package func demandSecondFactor(_ isDemanded: Bool, by actor: AuthenticatedUser) async throws {
+        let account = try Self.account(of: actor)
+        defer { sessions.forget(account) }
+        try await pool.withTransaction { connection in
+            // Whoever disables a factor locks the same row first.
+            _ = try await Self.requireAbove(actor.user, actor, account, on: connection)
+            let rows = try await connection.query(
+                """
+                UPDATE account_people SET demands_second_factor = \(isDemanded) WHERE account_id = \(account.rawValue)
+                    AND (NOT \(isDemanded) OR EXISTS (SELECT FROM second_factors WHERE account_id = \(account.rawValue)
+                        AND user_id = \(actor.user.rawValue) AND confirmed_at IS NOT NULL))
+                RETURNING account_id
+                """)
+            guard !rows.isEmpty else { throw SecondFactorError.missing }
+        }
+    }
+
+    // MARK: Roles and removal
+
     /// Gives a user another role. Their sessions have it within a second, and at once on this node.
     ///
     /// - Returns: the user with the new role
@@ -61,7 +92,7 @@ package struct Members: Sendable {
     /// - Throws: ``UserError/userNotFound``, `.lastOwner`; `PostgresError`
     package func leave(_ actor: AuthenticatedUser) async throws { try await remove(actor.user, by: actor) }
 
-    private static func account(of actor: AuthenticatedUser) throws(UserError) -> AccountID {
+    static func account(of actor: AuthenticatedUser) throws(UserError) -> AccountID {
         guard let account = actor.account else { throw .userNotFound }
         return account
     }
@@ -69,7 +100,8 @@ package struct Members: Sendable {
     /// Both rows stay as they are to the end of the transaction: who is being lowered cannot change somebody meanwhile.
     ///
     /// - Returns: the role of who asks
-    private static func requireAbove(
+    /// - Throws: ``UserError/userNotFound``, `.aboveOwnRole`; ``SessionError/isOver`` where the actor has another role by now
+    static func requireAbove(
         _ user: UserID, _ actor: AuthenticatedUser, _ account: AccountID, on connection: PostgresConnection
     ) async throws -> Role {
         let rows = try await connection.query(

@@ -61,4 +61,6 @@ package struct User: Sendable, Hashable {
     package let lastSignInAt: PostgresTimestamp?
     /// What they are called; nil where they have not said so.
     package let name: String?
+    /// Whether they have one that counts.
+    package let hasSecondFactor: Bool
 }

@@ -103,6 +103,22 @@ package struct Users: Sendable {
             """)
     }
 
+    /// Demands a second factor of all users of an account, or of all operators (`Vault.installation`), or no longer. Sessions
+    /// of those who have none may do nothing but add one, on every node within a second.
+    ///
+    /// - Throws: ``UserError/accountNotFound``, `PostgresError`
+    package func demandSecondFactor(_ isDemanded: Bool, in account: AccountID) async throws {
+        try await pool.withTransaction { connection in
+            if account != Vault.installation { try await Self.requireAccount(account, on: connection) }
+            try await connection.query(
+                """
+                INSERT INTO account_people AS p (account_id, demands_second_factor)
+                VALUES (\(account.rawValue), \(isDemanded))
+                ON CONFLICT (account_id) DO UPDATE SET demands_second_factor = excluded.demands_second_factor
+                """)
+        }
+    }
+
     /// Removes a user with their sessions. API keys that they made stay: they are the account's.
     ///
     /// - Throws: ``UserError/lastOwner``, `.userNotFound`; `PostgresError`
@@ -165,7 +181,16 @@ package struct Users: Sendable {
 
 extension User {
     /// What ``init(row:)`` reads.
-    static let columns = "account_id, user_id, role, address, created_at, last_sign_in_at, name"
+    static let columns = columns(of: "users")
+
+    /// - Parameter table: the table `users`, or its alias
+    static func columns(of table: String) -> String {
+        ["account_id", "user_id", "role", "address", "created_at", "last_sign_in_at", "name"].map { "\(table).\($0), " }
+            .joined() + """
+                EXISTS (SELECT FROM second_factors f WHERE f.account_id = \(table).account_id
+                    AND f.user_id = \(table).user_id AND f.confirmed_at IS NOT NULL)
+                """
+    }
 
     /// - Parameter row: the ``columns``; further ones may follow
     init(row: PostgresRow) throws {
@@ -173,7 +198,8 @@ extension User {
             id: UserID(rawValue: try row.decode(column: 1)),
             kind: try UserKind(account: row.decode(column: 0), stored: row.decode(column: 2)),
             address: try Self.address(stored: row.decode(column: 3)), createdAt: try row.decode(column: 4),
-            lastSignInAt: try row.decode(column: 5), name: try row.decode(column: 6))
+            lastSignInAt: try row.decode(column: 5), name: try row.decode(column: 6),
+            hasSecondFactor: try row.decode(column: 7))
     }
 
     static func address(stored text: String) throws -> EmailAddress {

@@ -25,6 +25,8 @@ package struct SecondFactorState: Sendable, Hashable {
     package let enabledAt: PostgresTimestamp?
     /// That were not used.
     package let recoveryCodes: Int
+    /// Whether the account, or the installation, demands one.
+    package let isDemanded: Bool
 }
 
 /// What became of a second factor.
@@ -44,6 +46,8 @@ package enum SecondFactorError: String, Error, Sendable, Hashable, CaseIterable 
     case missing = "second_factor_missing"
     /// Neither the password, nor a code that was not used yet.
     case proofRefused = "proof_refused"
+    /// The account, or the installation, demands one of each user.
+    case demanded = "second_factor_demanded"
 
     /// A stable name for programs.
     package var code: String { rawValue }
@@ -53,8 +57,10 @@ extension SecondFactorError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .exists: "there is a second factor already: disable it first"
-        case .missing: "there is no second factor"
+        case .missing: "there is no second factor: make one and confirm it first"
         case .proofRefused: "this is not the password, or not a code that can still be used"
+        case .demanded:
+            "a second factor is demanded of each user here, so it cannot be disabled; for another app ask the operator"
         }
     }
 }

@@ -26,15 +26,16 @@ package struct SecondFactors: Sendable {
     package func state(of user: UserID, in account: AccountID) async throws -> SecondFactorState {
         let row = try await pool.query(
             """
-            SELECT confirmed_at, (SELECT count(*) FROM recovery_codes c
-                WHERE c.account_id = f.account_id AND c.user_id = f.user_id AND c.used_at IS NULL)
-            FROM second_factors f
-            WHERE account_id = \(account.rawValue) AND user_id = \(user.rawValue) AND confirmed_at IS NOT NULL
+            SELECT f.confirmed_at, (SELECT count(*) FROM recovery_codes c
+                WHERE c.account_id = f.account_id AND c.user_id = f.user_id AND c.used_at IS NULL), p.demands_second_factor
+            FROM account_people p LEFT JOIN second_factors f
+                ON f.account_id = p.account_id AND f.user_id = \(user.rawValue) AND f.confirmed_at IS NOT NULL
+            WHERE p.account_id = \(account.rawValue)
             """
         ).first
-        guard let row else { return SecondFactorState(enabledAt: nil, recoveryCodes: 0) }
-        let (enabledAt, codes) = try row.decode(PostgresTimestamp.self, Int.self)
-        return SecondFactorState(enabledAt: enabledAt, recoveryCodes: codes)
+        guard let row else { return SecondFactorState(enabledAt: nil, recoveryCodes: 0, isDemanded: false) }
+        let (enabledAt, codes, isDemanded) = try row.decode(PostgresTimestamp?.self, Int.self, Bool.self)
+        return SecondFactorState(enabledAt: enabledAt, recoveryCodes: codes, isDemanded: isDemanded)
     }
 
     /// The latest ones, newest first.
@@ -148,8 +149,14 @@ package struct SecondFactors: Sendable {
 
     // MARK: Ending
 
-    /// - Throws: ``SecondFactorError/missing``, `PostgresError`
+    /// The session is held, so nobody begins to demand one meanwhile.
+    ///
+    /// - Throws: ``SecondFactorError/missing``, ``SecondFactorError/demanded``, `PostgresError`
     func disable(_ user: User, on connection: PostgresConnection) async throws {
+        let isDemanded = try await connection.query(
+            "SELECT demands_second_factor FROM account_people WHERE account_id = \(user.kind.account.rawValue)"
+        ).only.decode(Bool.self)
+        guard !isDemanded else { throw SecondFactorError.demanded }
         let gone = try await connection.query(
             """
             DELETE FROM second_factors WHERE account_id = \(user.kind.account.rawValue)
@@ -182,6 +189,19 @@ package struct SecondFactors: Sendable {
             guard gone.affected == 1 else { throw SecondFactorError.missing }
             try await note("removed_by_operator", of: user, in: account, reason: reason, on: connection)
         }
+    }
+
+    /// Forgets what became of second factors longer ago than ``IdentityLimits/factorChangeDays``.
+    ///
+    /// - Returns: how much
+    static func sweep(on pool: PostgresPool) async throws -> Int {
+        try await pool.sweep(
+            """
+            DELETE FROM second_factor_changes WHERE (account_id, user_id, change_id) IN (
+                SELECT account_id, user_id, change_id FROM second_factor_changes
+                WHERE changed_at < now() - \(IdentityLimits.factorChangeDays) * interval '1 day'
+                LIMIT \(IdentityLimits.sweepRows))
+            """)
     }
 
     // MARK: Codes

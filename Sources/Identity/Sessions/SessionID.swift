@@ -14,6 +14,8 @@ package struct AuthenticatedUser: Sendable, Hashable {
     package let user: UserID
     package let kind: UserKind
     package let address: EmailAddress
+    /// The account demands a second factor, and the user has none: until then they may do nothing but add one.
+    package let lacksDemandedFactor: Bool
     /// Of the user and of the account: a token of another one is no good.
     let generation: SessionGeneration
 

@@ -39,10 +39,12 @@ package final class Sessions: Sendable {
 
     /// Begins a session, always a new one, in the transaction of the sign-in.
     ///
-    /// - Parameter hash: the password's that was shown: where it has changed since, nobody has signed in
+    /// - Parameters:
+    ///   - hash: the password's that was shown: where it has changed since, nobody has signed in
+    ///   - origin: is shown with the session
     /// - Returns: nil where the user is gone, or has another password by now
     func begin(
-        _ user: User, passwordHash hash: String, on connection: PostgresConnection
+        _ user: User, passwordHash hash: String, from origin: SessionOrigin, on connection: PostgresConnection
     ) async throws -> (user: AuthenticatedUser, refresh: Redacted<String>)? {
         let account = user.kind.account
         let secret = RefreshSecret.random()
@@ -52,15 +54,20 @@ package final class Sessions: Sendable {
                 UPDATE users SET last_sign_in_at = now() WHERE account_id = \(account.rawValue)
                     AND user_id = \(user.id.rawValue) AND password_hash = \(hash)
                 RETURNING account_id, user_id, generation
+            ), begun AS (
+                INSERT INTO sessions (
+                    account_id, user_id, refresh_hash, user_generation, account_generation, client, network, expires_at)
+                SELECT account_id, user_id, \(RefreshSecret.hash(of: secret)), generation, p.session_generation,
+                    \(origin.client as String?), \(origin.network?.description as String?),
+                    now() + \(PeopleLimits.sessionSeconds) * interval '1 second'
+                FROM signed_in JOIN account_people p USING (account_id)
+                RETURNING account_id, user_id, session_id, user_generation, account_generation
             )
-            INSERT INTO sessions (account_id, user_id, refresh_hash, user_generation, account_generation, expires_at)
-            SELECT account_id, user_id, \(RefreshSecret.hash(of: secret)), generation, p.session_generation,
-                now() + \(PeopleLimits.sessionSeconds) * interval '1 second'
-            FROM signed_in JOIN account_people p USING (account_id)
-            RETURNING session_id, user_generation, account_generation
+            SELECT s.session_id, s.user_generation, s.account_generation, \(unescaped: Self.lacksFactor)
+            FROM begun s JOIN account_people p USING (account_id)
             """)
         guard let row = rows.first else { return nil }
-        let (number, ofUser, ofAccount) = try row.decode(Int64.self, Int64.self, Int64.self)
+        let (number, ofUser, ofAccount, lacksFactor) = try row.decode(Int64.self, Int64.self, Int64.self, Bool.self)
         // The user's row is locked, so nobody else adds one meanwhile.
         try await connection.query(
             """
@@ -72,7 +79,7 @@ package final class Sessions: Sendable {
             """)
         let begun = AuthenticatedUser(
             session: SessionID(rawValue: number), user: user.id, kind: user.kind, address: user.address,
-            generation: SessionGeneration(user: ofUser, account: ofAccount))
+            lacksDemandedFactor: lacksFactor, generation: SessionGeneration(user: ofUser, account: ofAccount))
         return (begun, Redacted("\(account).\(number).\(secret)"))
     }
 
@@ -121,7 +128,8 @@ package final class Sessions: Sendable {
         let rows = try await pool.query(
             """
             WITH found AS (
-                SELECT s.account_id, s.session_id, s.user_id, u.role, u.address, s.user_generation, s.account_generation
+                SELECT s.account_id, s.session_id, s.user_id, u.role, u.address, s.user_generation, s.account_generation,
+                    \(unescaped: Self.lacksFactor) AS lacks_factor
                 FROM sessions s JOIN users u USING (account_id, user_id) JOIN account_people p USING (account_id)
                 WHERE s.account_id = \(place.account.rawValue) AND s.session_id = \(place.session.rawValue)
                     AND \(unescaped: Self.goesOn)
@@ -131,18 +139,26 @@ package final class Sessions: Sendable {
                 WHERE \(touches) AND s.account_id = found.account_id AND s.session_id = found.session_id
                     AND s.last_seen_at < now() - interval '1 minute'
             )
-            SELECT account_id, user_id, role, address, user_generation, account_generation FROM found
+            SELECT account_id, user_id, role, address, user_generation, account_generation, lacks_factor FROM found
             """)
         guard let row = rows.first else { return nil }
-        let (account, user, role, address, ofUser, ofAccount) = try row.decode(
-            Int64.self, Int64.self, String.self, String.self, Int64.self, Int64.self)
+        let (account, user, role, address, ofUser, ofAccount, lacksFactor) = try row.decode(
+            Int64.self, Int64.self, String.self, String.self, Int64.self, Int64.self, Bool.self)
         return AuthenticatedUser(
             session: place.session, user: UserID(rawValue: user), kind: try UserKind(account: account, stored: role),
-            address: try User.address(stored: address), generation: SessionGeneration(user: ofUser, account: ofAccount))
+            address: try User.address(stored: address), lacksDemandedFactor: lacksFactor,
+            generation: SessionGeneration(user: ofUser, account: ofAccount))
     }
 
+    /// Of a session `s` and its account's people `p`. Where none is demanded, second factors are not looked at.
+    private static let lacksFactor = """
+        (p.demands_second_factor AND NOT EXISTS (
+            SELECT FROM second_factors f
+            WHERE f.account_id = s.account_id AND f.user_id = s.user_id AND f.confirmed_at IS NOT NULL))
+        """
+
     /// Of a session `s`, its user `u` and its account's people `p`.
-    private static let goesOn = """
+    static let goesOn = """
         s.revoked_at IS NULL AND s.expires_at > now()
         AND s.last_seen_at > now() - interval '\(PeopleLimits.idleSeconds) seconds'
         AND s.user_generation = u.generation AND s.account_generation = p.session_generation
@@ -183,19 +199,21 @@ package final class Sessions: Sendable {
 
     /// Ends a session for good.
     ///
+    /// - Parameter user: whose it must be; nil: of anybody in the account
     /// - Returns: false where there is no such session, or it was ended before
-    package func end(_ session: SessionID, of account: AccountID) async throws -> Bool {
-        defer { cache.remove { $0.session == session } }
+    package func end(_ session: SessionID, of account: AccountID, user: UserID? = nil) async throws -> Bool {
+        defer { forget(session) }
         let rows = try await pool.query(
             """
             UPDATE sessions SET revoked_at = now()
             WHERE account_id = \(account.rawValue) AND session_id = \(session.rawValue) AND revoked_at IS NULL
+                AND (\(user?.rawValue as Int64?)::bigint IS NULL OR user_id = \(user?.rawValue as Int64?))
             RETURNING session_id
             """)
         return !rows.isEmpty
     }
 
-    /// Ends all sessions of a user but this one, in the transaction that it is given. ``forgetOthers(than:)`` comes after it.
+    /// Ends all sessions of a user but this one, in the transaction that it is given. ``forget(_:)`` comes after it.
     func endOthers(than user: AuthenticatedUser, on connection: PostgresConnection) async throws {
         try await connection.query(
             """
@@ -203,10 +221,6 @@ package final class Sessions: Sendable {
             WHERE account_id = \(user.kind.account.rawValue) AND user_id = \(user.user.rawValue)
                 AND session_id <> \(user.session.rawValue) AND revoked_at IS NULL
             """)
-    }
-
-    func forgetOthers(than user: AuthenticatedUser) {
-        cache.remove { $0.user == user.user && $0.session != user.session }
     }
 
     /// Ends all sessions of a user.
@@ -224,7 +238,7 @@ package final class Sessions: Sendable {
 
     /// Ends all sessions of an account's users, or of all operators (`Vault.installation`).
     package func endAll(of account: AccountID) async throws {
-        defer { cache.remove { $0.kind.account == account } }
+        defer { forget(account) }
         try await pool.query(
             "UPDATE account_people SET session_generation = session_generation + 1 WHERE account_id = \(account.rawValue)"
         )
@@ -234,22 +248,32 @@ package final class Sessions: Sendable {
     /// ``PeopleLimits/cacheSeconds``.
     func forget(_ user: UserID) { cache.remove { $0.user == user } }
 
+    func forget(_ session: SessionID) { cache.remove { $0.session == session } }
+
+    /// Of all the account's people.
+    func forget(_ account: AccountID) { cache.remove { $0.kind.account == account } }
+
     /// Sessions of an account's users that go on, the one that was seen last first.
     package func list(of account: AccountID) async throws -> [SessionRecord] {
         try await pool.query(
             """
-            SELECT s.session_id, s.user_id, s.created_at, s.last_seen_at, s.expires_at
-            FROM sessions s JOIN users u USING (account_id, user_id) JOIN account_people p USING (account_id)
+            SELECT \(unescaped: SessionRecord.columns)
             WHERE s.account_id = \(account.rawValue) AND \(unescaped: Self.goesOn)
             ORDER BY s.last_seen_at DESC, s.session_id DESC LIMIT \(PeopleLimits.listedSessions)
             """
-        ).map { row in
-            let (session, user, createdAt, lastSeenAt, expiresAt) = try row.decode(
-                Int64.self, Int64.self, PostgresTimestamp.self, PostgresTimestamp.self, PostgresTimestamp.self)
-            return SessionRecord(
-                id: SessionID(rawValue: session), user: UserID(rawValue: user), createdAt: createdAt,
-                lastSeenAt: lastSeenAt, expiresAt: expiresAt)
-        }
+        ).map(SessionRecord.init(row:))
+    }
+
+    /// Those of a user that go on, the one that was seen last first. There are at most ``PeopleLimits/sessionsOfUser``.
+    package func list(of user: AuthenticatedUser) async throws -> [SessionRecord] {
+        try await pool.query(
+            """
+            SELECT \(unescaped: SessionRecord.columns)
+            WHERE s.account_id = \(user.kind.account.rawValue) AND s.user_id = \(user.user.rawValue)
+                AND \(unescaped: Self.goesOn)
+            ORDER BY s.last_seen_at DESC, s.session_id DESC
+            """
+        ).map(SessionRecord.init(row:))
     }
 
     /// Deletes sessions that are over.
@@ -269,19 +293,3 @@ package final class Sessions: Sendable {
 /// By the wall clock.
 @Sendable
 package func secondsSince1970() -> Int64 { Int64(Date().timeIntervalSince1970) }
-
-/// What is known of a session.
-package struct SessionRecord: Sendable, Hashable {
-    package let id: SessionID
-    package let user: UserID
-    package let createdAt: PostgresTimestamp
-    /// To the minute.
-    package let lastSeenAt: PostgresTimestamp
-    package let expiresAt: PostgresTimestamp
-}
-
-/// Why something could not be done in a session's name.
-package enum SessionError: Error, Sendable, Hashable {
-    /// It was ended meanwhile, or its user may do less by now.
-    case isOver
-}

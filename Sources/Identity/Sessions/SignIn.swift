@@ -73,19 +73,21 @@ package struct SignIn: Sendable {
     /// - Parameters:
     ///   - network: of the client, in octets; those of one network count together
     ///   - device: the secret of a browser that is known; nil where it shows none
+    ///   - origin: is kept with the session
     /// - Throws: ``SignInError``, `PostgresError`
     package func begin(
-        address: String, password: String, network: [UInt8], device: String? = nil
+        address: String, password: String, network: [UInt8], device: String? = nil,
+        from origin: SessionOrigin = .unknown
     ) async throws -> SignedIn {
         try await withPlace { place in
-            try await signIn(try? Users.address(address), typed: address, password, network, device, place)
+            try await signIn(try? Users.address(address), typed: address, password, network, device, origin, place)
         }
     }
 
     /// - Parameter address: nil where what was typed is none.
     private func signIn(
         _ address: EmailAddress?, typed: String, _ password: String, _ network: [UInt8], _ device: String?,
-        _ place: PasswordHasher.Place
+        _ origin: SessionOrigin, _ place: PasswordHasher.Place
     ) async throws -> SignedIn {
         let subjects = try await attempts.take(address: address?.text ?? typed, network: network)
         let (user, hash) = try await find(address)
@@ -101,9 +103,8 @@ package struct SignIn: Sendable {
                 return .step(SignInStep(user, generation, end: now() + PeopleLimits.stepSeconds, key: stepKey))
             }
             if asksForCodes, try await !Devices.isKnown(device, of: user, on: connection) { return .newDevice }
-            guard let begun = try await sessions.begin(user, passwordHash: hash.text, on: connection) else {
-                return nil
-            }
+            guard let begun = try await sessions.begin(user, passwordHash: hash.text, from: origin, on: connection)
+            else { return nil }
             try await attempts.giveBack(subjects, isWhole: true, on: connection)
             return .session(begun.user, refresh: begun.refresh)
         }
@@ -131,10 +132,11 @@ package struct SignIn: Sendable {
     /// - Parameters:
     ///   - browser: its secret, of ``SignedIn/codeMailed(browser:)``
     ///   - network: as for the first step
+    ///   - origin: is kept with the session
     /// - Returns: besides, the secret of the known browser
     /// - Throws: ``MailCodeError``, `PostgresError`
     package func confirmDevice(
-        code: String, browser: String?, network: [UInt8]
+        code: String, browser: String?, network: [UInt8], from origin: SessionOrigin = .unknown
     ) async throws -> (user: AuthenticatedUser, secrets: SessionSecrets, device: Redacted<String>) {
         let owner = try await codes.check(code, browser: browser, for: .device, on: pool)
         guard let (user, hash) = try await find(owner.user, of: owner.account), let hash else {
@@ -144,7 +146,7 @@ package struct SignIn: Sendable {
             try await codes.use(owner, on: connection)
             // One that was confirmed since is not got round.
             guard try await !factors.isEnabled(user, on: connection),
-                let begun = try await sessions.begin(user, passwordHash: hash.text, on: connection)
+                let begun = try await sessions.begin(user, passwordHash: hash.text, from: origin, on: connection)
             else { throw MailCodeError.over }
             let device = try await Devices.add(to: user, on: connection)
             let subjects = attempts.subjects(address: user.address.text, network: network)
@@ -163,8 +165,11 @@ package struct SignIn: Sendable {
     /// - Parameters:
     ///   - text: what the browser was given after the first
     ///   - network: as in the first
+    ///   - origin: is kept with the session
     /// - Throws: ``SignInError``, `PostgresError`
-    package func finish(_ text: String, by proof: Proof, network: [UInt8]) async throws -> SignedIn {
+    package func finish(
+        _ text: String, by proof: Proof, network: [UInt8], from origin: SessionOrigin = .unknown
+    ) async throws -> SignedIn {
         guard let step = SignInStep(text, at: now(), key: stepKey),
             let (user, hash) = try await find(step.user, of: step.account), let hash
         else { throw SignInError.stepOver }
@@ -173,9 +178,8 @@ package struct SignIn: Sendable {
         let begun = try await proven(proof, of: user, hash, network: network) { connection in
             guard try await lock(user, hash, on: connection) == step.generation else { throw SignInError.stepOver }
         } work: { connection, subjects in
-            guard let begun = try await sessions.begin(user, passwordHash: hash.text, on: connection) else {
-                throw SignInError.stepOver
-            }
+            guard let begun = try await sessions.begin(user, passwordHash: hash.text, from: origin, on: connection)
+            else { throw SignInError.stepOver }
             try await attempts.giveBack(subjects, isWhole: true, on: connection)
             return begun
         }
@@ -224,11 +228,12 @@ package struct SignIn: Sendable {
             try await sessions.endOthers(than: user, on: connection)
             return codes
         }
-        sessions.forgetOthers(than: user)
+        // This one too: it may do more now, where the account demands a second factor.
+        sessions.forget(user.user)
         return codes
     }
 
-    /// - Throws: as ``asking(_:for:network:_:)``, and ``SecondFactorError/missing``
+    /// - Throws: as ``asking(_:for:network:_:)``, and ``SecondFactorError/missing``, ``SecondFactorError/demanded``
     package func disableSecondFactor(
         of user: AuthenticatedUser, by proof: Proof, network: [UInt8]
     ) async throws {
@@ -319,12 +324,12 @@ package struct SignIn: Sendable {
     }
 
     private static let columns = """
-        u.account_id, u.user_id, u.role, u.address, u.created_at, u.last_sign_in_at, u.name, u.password_hash
+        \(User.columns(of: "u")), u.password_hash
         FROM user_addresses a JOIN users u USING (account_id, user_id)
         """
 
     private static func found(_ row: PostgresRow) throws -> (user: User, hash: PasswordHash?) {
-        (try User(row: row), try row.decode(column: 7, as: String?.self).flatMap { PasswordHash($0) })
+        (try User(row: row), try row.decode(column: 8, as: String?.self).flatMap { PasswordHash($0) })
     }
 
     /// Locks the user's row to the end of the transaction.
@@ -345,10 +350,11 @@ package struct SignIn: Sendable {
         return SessionGeneration(user: ofUser, account: ofAccount)
     }
 
-    /// Forgets attempts whose window is over, codes, and browsers that were known long ago.
+    /// Forgets attempts whose window is over, codes, browsers that were known long ago, and what became of second factors.
     ///
     /// - Returns: how many
     package func sweep(on pool: PostgresPool) async throws -> Int {
         try await SignInAttempts.sweep(on: pool) + codes.sweep(on: pool) + Devices.sweep(on: pool)
+            + SecondFactors.sweep(on: pool)
     }
 }

@@ -76,6 +76,7 @@ extension APIOperation {
             case path.hasPrefix("/v1/campaigns"): "cmp_0000000000000"
             case path.hasPrefix("/v1/webhooks"): "whk_0000000000000"
             case path.hasPrefix("/v1/members"): "usr_9000000000000000000"
+            case path.hasPrefix("/v1/sessions"), path.hasPrefix("/v1/me/sessions"): "ses_9000000000000000000"
             case path.hasPrefix("/v1/invitations"): "inv_9000000000000000000"
             default: "key_9000000000000000000"
             }

@@ -101,7 +101,8 @@ struct APIFixture: Sendable {
             signUp: SignUp(
                 pool: stores.records.pool, sessions: sessions, hasher: passwords, vault: stores.vault, perDay: 1_000,
                 openAccount: stores.openAccount),
-            members: Members(pool: pool, sessions: sessions), invitations: Invitations(pool: pool),
+            members: Members(pool: pool, sessions: sessions),
+            memberSessions: MemberSessions(pool: pool, sessions: sessions), invitations: Invitations(pool: pool),
             joining: Joining(pool: stores.records.pool, sessions: sessions, hasher: passwords), hasMail: true,
             idempotency: IdempotencyStore(limits: stores.limits),
             unsubscriber: Unsubscriber(

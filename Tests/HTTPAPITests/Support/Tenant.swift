@@ -10,7 +10,8 @@ import TestStores
 struct Tenant: Sendable {
     /// What an identifier in a path names.
     enum Kind: CaseIterable, Sendable {
-        case campaign, webhook, key, domain, selector, address, provider, secret, token, user, member, invitation
+        case campaign, webhook, key, domain, selector, address, provider, secret, token, user, member, invitation,
+            session
 
         /// - Returns: nil for a parameter that the matrix does not know yet.
         init?(parameter: Substring, of path: Substring) {
@@ -20,6 +21,8 @@ struct Tenant: Sendable {
             case "{id}" where path.hasPrefix("/v1/keys/"): self = .key
             case "{id}" where path.hasPrefix("/v1/members/"): self = .member
             case "{id}" where path.hasPrefix("/v1/invitations/"): self = .invitation
+            case "{id}" where path.hasPrefix("/v1/sessions/"), "{id}" where path.hasPrefix("/v1/me/sessions/"):
+                self = .session
             case "{domain}": self = .domain
             case "{selector}": self = .selector
             case "{address}": self = .address
@@ -38,6 +41,7 @@ struct Tenant: Sendable {
             case .key: "key_9000000000000000000"
             case .member: "usr_9000000000000000000"
             case .invitation: "inv_9000000000000000000"
+            case .session: "ses_9000000000000000000"
             case .domain: "nobody.example"
             case .selector: "s9"
             case .address: "nobody@nobody.example"
@@ -129,6 +133,14 @@ struct Tenant: Sendable {
             RETURNING invitation_id
             """
         ).only.decode(Int64.self)
+        let session = try await fixture.records.owner.query(
+            """
+            INSERT INTO sessions (
+                account_id, user_id, refresh_hash, user_generation, account_generation, client, expires_at)
+            VALUES (\(account), \(user.id.rawValue), sha256(\(Array(word.utf8))), 0, 0, \(word), now() + interval '1 day')
+            RETURNING session_id
+            """
+        ).only.decode(Int64.self)
         try await fixture.records.owner.query(
             """
             INSERT INTO webhook_attempts (
@@ -159,8 +171,9 @@ struct Tenant: Sendable {
             .key: [try id(key), "\(customer.keyID)"], .domain: ["\(word).example"], .selector: ["s1"],
             .address: ["\(word)@\(word).example"], .provider: ["generic"], .secret: ["none"], .token: ["none"],
             .user: [user.address.text], .member: ["\(user.id)"], .invitation: ["inv_\(invited)"],
+            .session: ["ses_\(session)"],
         ]
-        let named = [Kind.campaign, .webhook, .key, .member, .invitation].flatMap { ids[$0] ?? [] }
+        let named = [Kind.campaign, .webhook, .key, .member, .invitation, .session].flatMap { ids[$0] ?? [] }
         return (user, ids, Set([word] + secrets + named))
     }
 
