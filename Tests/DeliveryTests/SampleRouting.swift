@@ -69,14 +69,6 @@ extension Destination {
     }
 }
 
-extension ReadyMail {
-    /// Without content, for lanes whose sender makes none.
-    static func sample(_ mail: QueuedMail) -> ReadyMail {
-        ReadyMail(
-            mail, token: "", Content(signature: [], message: [], isInternationalised: false), readyAt: mail.queuedAt)
-    }
-}
-
 /// Notes what lanes do with mails.
 final class RecordingSender: MailSender {
     private struct State {
@@ -108,15 +100,10 @@ final class RecordingSender: MailSender {
 
     func endIfOver(_: QueuedMail) -> Bool { false }
 
-    func prepare(_ mail: QueuedMail) async -> ReadyMail? { .sample(mail) }
-
-    func withdraw(_: ReadyMail) {}
-
     func send(
-        _ ready: ReadyMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
+        _ mail: QueuedMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
         step: (DeliveryReport) -> SMTPAttempt.Step
     ) async -> LaneAnswer {
-        let mail = ready.mail
         if delivers {
             let envelope = SMTPEnvelope(
                 reversePath: "a@shop.example", recipient: mail.run.batch.records[mail.position].address,

@@ -58,12 +58,11 @@ struct EngineAssembly {
     init(_ given: Materials) {
         let (configuration, store, logger) = (given.configuration, given.store, given.logger)
         let budget = ConnectionBudget(configuration.connections)
-        let ahead = MailsAhead()
         let fleet = FleetState()
         let tlsResults = given.tlsReports.map { _ in TLSResults() }
         let runtimes = given.runtimes()
         signing = SigningQueue(given.batchSigner)
-        journal = given.journal(budget, ahead, signing)
+        journal = given.journal(budget, signing)
         blocks = BlockWatch(
             store: store, share: configuration.refusals.brakeShare, metrics: given.metrics, clock: given.clock,
             logger: logger)
@@ -77,8 +76,8 @@ struct EngineAssembly {
             policy: configuration.governor, fleet: fleet, leaseTokens: given.leaseTokens, clock: given.clock)
         self.gates = gates
         let environment = LaneEnvironment(
-            policy: configuration.governor, budget: budget, ahead: ahead, fleet: fleet, sender: sender,
-            group: given.group, clock: given.clock, logger: logger)
+            policy: configuration.governor, budget: budget, fleet: fleet, sender: sender, group: given.group,
+            clock: given.clock, logger: logger)
         lanes = LaneRegistry(
             configuration, rules: rules, in: environment, leaseTokens: given.leaseTokens,
             providerGate: { gates.gate($0, $1) }, tlsResults: tlsResults)
@@ -152,13 +151,10 @@ extension EngineAssembly.Materials {
         }
     }
 
-    fileprivate func journal(
-        _ budget: ConnectionBudget, _ ahead: MailsAhead, _ signing: SigningQueue
-    ) -> JournalWriter {
+    fileprivate func journal(_ budget: ConnectionBudget, _ signing: SigningQueue) -> JournalWriter {
         JournalWriter(
             store: store, local: local, suppressions: suppressions, node: configuration.node,
-            interval: configuration.journalInterval, underWay: { budget.inUse + ahead.count },
-            onRound: { signing.flush() },
+            interval: configuration.journalInterval, underWay: { budget.inUse }, onRound: { signing.flush() },
             deadAfter: configuration.deadAfterCampaigns, metrics: metrics, clock: clock, logger: logger)
     }
 

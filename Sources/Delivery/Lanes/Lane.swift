@@ -169,26 +169,11 @@ final class Lane: Sendable {
     ///
     /// - Parameter retires: the worker ends where there is none; see ``LaneMachine/workerAsks(retires:at:)``.
     func next(retires: Bool) -> (mail: QueuedMail, rules: LaneRules)? {
-        take { $0.workerAsks(retires: retires, at: $1) }
-    }
-
-    /// The mail after the one that a worker's connection carries; see ``LaneMachine/workerLooksAhead(at:)``.
-    func nextAhead() -> (mail: QueuedMail, rules: LaneRules)? { take { $0.workerLooksAhead(at: $1) } }
-
-    /// See ``LaneMachine/mayCarryOn(at:)``.
-    var mayCarryOn: Bool {
-        let now = environment.clock.steady()
-        return state.withLock { $0.machine.mayCarryOn(at: now) }
-    }
-
-    private func take(
-        _ ask: (inout LaneMachine<QueuedMail>, _ now: SteadySeconds) -> LaneTurn<QueuedMail>
-    ) -> (mail: QueuedMail, rules: LaneRules)? {
         let now = environment.clock.steady()
         let nodes = isShared ? environment.fleet.nodes : 1
         let (turn, rules) = state.withLock { state in
             state.machine.nodes = nodes
-            return (ask(&state.machine, now), state.rules)
+            return (state.machine.workerAsks(retires: retires, at: now), state.rules)
         }
         for gate in rules.gates { gate.carryOut() }
         switch turn {

@@ -16,8 +16,6 @@ struct LaneWorker: Sendable {
         let rules: LaneRules
         /// The hosts that it was offered to; nil before the first answer.
         var attempt: SMTPAttempt?
-        /// Made while the connection carried another; nil where it was not.
-        var ready: ReadyMail?
 
         /// What the attempt came to, where no connection to a further host could be made.
         func report(after failure: SMTPConnectFailure) -> DeliveryReport {
@@ -57,44 +55,11 @@ struct LaneWorker: Sendable {
     }
 
     /// The next mail that needs a connection, without retiring.
-    private func takeNext() -> Load? { take { lane.next(retires: false) } }
-
-    private func take(_ ask: () -> (mail: QueuedMail, rules: LaneRules)?) -> Load? {
-        while let next = ask() {
+    private func takeNext() -> Load? {
+        while let next = lane.next(retires: false) {
             if !endIfOver(next.mail) { return Load(mail: next.mail, rules: next.rules) }
         }
         return nil
-    }
-
-    /// The mail to make ready while the connection carries another. The last one before its end has none behind it.
-    private func takeAhead(of load: Load, over connection: SMTPConnection) -> Load? {
-        guard connection.deliveredCount + 1 < load.rules.limits.messagesPerConnection, environment.ahead.begin()
-        else { return nil }
-        let next = take { lane.nextAhead() }
-        if next == nil { environment.ahead.end() }
-        return next
-    }
-
-    /// What was made ready, if it may still go: its run was not stopped meanwhile, nor the lane, and it was not asked long ago
-    /// whether the address is suppressed. Otherwise it waits for its turn once more.
-    private func fresh(_ load: Load?) -> Load? {
-        guard let load, let ready = load.ready else { return nil }
-        guard environment.clock.steady() - ready.readyAt < Self.freshSeconds, !load.mail.run.isStopped, lane.mayCarryOn
-        else {
-            putBack(load)
-            return nil
-        }
-        return load
-    }
-
-    /// How long a mail that is ready may wait for its connection.
-    private static let freshSeconds = 1.0
-    /// A connection whose last mail took longer keeps no other waiting behind it.
-    private static let quickSeconds = 0.2
-
-    private func putBack(_ load: Load) {
-        if let ready = load.ready { sender.withdraw(ready) }
-        tryAgain(load.mail)
     }
 
     // MARK: Sending
@@ -106,21 +71,13 @@ struct LaneWorker: Sendable {
         do throws(SMTPConnectFailure) {
             try await pool.withConnection(for: first.attempt) { connection in
                 lane.update { $0.connected(generation, at: $1) }
-                var isQuick = false
                 while let load = hands.take() {
-                    let begun = environment.clock.steady()
-                    let (goesOn, next) = await send(
-                        load, preparing: isQuick ? takeAhead(of: load, over: connection) : nil, over: connection,
-                        of: pool, generation, hands)
-                    isQuick = environment.clock.steady() - begun < Self.quickSeconds
+                    guard await send(load, over: connection, of: pool, generation, hands) else { return }
                     // What goes back to the pool worn, or made in an older way, is closed there.
-                    guard goesOn, connection.isUsable, lane.isCurrent(generation),
+                    guard connection.isUsable, lane.isCurrent(generation),
                         connection.deliveredCount < load.rules.limits.messagesPerConnection
-                    else {
-                        if let next { putBack(next) }
-                        return
-                    }
-                    hands.put(fresh(next) ?? takeNext())
+                    else { return }
+                    hands.put(takeNext())
                 }
             }
         } catch {
@@ -131,23 +88,6 @@ struct LaneWorker: Sendable {
         await carry(load)
     }
 
-    /// - Parameter next: made ready meanwhile: its signature and the commit of its intent are done by the time the connection
-    ///   is free.
-    /// - Returns: `next`, where it may be sent.
-    private func send(
-        _ load: Load, preparing next: Load?, over connection: SMTPConnection, of pool: SMTPConnectionPool,
-        _ generation: Int, _ hands: Hands
-    ) async -> (goesOn: Bool, next: Load?) {
-        guard let next else { return (await send(load, over: connection, of: pool, generation, hands), nil) }
-        async let ready = sender.prepare(next.mail)
-        let goesOn = await send(load, over: connection, of: pool, generation, hands)
-        let prepared = await ready
-        environment.ahead.end()
-        if let prepared { return (goesOn, Load(mail: next.mail, rules: next.rules, ready: prepared)) }
-        lane.answered(.unused)
-        return (goesOn, nil)
-    }
-
     /// - Returns: false where another connection should carry the mail, which is in the hands again.
     private func send(
         _ load: Load, over connection: SMTPConnection, of pool: SMTPConnectionPool, _ generation: Int, _ hands: Hands
@@ -156,12 +96,8 @@ struct LaneWorker: Sendable {
         lane.tlsResults?.count(mail, over: connection)
         var attempt = load.attempt ?? pool.beginAttempt()
         let sessions = attempt.sessions
-        guard let ready = await ready(load) else {
-            lane.answered(.unused)
-            return true
-        }
         let answer = await sender.send(
-            ready, over: connection, provider: load.rules.provider, isSmarthost: lane.id.isSmarthost
+            mail, over: connection, provider: load.rules.provider, isSmarthost: lane.id.isSmarthost
         ) { pool.next(&attempt, after: $0, by: connection) }
         switch answer {
         case .connectionWasClosed:
@@ -176,11 +112,6 @@ struct LaneWorker: Sendable {
             lane.answered(answer)
         }
         return true
-    }
-
-    private func ready(_ load: Load) async -> ReadyMail? {
-        if let ready = load.ready { return ready }
-        return await sender.prepare(load.mail)
     }
 
     // MARK: No connection

@@ -88,20 +88,6 @@ extension LaneConduct {
         return true
     }
 
-    /// Whether nothing but its connections holds the lane up: all that it may have are in use, and a mail waits for each.
-    @usableFromInline
-    mutating func isBusy(queued: Int, at now: SteadySeconds) -> Bool {
-        guard workers > 0, queued >= workers, !isClosed, order == nil, gates.isEmpty, limits.rate == nil,
-            governor.isUnhindered
-        else { return false }
-        return workers >= connectionsWanted(forQueued: Self.longQueue, at: now)
-    }
-
-    /// Whether the lane takes mail over as many connections as it has workers.
-    mutating func mayCarryOn(at now: SteadySeconds) -> Bool {
-        !isClosed && workers <= connectionsWanted(forQueued: Self.longQueue, at: now)
-    }
-
     /// Mail comes into an empty queue.
     @usableFromInline
     mutating func began(at now: SteadySeconds) { movedAt = now }
@@ -335,15 +321,12 @@ extension LaneConduct {
 
 extension LaneGovernor {
     func isProbing(at now: SteadySeconds) -> Bool {
-        if isOpen { return false }
-        guard case .probing = state(at: now).condition else { return false }
-        return true
+        if case .probing = state(at: now).condition { true } else { false }
     }
 
     /// When the lane may send again; now where it may.
     func opensAt(_ now: SteadySeconds) -> SteadySeconds {
-        if isOpen { return now }
-        return switch state(at: now).condition {
+        switch state(at: now).condition {
         case .open, .slowed, .probing: now
         case .backingOff(let until, _): until
         case .suspended(let until, _): until ?? now + Self.suspendedSeconds

@@ -122,21 +122,13 @@ extension LaneGovernor {
         return LaneState(condition: copy.condition, connections: connections.count, ratePerSecond: pace.rate)
     }
 
-    /// Neither rests nor probes, whatever time it is.
-    var isOpen: Bool {
-        if suspension == nil, case .open = state { true } else { false }
-    }
-
-    /// Goes no slower than its rule allows, either.
-    package var isUnhindered: Bool { isOpen && !connections.isBelowCeiling && !pace.isBelowCeiling }
-
     /// The most seconds until a suspended lane is asked again.
     private static var askAgainSeconds: Double { 60 }
 
     private var condition: LaneState.Condition {
         if let suspension { return .suspended(until: suspension.until, reason: suspension.reason) }
         switch state {
-        case .open: return isUnhindered ? .open : .slowed
+        case .open: return connections.isBelowCeiling || pace.isBelowCeiling ? .slowed : .open
         case .backingOff(let backOff): return .backingOff(until: backOff.until, backOff.reason)
         case .probing(let probe): return .probing(probe.reason)
         }

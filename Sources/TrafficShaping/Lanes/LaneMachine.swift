@@ -137,18 +137,6 @@ package struct LaneMachine<Mail: LaneMail>: Sendable {
         return .retire(wakeAt: conduct.takeWake())
     }
 
-    /// A worker whose connection carries a mail asks for the next one, to have it ready in time. It is given one only while
-    /// the lane is held up by nothing but its connections, so that no mail stays behind a slow one that another worker or
-    /// another lane could carry.
-    @inlinable
-    package mutating func workerLooksAhead(at now: SteadySeconds) -> LaneTurn<Mail> {
-        guard conduct.isBusy(queued: queue.count, at: now) else { return .retire(wakeAt: nil) }
-        return workerAsks(retires: false, at: now)
-    }
-
-    /// Whether a worker may go on with the mail that it looked ahead for: the answer to the one before may have closed the lane.
-    package mutating func mayCarryOn(at now: SteadySeconds) -> Bool { conduct.mayCarryOn(at: now) }
-
     /// A worker ends: the node has no connection for it.
     package mutating func workerFoundNoConnection(at now: SteadySeconds) -> LaneActions<Mail> {
         conduct.workerFoundNoConnection(forQueued: queue.count, at: now)

@@ -113,68 +113,6 @@ struct NumberedMail: LaneMail, Hashable {
         #expect(fail(at: 101) == "535")
     }
 
-    // MARK: Looking ahead
-
-    @Test func `a worker looks ahead while all connections are in use and a mail waits for each`() {
-        var machine = Self.machine(connections: 2)
-        Self.fill(&machine, 0..<12)
-        #expect(machine.workerCount == 2)
-        for number in 0..<2 {
-            #expect(machine.workerAsks(retires: true, at: 0) == .mail(NumberedMail(number: number)))
-        }
-        for number in 2..<11 {
-            #expect(machine.workerLooksAhead(at: 0) == .mail(NumberedMail(number: number)))
-        }
-        // One is left, for whichever connection is free first.
-        #expect(machine.workerLooksAhead(at: 0) == .retire(wakeAt: nil))
-        #expect(machine.queuedCount == 1 && machine.workerCount == 2)
-    }
-
-    @Test func `nobody looks ahead in a lane that could have more connections`() {
-        var machine = Self.machine(connections: 3)
-        Self.fill(&machine, 0..<12)
-        #expect(machine.workerCount == 2)
-        #expect(machine.workerAsks(retires: true, at: 0) == .mail(NumberedMail(number: 0)))
-        #expect(machine.workerLooksAhead(at: 0) == .retire(wakeAt: nil))
-    }
-
-    @Test func `nobody looks ahead where anything but connections sets the pace`() {
-        func looksAhead(_ machine: Machine, _ change: (inout Machine) -> Void = { _ in }) -> Bool {
-            var machine = machine
-            Self.fill(&machine, 0..<20)
-            change(&machine)
-            guard case .mail = machine.workerLooksAhead(at: 0) else { return false }
-            return true
-        }
-        #expect(looksAhead(Self.machine(connections: 1)))
-        #expect(!looksAhead(Self.machine(connections: 1, rate: MessageRate(1_000, per: .second))))
-        #expect(!looksAhead(Self.machine(connections: 1, gates: [OpenGate()])))
-        #expect(!looksAhead(Self.machine(connections: 1)) { _ = $0.ordered(Self.order(.drain), at: 0) })
-        #expect(!looksAhead(Self.machine(connections: 1)) { _ = $0.closed() })
-        #expect(
-            !looksAhead(Self.machine(connections: 2)) { machine in
-                _ = machine.workerAsks(retires: true, at: 0)
-                _ = machine.answered(.refused(.slowDown, code: 421, nil), at: 0)
-            })
-    }
-
-    @Test func `a worker goes on with what it looked ahead for unless the lane rests or has fewer connections`() {
-        var machine = Self.machine(connections: 2)
-        Self.fill(&machine, 0..<20)
-        for _ in 0..<2 { _ = machine.workerAsks(retires: true, at: 0) }
-        #expect(machine.mayCarryOn(at: 0) == true)
-        var slower = machine
-        _ = slower.answered(.refused(.slowDown, code: 421, nil), at: 0)
-        #expect(slower.mayCarryOn(at: 0) == false)
-        _ = machine.answered(.refused(.suspend(seconds: 60), code: 421, nil), at: 0)
-        #expect(machine.mayCarryOn(at: 0) == false)
-    }
-
-    /// Lets everything through.
-    private struct OpenGate: LaneGate {
-        func permit(forQueued _: Int, at _: SteadySeconds) -> LaneGovernor.Permit { .now }
-    }
-
     // MARK: Waiting
 
     @Test func `a short wait is not swallowed by a long one`() {
