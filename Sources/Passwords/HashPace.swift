@@ -16,6 +16,8 @@ struct HashPace {
     func rest(after used: Duration, in elapsed: Duration, waiting: Int) -> Duration {
         // What the system itself does now and then makes a tenth at most.
         guard waiting > Self.few, elapsed > used * 1.1 else { return .zero }
-        return max(.zero, used / share - elapsed)
+        // Less where others took less than half of the processor.
+        let lack = 1 - used / elapsed
+        return max(.zero, (used / share - elapsed) * min(1, lack * 2))
     }
 }

@@ -98,6 +98,8 @@ import Testing
         (0.2, 0.2, 31, 0), (0.2, 0.21, 31, 0),
         // With others: a twentieth of the time, however long it took.
         (0.2, 0.4, 31, 3.6), (0.2, 2, 31, 2), (0.2, 4, 31, 0), (0.2, 8, 31, 0),
+        // Others want little of it.
+        (0.2, 0.25, 31, 1.5),
         // Few wait.
         (0.2, 2, 4, 0), (0.2, 2, 5, 2), (0.2, 2, 0, 0),
     ]) func `where others want the processor and many wait, a thread rests`(
@@ -107,7 +109,7 @@ import Testing
         #expect(abs(rest / .seconds(1) - expected) < 1e-6)
     }
 
-    @Test func `who has failed least comes first, and of those who came first`() {
+    @Test func `who has failed less comes first, and of those who came first`() {
         var line = HashLine<String>()
         for (job, failures) in [("a", 3), ("b", 0), ("c", 1), ("d", 0), ("e", 3)] { line.add(job, after: failures) }
         var order = ""
@@ -115,8 +117,22 @@ import Testing
             order += job
             if job == "b" { line.add("f", after: 0) }
         }
-        #expect(order == "bdfcae")
+        #expect(order == "bdcfae")
         #expect(line.count == 0)
+    }
+
+    @Test(arguments: [20, 500, Int.max])
+    func `who was set back by strangers' failures has their turn while others keep coming`(failures: Int) {
+        var line = HashLine<Int>()
+        line.add(-1, after: failures)
+        for job in 0..<4 { line.add(job, after: 0) }
+        var turns = 1
+        while let job = line.next(), job >= 0 {
+            turns += 1
+            line.add(turns + 4, after: 0)
+            if turns > 100 { break }
+        }
+        #expect(turns <= 4 + HashLine<Int>.most + 2)
     }
 }
 

@@ -30,9 +30,10 @@ struct ProblemMiddleware: RouterMiddleware {
         } catch {
             let problem = Problem(describing: error)
             if problem.status.kind == .serverError {
-                context.logger.error(
-                    "request failed",
-                    metadata: ["reference": "\(context.reference)", "code": "\(problem.code)", "error": "\(error)"])
+                // Whoever reads the log may be slow, and mail waits for the thread of a small read.
+                await withTaskExecutorPreference(globalConcurrentExecutor) {
+                    await Self.log(problem, error, context)
+                }
             }
             if problem.comesAfterAPause { try? await Task.sleep(for: APILimits.refusalPause) }
             response = problem.response(reference: context.reference)
@@ -42,5 +43,11 @@ struct ProblemMiddleware: RouterMiddleware {
         ResponseHeaders.add(to: &response, isEncrypted: context.client.transport == .encrypted)
         // An answer to HEAD has no body, whoever wrote it (RFC 9110 §9.3.2).
         return request.method == .head ? response.createHeadResponse() : response
+    }
+
+    @concurrent private static func log(_ problem: Problem, _ error: any Error, _ context: APIContext) async {
+        context.logger.error(
+            "request failed",
+            metadata: ["reference": "\(context.reference)", "code": "\(problem.code)", "error": "\(error)"])
     }
 }

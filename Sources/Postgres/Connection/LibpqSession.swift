@@ -268,6 +268,7 @@ import Synchronization
     private func takeAnswers(
         _ count: Int, _ connection: OpaquePointer
     ) throws(PostgresError) -> [PostgresRows] {
+        commitIsUnreplicated = false
         var answers: [PostgresRows] = []
         var failure: PostgresError?
         var ends = 0

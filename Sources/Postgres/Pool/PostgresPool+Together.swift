@@ -72,9 +72,10 @@ extension PostgresPool {
             while let statements = together.withLock({ $0.next(of: owner) }) {
                 let answers = session.run(statements.map { ($0.sql, isRead: $0.isRead) })
                 for (statement, answer) in zip(statements, answers) { statement.answer(answer) }
-                if !connection.isOpen || usage.waiting > 0 {
+                if !connection.isOpen || isWaitedFor {
                     giveBack(connection, of: owner)
-                    return serve(owner)
+                    if together.withLock({ $0.goesOn(of: owner) }) { serve(owner) }
+                    return
                 }
             }
             giveBack(connection, of: owner)

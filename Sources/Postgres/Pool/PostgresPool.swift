@@ -220,6 +220,9 @@ package final class PostgresPool: Sendable {
         state.withLock { ($0.pool.taken, $0.pool.idleCount, $0.pool.waitingCount) }
     }
 
+    /// Whether a connection that is given back does not lie idle.
+    var isWaitedFor: Bool { state.withLock { $0.pool.waitingCount > 0 || $0.pool.isClosed } }
+
     // MARK: Taking and giving back
 
     /// Each loan says anew whose rows are seen, also where it says nobody's.

@@ -36,6 +36,13 @@ struct StatementQueue<Statement> {
         return .queued
     }
 
+    /// Whether statements of the owner are left; if none is, nobody serves the owner any more.
+    mutating func goesOn(of owner: ConnectionOwner?) -> Bool {
+        guard waiting[owner]?.isEmpty ?? true else { return true }
+        waiting[owner] = nil
+        return false
+    }
+
     /// - Returns: what goes next; nil where none is left, and nobody serves the owner any more.
     mutating func next(of owner: ConnectionOwner?) -> [Statement]? {
         guard let statements = waiting[owner], !statements.isEmpty else {
