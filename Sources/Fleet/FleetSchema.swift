@@ -14,5 +14,7 @@ package enum FleetSchema {
         Migration(version: 734, name: "isolated shaping", file: PackageResources._34_isolated_shaping_sql),
         Migration(version: 741, name: "limits of accounts", file: PackageResources._41_account_limits_sql),
         Migration(version: 742, name: "isolated limits", file: PackageResources._42_isolated_limits_sql),
+        Migration(
+            version: 753, name: "a limit within a transaction", file: PackageResources._53_account_limit_sql),
     ]
 }

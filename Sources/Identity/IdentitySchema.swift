@@ -26,6 +26,7 @@ package enum IdentitySchema {
         Migration(version: 755, name: "origins of sessions", file: PackageResources._55_session_origins_sql),
         Migration(
             version: 756, name: "demanded second factors", file: PackageResources._56_demanded_second_factors_sql),
+        Migration(
             version: 757, name: "old changes of second factors", file: PackageResources._57_old_factor_changes_sql),
     ]
 }

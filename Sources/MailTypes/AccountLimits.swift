@@ -18,6 +18,8 @@ package enum AccountLimit: String, Sendable, CaseIterable {
     case requests
     /// Octets of JSON bodies that are open at a time on a node.
     case bodyBytes = "body_bytes"
+    /// Written by its people within a day.
+    case invitations
 
     /// What it may be set to. The ends are what a node and its database bear, see docs/operators/limits.md.
     package var range: ClosedRange<Int> {
@@ -31,8 +33,17 @@ package enum AccountLimit: String, Sendable, CaseIterable {
         case .uploads: 0...64
         case .requests: 1...8
         case .bodyBytes: 0...134_217_728
+        case .invitations: 0...10_000
         }
     }
+
+    /// What is set for an account that a stranger has opened, until an operator says otherwise. Nobody vouches for it and it has
+    /// paid nothing: so it may try everything out, has none of the room that costs disk or memory, and writes to nobody in the
+    /// name of the installation.
+    package static let ofStrangers: [AccountLimit: Int] = [
+        .drafts: 1, .campaigns: 20, .suppressions: 10_000, .domains: 3, .keys: 5, .webhooks: 1, .storedAnswers: 1_000,
+        .uploads: 1, .requests: 1, .bodyBytes: 4_194_304, .invitations: 0,
+    ]
 }
 
 /// What operators have set for accounts, as of a second ago. Rooms ask it beside their own bound, which holds for all

@@ -1,5 +1,6 @@
 import CreditLedger
 import Crypto
+import Fleet
 import HTTPAPI
 import HTTPTypes
 import Hummingbird
@@ -221,6 +222,24 @@ import Testing
             try await fill(99, revoked: true)
             #expect(try await invite(owner, "cy@example.org").status == 201)
             try await invite(owner, "di@example.org").expectProblem(429, "too_many_invitations_today")
+        }
+    }
+
+    @Test func `an operator says how many an account writes in a day, and invites for it all the same`() async throws {
+        try await APIFixture.withOwner { fixture, customer, owner in
+            let pool = fixture.records.pool
+            try await pool.withTransaction {
+                try await FleetStore.set([.invitations: 1], reset: [], for: customer.account, on: $0)
+            }
+            let other = try await fixture.customer()
+            let others = try await fixture.signIn(
+                try await fixture.user(.member(other.account, .owner)), owner.api)
+            #expect(try await invite(owner, "bo@example.org").status == 201)
+            try await invite(owner, "cy@example.org").expectProblem(429, "too_many_invitations_today")
+            for name in ["bo", "cy"] { #expect(try await invite(others, "\(name)@example.org").status == 201) }
+            _ = try await Invitations(pool: pool).create(
+                "cy@example.org", as: .viewer, into: customer.account, isMailed: true)
+            #expect(try await fixture.count("invitations", customer.account) == 2)
         }
     }
 

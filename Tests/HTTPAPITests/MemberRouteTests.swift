@@ -150,7 +150,7 @@ import Testing
             let rows = Dictionary(uniqueKeysWithValues: data.elements.map { ($0["name"].string ?? "", $0) })
             let expected: [(AccountLimit, Int, JSON)] = [
                 (.drafts, 7, 1), (.campaigns, 5_000, 1), (.domains, 1_000, 1), (.keys, 1_000, 1), (.webhooks, 20, 0),
-                (.suppressions, 50_000_000, .null), (.requests, 3, .null),
+                (.suppressions, 50_000_000, .null), (.requests, 3, .null), (.invitations, 200, .null),
             ]
             for (limit, value, used) in expected {
                 let row = try #require(rows[limit.rawValue])

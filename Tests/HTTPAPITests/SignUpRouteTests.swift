@@ -1,4 +1,5 @@
 import CreditLedger
+import Fleet
 import HTTPAPI
 import HTTPTypes
 import Hummingbird
@@ -179,6 +180,43 @@ import Testing
                 names.insert(try #require(try await made(room).last))
             }
             #expect(names.count == 3 && names.allSatisfy { $0.hasPrefix(taken) })
+        }
+    }
+
+    @Test func `a stranger's account has tight limits, and invites nobody until an operator says how many`()
+        async throws
+    {
+        try await APIFixture.withMailroom { room, _, owner in
+            let stranger = try await ask(owner.api, "ada@example.org")
+            let opened = try await stranger.confirm(try code(try await room.deliver().first))
+            let account = try #require(opened.json["account"].string.flatMap { AccountID($0) })
+            let fields = [
+                "Cookie": "__Host-sluice-token=\(try #require(opened.cookie("token")))", "Origin": Browser.origin,
+                "X-CSRF-Token": opened.json["csrf_token"].string ?? "",
+            ]
+            let pool = room.fixture.records.pool
+            #expect(try await FleetStore.limits(on: pool) == [account: AccountLimit.ofStrangers])
+            for limit in AccountLimit.allCases {
+                let value = try #require(AccountLimit.ofStrangers[limit])
+                #expect(limit.range.contains(value) && value < limit.standard, "\(limit)")
+            }
+            func invite(_ name: String) async throws -> Answer {
+                try await owner.api.call(
+                    .post, "/v1/invitations", body: #"{"email": "\#(name)@example.org", "role": "viewer"}"#,
+                    headers: fields)
+            }
+            // Nothing has told this node of the limits: the database has.
+            try await invite("bo").expectProblem(429, "too_many_invitations_today")
+            #expect(try await room.fixture.count("invitations", account) == 0)
+            try await pool.withTransaction {
+                try await FleetStore.set([.invitations: 1], reset: [], for: account, on: $0)
+            }
+            #expect(try await invite("bo").status == 201)
+            try await invite("cy").expectProblem(429, "too_many_invitations_today")
+            try await pool.withTransaction {
+                try await FleetStore.set([:], reset: [.invitations], for: account, on: $0)
+            }
+            #expect(try await invite("cy").status == 201)
         }
     }
 

@@ -74,7 +74,7 @@ import Testing
         #expect(invited.status == 0 && invited.output == "inv_1\n", "\(invited)")
         let mail = try await stage.mail()
         #expect(mail.contains("From: Sluice <no-reply@news.example.com>") && mail.contains("DKIM-Signature:"))
-        #expect(mail.contains("Subject: Invitation to tester") && mail.contains("Auto-Submitted: auto-generated"))
+        #expect(mail.contains("Subject: Invitation to an account") && mail.contains("Auto-Submitted: auto-generated"))
         #expect(mail.contains("List-Unsubscribe: <mailto:no-reply@news.example.com>"))
         // DKIM names the field, so that nobody adds it.
         #expect(!mail.contains("List-Unsubscribe-Post: "))

@@ -204,7 +204,9 @@ final class Records: Sendable {
             : SignUp(
                 pool: pools.intake, sessions: sessions, hasher: passwords, vault: vault, perDay: signUpsPerDay
             ) { name, connection in
-                try await Self.openAccount(name, ledger, vault, on: connection)
+                let account = try await Self.openAccount(name, ledger, vault, on: connection)
+                try await FleetStore.set(AccountLimit.ofStrangers, reset: [], for: account, on: connection)
+                return account
             }
         invitations = Invitations(pool: pools.housekeeping)
         joining = Joining(pool: pools.intake, sessions: sessions, hasher: passwords)

@@ -30,7 +30,8 @@ struct InstallationMailWords {
     }
 
     private static let invitation = InstallationMailWords(
-        subject: "Invitation to {{account}}",
+        // Without a word that anybody has chosen.
+        subject: "Invitation to an account",
         text: """
             {{#inviter}}{{inviter}} invites you{{/inviter}}{{^inviter}}You are invited{{/inviter}} to work with the account {{account}}.
 

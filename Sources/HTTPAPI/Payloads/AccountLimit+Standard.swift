@@ -19,6 +19,7 @@ extension AccountLimit {
         case .uploads: APILimits.uploadsPerAccount
         case .requests: APILimits.connectionsPerAccount
         case .bodyBytes: APILimits.openBodyBytesPerAccount
+        case .invitations: PeopleLimits.invitationsPerDay
         }
     }
 }

@@ -74,7 +74,7 @@ extension InvitationError: CustomStringConvertible {
         case .alreadyMember: "a user of the account signs in with this address"
         case .alreadyInvited: "this address is invited already; take that invitation back to write another"
         case .tooManyOpen: "at most \(PeopleLimits.openInvitations) invitations are open; take some of them back"
-        case .tooManyToday: "at most \(PeopleLimits.invitationsPerDay) invitations are written within a day"
+        case .tooManyToday: "the account has written as many invitations within a day as it may"
         case .noMail: "the operator has not named who sends the mail of this installation"
         }
     }

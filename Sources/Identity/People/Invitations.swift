@@ -28,7 +28,8 @@ package struct Invitations: Sendable {
         let address = try Users.address(address)
         return try await pool.withTransaction { connection in
             let invitation = try await Self.insert(
-                address, role, into: account, inviter: inviter.user, secret: nil, on: connection)
+                address, role, into: account, inviter: inviter.user, secret: nil,
+                perDay: try await Self.perDay(account, on: connection), on: connection)
             try await onCommit(connection, invitation)
             return invitation
         }
@@ -51,16 +52,26 @@ package struct Invitations: Sendable {
             ).only.decode(Bool.self)
             guard hasUsers || role == .owner else { throw UserError.firstIsOwner }
             let invitation = try await Self.insert(
-                address, role, into: account, inviter: nil, secret: secret, on: connection)
+                address, role, into: account, inviter: nil, secret: secret, perDay: PeopleLimits.invitationsPerDay,
+                on: connection)
             return (invitation, secret)
         }
     }
 
+    /// As the database has it, not as of a second ago: a stranger could invite a hundred people in the first second of their
+    /// account.
+    private static func perDay(_ account: AccountID, on connection: PostgresConnection) async throws -> Int {
+        let own = try await connection.query(
+            "SELECT account_limit(\(account.rawValue), \(AccountLimit.invitations.rawValue))"
+        ).only.decode(Int64?.self)
+        return own.map { Int(clamping: $0) } ?? PeopleLimits.invitationsPerDay
+    }
+
     private static func insert(
         _ address: EmailAddress, _ role: Role, into account: AccountID, inviter: UserID?, secret: InvitationSecret?,
-        on connection: PostgresConnection
+        perDay: Int, on connection: PostgresConnection
     ) async throws -> Invitation {
-        try await requireRoom(address, account, on: connection)
+        try await requireRoom(address, account, perDay: perDay, on: connection)
         // Only operators' own sessions may write a secret.
         let row =
             if let secret {
@@ -85,7 +96,7 @@ package struct Invitations: Sendable {
 
     /// The bounds hold for requests that come at the same time as well.
     private static func requireRoom(
-        _ address: EmailAddress, _ account: AccountID, on connection: PostgresConnection
+        _ address: EmailAddress, _ account: AccountID, perDay: Int, on connection: PostgresConnection
     ) async throws {
         let name = "sluice invitations \(account)"
         try await connection.query("SELECT pg_advisory_xact_lock(hashtextextended(\(name), 0))")
@@ -101,7 +112,7 @@ package struct Invitations: Sendable {
         if isMember { throw InvitationError.alreadyMember }
         if isInvited { throw InvitationError.alreadyInvited }
         guard open < PeopleLimits.openInvitations else { throw InvitationError.tooManyOpen }
-        guard today < PeopleLimits.invitationsPerDay else { throw InvitationError.tooManyToday }
+        guard today < perDay else { throw InvitationError.tooManyToday }
     }
 
     /// Those that are open, the newest first.

@@ -5,7 +5,7 @@ package enum PeopleLimits {
     package static let nameCharacters = 100
     /// How long an invitation is good.
     package static let invitationSeconds: Int64 = 7 * 24 * 3_600
-    /// Of an account, at a time, and written within a day.
+    /// Of an account, at a time, and written within a day where an operator has set nothing else for it.
     package static let openInvitations = 100
     package static let invitationsPerDay = 200
     /// The least role that may invite, and whose invitations are good.

@@ -16,7 +16,7 @@ package struct SignUp: Sendable {
     private let codes: MailCodes
     private let openAccount: AccountOpening
 
-    /// Opens an account of this name without credits, with its key, in the transaction given.
+    /// Opens an account of this name without credits, with its key and the limits of strangers, in the transaction given.
     package typealias AccountOpening = @Sendable (String, PostgresConnection) async throws -> AccountID
 
     /// - Parameter perDay: requests that are taken within a day, all nodes together

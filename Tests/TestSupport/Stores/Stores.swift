@@ -99,11 +99,12 @@ package struct Stores: Sendable {
         return account
     }
 
-    /// Opens an account without credits, in the transaction given.
+    /// Opens an account without credits and with the limits of strangers, in the transaction given.
     package var openAccount: @Sendable (String, PostgresConnection) async throws -> AccountID {
         { [ledger, vault] name, connection in
             let account = try await ledger.createAccount(name: name, on: connection)
             try await vault.createAccountKey(account, on: connection)
+            try await FleetStore.set(AccountLimit.ofStrangers, reset: [], for: account, on: connection)
             return account
         }
     }
