@@ -36,7 +36,9 @@ struct SignUpRoutes: Sendable {
         let payload = try StrictDecoding.decode(MailCodePayload.self, from: body)
         guard let signUp else { throw SignUpError.closed }
         let (user, secrets, device) = try await asStranger {
-            try await signUp.finish(code: payload.code, browser: SessionCookies.code(of: request))
+            try await signUp.finish(
+                code: payload.code, browser: SessionCookies.code(of: request),
+                from: SessionOrigin(of: request, context))
         }
         return SessionRoutes.begun(user, secrets, sessions, device: device)
     }

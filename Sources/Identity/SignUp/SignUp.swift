@@ -71,11 +71,13 @@ package struct SignUp: Sendable {
 
     /// Makes the account and its owner, and signs them in. The browser is known from then on: it has shown a code.
     ///
-    /// - Parameter browser: the secret that ``request(address:password:accountName:network:)`` gave
+    /// - Parameters:
+    ///   - browser: the secret that ``request(address:password:accountName:network:)`` gave
+    ///   - origin: is kept with the session
     /// - Throws: ``MailCodeError``; ``UserError/addressTaken`` where somebody has taken the address meanwhile; `PostgresError`, and
     ///   what the opening of accounts throws
     package func finish(
-        code text: String, browser: String?
+        code text: String, browser: String?, from origin: SessionOrigin = .unknown
     ) async throws -> (user: AuthenticatedUser, secrets: SessionSecrets, device: Redacted<String>) {
         guard let browser, RefreshSecret.isSecret(browser) else { throw MailCodeError.over }
         let place = RefreshSecret.hash(of: browser)
@@ -85,9 +87,10 @@ package struct SignUp: Sendable {
             let account = try await openAccount(asked.accountName, connection)
             let user = try await Users.insert(
                 .member(account, .owner), asked.address, name: nil, asked.hash, on: connection)
-            guard let begun = try await sessions.begin(user, passwordHash: asked.hash.text, on: connection) else {
-                throw MailCodeError.over
-            }
+            guard
+                let begun = try await sessions.begin(
+                    user, passwordHash: asked.hash.text, from: origin, on: connection)
+            else { throw MailCodeError.over }
             return (begun, try await Devices.add(to: user, on: connection))
         }
         return (
