@@ -3,6 +3,12 @@
 
 -- The records
 
+CREATE FUNCTION public.account_limit(p_account bigint, p_name text) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT l.value FROM account_limits l WHERE l.account_id = p_account AND l.name = p_name
+$$;
+
 CREATE FUNCTION public.adopt_leases(p_node text, p_seconds double precision) RETURNS TABLE(account_id bigint, campaign_id bigint, batch_no integer, epoch bigint)
     LANGUAGE sql
     SET enable_seqscan TO 'off'
@@ -2904,6 +2910,10 @@ ALTER TABLE public.webhook_endpoints ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.webhook_events ENABLE ROW LEVEL SECURITY;
 
+REVOKE ALL ON FUNCTION public.account_limit(p_account bigint, p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.account_limit(p_account bigint, p_name text) TO sluice_app;
+GRANT ALL ON FUNCTION public.account_limit(p_account bigint, p_name text) TO sluice_api;
+
 GRANT ALL ON FUNCTION public.adopt_leases(p_node text, p_seconds double precision) TO sluice_app;
 
 GRANT ALL ON FUNCTION public.append_journal(p_node text, p_account bigint[], p_campaign bigint[], p_batch integer[], p_epoch bigint[], p_group bigint[], p_sealed bytea[], p_delivered integer[], p_bounced integer[], p_expired integer[], p_suppressed integer[], p_invalid integer[], p_cancelled integer[], p_in_doubt integer[], p_deferred integer[], p_resent integer[]) TO sluice_app;
@@ -2977,6 +2987,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.account_key_checks TO sluice_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.account_key_checks TO sluice_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.account_limits TO sluice_app;
+GRANT SELECT ON TABLE public.account_limits TO sluice_api;
 
 GRANT UPDATE(value) ON TABLE public.account_limits TO sluice_app;
 
