@@ -47,7 +47,7 @@ package struct SignUp: Sendable {
         try Self.check(accountName: accountName)
         let checked = try PasswordRules.check(password, address: address.text)
         do {
-            return try await hasher.withPlace { place in
+            return try await hasher.withPlace(isStrangers: true) { place in
                 try await attempts.take(address: address, network: network)
                 return try await insert(address, accountName, try await place.hash(checked))
             }
