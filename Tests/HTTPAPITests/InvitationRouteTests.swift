@@ -67,6 +67,18 @@ import Testing
         }
     }
 
+    @Test func `an inviter whose address could become a link is not named in the mail`() async throws {
+        try await APIFixture.withMailroom { room, customer, owner in
+            let inviter = try await room.fixture.users.create(
+                .member(customer.account, .admin), address: "www.evil.example/pay?id=1@evil.example",
+                password: Browser.password)
+            let browser = try await room.fixture.signIn(inviter, owner.api)
+            #expect(try await invite(browser, "bo@example.org").status == 201)
+            let mail = try #require(try await room.deliver().first)
+            #expect(mail["inviter"] == nil && mail["account"] != nil && mail.secret.count == 43)
+        }
+    }
+
     @Test func `the mail is a campaign like any other, and its content is destroyed with it`() async throws {
         try await APIFixture.withMailroom { room, customer, owner in
             _ = try await invite(owner, "bo@example.org")

@@ -220,6 +220,35 @@ import Testing
         }
     }
 
+    @Test(arguments: ["Acme Inc. of 1984", "B\u{FC}ro 24", "株式会社\u{3000}山田", "O'Neil & Sons", "№ 123456", "Acme."])
+    func `ordinary names of accounts are taken`(_ name: String) {
+        #expect(UnlinkedText.isAccountName(name))
+    }
+
+    @Test(arguments: [
+        "evil\u{3002}example", "evil\u{FF0E}example", "evil\u{FF0E} example", "evil\u{FF61}example",
+        "evil\u{2024}example",
+        "evil\u{FE52}example", "evil.example", "pay\u{FF20}evil", "https\u{FF1A}evil", "evil\u{FF0F}a", "evil\\a",
+        "a\u{3164}b",
+        "a\u{200D}b", "\u{200D}", "\u{3000}", " ", "", "Call 555 0123", "+1-555-012-3",
+        "\u{FF15}\u{FF15}\u{FF15}\u{FF10}\u{FF11}\u{FF12}\u{FF13}", "\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}\u{667}",
+    ]) func `names that could be a link or a number to call, or that nobody sees, are refused`(_ name: String) {
+        #expect(!UnlinkedText.isAccountName(name))
+    }
+
+    @Test(arguments: ["ada.o'neil+news_1-2@example.org", "ünal@example.org", "山田@example.org", "wwwilma@example.org"])
+    func `ordinary addresses are taken`(_ address: String) throws {
+        #expect(UnlinkedText.isAddress(try EmailAddress(address)))
+    }
+
+    @Test(arguments: [
+        "www.evil.example@evil.example", "WWW.evil@evil.example", "\u{FF57}ww.evil@evil.example",
+        "pay/now@evil.example",
+        "pay?id=1@evil.example", #""call us: now"@evil.example"#, "a&b@evil.example", "a=b@evil.example",
+    ]) func `addresses that could be another link are refused`(_ address: String) throws {
+        #expect(!UnlinkedText.isAddress(try EmailAddress(address)))
+    }
+
     // MARK: Codes
 
     @Test func `of guesses at the same time five count, and then the right code is over too`() async throws {
@@ -398,6 +427,8 @@ import Testing
         (body("a@example.org", account: "win at evil.example"), 422, "invalid_account_name"),
         (body("a@example.org", account: "https://evil"), 422, "invalid_account_name"),
         (body("a@example.org", account: "<b>"), 422, "invalid_account_name"),
+        (body("a@example.org", account: "evil\\uff0eexample"), 422, "invalid_account_name"),
+        (body("www.evil.example@evil.example"), 422, "invalid_user_address"),
         ("", 400, "invalid_json"), ("{}", 422, "missing_field"),
         (body("a@example.org").replacing("{", with: #"{"role": "owner", "#), 422, "unknown_field"),
     ]) func `bad input is refused, and pages of others ask for nothing`(

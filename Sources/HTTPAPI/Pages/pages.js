@@ -7,7 +7,7 @@
     const words = {
         code_over: "This code is over. Begin again to get another one.",
         code_refused: "This is not the code of the mail. Look again.",
-        invalid_account_name: "A name has 1 to 80 characters, without links, colons, slashes, @ or angle brackets.",
+        invalid_account_name: "A name has 1 to 80 characters, without links, telephone numbers, colons, slashes, @ or angle brackets.",
         invalid_user_address: "This is no email address.",
         invalid_user_name: "A name has 1 to 100 characters.",
         invitation_over: "This invitation is used, taken back or too old. Ask for another one.",

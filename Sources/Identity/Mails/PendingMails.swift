@@ -80,8 +80,9 @@ package struct PendingMails: Sendable {
             let (account, id, address, name, inviter) = try row.decode(
                 Int64.self, Int64.self, String.self, String.self, String?.self)
             let secret = InvitationSecret()
+            let named = try inviter.map(User.address(stored:)).flatMap { UnlinkedText.isAddress($0) ? $0 : nil }
             return PendingMail(
-                purpose: .invitation(account: name, inviter: inviter.map { Redacted($0) }),
+                purpose: .invitation(account: name, inviter: named.map { Redacted($0.text) }),
                 address: try User.address(stored: address), secret: Redacted(secret.exposed),
                 place: .invitation(AccountID(rawValue: account), InvitationID(rawValue: id), secret))
         }
