@@ -359,6 +359,51 @@ import Testing
         }
     }
 
+    @Test func `variants of an address and the networks of a site count as one, and refusals leave no row`()
+        async throws
+    {
+        try await APIFixture.withMailroom { room, _, _ in
+            let signUp = room.fixture.signUp()
+            func ask(_ address: String, from network: [UInt8]) async throws {
+                _ = try await signUp.request(
+                    address: address, password: Self.password, accountName: "Acme", network: network)
+            }
+            func counted() async throws -> Int {
+                try await room.fixture.records.owner.query("SELECT count(*) FROM sign_up_attempts").only.decode(
+                    Int.self)
+            }
+            func isRefused(_ address: String, from network: [UInt8]) async throws -> Bool {
+                do {
+                    try await ask(address, from: network)
+                    return false
+                } catch SignUpError.tooMany {
+                    return true
+                }
+            }
+            for name in ["ada", "ada+1", "ada+2", "Ada+3+4", "ada+"] {
+                try await ask("\(name)@example.org", from: [192, 0, 2, 1])
+            }
+            var rows = try await counted()
+            #expect(rows == 3)
+            // From wherever: the network is new, and is not kept.
+            #expect(try await isRefused("ada+5@example.org", from: [192, 0, 2, 2]))
+            #expect(try await counted() == rows)
+            // Nothing is left of these.
+            for name in ["+1", "+2"] { try await ask("\(name)@example.org", from: [192, 0, 2, 1]) }
+            #expect(try await counted() == rows + 2)
+
+            for number in 0..<20 {
+                try await ask("user\(number)@example.org", from: [0x20, 1, 0xD, 0xB8, 0, 1, 0, UInt8(number)])
+            }
+            rows = try await counted()
+            #expect(try await isRefused("bo@example.org", from: [0x20, 1, 0xD, 0xB8, 0, 1, 0xFF, 0xFF]))
+            #expect(try await counted() == rows)
+            try await ask("bo@example.org", from: [0x20, 1, 0xD, 0xB8, 0, 2, 0, 0])
+            // Each of IPv4 is one.
+            #expect(try await !isRefused("cy@example.org", from: [192, 0, 2, 2]))
+        }
+    }
+
     @Test func `all together have so many a day as the operator says, also at the same time`() async throws {
         try await APIFixture.withMailroom { room, _, _ in
             try await withSignUp(room, room.fixture.signUp(perDay: 3)) { api in

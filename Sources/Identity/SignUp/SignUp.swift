@@ -37,7 +37,7 @@ package struct SignUp: Sendable {
     /// - Parameters:
     ///   - password: see `PasswordRules`
     ///   - accountName: what the account is to be called, see ``UnlinkedText``
-    ///   - network: of the client, in octets; those of one network count together
+    ///   - network: of the client, in octets: four, or the first eight of IPv6, of which six count
     /// - Returns: the browser's secret
     /// - Throws: ``SignUpError``, ``UserError/invalidAddress``, `PasswordError`, ``SignInError/busy``; `PostgresError`
     package func request(
