@@ -3,7 +3,7 @@ CREATE FUNCTION is_suspended(p_account bigint) RETURNS boolean LANGUAGE sql STAB
     SELECT EXISTS (
         SELECT FROM operator_orders o
         WHERE o.account_id = p_account AND o.campaign_id = 0 AND o.lane = ''
-            AND (o.ends_at IS NULL OR o.ends_at > clock_timestamp()))
+            AND (o.ends_at IS NULL OR o.ends_at > now()))
 $$;
 
 REVOKE ALL ON FUNCTION is_suspended(bigint) FROM PUBLIC;
