@@ -190,6 +190,11 @@ import Testing
             }
             #expect(try await invite(owner, "d@example.org").status == 201)
             #expect(await room.mailer.sendDue() == 0)
+            // What is not taken soon expires.
+            let isShort = try await room.fixture.records.owner.query(
+                "SELECT bool_and(expires_at < created_at + interval '61 minutes') FROM campaigns"
+            ).only.decode(Bool.self)
+            #expect(isShort)
             let body = #"{"email": "\#(owner.user.address.text)"}"#
             #expect(try await owner.api.post("/v1/password/code", body).status == 202)
             #expect(await room.mailer.sendDue() == 1)
