@@ -77,7 +77,7 @@ import Testing
         for page in seen.pages {
             #expect(page.width <= 360 && page.unnamed == 0 && page.scriptCookies == "", "\(page)")
         }
-        // Nor does the address have it that the page was opened by, from when the page is shown.
+        // The secret of a link is out of the address as soon as its page is shown.
         #expect(seen.pages.allSatisfy { !$0.address.contains("#") })
         #expect(seen.pages.filter { $0.part == "inside" }.allSatisfy { $0.address == server + "/sign-in" })
         #expect(
