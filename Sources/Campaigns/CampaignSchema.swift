@@ -5,7 +5,7 @@ package import Postgres
 /// Locks are taken in one order everywhere: the account's row (ledger), campaigns rows, batches rows, each by key, then
 /// the rest. Whoever waits holds only locks that come before, so there is no deadlock to retry.
 package enum CampaignSchema {
-    /// Versions 400–599, 613, 660–669, 690, 692, 712, 737 and 745, beside those of the vault, of Fleet, TLSPolicies and
+    /// Versions 400–599, 613, 660–669, 690, 692, 712, 737, 745 and 752, beside those of the vault, of Fleet, TLSPolicies and
     /// SendingDomains. They follow the ledger's, whose accounts they refer to.
     package static let migrations = [
         Migration(version: 400, name: "campaigns", file: PackageResources._00_campaigns_sql),
@@ -66,5 +66,6 @@ package enum CampaignSchema {
         Migration(version: 737, name: "isolated campaigns", file: PackageResources._37_isolated_campaigns_sql),
         // Apart from that of live mail, whose claims stay as they are.
         Migration(version: 745, name: "queue of test mail", file: PackageResources._45_test_queue_sql),
+        Migration(version: 752, name: "suspended accounts", file: PackageResources._52_suspended_accounts_sql),
     ]
 }

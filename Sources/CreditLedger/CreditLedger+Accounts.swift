@@ -40,17 +40,21 @@ extension CreditLedger {
     /// Opens the test account of an account, which has no books: whatever is done in its name is free. Doing so again changes
     /// nothing.
     ///
+    /// - Returns: whether it is new
     /// - Throws: ``LedgerError/accountNotFound`` where there is no such live account; `PostgresError`
-    package func openTestAccount(_ account: AccountID, on connection: PostgresConnection) async throws {
+    @discardableResult
+    package func openTestAccount(_ account: AccountID, on connection: PostgresConnection) async throws -> Bool {
         let found = try await connection.query(
             """
             WITH live AS (SELECT name FROM accounts WHERE account_id = \(account.live.rawValue)),
             opened AS (
                 INSERT INTO accounts (account_id, name) SELECT \(account.test.rawValue), name FROM live
-                ON CONFLICT DO NOTHING)
-            SELECT FROM live
-            """)
-        guard !found.isEmpty else { throw LedgerError.accountNotFound }
+                ON CONFLICT DO NOTHING RETURNING account_id)
+            SELECT EXISTS (SELECT FROM opened) FROM live
+            """
+        ).first
+        guard let found else { throw LedgerError.accountNotFound }
+        return try found.decode(Bool.self)
     }
 
     /// - Throws: ``LedgerError/accountNotFound``, `PostgresError`

@@ -14,6 +14,8 @@ package final class PasswordHasher: Sendable {
         package var threads = 1
         /// Places, those at work among them.
         package var places = 32
+        /// Of these, at most for people whom nobody knows yet.
+        package var strangersPlaces = 8
         /// Logarithm of bcrypt's rounds.
         package var cost = 12
         /// Of a hash that waits with mail for a processor (`nice(2)`): it gets a tenth of what a sending thread gets.
@@ -27,12 +29,15 @@ package final class PasswordHasher: Sendable {
     /// The right to hash, as long as it lasts.
     package struct Place: Sendable {
         fileprivate let hasher: PasswordHasher
+        fileprivate let isStrangers: Bool
 
+        /// A stranger's comes after everybody's who waits.
+        ///
         /// - Parameter password: checked by ``PasswordRules``
         /// - Throws: ``PasswordError/failed``
         package func hash(_ password: String) async throws -> PasswordHash {
             let cost = hasher.configuration.cost
-            return try await hasher.run(after: 0) {
+            return try await hasher.run(after: isStrangers ? .max : 0) {
                 Result { () throws(PasswordError) in try PasswordHash.make(of: password, cost: cost) }
             }
             .get()
@@ -51,8 +56,13 @@ package final class PasswordHasher: Sendable {
     }
 
     private let configuration: Configuration
-    private let taken = Mutex(0)
+    private let taken = Mutex(Taken())
     private let queue: HashQueue
+
+    private struct Taken {
+        var places = 0
+        var strangers = 0
+    }
 
     package init(_ configuration: Configuration = Configuration()) {
         self.configuration = configuration
@@ -63,16 +73,28 @@ package final class PasswordHasher: Sendable {
 
     deinit { queue.close() }
 
-    /// - Throws: ``PasswordError/busy`` where all places are taken, and what `work` throws
-    package func withPlace<Value>(_ work: (Place) async throws -> Value) async throws -> Value {
+    /// - Parameter isStrangers: for somebody who is not known here yet. They leave most places to those who are.
+    /// - Throws: ``PasswordError/busy`` where all places are taken, or all of strangers, and what `work` throws
+    package func withPlace<Value>(
+        isStrangers: Bool = false, _ work: (Place) async throws -> Value
+    ) async throws -> Value {
+        let strangers = isStrangers ? 1 : 0
         let isTaken = taken.withLock { taken in
-            guard taken < configuration.places else { return false }
-            taken += 1
+            guard taken.places < configuration.places,
+                !isStrangers || taken.strangers < configuration.strangersPlaces
+            else { return false }
+            taken.places += 1
+            taken.strangers += strangers
             return true
         }
         guard isTaken else { throw PasswordError.busy }
-        defer { taken.withLock { $0 -= 1 } }
-        return try await work(Place(hasher: self))
+        defer {
+            taken.withLock { taken in
+                taken.places -= 1
+                taken.strangers -= strangers
+            }
+        }
+        return try await work(Place(hasher: self, isStrangers: isStrangers))
     }
 
     private func run<Value: Sendable>(

@@ -25,6 +25,33 @@ import Testing
         #expect(try await FleetStore.limits(on: pool)[first] == [.bodyBytes: 134_217_728, .keys: 3])
     }
 
+    @Test func `a new test account has the limits that its account still has as a stranger's`() async throws {
+        let stores = try await Stores.open()
+        let (stranger, customer) = (
+            try await stores.account("a", credits: 0), try await stores.account("b", credits: 0)
+        )
+        let pool = stores.records.pool
+        try await pool.withTransaction { connection in
+            try await FleetStore.set(AccountLimit.ofStrangers, reset: [], for: stranger, on: connection)
+            try await FleetStore.set([.domains: 50], reset: [.keys], for: stranger, on: connection)
+            try await FleetStore.set([.campaigns: 50_000], reset: [], for: customer, on: connection)
+        }
+        var expected = AccountLimit.ofStrangers
+        expected[.domains] = nil
+        expected[.keys] = nil
+        for account in [stranger, customer] {
+            try await pool.withTransaction { try await stores.openTestAccount(account, $0) }
+        }
+        #expect(try await FleetStore.limits(on: pool)[stranger.test] == expected)
+        #expect(try await FleetStore.limits(on: pool)[customer.test] == nil)
+        // What is lifted stays lifted when another key is made.
+        try await pool.withTransaction { connection in
+            try await FleetStore.set([:], reset: Set(AccountLimit.allCases), for: stranger.test, on: connection)
+            try await stores.openTestAccount(stranger, connection)
+        }
+        #expect(try await FleetStore.limits(on: pool)[stranger.test] == nil)
+    }
+
     @Test func `what a newer version has set is passed over, and what is too much is cut`() async throws {
         let stores = try await Stores.open()
         let account = try await stores.account("a", credits: 0)

@@ -1,3 +1,4 @@
+import Campaigns
 import CreditLedger
 import Crypto
 import Fleet
@@ -66,6 +67,18 @@ import Testing
         }
     }
 
+    @Test func `an inviter whose address could become a link is not named in the mail`() async throws {
+        try await APIFixture.withMailroom { room, customer, owner in
+            let inviter = try await room.fixture.users.create(
+                .member(customer.account, .admin), address: "www.evil.example/pay?id=1@evil.example",
+                password: Browser.password)
+            let browser = try await room.fixture.signIn(inviter, owner.api)
+            #expect(try await invite(browser, "bo@example.org").status == 201)
+            let mail = try #require(try await room.deliver().first)
+            #expect(mail["inviter"] == nil && mail["account"] != nil && mail.secret.count == 43)
+        }
+    }
+
     @Test func `the mail is a campaign like any other, and its content is destroyed with it`() async throws {
         try await APIFixture.withMailroom { room, customer, owner in
             _ = try await invite(owner, "bo@example.org")
@@ -123,10 +136,10 @@ import Testing
             let records = room.fixture.records
             let pending = PendingMails(pool: records.pool, vault: room.fixture.stores.vault)
             _ = try await invite(owner, "bo@example.org")
-            let first = try #require(try await pending.take().first)
-            #expect(try await pending.take().isEmpty)
+            let first = try #require(try await pending.takeInvitations().first)
+            #expect(try await pending.takeInvitations().isEmpty)
             try await records.owner.query("UPDATE invitations SET mail_due_at = now()")
-            let second = try #require(try await pending.take().first)
+            let second = try #require(try await pending.takeInvitations().first)
             #expect(first.secret != second.secret)
             try await records.pool.withConnection { try await pending.settle(first, on: $0) }
             await #expect(throws: MailNotWanted.self) {
@@ -136,12 +149,57 @@ import Testing
             #expect(joined.status == 201)
 
             let made = try await invite(owner, "cy@example.org")
-            let third = try #require(try await pending.take().first)
+            let third = try #require(try await pending.takeInvitations().first)
             let id = try #require(made.json["id"].string)
             #expect(try await owner.call(.delete, "/v1/invitations/\(id)").status == 204)
             await #expect(throws: MailNotWanted.self) {
                 try await records.pool.withConnection { try await pending.settle(third, on: $0) }
             }
+        }
+    }
+
+    @Test func `invitations of a suspended account wait until it is released, and those of others go`() async throws {
+        try await APIFixture.withMailroom { room, customer, owner in
+            let store = room.fixture.store
+            let other = try await room.fixture.customer()
+            let others = try await room.fixture.signIn(
+                try await room.fixture.user(.member(other.account, .owner)), owner.api)
+            #expect(try await store.give(.suspend, to: .account(customer.account)))
+            for (browser, name) in [(owner, "bo"), (others, "cy")] {
+                #expect(try await invite(browser, "\(name)@example.org").status == 201)
+            }
+            #expect(try await room.deliver().map(\.address) == ["cy@example.org"])
+            #expect(try await room.deliver().isEmpty)
+            #expect(try await store.lift(.account(customer.account)))
+            #expect(try await room.deliver().map(\.address) == ["bo@example.org"])
+            // One that ends by itself.
+            #expect(try await store.give(.suspend, to: .account(customer.account), seconds: 600))
+            #expect(try await invite(owner, "di@example.org").status == 201)
+            #expect(try await room.deliver().isEmpty)
+            try await room.fixture.records.owner.query("UPDATE operator_orders SET ends_at = now()")
+            #expect(try await room.deliver().map(\.address) == ["di@example.org"])
+        }
+    }
+
+    @Test func `invitations leave codes half of the campaigns that the installation may have under way`() async throws {
+        try await APIFixture.withMailroom { room, _, owner in
+            room.fixture.stores.limits.replace(by: [room.account: [.campaigns: 4]])
+            for name in ["a", "b", "c"] {
+                #expect(try await invite(owner, "\(name)@example.org").status == 201)
+                #expect(await room.mailer.sendDue() == 1)
+            }
+            #expect(try await invite(owner, "d@example.org").status == 201)
+            #expect(await room.mailer.sendDue() == 0)
+            // What is not taken soon expires.
+            let isShort = try await room.fixture.records.owner.query(
+                "SELECT bool_and(expires_at < created_at + interval '61 minutes') FROM campaigns"
+            ).only.decode(Bool.self)
+            #expect(isShort)
+            let body = #"{"email": "\#(owner.user.address.text)"}"#
+            #expect(try await owner.api.post("/v1/password/code", body).status == 202)
+            #expect(await room.mailer.sendDue() == 1)
+            #expect(try await room.deliver().count == 4)
+            #expect(try await room.deliver().map(\.address) == ["d@example.org"])
         }
     }
 

@@ -22,6 +22,7 @@ import Testing
             let page = try await api.get(path)
             #expect(page.status == 200 && page.headers[.contentType] == "text/html; charset=utf-8")
             page.expectHeaders()
+            #expect(page.headers[HTTPField.Name("Cross-Origin-Opener-Policy")!] == "same-origin")
             let style = try #require(page.text.firstMatch(of: /<style>(.*)<\/style>/)?.1)
             #expect(
                 page.headers[.contentSecurityPolicy]

@@ -220,6 +220,35 @@ import Testing
         }
     }
 
+    @Test(arguments: ["Acme Inc. of 1984", "B\u{FC}ro 24", "株式会社\u{3000}山田", "O'Neil & Sons", "№ 123456", "Acme."])
+    func `ordinary names of accounts are taken`(_ name: String) {
+        #expect(UnlinkedText.isAccountName(name))
+    }
+
+    @Test(arguments: [
+        "evil\u{3002}example", "evil\u{FF0E}example", "evil\u{FF0E} example", "evil\u{FF61}example",
+        "evil\u{2024}example",
+        "evil\u{FE52}example", "evil.example", "pay\u{FF20}evil", "https\u{FF1A}evil", "evil\u{FF0F}a", "evil\\a",
+        "a\u{3164}b",
+        "a\u{200D}b", "\u{200D}", "\u{3000}", " ", "", "Call 555 0123", "+1-555-012-3",
+        "\u{FF15}\u{FF15}\u{FF15}\u{FF10}\u{FF11}\u{FF12}\u{FF13}", "\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}\u{667}",
+    ]) func `names that could be a link or a number to call, or that nobody sees, are refused`(_ name: String) {
+        #expect(!UnlinkedText.isAccountName(name))
+    }
+
+    @Test(arguments: ["ada.o'neil+news_1-2@example.org", "ünal@example.org", "山田@example.org", "wwwilma@example.org"])
+    func `ordinary addresses are taken`(_ address: String) throws {
+        #expect(UnlinkedText.isAddress(try EmailAddress(address)))
+    }
+
+    @Test(arguments: [
+        "www.evil.example@evil.example", "WWW.evil@evil.example", "\u{FF57}ww.evil@evil.example",
+        "pay/now@evil.example",
+        "pay?id=1@evil.example", #""call us: now"@evil.example"#, "a&b@evil.example", "a=b@evil.example",
+    ]) func `addresses that could be another link are refused`(_ address: String) throws {
+        #expect(!UnlinkedText.isAddress(try EmailAddress(address)))
+    }
+
     // MARK: Codes
 
     @Test func `of guesses at the same time five count, and then the right code is over too`() async throws {
@@ -330,6 +359,51 @@ import Testing
         }
     }
 
+    @Test func `variants of an address and the networks of a site count as one, and refusals leave no row`()
+        async throws
+    {
+        try await APIFixture.withMailroom { room, _, _ in
+            let signUp = room.fixture.signUp()
+            func ask(_ address: String, from network: [UInt8]) async throws {
+                _ = try await signUp.request(
+                    address: address, password: Self.password, accountName: "Acme", network: network)
+            }
+            func counted() async throws -> Int {
+                try await room.fixture.records.owner.query("SELECT count(*) FROM sign_up_attempts").only.decode(
+                    Int.self)
+            }
+            func isRefused(_ address: String, from network: [UInt8]) async throws -> Bool {
+                do {
+                    try await ask(address, from: network)
+                    return false
+                } catch SignUpError.tooMany {
+                    return true
+                }
+            }
+            for name in ["ada", "ada+1", "ada+2", "Ada+3+4", "ada+"] {
+                try await ask("\(name)@example.org", from: [192, 0, 2, 1])
+            }
+            var rows = try await counted()
+            #expect(rows == 3)
+            // From wherever: the network is new, and is not kept.
+            #expect(try await isRefused("ada+5@example.org", from: [192, 0, 2, 2]))
+            #expect(try await counted() == rows)
+            // Nothing is left of these.
+            for name in ["+1", "+2"] { try await ask("\(name)@example.org", from: [192, 0, 2, 1]) }
+            #expect(try await counted() == rows + 2)
+
+            for number in 0..<20 {
+                try await ask("user\(number)@example.org", from: [0x20, 1, 0xD, 0xB8, 0, 1, 0, UInt8(number)])
+            }
+            rows = try await counted()
+            #expect(try await isRefused("bo@example.org", from: [0x20, 1, 0xD, 0xB8, 0, 1, 0xFF, 0xFF]))
+            #expect(try await counted() == rows)
+            try await ask("bo@example.org", from: [0x20, 1, 0xD, 0xB8, 0, 2, 0, 0])
+            // Each of IPv4 is one.
+            #expect(try await !isRefused("cy@example.org", from: [192, 0, 2, 2]))
+        }
+    }
+
     @Test func `all together have so many a day as the operator says, also at the same time`() async throws {
         try await APIFixture.withMailroom { room, _, _ in
             try await withSignUp(room, room.fixture.signUp(perDay: 3)) { api in
@@ -398,6 +472,8 @@ import Testing
         (body("a@example.org", account: "win at evil.example"), 422, "invalid_account_name"),
         (body("a@example.org", account: "https://evil"), 422, "invalid_account_name"),
         (body("a@example.org", account: "<b>"), 422, "invalid_account_name"),
+        (body("a@example.org", account: "evil\\uff0eexample"), 422, "invalid_account_name"),
+        (body("www.evil.example@evil.example"), 422, "invalid_user_address"),
         ("", 400, "invalid_json"), ("{}", 422, "missing_field"),
         (body("a@example.org").replacing("{", with: #"{"role": "owner", "#), 422, "unknown_field"),
     ]) func `bad input is refused, and pages of others ask for nothing`(

@@ -75,6 +75,43 @@ import Testing
         }
     }
 
+    @Test func `strangers have some of the places, and leave the others to people who are known`() async throws {
+        #expect(PasswordHasher.Configuration().strangersPlaces == 8)
+        var configuration = PasswordHasher.Configuration.quick(places: 3)
+        configuration.strangersPlaces = 1
+        let hasher = PasswordHasher(configuration)
+        try await hasher.withPlace(isStrangers: true) { _ in
+            await #expect(throws: PasswordError.busy) { try await hasher.withPlace(isStrangers: true) { _ in } }
+            try await hasher.withPlace { _ in try await hasher.withPlace { _ in } }
+        }
+        // Known people take none of theirs, and all are given back.
+        try await hasher.withPlace { _ in
+            try await hasher.withPlace { _ in try await hasher.withPlace(isStrangers: true) { _ in } }
+        }
+    }
+
+    /// Bounded by order, not by time: the one thread begins with whatever came first, and both others wait behind it.
+    @Test func `a stranger's hash waits for that of somebody who came later`() async throws {
+        var configuration = PasswordHasher.Configuration.quick()
+        configuration.cost = 12
+        let hasher = PasswordHasher(configuration)
+        let order = try await withThrowingTaskGroup(of: String.self) { group in
+            // Enough of them that some wait when the last one comes.
+            for _ in 0..<8 {
+                group.addTask {
+                    _ = try await hasher.withPlace(isStrangers: true) { try await $0.hash("rope lantern 42 goose") }
+                    return "stranger"
+                }
+            }
+            group.addTask {
+                _ = try await hasher.withPlace { try await $0.hash("violet tram 19 eats soup") }
+                return "known"
+            }
+            return try await group.reduce(into: [String]()) { $0.append($1) }
+        }
+        #expect(order.count == 9 && order.last == "stranger" && (order.firstIndex(of: "known") ?? 8) < 4, "\(order)")
+    }
+
     @Test func `many at once get their own answers`() async throws {
         let hasher = PasswordHasher(.quick(threads: 2, places: 40))
         try await withThrowingTaskGroup { group in

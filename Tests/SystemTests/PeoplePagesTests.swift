@@ -77,7 +77,8 @@ import Testing
         for page in seen.pages {
             #expect(page.width <= 360 && page.unnamed == 0 && page.scriptCookies == "", "\(page)")
         }
-        // The address of the page that one is left on has no secret any more.
+        // The secret of a link is out of the address as soon as its page is shown.
+        #expect(seen.pages.allSatisfy { !$0.address.contains("#") })
         #expect(seen.pages.filter { $0.part == "inside" }.allSatisfy { $0.address == server + "/sign-in" })
         #expect(
             Set(seen.cookies)

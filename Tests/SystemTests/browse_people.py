@@ -157,7 +157,7 @@ def browse(browser, server, mails):
     browser.load(server + "/sign-up")
     person.wait("ask")
     person.fill(email="cy@example.org", password=PASSWORDS[1], account="Acme <b>")
-    person.wait("ask", "A name has 1 to 80 characters, without links, colons, slashes, @ or angle brackets.")
+    person.wait("ask", "A name has 1 to 80 characters, no link, no telephone number, and none of : / @ \\ < >.")
     person.fill(account="Acme")
     person.wait("code")
     codes.append(mailbox.code("cy@example.org"))

@@ -186,8 +186,9 @@ final class Records: Sendable {
         limits.replace(by: try await FleetStore.limits(on: pools.housekeeping))
         self.limits = limits
         let openTestAccount: APIKeys.TestAccountOpening = { account, connection in
-            try await ledger.openTestAccount(account, on: connection)
+            let isNew = try await ledger.openTestAccount(account, on: connection)
             try await vault.createAccountKey(account, on: connection)
+            if isNew { try await FleetStore.keepStrangersLimits(of: account.test, on: connection) }
         }
         keys = APIKeys(pool: pools.intake, limits: limits, openTestAccount: openTestAccount)
         let passwords = PasswordHasher()

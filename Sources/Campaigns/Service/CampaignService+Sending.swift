@@ -73,8 +73,28 @@ extension CampaignService {
 
     /// Each claim of the account looks at all of its campaigns that can have something to claim. The account is locked.
     private func requireRoom(_ account: AccountID, on connection: PostgresConnection) async throws {
-        let most =
-            limits[.campaigns, account] ?? (account.isTest ? CampaignLimits.unfinishedTests : CampaignLimits.unfinished)
+        let most = mostUnfinished(of: account)
+        guard try await Self.hasFewer(than: most, account, on: connection) else {
+            throw CampaignError(
+                .tooManyCampaigns,
+                "the account has at most \(most) campaigns that were sent and have not ended")
+        }
+    }
+
+    /// Whether at most half of the campaigns that the account may have unfinished are there.
+    package func hasHalfItsRoom(_ account: AccountID) async throws -> Bool {
+        let half = mostUnfinished(of: account) / 2
+        return try await records.withConnection { try await Self.hasFewer(than: half + 1, account, on: $0) }
+    }
+
+    private func mostUnfinished(of account: AccountID) -> Int {
+        limits[.campaigns, account] ?? (account.isTest ? CampaignLimits.unfinishedTests : CampaignLimits.unfinished)
+    }
+
+    /// Whether fewer campaigns than that were sent and have not ended. Counts no further.
+    private static func hasFewer(
+        than most: Int, _ account: AccountID, on connection: PostgresConnection
+    ) async throws -> Bool {
         let unfinished = try await connection.query(
             """
             SELECT count(*) FROM (
@@ -84,11 +104,7 @@ extension CampaignService {
                 LIMIT \(Int64(most))) c
             """
         ).only.decode(Int64.self)
-        guard unfinished < Int64(most) else {
-            throw CampaignError(
-                .tooManyCampaigns,
-                "the account has at most \(most) campaigns that were sent and have not ended")
-        }
+        return unfinished < Int64(most)
     }
 
     /// One hold for each batch that has somebody to deliver to.

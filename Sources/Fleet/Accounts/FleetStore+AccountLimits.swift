@@ -13,6 +13,22 @@ extension FleetStore {
         }
     }
 
+    /// Gives a new test account those limits that its account still has as strangers have them (`AccountLimit.ofStrangers`): it has
+    /// room of its own for all that costs no credits. What an operator has set otherwise stays with the live account.
+    package static func keepStrangersLimits(of test: AccountID, on connection: PostgresConnection) async throws {
+        var values: [AccountLimit: Int] = [:]
+        let rows = try await connection.query(
+            "SELECT name, value FROM account_limits WHERE account_id = \(test.live.rawValue)")
+        for row in rows {
+            let (name, value) = try row.decode(String.self, Int64.self)
+            guard let limit = AccountLimit(rawValue: name), let strangers = AccountLimit.ofStrangers[limit],
+                value == Int64(strangers)
+            else { continue }
+            values[limit] = strangers
+        }
+        try await set(values, reset: [], for: test, on: connection)
+    }
+
     /// Sets some of an account's limits, and takes back others. All or nothing; nodes learn of it within a second.
     ///
     /// - Parameter values: each within its `range`

@@ -48,7 +48,8 @@ struct InstallationMailWords {
             <p><a href="{{{link}}}">Join within seven days</a></p>
             <p>The link is for you alone and works once. If you do not want to join, do nothing.</p>
             """),
-        expirySeconds: 24 * 3_600)
+        // What its receiver does not take soon must not keep the place of codes.
+        expirySeconds: 3_600)
 
     private static let addressInUse = InstallationMailWords(
         subject: "You have an account already",

@@ -47,7 +47,7 @@ package struct InstallationMailer: Service {
         await ConnectionOwner.$current.withValue(ConnectionOwner("installation mail")) {
             do {
                 var count = 0
-                for due in try await pending.take() {
+                for due in try await takeDue() {
                     if await send(due) { count += 1 }
                 }
                 return count
@@ -56,6 +56,14 @@ package struct InstallationMailer: Service {
                 return 0
             }
         }
+    }
+
+    /// Codes go first. Invitations leave them half of the campaigns that the account may have unfinished, however many people are
+    /// invited and however slowly their receivers take mail.
+    private func takeDue() async throws -> [PendingMail] {
+        let codes = try await pending.takeCodes()
+        guard codes.isEmpty, try await campaigns.hasHalfItsRoom(mail.account) else { return codes }
+        return try await pending.takeInvitations()
     }
 
     private func send(_ due: PendingMail) async -> Bool {

@@ -24,6 +24,7 @@ enum ResponseHeaders {
 }
 
 extension HTTPField.Name {
+    static let crossOriginOpenerPolicy = HTTPField.Name("Cross-Origin-Opener-Policy")!
     static let contentTypeOptions = HTTPField.Name("X-Content-Type-Options")!
     static let frameOptions = HTTPField.Name("X-Frame-Options")!
     static let idempotencyKey = HTTPField.Name("Idempotency-Key")!

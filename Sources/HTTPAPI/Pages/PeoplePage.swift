@@ -150,6 +150,8 @@ struct PeoplePage: Sendable {
         var headers: HTTPFields = [
             .contentType: "text/html; charset=utf-8", .contentLanguage: "en", .contentSecurityPolicy: Self.policy,
         ]
+        // No page that has opened this one keeps a hold on it.
+        headers[.crossOriginOpenerPolicy] = "same-origin"
         headers[.robotsTag] = "noindex, nofollow"
         return Response(
             status: kind == .signUpClosed ? .notFound : .ok, headers: headers,

@@ -1,13 +1,13 @@
 // The pages of people: they join, sign in, choose a new password, sign up. Each form says where it is posted to; what the
 // server answers says which form is next. Nothing that comes from outside becomes markup, and no secret becomes part of an
-// address: that of an invitation stands behind `#`, and goes on in a body.
+// address: that of an invitation stands behind `#`, is taken out of there at once, and goes on in a body.
 "use strict";
 
 (() => {
     const words = {
         code_over: "This code is over. Begin again to get another one.",
         code_refused: "This is not the code of the mail. Look again.",
-        invalid_account_name: "A name has 1 to 80 characters, without links, colons, slashes, @ or angle brackets.",
+        invalid_account_name: "A name has 1 to 80 characters, no link, no telephone number, and none of : / @ \\ < >.",
         invalid_user_address: "This is no email address.",
         invalid_user_name: "A name has 1 to 100 characters.",
         invitation_over: "This invitation is used, taken back or too old. Ask for another one.",
@@ -29,6 +29,12 @@
         user_address_taken: "Somebody signs in with this address already.",
     };
     const beginAgain = ["code_over", "sign_in_step_over"];
+
+    // Neither the history of the browser nor who looks at the screen is to have it.
+    const secret = location.hash.slice(1);
+    if (secret) history.replaceState(null, "", location.pathname);
+    // Another link that is opened here only changes what stands behind `#`, and needs the page anew.
+    addEventListener("hashchange", () => location.reload());
 
     const page = document.querySelector("main");
     const problem = document.getElementById("problem");
@@ -83,8 +89,7 @@
 
     function members(form) {
         const given = [...new FormData(form)].filter(([, value]) => value !== "");
-        const secret = form.id === "join" ? { secret: location.hash.slice(1) } : {};
-        return { ...secret, ...Object.fromEntries(given) };
+        return { ...(form.id === "join" && { secret }), ...Object.fromEntries(given) };
     }
 
     for (const form of page.querySelectorAll("form")) {
@@ -114,7 +119,7 @@
 
     if (page.id === "sign-in-page") {
         begin().catch(() => tell("The server cannot be reached. Try again."));
-    } else if (page.id === "join-page" && location.hash.length < 2) {
+    } else if (page.id === "join-page" && !secret) {
         tell("The link is not complete. Open it from the mail again.");
     } else {
         show(parts[0]?.id);

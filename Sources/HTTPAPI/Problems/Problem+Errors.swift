@@ -296,7 +296,8 @@ extension Problem {
         case .invalidAccountName:
             self = .invalid(
                 "invalid_account_name",
-                "An account's name has 1 to \(PeopleLimits.accountNameCharacters) characters and nothing that could become a link.",
+                "An account's name has 1 to \(PeopleLimits.accountNameCharacters) characters, fewer than 7 digits, "
+                    + "nothing that could become a link and nothing that cannot be seen.",
                 fields: ["account"])
         case .tooMany(let seconds):
             self = Problem(

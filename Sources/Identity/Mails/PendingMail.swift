@@ -6,7 +6,7 @@ package struct PendingMail: Sendable {
     package enum Purpose: Sendable {
         /// - Parameters:
         ///   - account: the name of the account to join
-        ///   - inviter: nil for an operator
+        ///   - inviter: nil for an operator, and where a mail program could make a link of their address
         case invitation(account: String, inviter: Redacted<String>?)
         /// To choose a new password.
         case passwordCode

@@ -13,15 +13,13 @@ package struct PendingMails: Sendable {
         codes = MailCodes(vault: vault)
     }
 
-    /// Takes some that are due; codes, for which somebody waits, first.
-    package func take() async throws -> [PendingMail] {
-        let codes = try await takeCodes()
-        if !codes.isEmpty { return codes }
-        let signUps = try await takeSignUps()
-        return signUps.isEmpty ? try await takeInvitations() : signUps
+    /// Takes some codes that are due, for which somebody waits; those of strangers last.
+    package func takeCodes() async throws -> [PendingMail] {
+        let codes = try await takeUsersCodes()
+        return codes.isEmpty ? try await takeSignUps() : codes
     }
 
-    private func takeCodes() async throws -> [PendingMail] {
+    private func takeUsersCodes() async throws -> [PendingMail] {
         try await pool.query(
             """
             UPDATE mail_codes c SET mail_due_at = now() + \(PeopleLimits.mailRetrySeconds) * interval '1 second'
@@ -63,13 +61,14 @@ package struct PendingMails: Sendable {
         }
     }
 
-    private func takeInvitations() async throws -> [PendingMail] {
+    /// Takes some invitations that are due. Those of an account that an operator has suspended wait.
+    package func takeInvitations() async throws -> [PendingMail] {
         try await pool.query(
             """
             UPDATE invitations i SET mail_due_at = now() + \(PeopleLimits.mailRetrySeconds) * interval '1 second'
             FROM (
                 SELECT account_id, invitation_id FROM invitations
-                WHERE mail_due_at <= now() AND \(unescaped: Invitations.isOpen)
+                WHERE mail_due_at <= now() AND \(unescaped: Invitations.isOpen) AND NOT is_suspended(account_id)
                 ORDER BY mail_due_at LIMIT \(PeopleLimits.mailsTaken) FOR UPDATE SKIP LOCKED
             ) due
             WHERE i.account_id = due.account_id AND i.invitation_id = due.invitation_id
@@ -81,8 +80,9 @@ package struct PendingMails: Sendable {
             let (account, id, address, name, inviter) = try row.decode(
                 Int64.self, Int64.self, String.self, String.self, String?.self)
             let secret = InvitationSecret()
+            let named = try inviter.map(User.address(stored:)).flatMap { UnlinkedText.isAddress($0) ? $0 : nil }
             return PendingMail(
-                purpose: .invitation(account: name, inviter: inviter.map { Redacted($0) }),
+                purpose: .invitation(account: name, inviter: named.map { Redacted($0.text) }),
                 address: try User.address(stored: address), secret: Redacted(secret.exposed),
                 place: .invitation(AccountID(rawValue: account), InvitationID(rawValue: id), secret))
         }

@@ -20,6 +20,8 @@ package enum PeopleLimits {
     package static let signUpsOfAddress: Int32 = 5
     /// Of an account that a stranger names; a mark is put behind it.
     package static let accountNameCharacters = 80
+    /// More of them may be a telephone number.
+    package static let accountNameDigits = 6
     /// How long a browser is known, and how many of a user are.
     package static let deviceSeconds: Int64 = 90 * 24 * 3_600
     package static let devicesOfUser = 20

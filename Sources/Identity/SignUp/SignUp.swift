@@ -36,18 +36,20 @@ package struct SignUp: Sendable {
     ///
     /// - Parameters:
     ///   - password: see `PasswordRules`
-    ///   - accountName: what the account is to be called, 1…80 characters
-    ///   - network: of the client, in octets; those of one network count together
+    ///   - accountName: what the account is to be called, see ``UnlinkedText``
+    ///   - network: of the client, in octets: four, or the first eight of IPv6, of which six count
     /// - Returns: the browser's secret
     /// - Throws: ``SignUpError``, ``UserError/invalidAddress``, `PasswordError`, ``SignInError/busy``; `PostgresError`
     package func request(
         address text: String, password: String, accountName: String, network: [UInt8]
     ) async throws -> Redacted<String> {
         let address = try Users.address(text)
-        try Self.check(accountName: accountName)
+        // Both stand in mails that the account has others invited by.
+        guard UnlinkedText.isAddress(address) else { throw UserError.invalidAddress }
+        guard UnlinkedText.isAccountName(accountName) else { throw SignUpError.invalidAccountName }
         let checked = try PasswordRules.check(password, address: address.text)
         do {
-            return try await hasher.withPlace { place in
+            return try await hasher.withPlace(isStrangers: true) { place in
                 try await attempts.take(address: address, network: network)
                 return try await insert(address, accountName, try await place.hash(checked))
             }
@@ -139,19 +141,6 @@ package struct SignUp: Sendable {
     static let isOpen = "expires_at > now()"
 
     // MARK: Names
-
-    /// The name stands in mails that the account has others invited by, so that nothing in it may become a link there.
-    private static func check(accountName name: String) throws(SignUpError) {
-        let scalars = name.unicodeScalars
-        guard (1...PeopleLimits.accountNameCharacters).contains(scalars.count),
-            scalars.contains(where: { !$0.properties.isWhitespace }),
-            !scalars.contains(where: { Self.unseen.contains($0.properties.generalCategory) }),
-            !scalars.contains(where: { ":/@\\<>".unicodeScalars.contains($0) }),
-            !zip(scalars, scalars.dropFirst()).contains(where: { $0 == "." && $1 != " " })
-        else { throw .invalidAccountName }
-    }
-
-    private static let unseen: [Unicode.GeneralCategory] = [.control, .format, .lineSeparator, .paragraphSeparator]
 
     /// Names of accounts are unique, and nobody is to learn by trying which there are. The mark also tells operators apart what
     /// strangers have called themselves.

@@ -4,6 +4,9 @@ import Postgres
 
 /// Counts strangers' requests over all nodes before anything is done for them: from a network, with an address, and all together,
 /// each within a day that begins with its first. None is given back: each is a mail to somebody who may not have asked.
+///
+/// What costs a stranger nothing to vary counts together: whatever stands behind a `+`, which many receivers leave out, and the
+/// networks of an IPv6 /48, which a customer of a provider may have whole.
 struct SignUpAttempts: Sendable {
     private let perDay: Int
     private let pool: PostgresPool
@@ -18,14 +21,25 @@ struct SignUpAttempts: Sendable {
 
     /// - Throws: ``SignUpError/tooMany(seconds:)``, `PostgresError`
     func take(address: EmailAddress, network: [UInt8]) async throws {
+        let network = subject("network", Array(network.prefix(Self.networkOctets)))
+        let mailbox = subject("address", Self.mailbox(address))
         let seconds = try await pool.query(
             """
-            SELECT take_sign_up(\(subject("network", network)), \(subject("address", Array(address.text.utf8))),
-                \(subject("all", [])), \(PeopleLimits.signUpsOfNetwork), \(PeopleLimits.signUpsOfAddress),
-                \(Int32(clamping: perDay)))
+            SELECT take_sign_up(\(network), \(mailbox), \(subject("all", [])), \(PeopleLimits.signUpsOfNetwork),
+                \(PeopleLimits.signUpsOfAddress), \(Int32(clamping: perDay)))
             """
         ).only.decode(Int.self)
         guard seconds == 0 else { throw SignUpError.tooMany(seconds: seconds) }
+    }
+
+    /// All of an IPv4 address, and 48 bits of IPv6.
+    private static let networkOctets = 6
+
+    /// The address without what stands behind the first `+` of its local part, unless nothing is left then. It gets its mail at the
+    /// whole address.
+    private static func mailbox(_ address: EmailAddress) -> [UInt8] {
+        let bare = address.localPart.prefix { $0 != "+" }
+        return Array("\(bare.isEmpty ? address.localPart[...] : bare)@\(address.domain.text)".utf8)
     }
 
     private func subject(_ name: String, _ octets: [UInt8]) -> [UInt8] {

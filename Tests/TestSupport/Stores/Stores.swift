@@ -112,8 +112,9 @@ package struct Stores: Sendable {
     /// Sees to it that a test account is there, in the transaction given.
     package var openTestAccount: @Sendable (AccountID, PostgresConnection) async throws -> Void {
         { [ledger, vault] account, connection in
-            try await ledger.openTestAccount(account, on: connection)
+            let isNew = try await ledger.openTestAccount(account, on: connection)
             try await vault.createAccountKey(account.test, on: connection)
+            if isNew { try await FleetStore.keepStrangersLimits(of: account.test, on: connection) }
         }
     }
 
