@@ -277,7 +277,9 @@ import Synchronization
                 // A nil ends the answer to one statement; several in a row say that nothing more comes.
                 ends += 1
                 if ends < 3, unsafe PQstatus(connection) == CONNECTION_OK { continue }
-                throw unsafe failure ?? lost(connection)
+                // The server says why it ends a session before it does.
+                if let failure, failure.isOfStatement { throw failure }
+                throw unsafe lost(connection)
             }
             ends = 0
             let isEnd = unsafe PQresultStatus(result) == PGRES_PIPELINE_SYNC
