@@ -19,7 +19,8 @@ import Testing
         let test = books.account.test
         let campaign = Books.campaign(1)
         try await books.run { ledger, account, connection in
-            #expect(try await ledger.openTestAccount(account, on: connection))
+            let isNew = try await ledger.openTestAccount(account, on: connection)
+            #expect(isNew)
             // Once more, by whoever makes another key.
             #expect(try await !ledger.openTestAccount(test, on: connection))
             #expect(
@@ -72,7 +73,8 @@ import Testing
         "INSERT INTO holds (account_id, campaign_id, batch_no, amount) SELECT account_id, 1, 1, 0 FROM accounts WHERE account_id > 500000000000",
     ]) func `the database refuses credits of test accounts`(_ statement: String) async throws {
         let books = try await Books()
-        #expect(try await books.run { try await $0.openTestAccount($1, on: $2) })
+        let isNew = try await books.run { try await $0.openTestAccount($1, on: $2) }
+        #expect(isNew)
         let error = await #expect(throws: PostgresError.self) {
             try await books.database.owner.withConnection { try await $0.execute(script: statement) }
         }
