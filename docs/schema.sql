@@ -589,6 +589,15 @@ BEGIN
     RETURN (SELECT count(*) FROM nodes WHERE seen_at > clock_timestamp() - make_interval(secs => p_seconds));
 END $$;
 
+CREATE FUNCTION public.is_suspended(p_account bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM operator_orders o
+        WHERE o.account_id = p_account AND o.campaign_id = 0 AND o.lane = ''
+            AND (o.ends_at IS NULL OR o.ends_at > now()))
+$$;
+
 CREATE FUNCTION public.isolate_accounts(VARIADIC p_tables regclass[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -869,16 +878,18 @@ CREATE FUNCTION public.take_sign_up(p_network bytea, p_address bytea, p_all byte
     LANGUAGE plpgsql
     AS $$
 DECLARE
+    refused integer;
     network record;
     address record;
     everybody record;
 BEGIN
-    -- Once the day is used up, who asks leaves no row behind.
-    SELECT ceil(extract(epoch FROM a.started_at - now()) + 86400)::integer AS seconds INTO everybody
+    SELECT max(greatest(1, ceil(extract(epoch FROM a.started_at - now()) + 86400)))::integer INTO refused
     FROM sign_up_attempts a
-    WHERE a.subject = p_all AND a.attempts >= p_limit AND abs(extract(epoch FROM now() - a.started_at)) < 86400;
-    IF FOUND THEN
-        RETURN greatest(1, everybody.seconds);
+    JOIN (VALUES (p_network, p_network_limit), (p_address, p_address_limit), (p_all, p_limit)) AS l (subject, most)
+        ON l.subject = a.subject
+    WHERE a.attempts >= l.most AND abs(extract(epoch FROM now() - a.started_at)) < 86400;
+    IF refused IS NOT NULL THEN
+        RETURN refused;
     END IF;
     SELECT * INTO network FROM open_sign_up_day(p_network);
     IF network.attempts >= p_network_limit THEN
@@ -2944,6 +2955,9 @@ GRANT ALL ON FUNCTION public.give_back(p_node text, p_seconds double precision, 
 GRANT ALL ON FUNCTION public.heartbeat(p_node text, p_seconds double precision) TO sluice_app;
 
 GRANT ALL ON FUNCTION public.heartbeat(p_node text, p_seconds double precision, p_pools text[]) TO sluice_app;
+
+REVOKE ALL ON FUNCTION public.is_suspended(p_account bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.is_suspended(p_account bigint) TO sluice_app;
 
 REVOKE ALL ON FUNCTION public.isolate_accounts(VARIADIC p_tables regclass[]) FROM PUBLIC;
 
