@@ -21,7 +21,7 @@ ifdef T
 test: test-packages
 	@.ci/test $(T)
 else
-test: test-packages ## Build and run all tests: about 24 min once built; T=DeliveryTests/BlockTests runs these alone
+test: test-packages ## Build and run all tests: about 25 min once built; T=DeliveryTests/BlockTests runs these alone
 	swift build --build-tests --explicit-target-dependency-import-check error
 	@.ci/crypto-mb
 	@.ci/test
