@@ -2,7 +2,7 @@ package import Postgres
 
 /// The tables of API keys, idempotency keys, users and sessions. They follow the ledger's, whose accounts they refer to.
 package enum IdentitySchema {
-    /// Versions 200–299, 710–729, 731, 738, 743, 749–751 and 755–757.
+    /// Versions 200–299, 710–729, 731, 738, 743, 749, 750 and 755–757.
     ///
     /// The hash of a key is unique over all accounts and is looked up before the account is known, so it has a table of
     /// its own.
@@ -23,8 +23,6 @@ package enum IdentitySchema {
             version: 743, name: "isolated second factors", file: PackageResources._43_isolated_second_factors_sql),
         Migration(version: 749, name: "isolated members", file: PackageResources._49_isolated_members_sql),
         Migration(version: 750, name: "sign-ups", file: PackageResources._50_sign_ups_sql),
-        Migration(
-            version: 751, name: "sign-ups are judged first", file: PackageResources._51_judged_sign_ups_sql),
         Migration(version: 755, name: "origins of sessions", file: PackageResources._55_session_origins_sql),
         Migration(
             version: 756, name: "demanded second factors", file: PackageResources._56_demanded_second_factors_sql),

@@ -34,24 +34,27 @@ CREATE FUNCTION open_sign_up_day(p_subject bytea, OUT attempts integer, OUT seco
     RETURNING a.attempts, greatest(1, ceil(extract(epoch FROM a.started_at - now()) + 86400))::integer
 $$;
 
--- Counts a request of a stranger's before anything is done for it. A refused one is not counted. Rows are locked in the order
--- network, address, all together.
+-- Counts a request of a stranger's before anything is done for it. A refused one is not counted, and leaves no row behind: all
+-- three are judged before the first is locked, and again under their locks, which are taken in the order network, address, all
+-- together.
 --
 -- Returns 0, or the seconds after which to try again.
 CREATE FUNCTION take_sign_up(
     p_network bytea, p_address bytea, p_all bytea, p_network_limit integer, p_address_limit integer, p_limit integer
 ) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
+    refused integer;
     network record;
     address record;
     everybody record;
 BEGIN
-    -- Once the day is used up, who asks leaves no row behind.
-    SELECT ceil(extract(epoch FROM a.started_at - now()) + 86400)::integer AS seconds INTO everybody
+    SELECT max(greatest(1, ceil(extract(epoch FROM a.started_at - now()) + 86400)))::integer INTO refused
     FROM sign_up_attempts a
-    WHERE a.subject = p_all AND a.attempts >= p_limit AND abs(extract(epoch FROM now() - a.started_at)) < 86400;
-    IF FOUND THEN
-        RETURN greatest(1, everybody.seconds);
+    JOIN (VALUES (p_network, p_network_limit), (p_address, p_address_limit), (p_all, p_limit)) AS l (subject, most)
+        ON l.subject = a.subject
+    WHERE a.attempts >= l.most AND abs(extract(epoch FROM now() - a.started_at)) < 86400;
+    IF refused IS NOT NULL THEN
+        RETURN refused;
     END IF;
     SELECT * INTO network FROM open_sign_up_day(p_network);
     IF network.attempts >= p_network_limit THEN
