@@ -31,7 +31,7 @@ package final class PasswordHasher: Sendable {
         fileprivate let hasher: PasswordHasher
         fileprivate let isStrangers: Bool
 
-        /// A stranger's comes after everybody's who waits.
+        /// A stranger's waits as long as one that follows many failures (``HashLine``).
         ///
         /// - Parameter password: checked by ``PasswordRules``
         /// - Throws: ``PasswordError/failed``

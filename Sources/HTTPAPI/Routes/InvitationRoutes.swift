@@ -58,8 +58,7 @@ struct InvitationRoutes: Sendable {
         try RequestOrigin.refuseForeign(request, exposure)
         let body = try await request.wholeBody(limit: APILimits.signInBodyBytes, context)
         let payload = try StrictDecoding.decode(JoiningPayload.self, from: body)
-        // Strangers together have the share of one account.
-        let (user, secrets) = try await ConnectionOwner.$current.withValue(ConnectionOwner("sign-ins")) {
+        let (user, secrets) = try await ConnectionOwner.$current.withValue(.strangers) {
             try await joining.join(
                 secret: payload.secret, name: payload.name, password: payload.password,
                 from: SessionOrigin(of: request, context))

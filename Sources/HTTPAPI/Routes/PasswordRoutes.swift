@@ -20,8 +20,7 @@ struct PasswordRoutes: Sendable {
         let body = try await request.wholeBody(limit: APILimits.signInBodyBytes, context)
         let payload = try StrictDecoding.decode(PasswordCodePayload.self, from: body)
         guard hasMail else { throw InvitationError.noMail }
-        // Strangers together have the share of one account.
-        let browser = try await ConnectionOwner.$current.withValue(ConnectionOwner("sign-ins")) {
+        let browser = try await ConnectionOwner.$current.withValue(.strangers) {
             try await reset.request(address: payload.email, network: ClientNetwork(context.client.address).octets)
         }
         return SessionRoutes.codeMailed(browser)
@@ -31,7 +30,7 @@ struct PasswordRoutes: Sendable {
         try RequestOrigin.refuseForeign(request, exposure)
         let body = try await request.wholeBody(limit: APILimits.signInBodyBytes, context)
         let payload = try StrictDecoding.decode(NewPasswordPayload.self, from: body)
-        try await ConnectionOwner.$current.withValue(ConnectionOwner("sign-ins")) {
+        try await ConnectionOwner.$current.withValue(.strangers) {
             try await reset.finish(
                 code: payload.code, browser: SessionCookies.code(of: request), password: payload.password)
         }

@@ -24,7 +24,7 @@ struct SessionRoutes: Sendable {
         try RequestOrigin.refuseForeign(request, exposure)
         let body = try await request.wholeBody(limit: APILimits.signInBodyBytes, context)
         let payload = try StrictDecoding.decode(SignInPayload.self, from: body)
-        let signedIn = try await asStranger {
+        let signedIn = try await ConnectionOwner.$current.withValue(.strangers) {
             try await signIn.begin(
                 address: payload.email, password: payload.password,
                 network: ClientNetwork(context.client.address).octets, device: SessionCookies.device(of: request),
@@ -39,7 +39,7 @@ struct SessionRoutes: Sendable {
         guard let step = SessionCookies.step(request) else { throw SignInError.stepOver }
         let body = try await request.wholeBody(limit: APILimits.signInBodyBytes, context)
         let proof = try StrictDecoding.decode(CodePayload.self, from: body).proof()
-        let signedIn = try await asStranger {
+        let signedIn = try await ConnectionOwner.$current.withValue(.strangers) {
             try await signIn.finish(
                 step, by: proof, network: ClientNetwork(context.client.address).octets,
                 from: SessionOrigin(of: request, context))
@@ -54,17 +54,12 @@ struct SessionRoutes: Sendable {
         try RequestOrigin.refuseForeign(request, exposure)
         let body = try await request.wholeBody(limit: APILimits.signInBodyBytes, context)
         let payload = try StrictDecoding.decode(MailCodePayload.self, from: body)
-        let (user, secrets, device) = try await asStranger {
+        let (user, secrets, device) = try await ConnectionOwner.$current.withValue(.strangers) {
             try await signIn.confirmDevice(
                 code: payload.code, browser: SessionCookies.code(of: request),
                 network: ClientNetwork(context.client.address).octets, from: SessionOrigin(of: request, context))
         }
         return Self.begun(user, secrets, sessions, device: device)
-    }
-
-    /// Strangers together have the share of one account.
-    private func asStranger<Value>(_ work: () async throws -> Value) async throws -> Value {
-        try await ConnectionOwner.$current.withValue(ConnectionOwner("sign-ins")) { try await work() }
     }
 
     private func answer(_ signedIn: SignedIn) -> Response {

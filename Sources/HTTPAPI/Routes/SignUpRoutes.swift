@@ -21,7 +21,7 @@ struct SignUpRoutes: Sendable {
         let body = try await request.wholeBody(limit: APILimits.signInBodyBytes, context)
         let payload = try StrictDecoding.decode(SignUpPayload.self, from: body)
         guard let signUp else { throw SignUpError.closed }
-        let browser = try await asStranger {
+        let browser = try await ConnectionOwner.$current.withValue(.strangers) {
             try await signUp.request(
                 address: payload.email, password: payload.password, accountName: payload.account,
                 network: ClientNetwork(context.client.address).octets)
@@ -35,16 +35,11 @@ struct SignUpRoutes: Sendable {
         let body = try await request.wholeBody(limit: APILimits.signInBodyBytes, context)
         let payload = try StrictDecoding.decode(MailCodePayload.self, from: body)
         guard let signUp else { throw SignUpError.closed }
-        let (user, secrets, device) = try await asStranger {
+        let (user, secrets, device) = try await ConnectionOwner.$current.withValue(.strangers) {
             try await signUp.finish(
                 code: payload.code, browser: SessionCookies.code(of: request),
                 from: SessionOrigin(of: request, context))
         }
         return SessionRoutes.begun(user, secrets, sessions, device: device)
-    }
-
-    /// Strangers together have the share of one account.
-    private func asStranger<Value>(_ work: () async throws -> Value) async throws -> Value {
-        try await ConnectionOwner.$current.withValue(ConnectionOwner("sign-ins")) { try await work() }
     }
 }
