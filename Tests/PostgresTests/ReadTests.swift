@@ -89,6 +89,25 @@ struct ReadTests {
         #expect(try await owner.query("SELECT FROM written_among").count == 3)
     }
 
+    @Test func `where nothing fails, too, each write is a transaction by itself, and reads share one`() async throws {
+        let pool = try await pool()
+        let told = Locked<[Result<PostgresRows, PostgresError>]>([])
+        let reads = try await pool.withConnection { _ in
+            let reads = (0..<2).map { _ in Task { try await pool.read("SELECT txid_current()") } }
+            try await eventually("reads wait") { pool.together.withLock { $0.count } == 2 }
+            for _ in 0..<2 {
+                pool.write("SELECT txid_current()", as: nil) { answer in told.withLock { $0.append(answer) } }
+            }
+            return reads
+        }
+        var ofReads: Set<Int64> = []
+        for read in reads { ofReads.insert(try await read.value.only.decode(Int64.self)) }
+        try await eventually("all are told") { told.withLock(\.count) == 2 }
+        let ofWrites = try told.withLock(\.self).map { try $0.get().only.decode(Int64.self) }
+        #expect(ofReads.count == 1)
+        #expect(ofReads.union(ofWrites).count == 3)
+    }
+
     @Test func `a wait that was too long is not repeated for each`() async throws {
         let owner = try await Shared.database().owner
         try await owner.withConnection {
