@@ -35,6 +35,15 @@ enum Programs {
         return finished.output
     }
 
+    /// The environment of this test without the settings of an installation on this machine, which would otherwise be examined
+    /// in the place of none.
+    fileprivate static func environment(_ more: [String: String], data: String) -> [String: String] {
+        ProcessInfo.processInfo.environment
+            .filter { !$0.key.hasPrefix("SLUICE_") }
+            .merging(["SLUICE_DATA": data]) { $1 }
+            .merging(more) { $1 }
+    }
+
     struct Finished {
         let status: Int32
         let output: String
@@ -50,7 +59,7 @@ enum Programs {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.environment = Self.environment(environment, data: directory.path + "/data")
         let output = Pipe()
         process.standardOutput = output
         process.standardError = FileHandle(forWritingAtPath: errorFile)
@@ -94,7 +103,7 @@ final class RunningProgram: @unchecked Sendable {
         try errors?.seekToEnd()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.environment = Programs.environment(environment, data: log + ".data")
         process.standardOutput = output
         process.standardError = errors
         process.standardInput = FileHandle.nullDevice
