@@ -99,8 +99,9 @@ final class SigningContext: @unchecked Sendable {
         let hasher = hasher
         try RelaxedBody.canonicalise(body, through: &chunk) { hasher.update($0) }
         hasher.finish(into: &digest)
-        var tag = Array("bh=".utf8)
+        var tag: [UInt8] = []
         tag.reserveCapacity(48)
+        tag.append(contentsOf: "bh=".utf8)
         Base64.append(digest[...], to: &tag)
         tag.append(UInt8(ascii: ";"))
         return tag

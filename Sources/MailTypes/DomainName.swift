@@ -27,16 +27,16 @@ package struct DomainName: Hashable, Comparable, Sendable, CustomStringConvertib
 
     /// Lower-cased text if all bytes are letters, digits, hyphens and dots: nearly every domain.
     private static func plainASCII(_ bytes: ArraySlice<UInt8>) -> String? {
-        var lowered = [UInt8]()
-        lowered.reserveCapacity(bytes.count)
+        var hasUpperCase = false
         for byte in bytes {
             switch byte {
-            case 0x61...0x7A, 0x30...0x39, UInt8(ascii: "-"), UInt8(ascii: "."): lowered.append(byte)
-            case 0x41...0x5A: lowered.append(byte | 0x20)
+            case 0x61...0x7A, 0x30...0x39, UInt8(ascii: "-"), UInt8(ascii: "."): break
+            case 0x41...0x5A: hasUpperCase = true
             default: return nil
             }
         }
-        return String(decoding: lowered, as: UTF8.self)
+        let text = String(decoding: bytes, as: UTF8.self)
+        return hasUpperCase ? text.lowercased() : text
     }
 
     private static func internationalised(_ bytes: ArraySlice<UInt8>) throws(AddressError) -> String {
@@ -109,19 +109,41 @@ package struct DomainName: Hashable, Comparable, Sendable, CustomStringConvertib
 
     private static func check(_ text: String) throws(AddressError) {
         guard text.utf8.count <= MailLimits.domainOctets else { throw .domainTooLong }
-        var labels = 0
-        var lastIsNumeric = false
-        for label in text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
-            guard !label.isEmpty else { throw .emptyLabel }
-            guard label.count <= MailLimits.labelOctets else { throw .domainTooLong }
-            guard label.first != UInt8(ascii: "-"), label.last != UInt8(ascii: "-") else {
-                throw .character("-", .domain)
+        var labels = 1
+        var label = Label()
+        for byte in text.utf8 {
+            if byte == UInt8(ascii: ".") {
+                try label.check()
+                labels += 1
+                label = Label()
+            } else {
+                label.add(byte)
             }
-            lastIsNumeric = label.allSatisfy { (0x30...0x39).contains($0) }
-            labels += 1
         }
+        try label.check()
         // A numeric last label makes it an IPv4 address without brackets, not a domain.
-        guard !lastIsNumeric else { throw .domainIsAddressLiteral }
+        guard !label.isNumeric else { throw .domainIsAddressLiteral }
         guard labels >= 2 else { throw .domainHasOneLabel }
+    }
+
+    /// A label, read octet by octet: every recipient's domain comes by here.
+    private struct Label {
+        private var octets = 0
+        private var beginsWithHyphen = false
+        private var endsWithHyphen = false
+        private(set) var isNumeric = true
+
+        mutating func add(_ byte: UInt8) {
+            endsWithHyphen = byte == UInt8(ascii: "-")
+            if octets == 0 { beginsWithHyphen = endsWithHyphen }
+            isNumeric = isNumeric && (0x30...0x39).contains(byte)
+            octets += 1
+        }
+
+        func check() throws(AddressError) {
+            guard octets > 0 else { throw .emptyLabel }
+            guard octets <= MailLimits.labelOctets else { throw .domainTooLong }
+            guard !beginsWithHyphen, !endsWithHyphen else { throw .character("-", .domain) }
+        }
     }
 }

@@ -36,6 +36,21 @@ package struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
         guard localPart.utf8.count + 1 + domain.text.utf8.count <= MailLimits.addressOctets else { throw .tooLong }
     }
 
+    /// The address whose parts these are, as they were when they were written down.
+    package init(localPart: String, domain: DomainName) throws(AddressError) {
+        let octets = localPart.utf8.count + 1 + domain.text.utf8.count
+        guard LocalPart.isPlain(localPart.utf8), octets <= MailLimits.addressOctets else {
+            self = try EmailAddress(localPart + "@" + domain.text)
+            return
+        }
+        self.init(plain: localPart, domain)
+    }
+
+    private init(plain localPart: String, _ domain: DomainName) {
+        self.localPart = localPart
+        self.domain = domain
+    }
+
     /// The address as SMTP and headers carry it.
     package var text: String { localPart + "@" + domain.text }
 

@@ -2,6 +2,7 @@
 enum LocalPart {
     /// The spelling with the least quoting that means the same mailbox.
     static func plainest(_ written: ArraySlice<UInt8>) throws(AddressError) -> String {
+        if isPlain(written) { return String(decoding: written, as: UTF8.self) }
         let content =
             written.first == UInt8(ascii: "\"") ? try unquoted(written) : try checkedAtoms(written)
         guard content.count <= MailLimits.localPartOctets else { throw .localPartTooLong }
@@ -12,6 +13,11 @@ enum LocalPart {
             throw .character(hidden, .localPart)
         }
         return text
+    }
+
+    /// Whether this is a dot-atom of ASCII and short enough, and so its own plainest spelling: nearly every local part.
+    static func isPlain(_ written: some Collection<UInt8>) -> Bool {
+        written.count <= MailLimits.localPartOctets && written.allSatisfy { $0 < 0x80 } && isDotAtom(written)
     }
 
     /// What a checked spelling stands for.
@@ -71,7 +77,7 @@ enum LocalPart {
         return spelling
     }
 
-    private static func isDotAtom(_ content: [UInt8]) -> Bool {
+    private static func isDotAtom(_ content: some Collection<UInt8>) -> Bool {
         var afterDot = true
         for byte in content {
             let isDot = byte == UInt8(ascii: ".")

@@ -36,7 +36,9 @@ package struct RecipientToken: Sendable, Hashable {
 
     /// - Precondition: the account's number is below 2^40.
     package func text(signedWith keys: AccountKeys) -> String {
-        Base32.encode(claim + Self.authenticator(claim, keys))
+        var octets = claim
+        Self.withAuthenticator(of: octets, keys) { octets.append(contentsOf: $0) }
+        return Base32.encode(octets)
     }
 
     /// A token read but not yet believed: its account's keys tell whether it is ours.
@@ -57,7 +59,8 @@ package struct RecipientToken: Sendable, Hashable {
 
         /// The token if its MAC is right.
         package func verified(with keys: AccountKeys) -> RecipientToken? {
-            guard RecipientToken.authenticator(claim, keys).equalsInConstantTime(authenticator),
+            guard
+                RecipientToken.withAuthenticator(of: claim, keys, { Array($0).equalsInConstantTime(authenticator) }),
                 let fingerprint = Fingerprint(bytes: claim[13...])
             else { return nil }
             let campaign = claim[5..<13].reduce(0) { $0 << 8 | UInt64($1) }
@@ -71,16 +74,22 @@ package struct RecipientToken: Sendable, Hashable {
         precondition(account.rawValue >> 40 == 0, "account numbers outgrow the token at 2^40")
         var octets: [UInt8] = []
         octets.reserveCapacity(Self.claimCount + Self.authenticatorCount)
-        for place in 0..<5 { octets.append(UInt8(truncatingIfNeeded: account.rawValue >> Int64(32 - 8 * place))) }
-        for place in 0..<8 { octets.append(UInt8(truncatingIfNeeded: campaign.rawValue >> Int64(56 - 8 * place))) }
-        octets += fingerprint.bytes
+        func append(_ number: UInt64, octets count: UInt64) {
+            for place in 1...count { octets.append(UInt8(truncatingIfNeeded: number >> (8 * (count - place)))) }
+        }
+        append(UInt64(account.rawValue), octets: 5)
+        append(UInt64(bitPattern: campaign.rawValue), octets: 8)
+        append(fingerprint.high, octets: 8)
+        append(fingerprint.low, octets: 8)
         return octets
     }
 
-    fileprivate static func authenticator(_ claim: [UInt8], _ keys: AccountKeys) -> [UInt8] {
+    fileprivate static func withAuthenticator<Result>(
+        of claim: [UInt8], _ keys: AccountKeys, _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result {
         var code = keys.keyedToken
         code.update(data: claim)
-        return Array(code.finalize().prefix(authenticatorCount))
+        return code.finalize().withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0.prefix(authenticatorCount))) }
     }
 
     private static let claimCount = 29
@@ -91,20 +100,25 @@ private enum Base32 {
     private static let digits = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
 
     static func encode(_ octets: [UInt8]) -> String {
-        var text: [UInt8] = []
-        text.reserveCapacity((octets.count * 8 + 4) / 5)
-        var buffer: UInt32 = 0
-        var bits = 0
-        for octet in octets {
-            buffer = buffer << 8 | UInt32(octet)
-            bits += 8
-            while bits >= 5 {
-                bits -= 5
-                text.append(digits[Int(buffer >> UInt32(bits)) & 31])
+        String(unsafeUninitializedCapacity: (octets.count * 8 + 4) / 5) { text in
+            var count = 0
+            func append(_ value: UInt32) {
+                text[count] = digits[Int(value & 31)]
+                count += 1
             }
+            var buffer: UInt32 = 0
+            var bits: UInt32 = 0
+            for octet in octets {
+                buffer = buffer << 8 | UInt32(octet)
+                bits += 8
+                while bits >= 5 {
+                    bits -= 5
+                    append(buffer >> bits)
+                }
+            }
+            if bits > 0 { append(buffer << (5 - bits)) }
+            return count
         }
-        if bits > 0 { text.append(digits[Int(buffer << UInt32(5 - bits)) & 31]) }
-        return String(decoding: text, as: UTF8.self)
     }
 
     static func decode(_ text: String) -> [UInt8]? {

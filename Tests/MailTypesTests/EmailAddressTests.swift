@@ -183,4 +183,22 @@ import Testing
         }
         #expect(accepted > 1_000)
     }
+
+    @Test(arguments: Seed.one(4)) func `parts make the address that they make together`(seed: Seed) throws {
+        var generator = SeededGenerator(seed)
+        let alphabet = Array("abZ9.+_@\"\\ \r\u{0}é".unicodeScalars)
+        let domain = try DomainName("ex.org")
+        var accepted = 0
+        for _ in 0..<20_000 {
+            let long = Int.random(in: 0..<20, using: &generator) == 0
+            let count = long ? Int.random(in: 60...70, using: &generator) : Int.random(in: 0...8, using: &generator)
+            let letters = long ? alphabet.prefix(2) : alphabet[...]
+            var local = ""
+            for _ in 0..<count { local.unicodeScalars.append(letters.randomElement(using: &generator)!) }
+            let whole = try? EmailAddress("\(local)@ex.org")
+            #expect((try? EmailAddress(localPart: local, domain: domain)) == whole)
+            if whole != nil { accepted += 1 }
+        }
+        #expect(accepted > 1_000)
+    }
 }

@@ -56,10 +56,7 @@ enum RecipientBatchDecoder {
     }
 
     private static func address(_ local: String, _ domain: DomainName) throws(RecipientBatchError) -> EmailAddress {
-        var text = local
-        text.append("@")
-        text.append(domain.text)
-        do { return try EmailAddress(text) } catch { throw .malformed }
+        do { return try EmailAddress(localPart: local, domain: domain) } catch { throw .malformed }
     }
 
     /// Checks variables without making them.

@@ -12,7 +12,6 @@ final class CampaignRuntime: Sendable {
     let message: CompiledMessage
     let signer: DKIMSigner
     let fromDomain: DomainName
-    let returnPathDomain: String
     /// How often the mail to a recipient is sent again after an answer was lost.
     let inDoubtResends: Int
     /// Its mails ask for REQUIRETLS (RFC 8689).
@@ -22,11 +21,16 @@ final class CampaignRuntime: Sendable {
     let keys: AccountKeys
     /// Seals what goes into the node's own journal.
     let sealer: JournalSealer?
-    private let feedbackID: FeedbackIDFrame
+    /// The same for each attempt at a recipient, so that a receiver can tell a second copy (RFC 5322 §3.6.4).
+    private let messageID: TokenFrame
+    /// Where bounces of a recipient come back to.
+    private let reversePath: TokenFrame
+    /// The link, and the address for clients that only send mail (RFC 2369 §3.2).
+    private let unsubscribing: [TokenFrame]
+    private let feedbackID: TokenFrame
     /// The value of CFBL-Address (RFC 9477 §3.1): complaints go to the return path's domain, where the token says the rest.
     /// Nil where nobody takes them in.
     private let complaintAddress: String?
-    private let publicURL: String?
 
     init(
         account: AccountID, campaign: CampaignID, sendable: SendableCampaign, signer: DKIMSigner, keys: AccountKeys,
@@ -38,19 +42,22 @@ final class CampaignRuntime: Sendable {
         message = try CompiledMessage(sendable.content)
         self.signer = signer
         fromDomain = sendable.fromDomain
-        returnPathDomain = "bounce." + sendable.fromDomain.text
+        let returnPathDomain = "bounce." + sendable.fromDomain.text
         self.inDoubtResends = sendable.inDoubt == .resend ? inDoubtResends : 0
         requiresTLS = sendable.requiresTLS
         sourcePool = sendable.sourcePool
         self.keys = keys
         self.sealer = sealer
+        messageID = TokenFrame("", "@" + sendable.fromDomain.text)
+        reversePath = TokenFrame("b-", "@" + returnPathDomain)
         feedbackID = feedbackSender.frame(campaign, account)
         complaintAddress = namesFeedbackAddresses ? "fbl@\(returnPathDomain); report=arf" : nil
-        self.publicURL = publicURL
+        let link = publicURL.map { TokenFrame($0 + "/u/") }
+        let address = namesFeedbackAddresses ? TokenFrame("mailto:u-", "@\(returnPathDomain)?subject=unsubscribe") : nil
+        unsubscribing = [link, address].compactMap(\.self)
     }
 
-    /// The same for each attempt at a recipient, so that a receiver can tell a second copy (RFC 5322 §3.6.4).
-    func messageID(token: String) -> String { "\(token)@\(fromDomain.text)" }
+    func messageID(token: String) -> String { messageID.around(token) }
 
     /// What names a recipient in all places that may come back: any one of them is enough to tell whom a report is about,
     /// without a look-up, also after the purge.
@@ -58,16 +65,7 @@ final class CampaignRuntime: Sendable {
         RecipientToken(account: account, campaign: campaign, fingerprint: fingerprint).text(signedWith: keys)
     }
 
-    /// Where bounces of this recipient come back to.
-    func reversePath(token: String) -> String { "b-\(token)@\(returnPathDomain)" }
-
-    /// The link, and the address for clients that only send mail (RFC 2369 §3.2).
-    private func unsubscribing(token: String) -> [String] {
-        var uris: [String] = []
-        if let publicURL { uris.append("\(publicURL)/u/\(token)") }
-        if complaintAddress != nil { uris.append("mailto:u-\(token)@\(returnPathDomain)?subject=unsubscribe") }
-        return uris
-    }
+    func reversePath(token: String) -> String { reversePath.around(token) }
 
     /// A mail whose signature is begun.
     func mail(
@@ -75,7 +73,7 @@ final class CampaignRuntime: Sendable {
     ) throws -> PreparedMail {
         var rendered = RenderedMessage()
         let fields = MessageEnvelopeFields(
-            messageID: messageID(token: token), date: seconds, listUnsubscribe: unsubscribing(token: token),
+            messageID: messageID(token: token), date: seconds, listUnsubscribe: unsubscribing.map { $0.around(token) },
             oneClick: true, feedbackID: feedbackID.around(token), complaintAddress: complaintAddress,
             complaintID: token)
         let recipient = MergeRecipient(address: record.address, name: record.name, variables: record.variables)

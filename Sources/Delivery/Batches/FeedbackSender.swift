@@ -15,8 +15,10 @@ package struct FeedbackSender: Sendable, Hashable {
 
     private init(unchecked token: String) { self.token = token }
 
-    func frame(_ campaign: CampaignID, _ account: AccountID) -> FeedbackIDFrame {
-        FeedbackIDFrame(start: "\(campaign):\(account):", end: ":" + token)
+    /// Feedback-ID of a campaign's mails: `campaign:account:recipient's token:sender`. Large receivers count by the first two
+    /// and the last, report what is frequent, and hand all four back with a complaint.
+    func frame(_ campaign: CampaignID, _ account: AccountID) -> TokenFrame {
+        TokenFrame("\(campaign):\(account):", ":" + token)
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {
@@ -27,11 +29,22 @@ package struct FeedbackSender: Sendable, Hashable {
     }
 }
 
-/// Feedback-ID of a campaign's mails but for what each has of its own: `campaign:account:recipient's token:sender`. Large
-/// receivers count by the first two and the last, report what is frequent, and hand all four back with a complaint.
-struct FeedbackIDFrame: Sendable {
-    fileprivate let start: String
-    fileprivate let end: String
+/// A text of a campaign's mails but for what each has of its own, the recipient's token in its middle.
+struct TokenFrame: Sendable {
+    private let start: String
+    private let end: String
 
-    func around(_ token: String) -> String { start + token + end }
+    init(_ start: String, _ end: String = "") {
+        self.start = start
+        self.end = end
+    }
+
+    func around(_ token: String) -> String {
+        var text = ""
+        text.reserveCapacity(start.utf8.count + token.utf8.count + end.utf8.count)
+        text += start
+        text += token
+        text += end
+        return text
+    }
 }

@@ -100,13 +100,18 @@ package struct MailSignature: Sendable {
     package func fields() async throws(DKIMError) -> [UInt8] {
         var fields: [UInt8] = []
         for part in parts {
-            switch part {
-            case .made(let field): fields += field
-            case .begun(let field, let signature):
-                queue?.makeWaiting(for: signature)
-                fields += field.signed(try await signature.value())
-            }
+            let field = try await field(of: part)
+            if fields.isEmpty { fields = field } else { fields += field }
         }
         return fields
+    }
+
+    private func field(of part: Part) async throws(DKIMError) -> [UInt8] {
+        switch part {
+        case .made(let field): return field
+        case .begun(let field, let signature):
+            queue?.makeWaiting(for: signature)
+            return field.signed(try await signature.value())
+        }
     }
 }

@@ -40,7 +40,9 @@ struct SMTPClientTransaction: Sendable {
     static func begin(
         _ envelope: SMTPEnvelope, offered extensions: SMTPExtensions, resetFirst: Bool
     ) -> (SMTPClientTransaction, first: [SMTPClientCommand]) {
-        var commands: [SMTPClientCommand] = resetFirst ? [.reset] : []
+        var commands: [SMTPClientCommand] = []
+        commands.reserveCapacity(4)
+        if resetFirst { commands.append(.reset) }
         let parameters = SMTPClientMailParameters(envelope, offered: extensions)
         commands.append(.mail(from: envelope.reversePath, parameters))
         commands.append(.rcpt(to: envelope.recipient))

@@ -15,18 +15,26 @@ package struct SMTPReply: Sendable, Hashable {
     package let enhanced: EnhancedStatusCode?
     /// The text of each line, without codes and line ends. Replies from the parser hold no control characters and
     /// are bounded by ``SMTPLimits``.
-    package let lines: [String]
+    package var lines: [String] { firstLine.map { [$0] + furtherLines } ?? [] }
+    /// Apart from the others, of which most replies have none.
+    private let firstLine: String?
+    private let furtherLines: [String]
 
     /// - Parameter code: 200…599; anything else is our own bug and stops the program.
     package init(_ code: Int, _ enhanced: EnhancedStatusCode? = nil, _ lines: [String] = []) {
-        precondition((200...599).contains(code), "a reply code is 200…599")
-        self.code = code
-        self.enhanced = enhanced
-        self.lines = lines
+        self.init(code, enhanced, lines.first, Array(lines.dropFirst()))
     }
 
     package init(_ code: Int, _ enhanced: EnhancedStatusCode? = nil, _ line: String) {
-        self.init(code, enhanced, [line])
+        self.init(code, enhanced, line, [])
+    }
+
+    private init(_ code: Int, _ enhanced: EnhancedStatusCode?, _ firstLine: String?, _ furtherLines: [String]) {
+        precondition((200...599).contains(code), "a reply code is 200…599")
+        self.code = code
+        self.enhanced = enhanced
+        self.firstLine = firstLine
+        self.furtherLines = furtherLines
     }
 
     /// 2yz: done.
@@ -47,7 +55,9 @@ package struct SMTPReply: Sendable, Hashable {
     }
 
     /// The lines joined by a space, for classifying and storing.
-    package var text: String { lines.joined(separator: " ") }
+    package var text: String {
+        furtherLines.isEmpty ? firstLine ?? "" : lines.joined(separator: " ")
+    }
 
     /// Writes the reply as it goes over the wire, with the enhanced code on each line.
     ///
