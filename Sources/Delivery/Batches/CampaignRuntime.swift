@@ -10,6 +10,8 @@ final class CampaignRuntime: Sendable {
     let account: AccountID
     let campaign: CampaignID
     let message: CompiledMessage
+    /// The octets of the largest mail that was made so far; as its content has it before there is any.
+    let largestMail: Atomic<Int>
     let signer: DKIMSigner
     let fromDomain: DomainName
     let returnPathDomain: String
@@ -36,6 +38,7 @@ final class CampaignRuntime: Sendable {
         self.account = account
         self.campaign = campaign
         message = try CompiledMessage(sendable.content)
+        largestMail = Atomic(message.expectedOctets)
         self.signer = signer
         fromDomain = sendable.fromDomain
         returnPathDomain = "bounce." + sendable.fromDomain.text
@@ -80,6 +83,7 @@ final class CampaignRuntime: Sendable {
             complaintID: token)
         let recipient = MergeRecipient(address: record.address, name: record.name, variables: record.variables)
         try message.render(recipient, fields, into: &rendered)
+        largestMail.max(rendered.bytes.count, ordering: .relaxed)
         let signature = try signing.begin(
             rendered.bytes, bodyOffset: rendered.bodyOffset, at: seconds, by: signer)
         return PreparedMail(
