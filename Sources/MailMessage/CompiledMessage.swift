@@ -69,7 +69,8 @@ package struct CompiledMessage: Sendable {
     private let roots: TemplateRoots
     private let missingVariables: MissingVariablePolicy
     private let limits: MessageLimits
-    private let expectedOctets: Int
+    /// The octets that a copy has, unless its values are long.
+    package let expectedOctets: Int
 
     /// - Throws: any code of `MessageError` but `undecodable`.
     package init(_ content: MessageContent, limits: MessageLimits = .standard) throws(MessageError) {

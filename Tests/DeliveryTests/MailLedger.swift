@@ -64,8 +64,12 @@ final class MailLedger: MailSender {
 
     func endIfOver(_: QueuedMail) -> Bool { false }
 
+    func prepare(_ mail: QueuedMail) async -> ReadyMail? { .sample(mail) }
+
+    func withdraw(_: ReadyMail) {}
+
     func send(
-        _: QueuedMail, over _: SMTPConnection, provider _: Provider, isSmarthost _: Bool,
+        _: ReadyMail, over _: SMTPConnection, provider _: Provider, isSmarthost _: Bool,
         step _: (DeliveryReport) -> SMTPAttempt.Step
     ) async -> LaneAnswer { .unused }
 

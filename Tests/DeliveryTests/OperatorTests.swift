@@ -273,6 +273,10 @@ struct OperatorTests {
             let before = server.mails.count
             _ = try await fixture.service.fail(fixture.account, campaign)
             await #expect(throws: CampaignError.self) { try await fixture.service.fail(fixture.account, campaign) }
+            // The next one may be ready: it goes for a moment.
+            try await eventually("all others have ended") {
+                try await fixture.counters(campaign).bounced == 20 - before
+            }
             server.release()
             let status = try await fixture.end(of: campaign)
             let taken = server.mails.count

@@ -17,6 +17,7 @@ final class SampleRouting: Sendable {
     let dispatcher: Dispatcher
     let lanes: LaneRegistry
     let fleet: FleetState
+    let ahead = MailsAhead()
     private let running: Task<Void, Never>
 
     /// - Parameter carries: false leaves mail in its lanes.
@@ -33,7 +34,7 @@ final class SampleRouting: Sendable {
         let lanes = LaneRegistry(
             configuration, rules: rules,
             in: LaneEnvironment(
-                policy: configuration.governor, budget: budget, fleet: fleet, sender: sender,
+                policy: configuration.governor, budget: budget, ahead: ahead, fleet: fleet, sender: sender,
                 group: MultiThreadedEventLoopGroup.singleton, clock: clock, logger: .silent), providerGate: gate)
         self.lanes = lanes
         dispatcher = Dispatcher(
@@ -69,6 +70,13 @@ extension Destination {
     }
 }
 
+extension ReadyMail {
+    /// Without content, for lanes whose sender makes none.
+    static func sample(_ mail: QueuedMail, readyAt: SteadySeconds = DeliveryClock.system.steady()) -> ReadyMail {
+        ReadyMail(mail, token: "", Content(signature: [], message: [], isInternationalised: false), readyAt: readyAt)
+    }
+}
+
 /// Notes what lanes do with mails.
 final class RecordingSender: MailSender {
     private struct State {
@@ -100,10 +108,15 @@ final class RecordingSender: MailSender {
 
     func endIfOver(_: QueuedMail) -> Bool { false }
 
+    func prepare(_ mail: QueuedMail) async -> ReadyMail? { .sample(mail) }
+
+    func withdraw(_: ReadyMail) {}
+
     func send(
-        _ mail: QueuedMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
+        _ ready: ReadyMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
         step: (DeliveryReport) -> SMTPAttempt.Step
     ) async -> LaneAnswer {
+        let mail = ready.mail
         if delivers {
             let envelope = SMTPEnvelope(
                 reversePath: "a@shop.example", recipient: mail.run.batch.records[mail.position].address,

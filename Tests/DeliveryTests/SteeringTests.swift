@@ -4,6 +4,7 @@ import Delivery
 import MailTypes
 import Postgres
 import SMTPProtocol
+import Synchronization
 import TestDatabases
 import TestPeers
 import TestSupport
@@ -18,7 +19,8 @@ struct SteeringTests {
 
     /// Holds the answer to the recipient that is tried third.
     private static func holdingThird() -> MailServer {
-        MailServer { address, _ in address == DeliveryFixture.address(2) ? .held : .accept }
+        let come = Atomic(0)
+        return MailServer { _, _ in come.wrappingAdd(1, ordering: .relaxed).newValue == 3 ? .held : .accept }
     }
 
     private static func onceEach(_ count: Int) -> [String: Int] {

@@ -10,6 +10,8 @@ final class CampaignRuntime: Sendable {
     let account: AccountID
     let campaign: CampaignID
     let message: CompiledMessage
+    /// The octets of the largest mail that was made so far; as its content has it before there is any.
+    let largestMail: Atomic<Int>
     let signer: DKIMSigner
     let fromDomain: DomainName
     /// How often the mail to a recipient is sent again after an answer was lost.
@@ -40,6 +42,7 @@ final class CampaignRuntime: Sendable {
         self.account = account
         self.campaign = campaign
         message = try CompiledMessage(sendable.content)
+        largestMail = Atomic(message.expectedOctets)
         self.signer = signer
         fromDomain = sendable.fromDomain
         let returnPathDomain = "bounce." + sendable.fromDomain.text
@@ -78,6 +81,7 @@ final class CampaignRuntime: Sendable {
             complaintID: token)
         let recipient = MergeRecipient(address: record.address, name: record.name, variables: record.variables)
         try message.render(recipient, fields, into: &rendered)
+        largestMail.max(rendered.bytes.count, ordering: .relaxed)
         let signature = try signing.begin(
             rendered.bytes, bodyOffset: rendered.bodyOffset, at: seconds, by: signer)
         return PreparedMail(

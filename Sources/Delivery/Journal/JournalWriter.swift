@@ -38,8 +38,10 @@ final class JournalWriter: Sendable {
 
     /// - Parameters:
     ///   - interval: the most time between two commits while there is something to commit.
-    ///   - underWay: the mails in the hands of workers. Once half of them wait for their intent the group is committed
-    ///     early: those that are still to come would gain less by its company than these lose by waiting.
+    ///   - underWay: the mails in the hands of workers. Once half as many wait for their intent the group is committed
+    ///     early: those that are still to come would gain less by its company than these lose by waiting. What is made ready
+    ///     ahead is not counted besides: it comes in place of a mail on the wire, which needs no intent any more. So a busy
+    ///     lane has one half of its mails ahead committed while its connections take the other.
     ///   - onRound: called when a group with intents is about to be committed, as the time until it is can be used.
     ///   - deadAfter: see ``DeliveryConfiguration/deadAfterCampaigns``.
     init(

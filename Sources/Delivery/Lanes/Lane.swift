@@ -10,7 +10,8 @@ import TrafficShaping
 /// One site reached from one source address: its waiting mails and the workers that carry them over its connections.
 ///
 /// Decisions are ``LaneMachine``'s: each event changes it under the lock, and what follows is done after the lock is left
-/// (``update(_:)``). Workers come with the queue and go with it.
+/// (``update(_:)``). Workers come with the queue and go with it. In a busy lane a few mails are ready before a connection is
+/// free for them (``prepareNext()``), so that no connection waits for the commit of an intent.
 final class Lane: Sendable {
     let id: LaneID
 
@@ -20,6 +21,21 @@ final class Lane: Sendable {
         var way: ConnectionWay
         /// Made for the first worker, so that a lane without mail is small.
         var pool: SMTPConnectionPool?
+        var ready = ReadyMails()
+
+        /// What a free connection carries next, where it is ready.
+        mutating func takeReady(at now: SteadySeconds) -> ReadyMail? {
+            guard let first = ready.first, first.isFresh(at: now), machine.workerMayCarryReady(at: now)
+            else { return nil }
+            return ready.removeFirst()
+        }
+
+        /// What is ready and may not stay so: to be put back. All of it where the lane does not go by its connections alone.
+        mutating func takeStale(at now: SteadySeconds) -> [ReadyMail] {
+            guard ready.first != nil else { return [] }
+            let mayKeep = machine.mayKeepReady(at: now)
+            return ready.removeFirst { !mayKeep || !$0.isFresh(at: now) }
+        }
     }
 
     private let state: Mutex<State>
@@ -47,7 +63,7 @@ final class Lane: Sendable {
     }
 
     deinit {
-        let isEmpty = state.withLock { $0.machine.queuedCount == 0 }
+        let isEmpty = state.withLock { $0.machine.queuedCount == 0 && $0.ready.count == 0 }
         precondition(isEmpty, "a lane went with mail in it, of which nobody would hear again")
     }
 
@@ -116,6 +132,7 @@ final class Lane: Sendable {
 
     /// Hands over or sends back what waits in vain. Called a few times a second.
     func tick() {
+        putBackStale()
         let now = environment.clock.steady()
         let (isEmpty, wantsToHandOver) = state.withLock { state in
             (state.machine.queuedCount == 0, elsewhere != nil && state.machine.wantsToHandOver(at: now))
@@ -165,19 +182,27 @@ final class Lane: Sendable {
         update { $0.workerFoundNoConnection(at: $1) }
     }
 
-    /// The next mail that may go now, with the rules that it goes by.
+    /// A mail that may go now, with the rules that it goes by.
+    typealias Next = (mail: QueuedMail, ready: ReadyMail?, rules: LaneRules)
+
+    /// The next mail that may go now.
     ///
-    /// - Parameter retires: the worker ends where there is none; see ``LaneMachine/workerAsks(retires:at:)``.
-    func next(retires: Bool) -> (mail: QueuedMail, rules: LaneRules)? {
+    /// - Parameter retires: the worker ends where there is none; see ``LaneMachine/workerAsks(retires:at:)``. It has no
+    ///   connection, so that nothing that is ready is given to it: to connect may take long.
+    func next(retires: Bool) -> Next? {
         let now = environment.clock.steady()
         let nodes = isShared ? environment.fleet.nodes : 1
-        let (turn, rules) = state.withLock { state in
+        let (ready, turn, stale, rules) = state.withLock { state in
             state.machine.nodes = nodes
-            return (state.machine.workerAsks(retires: retires, at: now), state.rules)
+            let ready = retires ? nil : state.takeReady(at: now)
+            let turn = ready.map { .mail($0.mail) } ?? state.machine.workerAsks(retires: retires, at: now)
+            return (ready, turn, state.takeStale(at: now), state.rules)
         }
         for gate in rules.gates { gate.carryOut() }
+        if ready != nil { environment.ahead.end() }
+        putBack(stale)
         switch turn {
-        case .mail(let mail): return (mail, rules)
+        case .mail(let mail): return (mail, ready, rules)
         case .retire(let wakeAt):
             if let wakeAt { wake(at: wakeAt, now) }
             return nil
@@ -209,6 +234,65 @@ final class Lane: Sendable {
     }
 
     func answered(_ answer: LaneAnswer) { update { $0.answered(answer, at: $1) } }
+
+    // MARK: Ready mails
+
+    /// Begins to make the next mail ready, where nothing but its connections holds the lane up: one for each at most.
+    func prepareNext() {
+        guard let mail = takeAhead() else { return }
+        let begins = environment.workers.start { self.prepared(await self.environment.sender.prepare(mail)) }
+        guard !begins else { return }
+        prepared(nil)
+        update { $0.returned([mail], at: $1) }
+    }
+
+    /// The mail to make ready; ``prepared(_:)`` follows.
+    func takeAhead() -> QueuedMail? {
+        guard environment.ahead.begin() else { return nil }
+        let now = environment.clock.steady()
+        let mail = state.withLock { state -> QueuedMail? in
+            guard state.ready.count < state.machine.workerCount else { return nil }
+            let mail = state.machine.takeAhead(at: now) { mail in
+                mail.run.mayStart(at: now)
+                    && mail.run.runtime.largestMail.load(ordering: .relaxed) <= MailsAhead.mostOctets
+            }
+            if mail != nil { state.ready.begin() }
+            return mail
+        }
+        if mail == nil { environment.ahead.end() }
+        return mail
+    }
+
+    /// - Parameter mail: nil where it came to another end.
+    func prepared(_ mail: ReadyMail?) {
+        let now = environment.clock.steady()
+        let stale = state.withLock { state in
+            state.ready.end(with: mail)
+            return state.takeStale(at: now)
+        }
+        if mail == nil { environment.ahead.end() }
+        putBack(stale)
+    }
+
+    /// So that nothing stays ready for longer than a moment, even if all connections hang. Called a few times a second, and
+    /// whenever the lane may not keep it.
+    private func putBackStale() {
+        let now = environment.clock.steady()
+        putBack(state.withLock { $0.takeStale(at: now) })
+    }
+
+    /// They wait in the queue once more.
+    private func putBack(_ mails: [ReadyMail]) {
+        guard !mails.isEmpty else { return }
+        for mail in mails {
+            // First, so that the next intent of this mail comes behind.
+            environment.sender.withdraw(mail)
+            environment.ahead.end()
+        }
+        update { $0.returned(mails.map(\.mail), at: $1) }
+    }
+
+    private func putBackAll() { putBack(state.withLock { $0.ready.removeFirst { _ in true } }) }
 
     // MARK: Rules
 
@@ -257,6 +341,7 @@ final class Lane: Sendable {
     ///
     /// - Returns: how many waiting mails were ended.
     func obey(_ order: LaneOrder?) -> Int {
+        if order != nil { putBackAll() }
         var ended = 0
         update { machine, now in
             let actions = machine.ordered(order, at: now)
@@ -273,7 +358,10 @@ final class Lane: Sendable {
     }
 
     /// Ends the wait of everything queued: it goes back to the store.
-    func empty() { update { machine, _ in machine.emptied() } }
+    func empty() {
+        putBackAll()
+        update { machine, _ in machine.emptied() }
+    }
 
     func readiness(at now: SteadySeconds) -> LaneReadiness { state.withLock { $0.machine.readiness(at: now) } }
 
@@ -283,7 +371,9 @@ final class Lane: Sendable {
     /// Whether nothing is lost if the lane is closed after so many seconds without new mail.
     func mayBeForgotten(unusedFor seconds: Double, pause: Double) -> Bool {
         let now = environment.clock.steady()
-        return state.withLock { $0.machine.mayBeForgotten(unusedFor: seconds, pause: pause, at: now) }
+        return state.withLock {
+            $0.ready.count == 0 && $0.machine.mayBeForgotten(unusedFor: seconds, pause: pause, at: now)
+        }
     }
 
     var snapshot: LaneSnapshot {
@@ -291,7 +381,7 @@ final class Lane: Sendable {
         return state.withLock { state in
             LaneSnapshot(
                 id: id, state: state.machine.state(at: now).behind(state.rules.providerGate?.state(at: now)),
-                at: now, queued: state.machine.queuedCount,
+                at: now, queued: state.machine.queuedCount + state.ready.count,
                 workers: state.machine.workerCount, connections: state.pool?.connectionCount ?? 0,
                 perSecond: state.machine.perSecond(at: now), answered: state.machine.answeredCount,
                 counts: state.machine.counts, order: state.machine.order)
@@ -302,7 +392,10 @@ final class Lane: Sendable {
     var sharesLimits: Bool { state.withLock { $0.rules.providerGate != nil } }
 
     /// Gives back what waits and what comes.
-    func takeNoMore() { update { machine, _ in machine.closed() } }
+    func takeNoMore() {
+        update { machine, _ in machine.closed() }
+        putBackStale()
+    }
 
     /// Takes and keeps no more mail, and closes all connections once they are given back.
     func close() async {

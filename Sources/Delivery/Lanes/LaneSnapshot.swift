@@ -6,6 +6,7 @@ struct LaneSnapshot: Sendable {
     let state: LaneState
     /// The time that ``state`` counts from.
     let at: SteadySeconds
+    /// Mails that wait for a connection, ready or not.
     let queued: Int
     let workers: Int
     let connections: Int

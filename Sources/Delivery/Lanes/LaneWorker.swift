@@ -16,6 +16,8 @@ struct LaneWorker: Sendable {
         let rules: LaneRules
         /// The hosts that it was offered to; nil before the first answer.
         var attempt: SMTPAttempt?
+        /// Nil where the mail is to be made ready yet.
+        var ready: ReadyMail?
 
         /// What the attempt came to, where no connection to a further host could be made.
         func report(after failure: SMTPConnectFailure) -> DeliveryReport {
@@ -57,6 +59,10 @@ struct LaneWorker: Sendable {
     /// The next mail that needs a connection, without retiring.
     private func takeNext() -> Load? {
         while let next = lane.next(retires: false) {
+            if let ready = next.ready {
+                next.mail.run.start(next.mail.position)
+                return Load(mail: next.mail, rules: next.rules, ready: ready)
+            }
             if !endIfOver(next.mail) { return Load(mail: next.mail, rules: next.rules) }
         }
         return nil
@@ -71,8 +77,12 @@ struct LaneWorker: Sendable {
         do throws(SMTPConnectFailure) {
             try await pool.withConnection(for: first.attempt) { connection in
                 lane.update { $0.connected(generation, at: $1) }
+                var isQuick = false
                 while let load = hands.take() {
+                    if isQuick { lane.prepareNext() }
+                    let begun = environment.clock.steady()
                     guard await send(load, over: connection, of: pool, generation, hands) else { return }
+                    isQuick = environment.clock.steady() - begun < Self.quickSeconds
                     // What goes back to the pool worn, or made in an older way, is closed there.
                     guard connection.isUsable, lane.isCurrent(generation),
                         connection.deliveredCount < load.rules.limits.messagesPerConnection
@@ -88,6 +98,9 @@ struct LaneWorker: Sendable {
         await carry(load)
     }
 
+    /// Mails that take longer wait little for their commits by comparison, and others would not stay ready behind them.
+    private static let quickSeconds = 0.1
+
     /// - Returns: false where another connection should carry the mail, which is in the hands again.
     private func send(
         _ load: Load, over connection: SMTPConnection, of pool: SMTPConnectionPool, _ generation: Int, _ hands: Hands
@@ -96,8 +109,12 @@ struct LaneWorker: Sendable {
         lane.tlsResults?.count(mail, over: connection)
         var attempt = load.attempt ?? pool.beginAttempt()
         let sessions = attempt.sessions
+        guard let ready = await ready(load) else {
+            lane.answered(.unused)
+            return true
+        }
         let answer = await sender.send(
-            mail, over: connection, provider: load.rules.provider, isSmarthost: lane.id.isSmarthost
+            ready, over: connection, provider: load.rules.provider, isSmarthost: lane.id.isSmarthost
         ) { pool.next(&attempt, after: $0, by: connection) }
         switch answer {
         case .connectionWasClosed:
@@ -106,12 +123,16 @@ struct LaneWorker: Sendable {
             hands.put(again)
             return false
         case .notLoggedIn: loginRefused(mail, answer, generation)
-        case .unused: lane.answered(.unused)
         default:
             mail.warmUp?.use()
             lane.answered(answer)
         }
         return true
+    }
+
+    private func ready(_ load: Load) async -> ReadyMail? {
+        if let ready = load.ready { return ready }
+        return await sender.prepare(load.mail)
     }
 
     // MARK: No connection

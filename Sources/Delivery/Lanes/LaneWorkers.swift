@@ -1,4 +1,4 @@
-/// The tasks that carry the mail of all lanes: children of ``run()``, which returns when the last has ended.
+/// The tasks that make the mail of all lanes ready and carry it: children of ``run()``, which returns when the last has ended.
 final class LaneWorkers: Sendable {
     private typealias Work = @Sendable () async -> Void
 
@@ -9,14 +9,14 @@ final class LaneWorkers: Sendable {
         (stream, continuation) = AsyncStream.makeStream()
     }
 
-    /// Starts a worker once ``run()`` runs.
+    /// Starts a task once ``run()`` runs.
     ///
     /// - Returns: false after ``stop()``: it does not start.
     func start(_ work: @escaping @Sendable () async -> Void) -> Bool {
         if case .terminated = continuation.yield(work) { false } else { true }
     }
 
-    /// Runs workers until ``stop()`` is called or the task is cancelled, and returns when all have ended. Called once.
+    /// Runs tasks until ``stop()`` is called or the task is cancelled, and returns when all have ended. Called once.
     func run() async {
         await withDiscardingTaskGroup { group in
             for await work in stream { group.addTask { await work() } }
@@ -24,6 +24,6 @@ final class LaneWorkers: Sendable {
         }
     }
 
-    /// Cancels the workers.
+    /// Cancels the tasks.
     func stop() { continuation.finish() }
 }

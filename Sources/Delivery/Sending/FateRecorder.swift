@@ -70,6 +70,11 @@ struct FateRecorder: Sendable {
         journal.record(run, [JournalEntry(run, position, .inDoubtResend)])
     }
 
+    /// Its intent is committed, and nothing came of it.
+    func withdraw(_ run: BatchRun, _ position: Int) {
+        journal.record(run, [JournalEntry(run, position, .withdrawn)])
+    }
+
     // MARK: Without one
 
     func end(

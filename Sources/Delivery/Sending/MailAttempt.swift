@@ -1,53 +1,41 @@
 import Campaigns
-import Logging
-import MailMessage
-import MailSigning
 import MailTypes
 import SMTPProtocol
 import SMTPTransport
 import TrafficShaping
-import Vault
 
-/// One attempt at one mail over a connection: render, sign, journal the intent, send, journal the answer.
+/// One attempt at one mail that is ready, over a connection: send, journal the answer.
 struct MailAttempt {
-    let mail: QueuedMail
+    let ready: ReadyMail
     let provider: Provider
     /// The site passes mail on to others, and may want a login.
     let isSmarthost: Bool
     let sender: Sender
 
+    private var mail: QueuedMail { ready.mail }
     private var run: BatchRun { mail.run }
     private var position: Int { mail.position }
-    private var record: RecipientRecord { run.batch.records[position] }
     private var fates: FateRecorder { sender.fates }
 
     /// - Parameter step: what follows an answer that another host might not give; asked once.
     func send(over connection: SMTPConnection, step: (DeliveryReport) -> SMTPAttempt.Step) async -> LaneAnswer {
-        let token = run.runtime.token(of: run.fingerprints[position])
-        // Its signature is made while the intent is committed.
-        guard let prepared = preparedMail(token), await mayBeSent(), let signature = await signature(of: prepared)
-        else { return .unused }
         let dot = FinalDot(of: run, position, markedIn: sender.marks)
         defer { dot.done() }
         let begun = sender.clock.steady()
-        let answered = await deliver(consume prepared, signature, token, dot, over: connection)
-        switch turn(answered, step) {
+        switch turn(await deliver(dot, over: connection), step) {
         case .untried(let answer):
-            sender.journal.record(run, [JournalEntry(run, position, .withdrawn)])
+            fates.withdraw(run, position)
             return answer
         case .ended(let report): return finish(report, connection, inSeconds: sender.clock.steady() - begun)
         }
     }
 
     /// The whole attempt but its transaction, of which the report is given: test mail (decision 0126).
-    func rehearse(_ report: DeliveryReport) async {
-        let token = run.runtime.token(of: run.fingerprints[position])
-        guard let prepared = preparedMail(token), await mayBeSent(), await signature(of: prepared) != nil
-        else { return }
+    func rehearse(_ report: DeliveryReport) {
         let dot = FinalDot(of: run, position, markedIn: sender.marks)
         defer { dot.done() }
         guard dot.mayBeWritten() else {
-            sender.journal.record(run, [JournalEntry(run, position, .withdrawn)])
+            fates.withdraw(run, position)
             run.finish(position, .untouched)
             return
         }
@@ -66,68 +54,25 @@ struct MailAttempt {
         return report.answer(isSmarthost ? refusal?.ofRelay : refusal)
     }
 
-    // MARK: Before
-
-    /// Nil where there is none: then the recipient has its fate.
-    private func preparedMail(_ token: String) -> PreparedMail? {
-        do {
-            return try run.runtime.mail(
-                for: record, token: token, at: sender.clock.seconds, signedIn: sender.signing)
-        } catch let error as RenderError {
-            fates.end(run, position, .invalid, RecipientReply(text: error.description))
-        } catch {
-            endUnsigned(error)
-        }
-        return nil
-    }
-
-    /// The fields of its signature; nil where there are none: then the recipient has its fate.
-    private func signature(of prepared: PreparedMail) async -> [UInt8]? {
-        do {
-            return try await prepared.signature.fields()
-        } catch {
-            endUnsigned(error)
-            return nil
-        }
-    }
-
-    /// Signing failed: our fault, not the recipient's. The mail waits for a repair instead of leaving unsigned.
-    private func endUnsigned(_ error: any Error) {
-        sender.logger.error(
-            "mail not signed", metadata: ["campaign": "\(run.batch.id.campaign)", "error": "\(error)"])
-        fates.defer(
-            run, position, RecipientReply(text: "the message could not be signed"),
-            inSeconds: fates.retrySeconds(run, position, .unreachable))
-    }
-
-    /// Journals the intent; false where the mail must not be sent: then the recipient has its fate.
-    private func mayBeSent() async -> Bool {
-        switch await sender.journal.intend(run, position) {
-        case .stopped: run.finish(position, .untouched)
-        case .suppressed: fates.end(run, position, .suppressed, RecipientReply(text: "the address is suppressed"))
-        case .send where run.hasLease: return true
-        case .send:
-            // The node stood still past its lease between the commit and now; the mail is the next holder's.
-            sender.journal.record(run, [JournalEntry(run, position, .withdrawn)])
-            run.finish(position, .untouched)
-        }
-        return false
-    }
-
     // MARK: The transaction
 
-    private func deliver(
-        _ mail: consuming PreparedMail, _ signature: [UInt8], _ token: String, _ dot: FinalDot,
-        over connection: SMTPConnection
-    ) async -> DeliveryReport {
-        let envelope = SMTPEnvelope(
-            reversePath: run.runtime.reversePath(token: token), recipient: run.batch.records[position].address,
-            needsSMTPUTF8: mail.isInternationalised, is8Bit: mail.isInternationalised,
-            size: signature.count + mail.content.count, requiresTLS: run.runtime.requiresTLS)
-        // Nobody holds on to the content while the server thinks.
-        let message = OutgoingMessage(
-            header: signature, content: (consume mail).content, mayEnd: { dot.mayBeWritten() })
+    private func deliver(_ dot: FinalDot, over connection: SMTPConnection) async -> DeliveryReport {
+        let (envelope, message) = outgoing(dot)
         return await connection.deliver(envelope, consume message)
+    }
+
+    /// Nobody holds on to the content while the server thinks.
+    private func outgoing(_ dot: FinalDot) -> (SMTPEnvelope, OutgoingMessage) {
+        let content = ready.takeContent()
+        let envelope = SMTPEnvelope(
+            reversePath: run.runtime.reversePath(token: ready.token),
+            recipient: run.batch.records[position].address,
+            needsSMTPUTF8: content.isInternationalised, is8Bit: content.isInternationalised,
+            size: content.octets, requiresTLS: run.runtime.requiresTLS)
+        return (
+            envelope,
+            OutgoingMessage(header: content.signature, content: content.message, mayEnd: { dot.mayBeWritten() })
+        )
     }
 
     private enum Turn {

@@ -7,12 +7,18 @@ import TrafficShaping
 protocol MailSender: Sendable {
     /// Ends a mail that must not be sent any more; true where it did.
     func endIfOver(_ mail: QueuedMail) -> Bool
+    /// Makes a mail ready: its intent is committed.
+    ///
+    /// - Returns: nil where it must not be sent: then the recipient has its fate.
+    func prepare(_ mail: QueuedMail) async -> ReadyMail?
+    /// A mail that was made ready is not sent now.
+    func withdraw(_ mail: ReadyMail)
     /// - Parameters:
     ///   - isSmarthost: the site passes mail on to others, and may want a login.
     ///   - step: what the attempt does after an answer that another host might not give; asked once.
     /// - Returns: ``LaneAnswer/connectionWasClosed`` where the mail goes by another connection.
     func send(
-        _ mail: QueuedMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
+        _ mail: ReadyMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
         step: (DeliveryReport) -> SMTPAttempt.Step
     ) async -> LaneAnswer
     /// No connection to the site could be made, or none to a host that was left.

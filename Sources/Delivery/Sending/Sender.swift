@@ -26,11 +26,17 @@ struct Sender: MailSender {
         return true
     }
 
+    func prepare(_ mail: QueuedMail) async -> ReadyMail? {
+        await MailPreparation(mail: mail, sender: self).ready()
+    }
+
+    func withdraw(_ mail: ReadyMail) { fates.withdraw(mail.mail.run, mail.mail.position) }
+
     func send(
-        _ mail: QueuedMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
+        _ mail: ReadyMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
         step: (DeliveryReport) -> SMTPAttempt.Step
     ) async -> LaneAnswer {
-        await MailAttempt(mail: mail, provider: provider, isSmarthost: isSmarthost, sender: self)
+        await MailAttempt(ready: mail, provider: provider, isSmarthost: isSmarthost, sender: self)
             .send(over: connection, step: step)
     }
 

@@ -45,10 +45,11 @@ final class TestMail: Sendable {
         run.start(position)
         let record = run.batch.records[position]
         let report = TestReceiver.report(record.address, attempt: Int(record.attempt) + 1)
+        guard let ready = await sender.prepare(mail) else { return }
         // As behind a smarthost: nobody knows the recipient's provider.
         let attempt = MailAttempt(
-            mail: mail, provider: .relay(limits: LaneLimits()), isSmarthost: true, sender: sender)
-        await attempt.rehearse(report)
+            ready: ready, provider: .relay(limits: LaneLimits()), isSmarthost: true, sender: sender)
+        attempt.rehearse(report)
     }
 
     // MARK: What comes back

@@ -36,6 +36,12 @@ package struct FairQueue<Key: Hashable & Sendable, Element: Sendable>: Sendable 
     @inlinable
     package mutating func popFirst(at now: SteadySeconds) -> Element? { pop(at: now) }
 
+    /// The element that is next, where its key has no rate.
+    @inlinable
+    package mutating func peekUnpaced(at now: SteadySeconds) -> Element? {
+        members.ring.peekUnpaced(at: now).flatMap { members.queues[$0].first }
+    }
+
     /// Whether an element is like this; looks at all of them at most.
     @inlinable
     package func contains(where isLike: (Element) -> Bool) -> Bool {

@@ -32,6 +32,12 @@ package struct NestedFairQueue<Outer: Hashable & Sendable, Inner: Hashable & Sen
     @inlinable
     package mutating func popFirst(at now: SteadySeconds) -> Element? { pop(at: now) }
 
+    /// The element that is next, where its account has no rate: taking it costs no token that would be lost if it came back.
+    @inlinable
+    package mutating func peekUnpaced(at now: SteadySeconds) -> Element? {
+        members.ring.peekUnpaced(at: now).flatMap { members.queues[$0].peekUnpaced(at: now) }
+    }
+
     /// Whether an element is like this; looks at all of them at most.
     @inlinable
     package func contains(where isLike: (Element) -> Bool) -> Bool {

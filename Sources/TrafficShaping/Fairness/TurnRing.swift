@@ -89,6 +89,14 @@ struct TurnRing: Sendable {
         return nil
     }
 
+    /// The slot that ``next(at:)`` would serve, where it has no pace, so that its turn costs it nothing but the turn.
+    @usableFromInline
+    mutating func peekUnpaced(at now: SteadySeconds?) -> Slot? {
+        if !parked.isEmpty { unpark(until: now ?? .infinity) }
+        guard let slot = turns.first, members[slot].pace == nil else { return nil }
+        return slot
+    }
+
     /// The member has nothing left.
     /// - Parameter slot: the one that was served last.
     /// - Returns: true when the slot was released, because nobody has set a weight or a pace.

@@ -88,6 +88,23 @@ extension LaneConduct {
         return true
     }
 
+    /// Whether mails may be ready before a connection is free for them: nothing but its connections sets the lane's pace,
+    /// and it has no more of them than it may.
+    mutating func mayKeepReady(at now: SteadySeconds) -> Bool { missingConnections(at: now).map { $0 >= 0 } ?? false }
+
+    /// Whether it is worth making another one ready: all connections are in use, and a mail waits for each.
+    @usableFromInline
+    mutating func isBusy(queued: Int, at now: SteadySeconds) -> Bool {
+        queued >= workers && missingConnections(at: now) == 0
+    }
+
+    /// Nil where anything else than its connections sets the lane's pace, or nobody uses them.
+    private mutating func missingConnections(at now: SteadySeconds) -> Int? {
+        guard workers > 0, !isClosed, order == nil, gates.isEmpty, limits.rate == nil, governor.isUnhindered
+        else { return nil }
+        return connectionsWanted(forQueued: Self.longQueue, at: now) - workers
+    }
+
     /// Mail comes into an empty queue.
     @usableFromInline
     mutating func began(at now: SteadySeconds) { movedAt = now }
@@ -258,6 +275,8 @@ extension LaneConduct {
 extension LaneConduct {
     func state(at now: SteadySeconds) -> LaneState { governor.state(at: now) }
 
+    var permitted: Int { governor.underWay }
+
     mutating func perSecond(at now: SteadySeconds) -> Double { throughput.perSecond(at: now) }
     /// Mails answered since the lane was made.
     package var answeredCount: Int { throughput.total }
@@ -321,12 +340,15 @@ extension LaneConduct {
 
 extension LaneGovernor {
     func isProbing(at now: SteadySeconds) -> Bool {
-        if case .probing = state(at: now).condition { true } else { false }
+        if isOpen { return false }
+        guard case .probing = state(at: now).condition else { return false }
+        return true
     }
 
     /// When the lane may send again; now where it may.
     func opensAt(_ now: SteadySeconds) -> SteadySeconds {
-        switch state(at: now).condition {
+        if isOpen { return now }
+        return switch state(at: now).condition {
         case .open, .slowed, .probing: now
         case .backingOff(let until, _): until
         case .suspended(let until, _): until ?? now + Self.suspendedSeconds

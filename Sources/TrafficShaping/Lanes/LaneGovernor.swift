@@ -52,7 +52,7 @@ package struct LaneGovernor: Sendable {
     private var pace: AdaptiveRate
     private var cohort = Cohort()
     /// Mails permitted and not yet answered.
-    private var underWay = 0
+    private(set) var underWay = 0
     private var connectFailures = 0
     /// Refusals for the pace since the last mail accepted.
     private var refusals = 0
@@ -122,13 +122,21 @@ extension LaneGovernor {
         return LaneState(condition: copy.condition, connections: connections.count, ratePerSecond: pace.rate)
     }
 
+    /// Neither rests nor probes, whatever time it is.
+    var isOpen: Bool {
+        if suspension == nil, case .open = state { true } else { false }
+    }
+
+    /// Goes no slower than its rule allows, either.
+    package var isUnhindered: Bool { isOpen && !connections.isBelowCeiling && !pace.isBelowCeiling }
+
     /// The most seconds until a suspended lane is asked again.
     private static var askAgainSeconds: Double { 60 }
 
     private var condition: LaneState.Condition {
         if let suspension { return .suspended(until: suspension.until, reason: suspension.reason) }
         switch state {
-        case .open: return connections.isBelowCeiling || pace.isBelowCeiling ? .slowed : .open
+        case .open: return isUnhindered ? .open : .slowed
         case .backingOff(let backOff): return .backingOff(until: backOff.until, backOff.reason)
         case .probing(let probe): return .probing(probe.reason)
         }

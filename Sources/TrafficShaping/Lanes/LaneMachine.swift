@@ -8,8 +8,8 @@ package import MailTypes
 /// and when the next mail may go. Mail that would wait too long is given back with a time to come back, so that a slow
 /// site holds up neither its batches nor the memory of the node.
 ///
-/// Promises: each mail that was put in comes out exactly once, as a worker's turn, in `handOver`, in `giveBack` or in
-/// `end`; while mail waits there is a worker, a wake-up to come, or a gate that will tell of a connection.
+/// Promises: each mail that was put in comes out exactly once, as a worker's turn, taken ahead, in `handOver`, in
+/// `giveBack` or in `end`; while mail waits there is a worker, a wake-up to come, or a gate that will tell of a connection.
 package struct LaneMachine<Mail: LaneMail>: Sendable {
     @usableFromInline var queue = NestedFairQueue<AccountID, CampaignID, Mail>()
     @usableFromInline var conduct: LaneConduct
@@ -60,7 +60,7 @@ package struct LaneMachine<Mail: LaneMail>: Sendable {
         return actions
     }
 
-    /// A worker had the mail and could not try it; it waits on.
+    /// They were taken and could not be tried; they wait on.
     package mutating func returned(_ mails: [Mail], at now: SteadySeconds) -> LaneActions<Mail> {
         var actions = LaneActions<Mail>()
         if conduct.isClosed {
@@ -135,6 +135,26 @@ package struct LaneMachine<Mail: LaneMail>: Sendable {
         }
         if retires { conduct.workerRetired() }
         return .retire(wakeAt: conduct.takeWake())
+    }
+
+    /// Takes the next mail out before a connection is free for it, to be made ready, while nothing but its connections holds
+    /// the lane up. It has no permit: whoever carries it asks first (``workerMayCarryReady(at:)``). Where nobody does it is
+    /// ``returned(_:at:)``.
+    ///
+    /// - Parameter isFit: whether the mail may be made ready.
+    @inlinable
+    package mutating func takeAhead(at now: SteadySeconds, where isFit: (Mail) -> Bool) -> Mail? {
+        guard conduct.isBusy(queued: queue.count, at: now), let next = queue.peekUnpaced(at: now), isFit(next)
+        else { return nil }
+        return queue.popFirst(at: now)
+    }
+
+    /// Whether mails that were taken ahead may wait for a connection. Otherwise they are ``returned(_:at:)``.
+    package mutating func mayKeepReady(at now: SteadySeconds) -> Bool { conduct.mayKeepReady(at: now) }
+
+    /// Whether a worker with a free connection may carry a mail that was taken ahead; ``answered(_:at:)`` follows where it may.
+    package mutating func workerMayCarryReady(at now: SteadySeconds) -> Bool {
+        conduct.mayKeepReady(at: now) && conduct.mayTake(forQueued: queue.count, at: now)
     }
 
     /// A worker ends: the node has no connection for it.
@@ -320,6 +340,8 @@ package struct LaneMachine<Mail: LaneMail>: Sendable {
 
     package var queuedCount: Int { queue.count }
     package var workerCount: Int { conduct.workers }
+    /// Mails that workers were given and that are not answered yet.
+    var permitted: Int { conduct.permitted }
     package var isClosed: Bool { conduct.isClosed }
     package var connectionGeneration: Int { conduct.connectionGeneration }
     package var order: LaneOrder? { conduct.order }

@@ -71,6 +71,24 @@ import TrafficShaping
         #expect(queue.popFirst(at: 1.5) == 3 && queue.isEmpty)
     }
 
+    @Test func `the next element is shown, unless its key has a rate`() {
+        var queue = FairQueue<String, Int>()
+        queue.setRate(MessageRate(1, per: .second), for: "slow")
+        for number in 1...3 { queue.append(number, for: "slow") }
+        queue.append(10, for: "free")
+        queue.append(11, for: "free")
+        #expect(queue.peekUnpaced(at: 0) == nil)
+        #expect(queue.popFirst(at: 0) == 1)
+        #expect(queue.peekUnpaced(at: 0) == 10 && queue.popFirst(at: 0) == 10 && queue.count == 3)
+        // It has no token, and is passed over.
+        #expect(queue.popFirst(at: 0) == 11)
+        #expect(queue.peekUnpaced(at: 0.5) == nil)
+        queue.append(12, for: "free")
+        // Both have their turn: the one that waits longer comes in its place.
+        #expect(queue.peekUnpaced(at: 1) == 12 && queue.popFirst(at: 1) == 12)
+        #expect(queue.peekUnpaced(at: 1) == nil && queue.popFirst(at: 1) == 2)
+    }
+
     @Test func `without a time rates do not count`() {
         var queue = FairQueue<String, Int>()
         queue.setRate(MessageRate(1, per: .day), for: "slow")

@@ -1,7 +1,8 @@
 import MailTypes
 import TestSupport
 import Testing
-import TrafficShaping
+
+@testable import TrafficShaping
 
 /// Seeded histories of a lane, judged by a simpler model: no mail is lost or doubled, the order is fair, limits hold, and
 /// each action has a reason.
@@ -56,6 +57,7 @@ private struct LaneHistory {
     private var now: SteadySeconds = 0
     private var queue = PlainQueue()
     private var carried: [NumberedMail] = []
+    private var ahead: [NumberedMail] = []
     private var out: Set<NumberedMail> = []
     private var made = 0
     private var workers = 0
@@ -90,7 +92,8 @@ private struct LaneHistory {
         fireWakes()
         switch Int.random(in: 0..<100, using: &generator) {
         case 0..<25: come()
-        case 25..<70: work()
+        case 25..<62: work()
+        case 62..<70: takeAhead()
         case 70..<88: tick()
         case 88..<91: giveOrder()
         case 91..<93: act("resumed", machine.resumed(at: now))
@@ -106,6 +109,7 @@ private struct LaneHistory {
     mutating func finish() {
         order = nil
         act("released", machine.ordered(nil, at: now))
+        while !ahead.isEmpty { returnAhead() }
         for _ in 0..<20_000 where machine.queuedCount > 0 || workers > 0 {
             now += 0.25
             fireWakes()
@@ -139,7 +143,12 @@ private struct LaneHistory {
 
     private mutating func work(answer: LaneAnswer? = nil) {
         // An idle worker asks first; one that carries is answered.
-        if workers > carried.count {
+        if workers > carried.count, !ahead.isEmpty, machine.workerMayCarryReady(at: now) {
+            let mail = ahead.removeFirst()
+            note("carries \(mail.number)")
+            expect(!isSuspended && order == nil, "a ready mail starts against the order")
+            carried.append(mail)
+        } else if workers > carried.count {
             // A probe comes on top of the rate.
             let isProbe = if case .probing = machine.state(at: now).condition { true } else { false }
             switch machine.workerAsks(retires: true, at: now) {
@@ -158,6 +167,26 @@ private struct LaneHistory {
             let mail = carried.remove(at: Int.random(in: 0..<carried.count, using: &generator))
             end(mail, answer ?? randomAnswer())
         }
+    }
+
+    /// One more, or the oldest goes back.
+    private mutating func takeAhead() {
+        if !ahead.isEmpty, !machine.mayKeepReady(at: now) || Int.random(in: 0..<4, using: &generator) == 0 {
+            return returnAhead()
+        }
+        guard let mail = machine.takeAhead(at: now, where: { $0.number % 9 > 0 }) else { return }
+        note("ahead \(mail.number)")
+        expect(queue.pop() == mail, "mail \(mail.number) is out of turn")
+        expect(mail.number % 9 > 0, "mail \(mail.number) is not fit")
+        expect(order == nil && limits.rate == nil, "taken ahead against an order or a rate")
+        expect(workers == limits.connections, "taken ahead while connections are left")
+        ahead.append(mail)
+    }
+
+    private mutating func returnAhead() {
+        let mail = ahead.removeFirst()
+        queue.append(mail)
+        act("back \(mail.number)", machine.returned([mail], at: now))
     }
 
     private mutating func randomAnswer() -> LaneAnswer {
@@ -263,7 +292,8 @@ private struct LaneHistory {
     private mutating func check() {
         expect(machine.workerCount == workers, "\(machine.workerCount) workers are counted, \(workers) run")
         expect(machine.queuedCount == queue.mails.count, "\(machine.queuedCount) wait, not \(queue.mails.count)")
-        expect(out.count + queue.mails.count + carried.count == made, "a mail is nowhere")
+        expect(out.count + queue.mails.count + carried.count + ahead.count == made, "a mail is nowhere")
+        expect(machine.permitted == carried.count, "\(machine.permitted) permits for \(carried.count) mails")
         expect(machine.queuedCount == 0 || workers > 0 || wakes.contains { $0.isFinite }, "nobody will look")
         checkRate()
     }

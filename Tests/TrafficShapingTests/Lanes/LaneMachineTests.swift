@@ -113,6 +113,88 @@ struct NumberedMail: LaneMail, Hashable {
         #expect(fail(at: 101) == "535")
     }
 
+    // MARK: Taken ahead
+
+    private static func takeAhead(_ machine: inout Machine) -> Int? { machine.takeAhead(at: 0) { _ in true }?.number }
+
+    @Test func `mails are taken ahead while all connections are in use and a mail waits for each`() {
+        var machine = Self.machine(connections: 2)
+        Self.fill(&machine, 0..<12)
+        #expect(machine.workerCount == 2)
+        for number in 0..<2 {
+            #expect(machine.workerAsks(retires: true, at: 0) == .mail(NumberedMail(number: number)))
+        }
+        for number in 2..<11 { #expect(Self.takeAhead(&machine) == number) }
+        // One is left, for whichever connection is free first.
+        #expect(Self.takeAhead(&machine) == nil)
+        #expect(machine.queuedCount == 1 && machine.workerCount == 2)
+    }
+
+    @Test func `none is taken ahead in a lane that could have more connections`() {
+        var machine = Self.machine(connections: 3)
+        Self.fill(&machine, 0..<12)
+        #expect(machine.workerCount == 2)
+        #expect(machine.workerAsks(retires: true, at: 0) == .mail(NumberedMail(number: 0)))
+        #expect(Self.takeAhead(&machine) == nil)
+    }
+
+    @Test func `none is taken ahead where anything but connections sets the pace`() {
+        func takesAhead(_ machine: Machine, _ change: (inout Machine) -> Void = { _ in }) -> Bool {
+            var machine = machine
+            Self.fill(&machine, 0..<20)
+            change(&machine)
+            return Self.takeAhead(&machine) != nil
+        }
+        #expect(takesAhead(Self.machine(connections: 1)))
+        #expect(!takesAhead(Self.machine(connections: 1, rate: MessageRate(1_000, per: .second))))
+        #expect(!takesAhead(Self.machine(connections: 1, gates: [OpenGate()])))
+        #expect(!takesAhead(Self.machine(connections: 1)) { _ = $0.ordered(Self.order(.drain), at: 0) })
+        #expect(!takesAhead(Self.machine(connections: 1)) { _ = $0.closed() })
+        #expect(
+            !takesAhead(Self.machine(connections: 2)) { machine in
+                _ = machine.workerAsks(retires: true, at: 0)
+                _ = machine.answered(.refused(.slowDown, code: 421, nil), at: 0)
+            })
+    }
+
+    @Test func `no mail is taken ahead whose account has a rate, and its token is there when its turn comes`() {
+        var machine = Self.machine(connections: 1)
+        let terms = AccountTerms(rate: MessageRate(1, per: .second))
+        _ = machine.enqueued(Self.mails(0..<9), of: Self.account, on: terms, at: 0)
+        #expect(machine.workerCount == 1)
+        #expect(Self.takeAhead(&machine) == nil)
+        #expect(machine.workerAsks(retires: false, at: 0) == .mail(NumberedMail(number: 0)))
+        #expect(machine.workerAsks(retires: false, at: 0) == .retire(wakeAt: 1))
+    }
+
+    @Test func `a mail that is not fit stays where it is`() {
+        var machine = Self.machine(connections: 1)
+        Self.fill(&machine, 0..<9)
+        #expect(machine.takeAhead(at: 0) { $0.number != 0 } == nil)
+        #expect(machine.queuedCount == 9)
+        #expect(machine.workerAsks(retires: true, at: 0) == .mail(NumberedMail(number: 0)))
+    }
+
+    @Test func `what was taken ahead may stay unless the lane rests or has fewer connections`() {
+        var machine = Self.machine(connections: 2)
+        Self.fill(&machine, 0..<20)
+        for _ in 0..<2 { _ = machine.workerAsks(retires: true, at: 0) }
+        #expect(machine.mayKeepReady(at: 0) == true)
+        var slower = machine
+        _ = slower.answered(.refused(.slowDown, code: 421, nil), at: 0)
+        #expect(slower.mayKeepReady(at: 0) == false)
+        var ordered = machine
+        _ = ordered.ordered(Self.order(.drain), at: 0)
+        #expect(ordered.mayKeepReady(at: 0) == false && ordered.workerMayCarryReady(at: 0) == false)
+        _ = machine.answered(.refused(.suspend(seconds: 60), code: 421, nil), at: 0)
+        #expect(machine.mayKeepReady(at: 0) == false)
+    }
+
+    /// Lets everything through.
+    private struct OpenGate: LaneGate {
+        func permit(forQueued _: Int, at _: SteadySeconds) -> LaneGovernor.Permit { .now }
+    }
+
     // MARK: Waiting
 
     @Test func `a short wait is not swallowed by a long one`() {
