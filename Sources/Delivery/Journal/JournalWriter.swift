@@ -213,7 +213,10 @@ final class JournalWriter: Sendable {
         queue.withLock { $0.putBack(entries) }
     }
 
+    /// A withdrawal is not kept: it is committed before the mail's next intent, but might lie here until that mail is on the
+    /// wire, and would end a real doubt. Without it a mail that left no mark is withdrawn all the same.
     private func holdOver(_ answers: [JournalEntry], of run: BatchRun) {
+        let answers = answers.filter { $0.kind != .withdrawn }
         guard let local, !answers.isEmpty else { return }
         local.holdOver(run.batch.id, epoch: run.batch.epoch, sealed(answers, of: run))
     }

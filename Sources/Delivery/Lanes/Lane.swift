@@ -23,10 +23,9 @@ final class Lane: Sendable {
         var pool: SMTPConnectionPool?
         var ready = ReadyMails()
 
-        /// What a free connection carries next, where it is ready.
+        /// What a free connection carries next, where it is ready. Stale ones are taken out first (``takeStale(at:)``).
         mutating func takeReady(at now: SteadySeconds) -> ReadyMail? {
-            guard let first = ready.first, first.isFresh(at: now), machine.workerMayCarryReady(at: now)
-            else { return nil }
+            guard ready.first != nil, machine.workerMayCarryReady(at: now) else { return nil }
             return ready.removeFirst()
         }
 
@@ -194,9 +193,12 @@ final class Lane: Sendable {
         let nodes = isShared ? environment.fleet.nodes : 1
         let (ready, turn, stale, rules) = state.withLock { state in
             state.machine.nodes = nodes
+            var stale = state.takeStale(at: now)
             let ready = retires ? nil : state.takeReady(at: now)
             let turn = ready.map { .mail($0.mail) } ?? state.machine.workerAsks(retires: retires, at: now)
-            return (ready, turn, state.takeStale(at: now), state.rules)
+            // The last worker may have retired.
+            if case .retire = turn { stale += state.takeStale(at: now) }
+            return (ready, turn, stale, state.rules)
         }
         for gate in rules.gates { gate.carryOut() }
         if ready != nil { environment.ahead.end() }

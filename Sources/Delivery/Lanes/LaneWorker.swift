@@ -79,7 +79,8 @@ struct LaneWorker: Sendable {
                 lane.update { $0.connected(generation, at: $1) }
                 var isQuick = false
                 while let load = hands.take() {
-                    if isQuick { lane.prepareNext() }
+                    let isLast = connection.deliveredCount + 1 >= load.rules.limits.messagesPerConnection
+                    if isQuick && !isLast { lane.prepareNext() }
                     let begun = environment.clock.steady()
                     guard await send(load, over: connection, of: pool, generation, hands) else { return }
                     isQuick = environment.clock.steady() - begun < Self.quickSeconds

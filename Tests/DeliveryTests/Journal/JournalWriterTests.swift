@@ -281,7 +281,7 @@ struct JournalWriterTests {
         #expect(entries.map(\.kind) == [.outcome(.delivered)])
     }
 
-    @Test func `answers that wait for a lock lie in the node's files until they are committed`() async throws {
+    @Test func `answers that wait for a lock lie in the node's files until they are committed, withdrawals do not`() async throws {
         let two = try await Neighbours()
         let (fixture, troubled) = (two.fixture, two.troubled)
         let directory = NSTemporaryDirectory() + "sluice-held-" + String(UInt64.random(in: 0 ... .max), radix: 36)
@@ -293,9 +293,12 @@ struct JournalWriterTests {
         let run = BatchRun(
             troubled.batch, runtime: runtime, fingerprints: troubled.fingerprints, leaseEnd: DeliveryClock.after(60),
             clock: .system)
+        #expect(await journal.intend(run, 2) == .send)
         try await fixture.records.owner.withTransaction { connection in
             try await connection.query(
                 "SELECT FROM campaigns WHERE campaign_id = \(two.campaign.rawValue) FOR NO KEY UPDATE")
+            // It might still lie there when the mail is on the wire after all, and would end a doubt.
+            journal.record(run, [JournalEntry(run, 2, .withdrawn)])
             for position in 0..<2 {
                 journal.record(run, [JournalEntry(run, position, .outcome(.delivered))])
                 // Rounds of others come and go, and forget what is theirs.
