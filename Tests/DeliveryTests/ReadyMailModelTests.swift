@@ -227,6 +227,10 @@ private final class ReadyMailHistory {
     private func tick() {
         note("tick")
         lane.tick()
+        expectFresh()
+    }
+
+    private func expectFresh() {
         for position in ready {
             expect(now - readyAt[position, default: 0] < 0.2, "\(position) is ready for long")
             expect(order == nil && !isClosed, "\(position) is ready against the order")
@@ -246,7 +250,10 @@ private final class ReadyMailHistory {
     }
 
     private func take(_ index: Int, retires: Bool) {
-        guard let (mail, ready, _) = lane.next(retires: retires) else {
+        let next = lane.next(retires: retires)
+        expectFresh()
+        guard let (mail, ready, _) = next else {
+            expect(lane.snapshot.workers > 0 || self.ready.isEmpty, "mail is ready for nobody")
             note(retires ? "retires" : "gives its connection back")
             if retires { workers.remove(at: index) } else { workers[index] = .withoutConnection }
             return
