@@ -185,7 +185,7 @@ struct OperatorTests {
     @Test(arguments: [true, false])
     func `a suspended account's or campaign's mail stays in the store, on all nodes`(isAccount: Bool) async throws {
         let fixture = try await DeliveryFixture.make()
-        let server = MailServer { address, _ in address == DeliveryFixture.address(2) ? .held : .accept }
+        let server = MailServer.holdingThird()
         try await withEngine(fixture, server, { $0.laneLimits = LaneLimits(connections: 1) }) { engine in
             let campaign = try await fixture.send(12)
             let target =
@@ -238,7 +238,7 @@ struct OperatorTests {
 
     @Test func `a draining account's mail at hand is sent, and nothing more is claimed`() async throws {
         let fixture = try await DeliveryFixture.make()
-        let server = MailServer { address, _ in address == DeliveryFixture.address(2) ? .held : .accept }
+        let server = MailServer.holdingThird()
         try await withEngine(
             fixture, server,
             {
@@ -260,7 +260,7 @@ struct OperatorTests {
 
     @Test func `a failed campaign's mail bounces, uncharged, and the account's fail takes all`() async throws {
         let fixture = try await DeliveryFixture.make()
-        let server = MailServer { address, _ in address == DeliveryFixture.address(2) ? .held : .accept }
+        let server = MailServer.holdingThird()
         try await withEngine(
             fixture, server,
             {

@@ -232,7 +232,7 @@ private final class ReadyMailHistory {
 
     private func expectFresh() {
         for position in ready {
-            expect(now - readyAt[position, default: 0] < 0.2, "\(position) is ready for long")
+            expect(now - readyAt[position, default: 0] < 0.1, "\(position) is ready for long")
             expect(order == nil && !isClosed, "\(position) is ready against the order")
         }
     }
@@ -263,7 +263,7 @@ private final class ReadyMailHistory {
             carriedReady += 1
             expect(!retires, "\(mail.position) is ready for a connection still to be made")
             expect(ledger.account.open.contains(mail.position), "\(mail.position) is ready without an intent")
-            expect(now - readyAt[mail.position, default: 0] < 0.2, "\(mail.position) was ready for long")
+            expect(now - readyAt[mail.position, default: 0] < 0.1, "\(mail.position) was ready for long")
             expect(mail.run.mayStart && order == nil && !isClosed, "\(mail.position) may not start")
             readyAt[mail.position] = nil
         } else if ledger.endIfOver(mail) {

@@ -102,3 +102,12 @@ extension DeliveryFixture {
         try await running.drain()
     }
 }
+
+extension MailServer {
+    /// Holds the answer to the recipient that is tried third, whichever that is: mails that were ready for long go back to the
+    /// end of the queue.
+    static func holdingThird() -> MailServer {
+        let come = Atomic(0)
+        return MailServer { _, _ in come.wrappingAdd(1, ordering: .relaxed).newValue == 3 ? .held : .accept }
+    }
+}

@@ -4,7 +4,6 @@ import Delivery
 import MailTypes
 import Postgres
 import SMTPProtocol
-import Synchronization
 import TestDatabases
 import TestPeers
 import TestSupport
@@ -17,12 +16,6 @@ struct SteeringTests {
         configuration.laneLimits = LaneLimits(connections: 1)
     }
 
-    /// Holds the answer to the recipient that is tried third.
-    private static func holdingThird() -> MailServer {
-        let come = Atomic(0)
-        return MailServer { _, _ in come.wrappingAdd(1, ordering: .relaxed).newValue == 3 ? .held : .accept }
-    }
-
     private static func onceEach(_ count: Int) -> [String: Int] {
         Dictionary(uniqueKeysWithValues: DeliveryFixture.addresses(count).map { ($0, 1) })
     }
@@ -31,7 +24,7 @@ struct SteeringTests {
 
     @Test func `a drained engine gives back what it has not sent, and another sends it`() async throws {
         let fixture = try await DeliveryFixture.make()
-        let server = Self.holdingThird()
+        let server = MailServer.holdingThird()
         let campaign = try await fixture.send(12)
         try await server.run { port in
             try await fixture.withEngine("first", port: port, Self.oneAtATime) { engine in
@@ -101,7 +94,7 @@ struct SteeringTests {
 
     @Test func `a paused campaign rests, and goes on where it was`() async throws {
         let fixture = try await DeliveryFixture.make()
-        let server = Self.holdingThird()
+        let server = MailServer.holdingThird()
         let campaign = try await fixture.send(9)
         try await fixture.withEngine(to: server, Self.oneAtATime) { _ in
             try await eventually("a mail is under way") { server.heldCount == 1 }
@@ -124,7 +117,7 @@ struct SteeringTests {
 
     @Test func `a cancelled campaign returns exactly what it has not used`() async throws {
         let fixture = try await DeliveryFixture.make()
-        let server = Self.holdingThird()
+        let server = MailServer.holdingThird()
         let campaign = try await fixture.send(20)
         try await fixture.withEngine(
             to: server,

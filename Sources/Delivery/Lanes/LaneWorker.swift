@@ -100,7 +100,7 @@ struct LaneWorker: Sendable {
     }
 
     /// Mails that take longer wait little for their commits by comparison, and others would not stay ready behind them.
-    private static let quickSeconds = 0.1
+    private static let quickSeconds = 0.05
 
     /// - Returns: false where another connection should carry the mail, which is in the hands again.
     private func send(

@@ -32,7 +32,7 @@ final class ReadyMail: Sendable {
         now - readyAt < Self.freshSeconds && mail.run.mayStart(at: now)
     }
 
-    private static let freshSeconds = 0.2
+    private static let freshSeconds = 0.1
 
     /// Once: nobody holds on to the content while the server thinks.
     func takeContent() -> Content {
