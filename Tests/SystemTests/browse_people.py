@@ -1,11 +1,14 @@
 """Goes through the pages of people at the server argv[1] in Chromium, on a phone's screen, as somebody who has the mailbox argv[2], a
-folder of mails: joins by the link of an invitation, signs out and in, chooses a new password, and opens an account. Prints as JSON
-what was seen, and the secrets that nobody else may see.
+folder of mails: joins by the link of an invitation, signs out and in, chooses a new password, opens an account, and signs in there
+with a second factor. Prints as JSON what was seen, and the secrets that nobody else may see.
 
 Ends with 77 where there is no Chromium.
 """
+import base64
 import email
 import email.policy
+import hashlib
+import hmac
 import json
 import pathlib
 import re
@@ -88,9 +91,28 @@ class Person:
                 "Input.dispatchMouseEvent", type=kind, x=place["x"] + place["width"] / 2,
                 y=place["y"] + place["height"] / 2, button="left", clickCount=1)
 
+    def ask(self, path, **body):
+        """What no page asks yet, as one would: with the session's cookie."""
+        answer = self.browser.call("Runtime.evaluate", awaitPromise=True, returnByValue=True, expression=f"""(async () => {{
+            const session = await (await fetch("/v1/session")).json();
+            const answer = await fetch({json.dumps(path)}, {{
+                method: "POST", body: {json.dumps(json.dumps(body))},
+                headers: {{ "Content-Type": "application/json", "X-CSRF-Token": session.csrf_token }} }});
+            return await answer.text();
+        }})()""")
+        return json.loads(answer["result"]["value"])
+
     def inside(self):
         self.wait("inside")
         return self.browser.value("document.getElementById('inside').innerText")
+
+
+def one_time_code(secret):
+    """RFC 6238, as an app on a phone shows it."""
+    step = int(time.time()) // 30
+    mac = hmac.digest(base64.b32decode(secret), step.to_bytes(8, "big"), hashlib.sha1)
+    start = mac[-1] & 15
+    return f"{(int.from_bytes(mac[start:start + 4], 'big') & 0x7fffffff) % 1_000_000:06}"
 
 
 def reports(browser):
@@ -164,6 +186,21 @@ def browse(browser, server, mails):
     person.fill(code=codes[-1])
     told.append(person.inside())
 
+    app = person.ask("/v1/me/second-factor", password=PASSWORDS[1])["secret"]
+    shown = one_time_code(app)
+    recovery = person.ask("/v1/me/second-factor/confirm", code=shown)["recovery_codes"]
+    person.press("button")
+    person.wait("sign-in")
+    person.fill(email="cy@example.org", password=PASSWORDS[1])
+    person.wait("second-factor")
+    # It has counted once.
+    person.fill(code=shown)
+    person.wait("second-factor", "This is not a code that can still be used. Wait for the next one.")
+    person.press("button[type=button]")
+    person.wait("recovery")
+    person.fill(recovery_code=recovery[0].lower())
+    told.append(person.inside())
+
     browser.value("0")
     requests = [
         event["params"]["request"] for event in browser.events if event.get("method") == "Network.requestWillBeSent"]
@@ -178,7 +215,7 @@ def browse(browser, server, mails):
             {key: cookie.get(key) for key in ["name", "httpOnly", "secure", "sameSite", "path"]} for cookie in cookies],
         "urls": [request["url"] for request in requests],
         "foreign": [request["url"] for request in requests if not request["url"].startswith(server + "/")],
-        "secrets": [link.split("#")[1], *PASSWORDS, *[cookie["value"] for cookie in cookies]],
+        "secrets": [link.split("#")[1], *PASSWORDS, *[cookie["value"] for cookie in cookies], app, recovery[0]],
         "codes": codes,
     }
 
