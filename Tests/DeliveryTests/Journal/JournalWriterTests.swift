@@ -281,7 +281,9 @@ struct JournalWriterTests {
         #expect(entries.map(\.kind) == [.outcome(.delivered)])
     }
 
-    @Test func `answers that wait for a lock lie in the node's files until they are committed, withdrawals do not`() async throws {
+    @Test func `answers that wait for a lock lie in the node's files until they are committed, not withdrawals`()
+        async throws
+    {
         let two = try await Neighbours()
         let (fixture, troubled) = (two.fixture, two.troubled)
         let directory = NSTemporaryDirectory() + "sluice-held-" + String(UInt64.random(in: 0 ... .max), radix: 36)
