@@ -183,14 +183,7 @@ import TrafficShaping
             // One attempt each.
             configuration.retry = RetrySchedule(baseSeconds: 3_600, maximumSeconds: 3_600)
         }
-        let running = RunningEngine(engine)
-        do {
-            try await body(engine)
-        } catch {
-            try? await running.drain()
-            throw error
-        }
-        try await running.drain()
+        try await RunningEngine.with(engine) { _ in try await body(engine) }
     }
 
     private func mail(_ fixture: DeliveryFixture, _ domains: [String], delivered: Int) async throws {

@@ -31,19 +31,12 @@ struct LookAheadTests {
             let engine = fixture.engine(port: port, clock: clock.clock) {
                 $0.laneLimits = LaneLimits(connections: connections)
             }
-            let running = RunningEngine(engine)
-            do {
+            try await RunningEngine.with(engine, to: server) { running in
                 try await body(
                     Scene(
                         clock: clock, fixture: fixture, server: server, engine: engine, running: running,
                         campaign: try await fixture.send(count, batchSize: count)))
-            } catch {
-                server.release()
-                try? await running.drain()
-                throw error
             }
-            server.release()
-            try await running.drain()
         }
     }
 

@@ -24,16 +24,7 @@ struct OperatorTests {
     ) async throws {
         try await server.run { port in
             let engine = fixture.engine(port: port, adjust)
-            let running = RunningEngine(engine)
-            do {
-                try await body(engine)
-            } catch {
-                server.release()
-                try? await running.drain()
-                throw error
-            }
-            server.release()
-            try await running.drain()
+            try await RunningEngine.with(engine, to: server) { _ in try await body(engine) }
         }
     }
 

@@ -40,14 +40,7 @@ struct RouteTests {
             configuration.smarthosts = routes
             adjust(&configuration)
         }
-        let running = RunningEngine(engine)
-        do {
-            try await body(engine)
-        } catch {
-            try? await running.drain()
-            throw error
-        }
-        try await running.drain()
+        try await RunningEngine.with(engine) { _ in try await body(engine) }
     }
 
     /// A server that can be switched on and off, and whose login can be wrong.

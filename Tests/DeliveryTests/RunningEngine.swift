@@ -37,6 +37,24 @@ final class RunningEngine: Sendable {
         try await wait()
     }
 
+    /// Runs an engine for as long as `body` takes; it is drained afterwards, whatever came of it.
+    ///
+    /// - Parameter server: answers what it holds before that.
+    static func with(
+        _ engine: DeliveryEngine, to server: MailServer? = nil, _ body: (RunningEngine) async throws -> Void
+    ) async throws {
+        let running = RunningEngine(engine)
+        do {
+            try await body(running)
+        } catch {
+            server?.release()
+            try? await running.drain()
+            throw error
+        }
+        server?.release()
+        try await running.drain()
+    }
+
     /// Stands for the death of the node: nothing more is recorded, settled or given back.
     func kill() { task.cancel() }
 
@@ -75,15 +93,7 @@ extension DeliveryFixture {
         _ body: (RunningEngine) async throws -> Void
     ) async throws {
         try await server.run { port in
-            try await withEngine(node, port: port, adjust) { engine in
-                do {
-                    try await body(engine)
-                } catch {
-                    server.release()
-                    throw error
-                }
-                server.release()
-            }
+            try await RunningEngine.with(engine(node, port: port, adjust), to: server, body)
         }
     }
 
@@ -92,14 +102,7 @@ extension DeliveryFixture {
         _ node: String = "node", port: Int, tlsPolicies: TLSPolicyResolver? = nil,
         _ adjust: (inout DeliveryConfiguration) -> Void = { _ in }, _ body: (RunningEngine) async throws -> Void
     ) async throws {
-        let running = RunningEngine(engine(node, port: port, tlsPolicies: tlsPolicies, adjust))
-        do {
-            try await body(running)
-        } catch {
-            try? await running.drain()
-            throw error
-        }
-        try await running.drain()
+        try await RunningEngine.with(engine(node, port: port, tlsPolicies: tlsPolicies, adjust), body)
     }
 }
 

@@ -39,14 +39,7 @@ import Vault
         let server = MailServer { _, _ in .accept }
         let ended = try await server.run { port in
             let engine = fixture.engine("engine", port: port)
-            let running = RunningEngine(engine)
-            do {
-                try await fixture.end(of: campaign)
-            } catch {
-                try? await running.drain()
-                throw error
-            }
-            try await running.drain()
+            try await RunningEngine.with(engine) { _ in try await fixture.end(of: campaign) }
             return engine.status.counts.recipientsUnsendable
         }
         #expect(server.attempts.isEmpty)
