@@ -70,7 +70,7 @@ final class MailLedger: MailSender {
 
     func send(
         _: ReadyMail, over _: SMTPConnection, provider _: Provider, isSmarthost _: Bool,
-        step _: (DeliveryReport) -> SMTPAttempt.Step
+        next _: @escaping @Sendable () -> SMTPEnvelope?, step _: (DeliveryReport) -> SMTPAttempt.Step
     ) async -> LaneAnswer { .unused }
 
     func fail(_: QueuedMail, _: SMTPConnectFailure, _: DeliveryReport, provider _: Provider) -> LaneAnswer { .unused }

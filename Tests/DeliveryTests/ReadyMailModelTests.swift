@@ -20,9 +20,14 @@ struct ReadyMailModelTests {
     }
 
     @Test func `the histories are about ready mails`() async throws {
-        var carried = 0
-        for seed in (0..<10).map({ Seed($0) }) { carried += try await Self.history(seed).carriedReady }
-        #expect(carried > 100)
+        var (carried, takenUp, takenBack) = (0, 0, 0)
+        for seed in (0..<10).map({ Seed($0) }) {
+            let history = try await Self.history(seed)
+            carried += history.carriedReady
+            takenUp += history.takenUp
+            takenBack += history.takenBack
+        }
+        #expect(carried > 100 && takenUp > 20 && takenBack > 20)
     }
 
     private static func history(_ seed: Seed) async throws -> ReadyMailHistory {
@@ -95,7 +100,7 @@ private final class IntentLedger: MailSender {
 
     func send(
         _: ReadyMail, over _: SMTPConnection, provider _: Provider, isSmarthost _: Bool,
-        step _: (DeliveryReport) -> SMTPAttempt.Step
+        next _: @escaping @Sendable () -> SMTPEnvelope?, step _: (DeliveryReport) -> SMTPAttempt.Step
     ) async -> LaneAnswer { .unused }
 
     func fail(_: QueuedMail, _: SMTPConnectFailure, _: DeliveryReport, provider _: Provider) -> LaneAnswer { .unused }
@@ -105,7 +110,8 @@ private final class ReadyMailHistory {
     private enum Worker {
         case withoutConnection
         case free
-        case carrying(QueuedMail)
+        /// - Parameter announced: what its server was told of meanwhile.
+        case carrying(QueuedMail, announced: ReadyMail?)
     }
 
     private var generator: SeededGenerator
@@ -122,6 +128,8 @@ private final class ReadyMailHistory {
     private var order: LaneOrder?
     private var isClosed = false
     private(set) var carriedReady = 0
+    private(set) var takenUp = 0
+    private(set) var takenBack = 0
     private var ownFaults: [String] = []
     private(set) var log: [String] = []
 
@@ -245,23 +253,57 @@ private final class ReadyMailHistory {
         switch workers[index] {
         case .withoutConnection: take(index, retires: true)
         case .free: take(index, retires: false)
-        case .carrying(let mail): end(mail, index)
+        case .carrying(let mail, nil) where Bool.random(using: &generator):
+            guard let next = lane.announceNext() else { return }
+            note("\(next.mail.position) is announced behind \(mail.position)")
+            expect(ledger.account.open.contains(next.mail.position), "\(next.mail.position) has no intent")
+            expect(now - readyAt[next.mail.position, default: 0] < 0.1, "\(next.mail.position) was ready for long")
+            expect(order == nil && !isClosed, "\(next.mail.position) is announced against the order")
+            workers[index] = .carrying(mail, announced: next)
+        case .carrying(let mail, let announced):
+            end(mail, index)
+            if let announced { follow(announced, index) }
         }
+    }
+
+    /// The worker has its answer: it goes on with what was announced, if its connection is free.
+    private func follow(_ announced: ReadyMail, _ index: Int) {
+        let position = announced.mail.position
+        guard case .free = workers[index] else {
+            note("\(position) is taken back")
+            takenBack += 1
+            return lane.putBack(announced)
+        }
+        let wasThere = ready.contains(position)
+        guard let next = lane.takeUp(announced) else {
+            note("\(position) was taken back")
+            takenBack += 1
+            workers[index] = .withoutConnection
+            return
+        }
+        takenUp += 1
+        expect(wasThere && next.ready === announced, "\(position) is taken up twice")
+        carry(next, index)
     }
 
     private func take(_ index: Int, retires: Bool) {
         let next = lane.next(retires: retires)
         expectFresh()
-        guard let (mail, ready, _) = next else {
+        guard let next else {
             expect(lane.snapshot.workers > 0 || self.ready.isEmpty, "mail is ready for nobody")
             note(retires ? "retires" : "gives its connection back")
             if retires { workers.remove(at: index) } else { workers[index] = .withoutConnection }
             return
         }
+        expect(next.ready == nil || !retires, "\(next.mail.position) is ready for a connection still to be made")
+        carry(next, index)
+    }
+
+    private func carry(_ next: Lane.Next, _ index: Int) {
+        let (mail, ready, _) = next
         note("\(ready == nil ? "takes" : "carries") \(mail.position)")
         if ready != nil {
             carriedReady += 1
-            expect(!retires, "\(mail.position) is ready for a connection still to be made")
             expect(ledger.account.open.contains(mail.position), "\(mail.position) is ready without an intent")
             expect(now - readyAt[mail.position, default: 0] < 0.1, "\(mail.position) was ready for long")
             expect(mail.run.mayStart && order == nil && !isClosed, "\(mail.position) may not start")
@@ -271,12 +313,14 @@ private final class ReadyMailHistory {
         } else {
             ledger.intend(mail)
         }
-        workers[index] = .carrying(mail)
+        workers[index] = .carrying(mail, announced: nil)
         if let next = lane.takeAhead() {
             note("prepares \(next.position)")
             expect(order == nil && next.run.mayStart, "\(next.position) is prepared against the order")
             preparing.append(next)
-            expect(self.ready.count + preparing.count <= workers.count, "more are ahead than there are workers")
+            expect(
+                unannouncedCount + preparing.count <= 5 * workers.count,
+                "\(unannouncedCount) are ready and \(preparing.count) soon, for \(workers.count)")
         }
     }
 
@@ -287,7 +331,7 @@ private final class ReadyMailHistory {
             note("\(mail.position) finds its connection closed")
             ledger.close(mail, "is withdrawn")
             ledger.intend(mail)
-            workers[index] = .carrying(mail)
+            workers[index] = .carrying(mail, announced: nil)
         case 3..<6:
             note("\(mail.position) could not be tried")
             ledger.close(mail, "is withdrawn")
@@ -328,7 +372,14 @@ private final class ReadyMailHistory {
     // MARK: Invariants
 
     private var carried: [Int] {
-        workers.compactMap { if case .carrying(let mail) = $0 { mail.position } else { nil } }
+        workers.compactMap { if case .carrying(let mail, _) = $0 { mail.position } else { nil } }
+    }
+
+    private var unannouncedCount: Int {
+        let announced = workers.compactMap { worker -> Int? in
+            if case .carrying(_, let next) = worker { next?.mail.position } else { nil }
+        }
+        return ready.subtracting(announced).count
     }
 
     /// Whose intent is open without a worker.

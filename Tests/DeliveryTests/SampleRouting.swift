@@ -114,7 +114,7 @@ final class RecordingSender: MailSender {
 
     func send(
         _ ready: ReadyMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
-        step: (DeliveryReport) -> SMTPAttempt.Step
+        next: @escaping @Sendable () -> SMTPEnvelope?, step: (DeliveryReport) -> SMTPAttempt.Step
     ) async -> LaneAnswer {
         let mail = ready.mail
         if delivers {

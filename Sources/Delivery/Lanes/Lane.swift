@@ -31,7 +31,7 @@ final class Lane: Sendable {
 
         /// What is ready and may not stay so: to be put back. All of it where the lane does not go by its connections alone.
         mutating func takeStale(at now: SteadySeconds) -> [ReadyMail] {
-            guard ready.first != nil else { return [] }
+            guard ready.count > 0 else { return [] }
             let mayKeep = machine.mayKeepReady(at: now)
             return ready.removeFirst { !mayKeep || !$0.isFresh(at: now) }
         }
@@ -253,7 +253,7 @@ final class Lane: Sendable {
         guard environment.ahead.begin() else { return nil }
         let now = environment.clock.steady()
         let mail = state.withLock { state -> QueuedMail? in
-            guard state.ready.count < state.machine.workerCount else { return nil }
+            guard state.ready.hasRoom(for: state.machine.workerCount, at: now) else { return nil }
             let mail = state.machine.takeAhead(at: now) { mail in
                 mail.run.mayStart(at: now)
                     && mail.run.runtime.largestMail.load(ordering: .relaxed) <= MailsAhead.mostOctets
@@ -274,6 +274,40 @@ final class Lane: Sendable {
         }
         if mail == nil { environment.ahead.end() }
         putBack(stale)
+    }
+
+    /// A mail that is ready, for the worker whose connection can be told of it while the server still decides on the mail
+    /// before; ``takeUp(_:)`` or ``putBack(_:)`` follows.
+    func announceNext() -> ReadyMail? {
+        let now = environment.clock.steady()
+        return state.withLock { state in
+            guard let next = state.ready.first, next.isFresh(at: now), state.machine.mayKeepReady(at: now)
+            else { return nil }
+            return state.ready.announceFirst()
+        }
+    }
+
+    /// The mail that was announced, for the worker that sends it now.
+    ///
+    /// - Returns: nil where it may not go as it is: it waits in the queue once more.
+    func takeUp(_ mail: ReadyMail) -> Next? {
+        let now = environment.clock.steady()
+        let (isThere, mayGo, rules) = state.withLock { state in
+            let isThere = state.ready.removeAnnounced(mail)
+            let mayGo = isThere && mail.isFresh(at: now) && state.machine.workerMayCarryReady(at: now)
+            return (isThere, mayGo, state.rules)
+        }
+        guard mayGo else {
+            if isThere { putBack([mail]) }
+            return nil
+        }
+        environment.ahead.end()
+        return (mail.mail, mail, rules)
+    }
+
+    /// The mail that was announced is not sent over that connection.
+    func putBack(_ mail: ReadyMail) {
+        if state.withLock({ $0.ready.removeAnnounced(mail) }) { putBack([mail]) }
     }
 
     /// So that nothing stays ready for longer than a moment, even if all connections hang. Called a few times a second, and

@@ -73,6 +73,7 @@ struct LaneWorker: Sendable {
     /// Sends `first` and then what waits, as long as the connection is good.
     private func carry(_ first: Load) async {
         let hands = Hands(first)
+        let announcement = Announcement(lane)
         let (pool, generation) = lane.connections()
         do throws(SMTPConnectFailure) {
             try await pool.withConnection(for: first.attempt) { connection in
@@ -80,15 +81,16 @@ struct LaneWorker: Sendable {
                 var isQuick = false
                 while let load = hands.take() {
                     let isLast = connection.deliveredCount + 1 >= load.rules.limits.messagesPerConnection
+                    announcement.isWanted = isQuick && !isLast
                     if isQuick && !isLast { lane.prepareNext() }
                     let begun = environment.clock.steady()
-                    guard await send(load, over: connection, of: pool, generation, hands) else { return }
+                    let isSent = await send(load, over: connection, of: pool, generation, hands, announcement)
                     isQuick = environment.clock.steady() - begun < Self.quickSeconds
                     // What goes back to the pool worn, or made in an older way, is closed there.
-                    guard connection.isUsable, lane.isCurrent(generation),
+                    guard isSent, connection.isUsable, lane.isCurrent(generation),
                         connection.deliveredCount < load.rules.limits.messagesPerConnection
-                    else { return }
-                    hands.put(takeNext())
+                    else { return announcement.takeBack(from: connection) }
+                    hands.put(next(after: announcement, over: connection))
                 }
             }
         } catch {
@@ -102,9 +104,22 @@ struct LaneWorker: Sendable {
     /// Mails that take longer wait little for their commits by comparison, and others would not stay ready behind them.
     private static let quickSeconds = 0.05
 
+    /// What the connection carries next: what was announced over it, or what it may carry as well.
+    private func next(after announcement: Announcement, over connection: SMTPConnection) -> Load? {
+        guard let announced = announcement.take() else { return takeNext() }
+        guard let next = lane.takeUp(announced) else {
+            // The server waits for its content, and there is no other way to tell it that none comes.
+            connection.close()
+            return nil
+        }
+        next.mail.run.start(next.mail.position)
+        return Load(mail: next.mail, rules: next.rules, ready: announced)
+    }
+
     /// - Returns: false where another connection should carry the mail, which is in the hands again.
     private func send(
-        _ load: Load, over connection: SMTPConnection, of pool: SMTPConnectionPool, _ generation: Int, _ hands: Hands
+        _ load: Load, over connection: SMTPConnection, of pool: SMTPConnectionPool, _ generation: Int, _ hands: Hands,
+        _ announcement: Announcement
     ) async -> Bool {
         let mail = load.mail
         lane.tlsResults?.count(mail, over: connection)
@@ -115,7 +130,8 @@ struct LaneWorker: Sendable {
             return true
         }
         let answer = await sender.send(
-            ready, over: connection, provider: load.rules.provider, isSmarthost: lane.id.isSmarthost
+            ready, over: connection, provider: load.rules.provider, isSmarthost: lane.id.isSmarthost,
+            next: { announcement.next() }
         ) { pool.next(&attempt, after: $0, by: connection) }
         switch answer {
         case .connectionWasClosed:
@@ -180,5 +196,40 @@ extension LaneWorker {
         init(_ load: Load) { self.load = Mutex(load) }
         func take() -> Load? { load.withLock { $0.take() } }
         func put(_ load: Load?) { self.load.withLock { $0 = load } }
+    }
+
+    /// The mail that a server was told of together with the content of the one before it.
+    private final class Announcement: Sendable {
+        private struct State {
+            var isWanted = false
+            var mail: ReadyMail?
+        }
+
+        private let lane: Lane
+        private let state = Mutex(State())
+
+        init(_ lane: Lane) { self.lane = lane }
+
+        /// Whether one more mail may follow over the connection soon.
+        var isWanted: Bool {
+            get { state.withLock(\.isWanted) }
+            set { state.withLock { $0.isWanted = newValue } }
+        }
+
+        /// Asked on the event loop.
+        func next() -> SMTPEnvelope? {
+            guard isWanted, let mail = lane.announceNext() else { return nil }
+            state.withLock { $0.mail = mail }
+            return mail.envelope
+        }
+
+        func take() -> ReadyMail? { state.withLock { $0.mail.take() } }
+
+        /// The connection carries it no more, nor anything else.
+        func takeBack(from connection: SMTPConnection) {
+            guard let mail = take() else { return }
+            lane.putBack(mail)
+            connection.close()
+        }
     }
 }

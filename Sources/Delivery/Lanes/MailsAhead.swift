@@ -7,11 +7,11 @@ final class MailsAhead: Sendable {
     private let limit: Int
     private let present = Atomic(0)
 
-    /// Mail of a campaign that has larger ones is not among them, so that all together take 16 MiB. Its transfer takes much
+    /// Mail of a campaign that has larger ones is not among them, so that all together take 48 MiB. Its transfer takes much
     /// longer than a commit.
-    static let mostOctets = 256 << 10
+    static let mostOctets = 128 << 10
 
-    init(limit: Int = 64) { self.limit = limit }
+    init(limit: Int = 384) { self.limit = limit }
 
     /// - Returns: false where there are enough; otherwise ``end()`` follows.
     func begin() -> Bool {

@@ -17,12 +17,17 @@ struct MailAttempt {
     private var position: Int { mail.position }
     private var fates: FateRecorder { sender.fates }
 
-    /// - Parameter step: what follows an answer that another host might not give; asked once.
-    func send(over connection: SMTPConnection, step: (DeliveryReport) -> SMTPAttempt.Step) async -> LaneAnswer {
+    /// - Parameters:
+    ///   - next: see ``MailSender/send(_:over:provider:isSmarthost:next:step:)``.
+    ///   - step: what follows an answer that another host might not give; asked once.
+    func send(
+        over connection: SMTPConnection, next: @escaping @Sendable () -> SMTPEnvelope?,
+        step: (DeliveryReport) -> SMTPAttempt.Step
+    ) async -> LaneAnswer {
         let dot = FinalDot(of: run, position, markedIn: sender.marks)
         defer { dot.done() }
         let begun = sender.clock.steady()
-        switch turn(await deliver(dot, over: connection), step) {
+        switch turn(await deliver(dot, over: connection, next), step) {
         case .untried(let answer):
             fates.withdraw(run, position)
             return answer
@@ -56,23 +61,17 @@ struct MailAttempt {
 
     // MARK: The transaction
 
-    private func deliver(_ dot: FinalDot, over connection: SMTPConnection) async -> DeliveryReport {
-        let (envelope, message) = outgoing(dot)
-        return await connection.deliver(envelope, consume message)
+    private func deliver(
+        _ dot: FinalDot, over connection: SMTPConnection, _ next: @escaping @Sendable () -> SMTPEnvelope?
+    ) async -> DeliveryReport {
+        await connection.deliver(ready.envelope, outgoing(dot, next))
     }
 
     /// Nobody holds on to the content while the server thinks.
-    private func outgoing(_ dot: FinalDot) -> (SMTPEnvelope, OutgoingMessage) {
+    private func outgoing(_ dot: FinalDot, _ next: @escaping @Sendable () -> SMTPEnvelope?) -> OutgoingMessage {
         let content = ready.takeContent()
-        let envelope = SMTPEnvelope(
-            reversePath: run.runtime.reversePath(token: ready.token),
-            recipient: run.batch.records[position].address,
-            needsSMTPUTF8: content.isInternationalised, is8Bit: content.isInternationalised,
-            size: content.octets, requiresTLS: run.runtime.requiresTLS)
-        return (
-            envelope,
-            OutgoingMessage(header: content.signature, content: content.message, mayEnd: { dot.mayBeWritten() })
-        )
+        return OutgoingMessage(
+            header: content.signature, content: content.message, mayEnd: { dot.mayBeWritten() }, next: next)
     }
 
     private enum Turn {

@@ -15,11 +15,13 @@ protocol MailSender: Sendable {
     func withdraw(_ mail: ReadyMail)
     /// - Parameters:
     ///   - isSmarthost: the site passes mail on to others, and may want a login.
+    ///   - next: asked right before the final dot, where the server can be told then of the mail that follows over the
+    ///     connection: its envelope, or nil where none is known to.
     ///   - step: what the attempt does after an answer that another host might not give; asked once.
     /// - Returns: ``LaneAnswer/connectionWasClosed`` where the mail goes by another connection.
     func send(
         _ mail: ReadyMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
-        step: (DeliveryReport) -> SMTPAttempt.Step
+        next: @escaping @Sendable () -> SMTPEnvelope?, step: (DeliveryReport) -> SMTPAttempt.Step
     ) async -> LaneAnswer
     /// No connection to the site could be made, or none to a host that was left.
     ///

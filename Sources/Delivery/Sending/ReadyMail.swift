@@ -1,3 +1,5 @@
+import Campaigns
+import SMTPProtocol
 import Synchronization
 import TrafficShaping
 
@@ -15,24 +17,31 @@ final class ReadyMail: Sendable {
     }
 
     let mail: QueuedMail
-    /// What names the recipient in all places that may come back.
-    let token: String
+    let envelope: SMTPEnvelope
     private let readyAt: SteadySeconds
     private let content: Mutex<Content?>
 
+    /// - Parameter token: what names the recipient in all places that may come back.
     init(_ mail: QueuedMail, token: String, _ content: Content, readyAt: SteadySeconds) {
         self.mail = mail
-        self.token = token
+        envelope = SMTPEnvelope(
+            reversePath: mail.run.runtime.reversePath(token: token),
+            recipient: mail.run.batch.records[mail.position].address,
+            needsSMTPUTF8: content.isInternationalised, is8Bit: content.isInternationalised, size: content.octets,
+            requiresTLS: mail.run.runtime.requiresTLS)
         self.readyAt = readyAt
         self.content = Mutex(content)
     }
 
     /// Whether it may still go as it is: its run was not stopped, and it was asked a moment ago whether the address is suppressed.
     func isFresh(at now: SteadySeconds) -> Bool {
-        now - readyAt < Self.freshSeconds && mail.run.mayStart(at: now)
+        age(at: now) < Self.freshSeconds && mail.run.mayStart(at: now)
     }
 
     private static let freshSeconds = 0.1
+
+    /// Seconds since it was ready.
+    func age(at now: SteadySeconds) -> Double { now - readyAt }
 
     /// Once: nobody holds on to the content while the server thinks.
     func takeContent() -> Content {

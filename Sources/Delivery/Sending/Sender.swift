@@ -34,10 +34,10 @@ struct Sender: MailSender {
 
     func send(
         _ mail: ReadyMail, over connection: SMTPConnection, provider: Provider, isSmarthost: Bool,
-        step: (DeliveryReport) -> SMTPAttempt.Step
+        next: @escaping @Sendable () -> SMTPEnvelope?, step: (DeliveryReport) -> SMTPAttempt.Step
     ) async -> LaneAnswer {
         await MailAttempt(ready: mail, provider: provider, isSmarthost: isSmarthost, sender: self)
-            .send(over: connection, step: step)
+            .send(over: connection, next: next, step: step)
     }
 
     func fail(

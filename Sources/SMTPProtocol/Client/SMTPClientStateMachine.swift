@@ -66,12 +66,26 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         case opening(SMTPClientOpening)
         case idle
         case transaction(SMTPClientTransaction)
+        /// Between transactions, the next one announced.
+        case announced(Announced)
         case quitting
         case closed
     }
 
+    /// A transaction whose commands left together with the content of the one before, and whose own content has not come
+    /// yet (RFC 2920 §3.1).
+    private struct Announced: Sendable {
+        /// Its content must be for nobody else.
+        let envelope: SMTPEnvelope
+        var transaction: SMTPClientTransaction
+        /// What the server's replies led to, kept until the content is here.
+        var progress = SMTPClientTransaction.Progress.wait
+    }
+
     private var parser: SMTPReplyParser
     private var state: State
+    /// Behind the transaction that is under way.
+    private var following: Announced?
     private var needsReset = false
     /// Transactions that the server answered.
     private var answeredCount = 0
@@ -95,7 +109,7 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         case .opening(let opening): opening.phase
         case .transaction(let transaction): transaction.phase
         case .quitting: .quit
-        case .idle, .closed: nil
+        case .idle, .announced, .closed: nil
         }
     }
 
@@ -141,8 +155,18 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
             if progress == .send(.startTLS) { parser.dropStrayLines() }
             return opened(progress, at: opening)
         case .transaction(var transaction):
-            let progress = transaction.received(reply, inputFollows: parser.holdsFurtherReply)
+            // Behind its last reply may be those to the transaction that was announced with its content.
+            let progress = transaction.received(
+                reply, inputFollows: following == nil && parser.holdsFurtherReply)
             return advanced(progress, to: transaction)
+        case .announced(var next):
+            guard next.progress == .wait else {
+                state = .closed
+                return .close
+            }
+            next.progress = next.transaction.received(reply, inputFollows: parser.holdsFurtherReply)
+            state = .announced(next)
+            return .wait
         case .idle:
             // 421, or a reply to nothing.
             state = .closed
@@ -193,7 +217,14 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
     // MARK: Transactions
 
     /// Starts a transaction. Every call is answered by one `.report`, now or later.
+    ///
+    /// After ``announce(_:)`` it must be the envelope that was announced: for another the connection is closed.
     package mutating func deliver(_ envelope: SMTPEnvelope) -> Action {
+        if case .announced(let next) = state {
+            guard next.envelope == envelope else { return refuseUnannounced() }
+            state = .transaction(next.transaction)
+            return next.progress == .wait ? .wait : advanced(next.progress, to: next.transaction)
+        }
         guard isIdle else {
             var report = DeliveryReport(.temporary, .connectionClosed, in: .mail, blame: .connection)
             report.mayRetryAtOnce = isClosed && answeredCount > 0
@@ -212,6 +243,36 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         state = .transaction(transaction)
     }
 
+    private mutating func refuseUnannounced() -> Action {
+        var report = DeliveryReport(.temporary, .connectionClosed, in: .mail, blame: .connection)
+        report.mayRetryAtOnce = true
+        state = .closed
+        return .report(report, closing: true)
+    }
+
+    /// Whether the next transaction may be announced now: the whole content is handed over, and the server has answered a
+    /// group of commands in this session.
+    package var mayAnnounce: Bool {
+        guard case .transaction(let transaction) = state else { return false }
+        return transaction.step == .finalDot && extensions.pipelining && hasPipelined && following == nil
+    }
+
+    /// Announces the transaction to follow, in the group that the content begins (RFC 2920 §3.1). Call it where
+    /// ``mayAnnounce``, and write the commands right behind the final dot. ``deliver(_:)`` goes on with it; a session that
+    /// ends instead has to be closed, for the server waits for the content.
+    ///
+    /// - Returns: the commands; nil where the server would not be asked, so that ``deliver(_:)`` says why.
+    package mutating func announce(_ envelope: SMTPEnvelope) -> [SMTPClientCommand]? {
+        guard mayAnnounce, ownRefusal(of: envelope) == nil, case .transaction(var transaction) = state
+        else { return nil }
+        transaction.followed()
+        state = .transaction(transaction)
+        let (next, commands) = SMTPClientTransaction.begin(
+            envelope, offered: extensions, resetFirst: false, isAnnounced: true)
+        following = Announced(envelope: envelope, transaction: next)
+        return commands
+    }
+
     private mutating func advanced(
         _ progress: SMTPClientTransaction.Progress, to transaction: SMTPClientTransaction
     ) -> Action {
@@ -223,7 +284,8 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
             report.suspectedExtension.map { extensions.remove($0) }
             answeredCount += 1
             hasPipelined = hasPipelined || transaction.hasPipelined
-            state = closing ? .closed : .idle
+            state = closing ? .closed : following.map { .announced($0) } ?? .idle
+            following = nil
             return .report(report, closing: closing)
         case .wait:
             state = .transaction(transaction)
@@ -267,19 +329,31 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
 
     /// The connection ended, or must end: closed by the peer, timed out, failed handshake, cancelled.
     package mutating func ended(_ cause: DeliveryReport.Cause) -> Action {
-        defer { state = .closed }
+        defer {
+            state = .closed
+            following = nil
+        }
         switch state {
         case .opening(let opening):
             return .fail(.failedOpening(cause, in: opening.phase), quitting: false)
         case .transaction(let transaction):
             var report = transaction.ended(cause)
             report.mayRetryAtOnce = cause == .connectionClosed && !transaction.isAnswered && answeredCount > 0
-            if cause == .timedOut, transaction.awaitsGroup, !hasPipelined { report.suspectedExtension = .pipelining }
+            if mayHaveLostGroup(transaction, cause) { report.suspectedExtension = .pipelining }
             return .report(report, closing: true)
-        case .idle, .quitting:
+        case .idle, .announced, .quitting:
             return .close
         case .closed:
             return .wait
+        }
+    }
+
+    /// Whether the server may have passed over commands that came together, or broken off because of them.
+    private func mayHaveLostGroup(_ transaction: SMTPClientTransaction, _ cause: DeliveryReport.Cause) -> Bool {
+        switch cause {
+        case .timedOut: transaction.awaitsGroup && (transaction.isAnnounced || !hasPipelined) || following != nil
+        case .connectionClosed: following != nil
+        default: false
         }
     }
 }

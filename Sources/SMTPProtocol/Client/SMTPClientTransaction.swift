@@ -34,11 +34,15 @@ struct SMTPClientTransaction: Sendable {
     private var isOpenAtServer: Bool
     private(set) var isAnswered = false
     private let isPipelined: Bool
+    /// Its commands left behind the content of the transaction before.
+    let isAnnounced: Bool
+    /// The commands of the next transaction left behind its content.
+    private var isFollowed = false
     private let parameters: SMTPClientMailParameters
 
     /// - Returns: the commands to send first.
     static func begin(
-        _ envelope: SMTPEnvelope, offered extensions: SMTPExtensions, resetFirst: Bool
+        _ envelope: SMTPEnvelope, offered extensions: SMTPExtensions, resetFirst: Bool, isAnnounced: Bool = false
     ) -> (SMTPClientTransaction, first: [SMTPClientCommand]) {
         var commands: [SMTPClientCommand] = []
         commands.reserveCapacity(4)
@@ -51,18 +55,19 @@ struct SMTPClientTransaction: Sendable {
         let first = extensions.pipelining ? commands : [commands[0]]
         let transaction = SMTPClientTransaction(
             step: step, unsent: commands.dropFirst(first.count).reversed(), isOpenAtServer: resetFirst,
-            isPipelined: extensions.pipelining, parameters: parameters)
+            isPipelined: extensions.pipelining, isAnnounced: isAnnounced, parameters: parameters)
         return (transaction, first)
     }
 
     private init(
         step: Step, unsent: [SMTPClientCommand], isOpenAtServer: Bool, isPipelined: Bool,
-        parameters: SMTPClientMailParameters
+        isAnnounced: Bool, parameters: SMTPClientMailParameters
     ) {
         self.step = step
         self.unsent = unsent
         self.isOpenAtServer = isOpenAtServer
         self.isPipelined = isPipelined
+        self.isAnnounced = isAnnounced
         self.parameters = parameters
     }
 
@@ -86,6 +91,9 @@ struct SMTPClientTransaction: Sendable {
     mutating func contentHandedOver() {
         if step == .content { step = .finalDot }
     }
+
+    /// The next transaction was announced with the content.
+    mutating func followed() { isFollowed = true }
 
     /// - Parameter inputFollows: whether more input is there already. Where the client must speak next, that means
     ///   that the two sides are out of step.
@@ -137,7 +145,7 @@ struct SMTPClientTransaction: Sendable {
 
     /// What some servers say to commands that come together, though they offer PIPELINING.
     private func complaint(_ reply: SMTPReply) -> DeliveryReport? {
-        guard awaitsGroup, refusal == nil, [500, 501, 503, 554].contains(reply.code) else { return nil }
+        guard awaitsGroup || isFollowed, refusal == nil, [500, 501, 503, 554].contains(reply.code) else { return nil }
         let text = reply.text.lowercased()
         guard text.contains("pipelin") || text.contains("synchroni") else { return nil }
         return .refusal(reply, in: phase, suspecting: .pipelining)

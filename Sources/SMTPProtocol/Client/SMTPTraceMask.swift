@@ -13,7 +13,10 @@ package struct SMTPTraceMask: Sendable, Hashable {
 
     package init() {}
 
-    package init(hiding envelope: SMTPEnvelope) {
+    package init(hiding envelope: SMTPEnvelope) { hide(envelope) }
+
+    /// Those of another transaction as well.
+    package mutating func hide(_ envelope: SMTPEnvelope) {
         let sender = envelope.reversePath.utf8.lastIndex(of: UInt8(ascii: "@")).map {
             String(envelope.reversePath[..<$0])
         }

@@ -4,6 +4,8 @@ package struct SMTPServerProfile: Sendable, Hashable {
     package var hostname: String
     /// The most octets of a message, offered as SIZE (RFC 1870).
     package var maximumMessageOctets = 50 << 20
+    /// Whether PIPELINING is offered (RFC 2920).
+    package var offersPipelining = true
     /// Whether STARTTLS is offered (RFC 3207).
     package var offersTLS = false
     /// Whether REQUIRETLS is offered, which it is only where TLS is on (RFC 8689 §2).
@@ -19,7 +21,7 @@ package struct SMTPServerProfile: Sendable, Hashable {
     /// - Parameter secured: TLS is on, so that it is not offered again.
     package func extensions(secured: Bool) -> SMTPExtensions {
         var extensions = SMTPExtensions()
-        extensions.pipelining = true
+        extensions.pipelining = offersPipelining
         extensions.size = maximumMessageOctets
         extensions.eightBitMIME = true
         extensions.smtpUTF8 = true

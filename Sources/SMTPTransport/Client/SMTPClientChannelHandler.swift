@@ -132,6 +132,8 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         eventLoop.assertInEventLoop()
         precondition(delivery == nil, "a connection delivers one message at a time")
         guard number != cancelledEarly else {
+            // The server was told of it, and waits.
+            if !machine.isIdle { run(machine.ended(.cancelled)) }
             return continuation.resume(
                 returning: DeliveryReport(.temporary, .cancelled, in: .mail, blame: .connection))
         }
@@ -347,6 +349,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
                 guard delivery?.message?.mayEnd?() ?? true else { return run(machine.ended(.cancelled)) }
                 // Before the write: from here on the server may have the whole message.
                 machine.contentHandedOver()
+                announceNext()
             }
             write()
         }
@@ -354,6 +357,16 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         // Who waits for an answer keeps no message, nor the room for one: there may be thousands.
         delivery?.message = nil
         output = ByteBuffer()
+    }
+
+    /// Puts the commands of the next transaction behind the final dot, where one is known to follow.
+    private func announceNext() {
+        guard let next = delivery?.message?.next, machine.mayAnnounce, let envelope = next(),
+            let commands = machine.announce(envelope)
+        else { return }
+        for command in commands { command.encode(into: &output) }
+        transcript?.announce(envelope)
+        transcript?.sent(commands)
     }
 
     // MARK: Clock

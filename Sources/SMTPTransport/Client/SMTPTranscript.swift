@@ -8,6 +8,8 @@ struct SMTPTranscript {
     private let host: String
     private let connection: UInt64
     private var envelope: SMTPEnvelope?
+    /// Of the transaction whose commands left behind the content of the current one.
+    private var announced: SMTPEnvelope?
     private var mask: SMTPTraceMask?
     /// The beginning of a line whose end has not come.
     private var partial: [UInt8] = []
@@ -24,6 +26,13 @@ struct SMTPTranscript {
     mutating func hide(_ envelope: SMTPEnvelope) {
         // Always, since somebody may begin to listen in the middle of it.
         self.envelope = envelope
+        announced = nil
+        mask = nil
+    }
+
+    /// The addresses of the next transaction, which the server may name from now on.
+    mutating func announce(_ envelope: SMTPEnvelope) {
+        announced = envelope
         mask = nil
     }
 
@@ -56,7 +65,8 @@ struct SMTPTranscript {
     private var currentMask: SMTPTraceMask {
         mutating get {
             if let mask { return mask }
-            let made = envelope.map { SMTPTraceMask(hiding: $0) } ?? SMTPTraceMask()
+            var made = SMTPTraceMask()
+            for envelope in [envelope, announced] { envelope.map { made.hide($0) } }
             mask = made
             return made
         }

@@ -20,6 +20,8 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
     /// What counts as not offered.
     let without: Set<SMTPExtensions.Keyword>
     let envelope: SMTPEnvelope
+    /// Of the transaction that is announced.
+    let next = makeEnvelope(to: "ben@example.net", from: "b-2@bounce.example")
     /// Content is being written until the event `> handed over`.
     let holdsContent: Bool
     /// The point lies in what comes together, so that feeding octet by octet is another conversation.
@@ -110,6 +112,9 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
             case "nothing": break
             case "deliver": run(machine.deliver(conversation.envelope))
             case "handed over": machine.contentHandedOver()
+            case "announce": announce(conversation.next)
+            case "announce what is refused": announce(makeEnvelope(from: "a b@bounce.example"))
+            case "deliver the next": run(machine.deliver(conversation.next))
             case "TLS": run(machine.tlsEstablished())
             case "verified TLS": run(machine.tlsEstablished(isVerified: true))
             case "TLS failed": run(machine.ended(.tlsFailed))
@@ -119,6 +124,11 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
             case "quit": run(machine.quit())
             default: Issue.record("no such event: \(line)")
             }
+        }
+
+        private mutating func announce(_ envelope: SMTPEnvelope) {
+            guard let commands = machine.announce(envelope) else { return transcript.append("= not announced") }
+            record(.send(commands))
         }
 
         private mutating func run(_ first: SMTPClientStateMachine.Action) {

@@ -3,7 +3,7 @@ import Testing
 
 private let conversations =
     ClientConversation.fixtures + openings + transactions + endings + extensionsAndLimits + replies + crossings
-    + brokenExtensions
+    + brokenExtensions + announcements
 
 @Test(arguments: conversations)
 private func `the client speaks as written`(conversation: ClientConversation) {
@@ -1038,4 +1038,310 @@ private let brokenExtensions: [ClientConversation] = [
             S: 501 5.1.7 bad sender
             = permanent in mail by connection 501 5.1.7
             """),
+]
+
+// MARK: Announced transactions
+
+/// A session in which one mail was taken and another is on its way.
+private let handedOver =
+    second + """
+        S: 250 ok
+        S: 250 ok
+        S: 354 go
+        C: (content)
+        """
+
+private let announced = """
+    \(handedOver)
+    > announce
+    C: MAIL FROM:<b-2@bounce.example>
+    C: RCPT TO:<ben@example.net>
+    C: DATA
+    """
+
+private let announcements: [ClientConversation] = [
+    ClientConversation(
+        "a group begins with the content before",
+        """
+        \(announced)
+        S: 250 taken
+        S: 250 ok
+        S: 250 ok
+        S: 354 go
+        = accepted in finalDot 250
+        > deliver the next
+        C: (content)
+        > announce
+        C: MAIL FROM:<b-2@bounce.example>
+        C: RCPT TO:<ben@example.net>
+        C: DATA
+        S: 250 taken
+        = accepted in finalDot 250
+        > deliver the next
+        S: 250 ok
+        S: 250 ok
+        S: 354 go
+        C: (content)
+        S: 250 taken
+        = accepted in finalDot 250
+        > quit
+        C: QUIT
+        """),
+    ClientConversation(
+        "nothing is announced before a server has answered a group",
+        """
+        S: 220 mx.example
+        C: EHLO client.example
+        S: 250-mx.example
+        S: 250 PIPELINING
+        = opened
+        > announce
+        = not announced
+        > deliver
+        C: MAIL FROM:<b-1@bounce.example>
+        C: RCPT TO:<ann@example.net>
+        C: DATA
+        > announce
+        = not announced
+        S: 250 ok
+        S: 250 ok
+        S: 354 go
+        C: (content)
+        > announce
+        = not announced
+        S: 250 taken
+        = accepted in finalDot 250
+        """),
+    ClientConversation(
+        "nothing is announced before the whole content has gone", holdsContent: true,
+        """
+        S: 220 mx.example
+        C: EHLO client.example
+        S: 250-mx.example
+        S: 250 PIPELINING
+        = opened
+        > deliver
+        C: MAIL FROM:<b-1@bounce.example>
+        C: RCPT TO:<ann@example.net>
+        C: DATA
+        S: 250 ok
+        S: 250 ok
+        S: 354 go
+        C: (content)
+        > handed over
+        S: 250 taken
+        = accepted in finalDot 250
+        > deliver
+        C: MAIL FROM:<b-1@bounce.example>
+        C: RCPT TO:<ann@example.net>
+        C: DATA
+        S: 250 ok
+        S: 250 ok
+        S: 354 go
+        C: (content)
+        > announce
+        = not announced
+        > handed over
+        > announce
+        C: MAIL FROM:<b-2@bounce.example>
+        C: RCPT TO:<ben@example.net>
+        C: DATA
+        > announce
+        = not announced
+        """),
+    ClientConversation(
+        "nothing is announced to a server that takes no groups",
+        """
+        S: 220 mx.example
+        C: EHLO client.example
+        S: 250 mx.example
+        = opened
+        > deliver
+        C: MAIL FROM:<b-1@bounce.example>
+        S: 250 ok
+        C: RCPT TO:<ann@example.net>
+        S: 250 ok
+        C: DATA
+        S: 354 go
+        C: (content)
+        S: 250 taken
+        = accepted in finalDot 250
+        > deliver
+        C: MAIL FROM:<b-1@bounce.example>
+        S: 250 ok
+        C: RCPT TO:<ann@example.net>
+        S: 250 ok
+        C: DATA
+        S: 354 go
+        C: (content)
+        > announce
+        = not announced
+        """),
+    ClientConversation(
+        "what we refuse ourselves is not announced",
+        """
+        \(handedOver)
+        > announce what is refused
+        = not announced
+        S: 250 taken
+        = accepted in finalDot 250
+        """),
+    ClientConversation(
+        "a refused content does not touch what was announced behind it",
+        """
+        \(announced)
+        S: 550 5.7.1 no
+        S: 250 ok
+        S: 250 ok
+        S: 354 go
+        = permanent in finalDot by message 550 5.7.1
+        > deliver the next
+        C: (content)
+        S: 250 taken
+        = accepted in finalDot 250
+        """),
+    ClientConversation(
+        "a refused recipient that was announced",
+        """
+        \(announced)
+        S: 250 taken
+        S: 250 ok
+        S: 550 5.1.1 nobody
+        S: 554 no recipients
+        = accepted in finalDot 250
+        > deliver the next
+        = permanent in rcpt by recipient 550 5.1.1
+        > deliver
+        C: RSET
+        C: MAIL FROM:<b-1@bounce.example>
+        C: RCPT TO:<ann@example.net>
+        C: DATA
+        """),
+    ClientConversation(
+        "a refused recipient that was announced, and DATA agreed to",
+        """
+        \(announced)
+        S: 250 taken
+        S: 250 ok
+        S: 550 5.1.1 nobody
+        S: 354 go
+        = accepted in finalDot 250
+        > deliver the next
+        C: .
+        S: 554 no recipients
+        = permanent in rcpt by recipient 550 5.1.1
+        > deliver
+        C: MAIL FROM:<b-1@bounce.example>
+        C: RCPT TO:<ann@example.net>
+        C: DATA
+        """),
+    ClientConversation(
+        "a server that ends the session behind a content",
+        """
+        \(announced)
+        S: 250 taken
+        S: 421 4.4.2 enough
+        = accepted in finalDot 250
+        > deliver the next
+        = temporary in mail by connection 421 4.4.2 retry, closing
+        """),
+    ClientConversation(
+        "a connection that is closed behind a content",
+        """
+        \(announced)
+        S: 250 taken
+        S: 250 ok
+        = accepted in finalDot 250
+        > closed
+        = close
+        > deliver the next
+        = temporary in mail by connection connectionClosed retry
+        """),
+    ClientConversation(
+        "a connection that breaks with a transaction announced",
+        """
+        \(announced)
+        > closed
+        = inDoubt in finalDot by connection connectionClosed suspecting PIPELINING, closing
+        > deliver the next
+        = temporary in mail by connection connectionClosed retry
+        """),
+    ClientConversation(
+        "no answer to a content with a transaction announced",
+        """
+        \(announced)
+        > timed out
+        = inDoubt in finalDot by connection timedOut suspecting PIPELINING, closing
+        """),
+    ClientConversation(
+        "a cancelled content with a transaction announced",
+        """
+        \(announced)
+        > cancelled
+        = inDoubt in finalDot by connection cancelled, closing
+        """),
+    ClientConversation(
+        "a complaint about a group that begins with a content",
+        """
+        \(announced)
+        S: 554 5.5.0 SMTP synchronization error
+        = temporary in finalDot by connection 554 5.5.0 suspecting PIPELINING retry, closing
+        > deliver the next
+        = temporary in mail by connection connectionClosed retry
+        """),
+    ClientConversation(
+        "the same words about a content alone",
+        """
+        \(handedOver)
+        S: 554 5.5.0 SMTP synchronization error
+        = permanent in finalDot by message 554 5.5.0
+        """),
+    ClientConversation(
+        "a server that passes over what follows a content",
+        """
+        \(announced)
+        S: 250 taken
+        = accepted in finalDot 250
+        > deliver the next
+        > timed out
+        = temporary in mail by connection timedOut suspecting PIPELINING, closing
+        """),
+    ClientConversation(
+        "no content under another envelope than was announced",
+        """
+        \(announced)
+        S: 250 taken
+        S: 250 ok
+        S: 250 ok
+        S: 354 go
+        = accepted in finalDot 250
+        > deliver
+        = temporary in mail by connection connectionClosed retry, closing
+        """),
+    ClientConversation(
+        "more replies than were announced",
+        """
+        \(announced)
+        S: 250 taken
+        S: 250 ok
+        S: 250 ok
+        S: 354 go
+        S: 250 what?
+        = accepted in finalDot 250
+        = close
+        > deliver the next
+        = temporary in mail by connection connectionClosed retry
+        """),
+    ClientConversation(
+        "a farewell while content is awaited",
+        """
+        \(announced)
+        S: 250 taken
+        S: 250 ok
+        S: 250 ok
+        S: 354 go
+        = accepted in finalDot 250
+        > quit
+        = close
+        """),
 ]

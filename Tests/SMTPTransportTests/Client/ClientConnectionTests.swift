@@ -389,3 +389,85 @@ private func `a password never goes in plaintext`() async throws {
     try await server.wait { $0.closed == 1 }
     #expect(server.seen.commands == ["EHLO client.example", "QUIT"])
 }
+
+// MARK: The next transaction announced
+
+private let nextEnvelope = makeEnvelope(to: "ben@example.net", from: "b-2@bounce.example")
+
+private func message(before next: SMTPEnvelope?) -> OutgoingMessage {
+    OutgoingMessage(content: Array("Subject: hi\r\n".utf8), next: { next })
+}
+
+@Test(.timeLimit(.minutes(1)))
+private func `a server hears of the next mail before it answers a content`() async throws {
+    let answered = Mutex(0)
+    let server = try await ScriptedServer(
+        Script { line in
+            switch line {
+            // To the second content once the third mail is announced.
+            case ".":
+                return answered.withLock { count in
+                    count += 1
+                    return count == 2 ? [] : nil
+                }
+            case "MAIL FROM:<b-2@bounce.example>": return [.write("250 2.0.0 queued\r\n250 2.1.0 ok\r\n")]
+            default: return nil
+            }
+        })
+    let connection = try await open(server)
+    #expect(await connection.deliver(makeEnvelope(), message(before: nil)).verdict == .accepted)
+    #expect(await connection.deliver(makeEnvelope(), message(before: nextEnvelope)).verdict == .accepted)
+    #expect(await connection.deliver(nextEnvelope, message(before: nil)).verdict == .accepted)
+    #expect(server.seen.contents.count == 3 && server.seen.commands.count { $0.hasPrefix("MAIL") } == 3)
+    await connection.quit()
+    #expect(server.seen.commands.last == "QUIT")
+}
+
+@Test(.timeLimit(.minutes(1)), arguments: [10, 300_000])
+private func `a mail that must not end announces none`(size: Int) async throws {
+    let server = try await ScriptedServer(Script())
+    let connection = try await open(server)
+    #expect(await connection.deliver(makeEnvelope(), shortMessage).verdict == .accepted)
+    let content = [UInt8](repeating: UInt8(ascii: "a"), count: size) + Array("\r\n".utf8)
+    let isAsked = Mutex(false)
+    let unsent = OutgoingMessage(
+        content: content, mayEnd: { false },
+        next: {
+            isAsked.withLock { $0 = true }
+            return nextEnvelope
+        })
+    #expect(await connection.deliver(makeEnvelope(), unsent).cause == .cancelled)
+    #expect(isAsked.withLock { !$0 })
+    try await server.wait { $0.closed == 1 }
+    #expect(server.seen.contents.count == 1 && server.seen.commands.count { $0.hasPrefix("MAIL") } == 2)
+}
+
+@Test(.timeLimit(.minutes(1)))
+private func `a mail that is announced and not sent leaves no trace at the server`() async throws {
+    let server = try await ScriptedServer(Script())
+    let connection = try await open(server)
+    #expect(await connection.deliver(makeEnvelope(), shortMessage).verdict == .accepted)
+    #expect(await connection.deliver(makeEnvelope(), message(before: nextEnvelope)).verdict == .accepted)
+    connection.close()
+    try await server.wait { $0.closed == 1 }
+    #expect(server.seen.contents.count == 2)
+}
+
+@Test(.timeLimit(.minutes(1)))
+private func `a mail that is announced and then cancelled closes its connection`() async throws {
+    let server = try await ScriptedServer(Script())
+    let connection = try await open(server)
+    #expect(await connection.deliver(makeEnvelope(), shortMessage).verdict == .accepted)
+    #expect(await connection.deliver(makeEnvelope(), message(before: nextEnvelope)).verdict == .accepted)
+    let (cancelled, signal) = AsyncStream<Void>.makeStream()
+    let delivery = Task {
+        for await _ in cancelled {}
+        return await connection.deliver(nextEnvelope, shortMessage)
+    }
+    delivery.cancel()
+    signal.finish()
+    #expect(await delivery.value.cause == .cancelled)
+    #expect(!connection.isUsable)
+    try await server.wait { $0.closed == 1 }
+    #expect(server.seen.contents.count == 2)
+}

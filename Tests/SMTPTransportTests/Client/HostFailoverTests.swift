@@ -272,6 +272,55 @@ private typealias Step = ScriptedServer.Step
         await pool.shutdown()
     }
 
+    @Test func `a host that passes over what follows a content is learnt`() async throws {
+        let server = try await ScriptedServer(
+            Script { $0 == "." ? [.write("250 2.0.0 queued\r\n"), .dropInput] : nil }, Script())
+        let pool = pool(
+            [server.target], PoolLimits(maximumConnections: 1), clientConfiguration { $0.mail = .seconds(4) })
+        let reports = try await deliverThree(pool)
+        #expect(reports.map(\.verdict) == [.accepted, .accepted, .temporary])
+        #expect(reports.last?.cause == .timedOut)
+        try await expectNoPipelining(pool)
+        await pool.shutdown()
+    }
+
+    @Test func `a host that breaks off where something follows a content is learnt`() async throws {
+        let contents = NIOLockedValueBox(0)
+        let server = try await ScriptedServer(
+            Script { line in
+                guard line == "." else { return nil }
+                return contents.withLockedValue { count in
+                    count += 1
+                    return count == 2 ? [.close] : nil
+                }
+            }, Script())
+        let pool = pool([server.target], PoolLimits(maximumConnections: 1))
+        let reports = try await deliverThree(pool)
+        #expect(reports.map(\.verdict) == [.accepted, .inDoubt, .temporary])
+        #expect(reports.last?.mayRetryAtOnce == true, "nothing of the third was sent")
+        try await expectNoPipelining(pool)
+        await pool.shutdown()
+    }
+
+    /// Over one connection, the third announced with the content of the second.
+    private func deliverThree(_ pool: SMTPConnectionPool) async throws -> [DeliveryReport] {
+        let third = makeEnvelope(to: "ben@example.net")
+        let announcing = OutgoingMessage(content: shortMessage.content, next: { third })
+        return try await pool.withConnection { connection in
+            [
+                await connection.deliver(makeEnvelope(), shortMessage),
+                await connection.deliver(makeEnvelope(), announcing),
+                await connection.deliver(third, shortMessage),
+            ]
+        }
+    }
+
+    private func expectNoPipelining(_ pool: SMTPConnectionPool) async throws {
+        let extensions = try await pool.withConnection { $0.extensions }
+        #expect(!extensions.pipelining)
+        #expect(try await pool.deliver(makeEnvelope(), shortMessage).verdict == .accepted)
+    }
+
     @Test func `what the configuration leaves out is not used`() async throws {
         let server = try await ScriptedServer(Script(keywords: ["PIPELINING", "SIZE 1000"]))
         var configuration = clientConfiguration()

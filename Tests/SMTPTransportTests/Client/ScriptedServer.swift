@@ -25,6 +25,8 @@ final class ScriptedServer: Sendable {
         case reset
         /// Read nothing any more.
         case stopReading
+        /// Forget what has come and was not read yet.
+        case dropInput
     }
 
     struct Script: Sendable {
@@ -154,8 +156,8 @@ private final class ScriptHandler: ChannelInboundHandler {
     }
 
     private static func contentLength(_ bytes: UnsafeRawBufferPointer) -> Int? {
-        // Looked for only where it may be complete: searching again with each packet would take for ever.
-        guard bytes.suffix(3).elementsEqual(".\r\n".utf8) else { return nil }
+        // Looked for only at the end of a line: searching again with each packet would take for ever.
+        guard bytes.suffix(2).elementsEqual("\r\n".utf8) else { return nil }
         var isLineStart = true
         for index in 0..<(bytes.count - 2) {
             if isLineStart, bytes[index] == 0x2E, bytes[index + 1] == 0x0D, bytes[index + 2] == 0x0A { return index }
@@ -200,6 +202,7 @@ private final class ScriptHandler: ChannelInboundHandler {
                 // Without lingering, close sends RST.
                 _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
                 context.close(promise: nil)
+            case .dropInput: input.clear()
             case .stopReading: _ = context.channel.setOption(.autoRead, value: false)
             }
         }

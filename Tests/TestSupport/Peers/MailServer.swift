@@ -18,6 +18,8 @@ package final class MailServer: SMTPSessionHandler {
         case silence
         /// Takes the mail and says so only after ``release()``.
         case held
+        /// Agrees to the recipient only after ``releaseHeld()``, and then does this.
+        indirect case heldAtRecipient(then: Answer)
     }
 
     /// - Parameter attempt: 1 when the recipient is named for the first time.
@@ -48,16 +50,20 @@ package final class MailServer: SMTPSessionHandler {
     }
 
     private let identity: TLSIdentity?
+    private let offersPipelining: Bool
     private let script: Script
     private let state: Mutex<State>
 
     /// - Parameters:
     ///   - identity: offers STARTTLS with it.
+    ///   - offersPipelining: takes commands in groups.
     ///   - senderReplies: to the first MAIL commands; later ones are agreed to.
     package init(
-        identity: TLSIdentity? = nil, senderReplies: [SMTPReply] = [], _ script: @escaping Script = { _, _ in .accept }
+        identity: TLSIdentity? = nil, offersPipelining: Bool = true, senderReplies: [SMTPReply] = [],
+        _ script: @escaping Script = { _, _ in .accept }
     ) {
         self.identity = identity
+        self.offersPipelining = offersPipelining
         self.script = script
         state = Mutex(State(senderReplies: senderReplies))
     }
@@ -75,8 +81,13 @@ package final class MailServer: SMTPSessionHandler {
 
     /// Accepts what is held, and from now on without a wait.
     package func release() {
+        state.withLock { $0.isReleased = true }
+        releaseHeld()
+    }
+
+    /// Accepts what is held.
+    package func releaseHeld() {
         let held = state.withLock { state in
-            state.isReleased = true
             defer { state.held = [] }
             return state.held
         }
@@ -92,6 +103,7 @@ package final class MailServer: SMTPSessionHandler {
         var configuration = SMTPListenerConfiguration(hostname: "mx.example.org")
         (configuration.host, configuration.port) = (host, port)
         configuration.identity = identity
+        configuration.profile.offersPipelining = offersPipelining
         let listener = SMTPListener(
             configuration: configuration, handler: self, group: MultiThreadedEventLoopGroup.singleton, logger: .silent)
         let port = try await listener.start()
@@ -121,12 +133,14 @@ package final class MailServer: SMTPSessionHandler {
         return script(address, attempt)
     }
 
-    private func hold(_ promise: EventLoopPromise<SMTPServerAction>) {
+    private func hold(on eventLoop: any EventLoop) -> SMTPServerAction {
+        let promise = eventLoop.makePromise(of: SMTPServerAction.self)
         let isReleased = state.withLock { state in
             if !state.isReleased { state.held.append(promise) }
             return state.isReleased
         }
         if isReleased { promise.succeed(.reply(Self.ok)) }
+        return .future(promise.futureResult)
     }
 
     private final class Session: SMTPServerSession {
@@ -156,7 +170,9 @@ package final class MailServer: SMTPSessionHandler {
             recipient = path.text
             answer = server.answer(to: path.text)
             if case .recipient(let reply) = answer { return .reply(reply) }
-            return .reply(ok)
+            guard case .heldAtRecipient(let then) = answer else { return .reply(ok) }
+            answer = then
+            return server.hold(on: eventLoop)
         }
 
         func message(_ message: SMTPReceivedMessage) -> SMTPServerAction {
@@ -170,10 +186,7 @@ package final class MailServer: SMTPSessionHandler {
             case .accept, .recipient: return .reply(ok)
             case .content(let reply): return .reply(reply)
             case .silence: return .close(nil)
-            case .held:
-                let promise = eventLoop.makePromise(of: SMTPServerAction.self)
-                server.hold(promise)
-                return .future(promise.futureResult)
+            case .held, .heldAtRecipient: return server.hold(on: eventLoop)
             }
         }
     }

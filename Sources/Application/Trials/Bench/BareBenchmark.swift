@@ -147,14 +147,13 @@ struct BareBenchmark {
     ) async -> (LatencyHistogram, RigError?) {
         var latencies = earlier
         do {
-            // The signature of the next mail is begun before this one is sent, so that signers that make several at a time
-            // have some.
-            var next: (number: Int, signature: MailSignature?)? = (first, try mail.signature())
-            while let (number, signature) = next {
-                next = try rest.next().map { ($0, try mail.signature()) }
-                let (envelope, message) = try await mail.signed(number, signature)
+            // The next mail is signed before this one is sent, so that the server can be told of it behind this one's content.
+            var next: Mail.Signed? = try await mail.signed(first)
+            while let signed = next {
+                if let number = rest.next() { next = try await mail.signed(number) } else { next = nil }
                 let start = ContinuousClock.now
-                let report = await connection.deliver(envelope, message)
+                let report = await connection.deliver(
+                    signed.envelope, signed.message(before: { [envelope = next?.envelope] in envelope }))
                 latencies.record(microseconds: Int64((ContinuousClock.now - start) / .microseconds(1)))
                 guard report.verdict == .accepted else {
                     return (latencies, RigError(problem: "the sink refused: \(report.cause.rawValue)"))
@@ -202,18 +201,25 @@ struct BareBenchmark {
             content = Array(text.utf8)
         }
 
-        func signature() throws -> MailSignature? {
-            let now = Int64(Date().timeIntervalSince1970)
-            return try signer.map { try signing.begin(content, bodyOffset: bodyOffset, at: now, by: $0) }
+        struct Signed {
+            let envelope: SMTPEnvelope
+            let signature: [UInt8]
+            let content: [UInt8]
+
+            func message(before next: @escaping @Sendable () -> SMTPEnvelope?) -> OutgoingMessage {
+                OutgoingMessage(header: signature, content: content, next: next)
+            }
         }
 
-        func signed(_ number: Int, _ signature: MailSignature?) async throws -> (SMTPEnvelope, OutgoingMessage) {
-            let signature = try await signature?.fields() ?? []
+        func signed(_ number: Int) async throws -> Signed {
+            let now = Int64(Date().timeIntervalSince1970)
+            let signature = try signer.map { try signing.begin(content, bodyOffset: bodyOffset, at: now, by: $0) }
+            let fields = try await signature?.fields() ?? []
             let envelope = SMTPEnvelope(
                 reversePath: "b-\(number)@bounce.news.example.com",
                 recipient: try EmailAddress(DemoRecipients.address(number)), needsSMTPUTF8: false, is8Bit: false,
-                size: signature.count + content.count)
-            return (envelope, OutgoingMessage(header: signature, content: content))
+                size: fields.count + content.count)
+            return Signed(envelope: envelope, signature: fields, content: content)
         }
     }
 
