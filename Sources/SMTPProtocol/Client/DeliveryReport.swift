@@ -71,6 +71,8 @@ package struct DeliveryReport: Sendable, Hashable {
     package internal(set) var mayRetryAtOnce = false
     /// The server offers this and does not seem to bear it: better done without from now on.
     package internal(set) var suspectedExtension: SMTPExtensions.Keyword?
+    /// The server answered a group that began with the content before (RFC 2920 §3.1): it bears PIPELINING.
+    package internal(set) var provesPipelining = false
 
     package init(
         _ verdict: Verdict, _ cause: Cause, in phase: SMTPPhase, blame: Blame, reply: SMTPReply? = nil,

@@ -284,6 +284,7 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
             report.suspectedExtension.map { extensions.remove($0) }
             answeredCount += 1
             hasPipelined = hasPipelined || transaction.hasPipelined
+            report.provesPipelining = transaction.isAnnounced && transaction.hasPipelined
             state = closing ? .closed : following.map { .announced($0) } ?? .idle
             following = nil
             return .report(report, closing: closing)

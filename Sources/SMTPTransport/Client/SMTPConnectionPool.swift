@@ -443,7 +443,10 @@ extension SMTPConnectionPool.State {
     }
 
     fileprivate mutating func learn(_ lessons: SMTPConnection.Lessons, about target: SMTPTarget, at now: NIODeadline) {
-        if let keyword = lessons.suspectedExtension { habits.breaks(keyword, target.endpoint, at: now) }
+        if lessons.provesPipelining { habits.bearsPipelining(target.endpoint, at: now) }
+        if let keyword = lessons.suspectedExtension {
+            habits.breaks(keyword, target.endpoint, isCertain: lessons.isSuspectedForGoodReason, at: now)
+        }
         if lessons.breaksTLS { habits.breaksTLS(target.endpoint, at: now) }
         switch lessons.standing {
         case .works: targets.worked(target)

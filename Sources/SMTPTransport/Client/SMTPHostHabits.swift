@@ -6,9 +6,11 @@ package import SMTPProtocol
 /// - A host whose TLS breaks is spoken to without, where its policy takes TLS for a bonus.
 /// - An extension that broke a session counts as not offered. Two hosts that lose what is pipelined are enough to take a
 ///   box in front of all of them for the cause.
+/// - A host that has proven to bear PIPELINING is not suspected because a connection broke or fell silent: such things happen.
 package struct SMTPHostHabits: Sendable {
     private let lifetime: Duration
     private var brokenTLS: [SMTPEndpoint: NIODeadline] = [:]
+    private var pipelining: [SMTPEndpoint: NIODeadline] = [:]
     private var suspects: [SMTPExtensions.Keyword: [SMTPEndpoint: NIODeadline]] = [:]
 
     /// - Parameter lifetime: how long something is remembered after it was seen.
@@ -21,7 +23,17 @@ package struct SMTPHostHabits: Sendable {
         forgetOld(at: now)
     }
 
-    package mutating func breaks(_ keyword: SMTPExtensions.Keyword, _ endpoint: SMTPEndpoint, at now: NIODeadline) {
+    /// It answered a group that began with the content of a message.
+    package mutating func bearsPipelining(_ endpoint: SMTPEndpoint, at now: NIODeadline) {
+        pipelining[endpoint] = now + TimeAmount(lifetime)
+    }
+
+    /// - Parameter isCertain: the host said so itself.
+    package mutating func breaks(
+        _ keyword: SMTPExtensions.Keyword, _ endpoint: SMTPEndpoint, isCertain: Bool = true, at now: NIODeadline
+    ) {
+        let bears = keyword == .pipelining && pipelining[endpoint].map { now < $0 } ?? false
+        guard isCertain || !bears else { return }
         suspects[keyword, default: [:]][endpoint] = now + TimeAmount(lifetime)
         forgetOld(at: now)
     }
@@ -41,6 +53,7 @@ package struct SMTPHostHabits: Sendable {
 
     private mutating func forgetOld(at now: NIODeadline) {
         brokenTLS = brokenTLS.filter { now < $0.value }
+        pipelining = pipelining.filter { now < $0.value }
         for keyword in suspects.keys { suspects[keyword] = suspects[keyword]?.filter { now < $0.value } }
     }
 

@@ -302,6 +302,44 @@ private typealias Step = ScriptedServer.Step
         await pool.shutdown()
     }
 
+    @Test func `a host that took such a group before is not suspected when a connection breaks`() async throws {
+        let contents = NIOLockedValueBox(0)
+        let server = try await ScriptedServer(
+            Script { line in
+                guard line == "." else { return nil }
+                return contents.withLockedValue { count in
+                    count += 1
+                    return count == 5 ? [.close] : nil
+                }
+            }, Script())
+        let pool = pool([server.target], PoolLimits(maximumConnections: 1))
+        #expect(try await deliverThree(pool).map(\.verdict) == [.accepted, .accepted, .accepted])
+        #expect(try await deliverThree(pool).map(\.verdict) == [.accepted, .inDoubt, .temporary])
+        #expect(server.seen.connections == 1)
+        #expect(try await pool.withConnection { $0.extensions }.pipelining)
+        #expect(server.seen.connections == 2)
+        await pool.shutdown()
+    }
+
+    @Test func `a host that complains of such a group is believed, whatever it took before`() async throws {
+        let contents = NIOLockedValueBox(0)
+        let server = try await ScriptedServer(
+            Script { line in
+                guard line == "." else { return nil }
+                return contents.withLockedValue { count in
+                    count += 1
+                    return count == 5 ? [.write("554 5.5.0 SMTP synchronization error\r\n"), .close] : nil
+                }
+            }, Script())
+        let pool = pool([server.target], PoolLimits(maximumConnections: 1))
+        #expect(try await deliverThree(pool).map(\.verdict) == [.accepted, .accepted, .accepted])
+        let reports = try await deliverThree(pool)
+        #expect(reports.map(\.verdict) == [.accepted, .temporary, .temporary])
+        #expect(reports.allSatisfy { $0.verdict == .accepted || $0.mayRetryAtOnce })
+        try await expectNoPipelining(pool)
+        await pool.shutdown()
+    }
+
     /// Over one connection, the third announced with the content of the second.
     private func deliverThree(_ pool: SMTPConnectionPool) async throws -> [DeliveryReport] {
         let third = makeEnvelope(to: "ben@example.net")
