@@ -29,11 +29,13 @@ final class Lane: Sendable {
             return ready.removeFirst()
         }
 
-        /// What is ready and may not stay so: to be put back. All of it where the lane does not go by its connections alone.
+        /// What is ready and may not stay so: to be put back. All of it where the lane does not go by its connections alone, but
+        /// for what servers were told of: that goes back where nothing may be sent.
         mutating func takeStale(at now: SteadySeconds) -> [ReadyMail] {
             guard ready.count > 0 else { return [] }
-            let mayKeep = machine.mayKeepReady(at: now)
+            let (mayKeep, mayKeepAnnounced) = (machine.mayKeepReady(at: now), machine.mayKeepAnnounced)
             return ready.removeFirst { !mayKeep || !$0.isFresh(at: now) }
+                + ready.removeFirstAnnounced { !mayKeepAnnounced || !$0.isFresh(at: now) }
         }
     }
 
@@ -281,7 +283,7 @@ final class Lane: Sendable {
     func announceNext() -> ReadyMail? {
         let now = environment.clock.steady()
         return state.withLock { state in
-            guard let next = state.ready.first, next.isFresh(at: now), state.machine.mayKeepReady(at: now)
+            guard let next = state.ready.first, next.mayBeAnnounced(at: now), state.machine.mayKeepReady(at: now)
             else { return nil }
             return state.ready.announceFirst()
         }
@@ -294,7 +296,7 @@ final class Lane: Sendable {
         let now = environment.clock.steady()
         let (isThere, mayGo, rules) = state.withLock { state in
             let isThere = state.ready.removeAnnounced(mail)
-            let mayGo = isThere && mail.isFresh(at: now) && state.machine.workerMayCarryReady(at: now)
+            let mayGo = isThere && mail.isFresh(at: now) && state.machine.workerMayCarryAnnounced(at: now)
             return (isThere, mayGo, state.rules)
         }
         guard mayGo else {
@@ -328,7 +330,9 @@ final class Lane: Sendable {
         update { $0.returned(mails.map(\.mail), at: $1) }
     }
 
-    private func putBackAll() { putBack(state.withLock { $0.ready.removeFirst { _ in true } }) }
+    private func putBackAll() {
+        putBack(state.withLock { $0.ready.removeFirst { _ in true } + $0.ready.removeFirstAnnounced { _ in true } })
+    }
 
     // MARK: Rules
 

@@ -48,20 +48,20 @@ struct ReadyMails {
         return true
     }
 
-    /// Those that have waited longest, as long as they are like this; of the announced ones and of the others.
+    /// Those that have waited longest, as long as they are like this.
     mutating func removeFirst(while isLike: (ReadyMail) -> Bool) -> [ReadyMail] {
-        var removed: [ReadyMail] = []
-        Self.move(from: &announced, to: &removed, while: isLike)
-        Self.move(from: &mails, to: &removed, while: isLike)
-        return removed
+        Self.removeFirst(of: &mails, while: isLike)
     }
 
-    private static func move(
-        from mails: inout [ReadyMail], to removed: inout [ReadyMail], while isLike: (ReadyMail) -> Bool
-    ) {
-        guard let first = mails.first, isLike(first) else { return }
-        let count = mails.prefix(while: isLike).count
-        removed += mails.prefix(count)
-        mails.removeFirst(count)
+    /// The same of those that servers were told of.
+    mutating func removeFirstAnnounced(while isLike: (ReadyMail) -> Bool) -> [ReadyMail] {
+        Self.removeFirst(of: &announced, while: isLike)
+    }
+
+    private static func removeFirst(of mails: inout [ReadyMail], while isLike: (ReadyMail) -> Bool) -> [ReadyMail] {
+        guard let first = mails.first, isLike(first) else { return [] }
+        let removed = Array(mails.prefix(while: isLike))
+        mails.removeFirst(removed.count)
+        return removed
     }
 }

@@ -40,6 +40,10 @@ final class ReadyMail: Sendable {
 
     private static let freshSeconds = 0.1
 
+    /// Whether a server may be told of it: the mail before it over that connection may take a while, and this one must be fresh
+    /// after that.
+    func mayBeAnnounced(at now: SteadySeconds) -> Bool { age(at: now) < Self.freshSeconds / 2 && isFresh(at: now) }
+
     /// Seconds since it was ready.
     func age(at now: SteadySeconds) -> Double { now - readyAt }
 

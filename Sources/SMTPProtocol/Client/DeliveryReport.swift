@@ -71,8 +71,9 @@ package struct DeliveryReport: Sendable, Hashable {
     package internal(set) var mayRetryAtOnce = false
     /// The server offers this and does not seem to bear it: better done without from now on.
     package internal(set) var suspectedExtension: SMTPExtensions.Keyword?
-    /// The server answered a group that began with the content before (RFC 2920 §3.1): it bears PIPELINING.
-    package internal(set) var provesPipelining = false
+    /// The server fell silent or broke off where commands had left behind a content (RFC 2920 §3.1): better done without from
+    /// now on.
+    package internal(set) var suspectsAnnouncing = false
 
     package init(
         _ verdict: Verdict, _ cause: Cause, in phase: SMTPPhase, blame: Blame, reply: SMTPReply? = nil,

@@ -30,6 +30,8 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         /// it is, is left again.
         package var requiresTLS = false
         package var limits = SMTPLimits.standard
+        /// Transactions may be announced; see ``SMTPClientStateMachine/announce(_:)``.
+        package var announces = true
         /// What counts as not offered, whatever the server says.
         package var withoutExtensions: Set<SMTPExtensions.Keyword> = []
 
@@ -94,12 +96,14 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
     /// The server proved over TLS who it is.
     private var isVerified = false
     private let requiresTLS: Bool
+    private let announces: Bool
     /// Offered in the newest answer to EHLO; nothing before.
     package private(set) var extensions = SMTPExtensions()
 
     package init(_ configuration: Configuration) {
         parser = SMTPReplyParser(limits: configuration.limits)
         requiresTLS = configuration.requiresTLS
+        announces = configuration.announces
         state = .opening(SMTPClientOpening(configuration))
     }
 
@@ -161,6 +165,8 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
             return advanced(progress, to: transaction)
         case .announced(var next):
             guard next.progress == .wait else {
+                // Behind a reply that ends the session nothing counts.
+                if case .finished(let report, _, closing: true) = next.progress, report.reply != nil { return .wait }
                 state = .closed
                 return .close
             }
@@ -253,7 +259,7 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
     /// Whether the next transaction may be announced now: the whole content is handed over, and the server has answered a
     /// group of commands in this session.
     package var mayAnnounce: Bool {
-        guard case .transaction(let transaction) = state else { return false }
+        guard announces, case .transaction(let transaction) = state else { return false }
         return transaction.step == .finalDot && extensions.pipelining && hasPipelined && following == nil
     }
 
@@ -284,7 +290,6 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
             report.suspectedExtension.map { extensions.remove($0) }
             answeredCount += 1
             hasPipelined = hasPipelined || transaction.hasPipelined
-            report.provesPipelining = transaction.isAnnounced && transaction.hasPipelined
             state = closing ? .closed : following.map { .announced($0) } ?? .idle
             following = nil
             return .report(report, closing: closing)
@@ -340,7 +345,8 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         case .transaction(let transaction):
             var report = transaction.ended(cause)
             report.mayRetryAtOnce = cause == .connectionClosed && !transaction.isAnswered && answeredCount > 0
-            if mayHaveLostGroup(transaction, cause) { report.suspectedExtension = .pipelining }
+            if cause == .timedOut, transaction.awaitsGroup, !hasPipelined { report.suspectedExtension = .pipelining }
+            report.suspectsAnnouncing = mayHaveLostAnnouncement(transaction, cause)
             return .report(report, closing: true)
         case .idle, .announced, .quitting:
             return .close
@@ -349,10 +355,10 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         }
     }
 
-    /// Whether the server may have passed over commands that came together, or broken off because of them.
-    private func mayHaveLostGroup(_ transaction: SMTPClientTransaction, _ cause: DeliveryReport.Cause) -> Bool {
+    /// Whether the server may have passed over what followed a content, or broken off because of it.
+    private func mayHaveLostAnnouncement(_ transaction: SMTPClientTransaction, _ cause: DeliveryReport.Cause) -> Bool {
         switch cause {
-        case .timedOut: transaction.awaitsGroup && (transaction.isAnnounced || !hasPipelined) || following != nil
+        case .timedOut: following != nil || transaction.isAnnounced && transaction.awaitsGroup
         case .connectionClosed: following != nil
         default: false
         }

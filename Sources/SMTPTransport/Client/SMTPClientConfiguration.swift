@@ -25,6 +25,8 @@ package struct SMTPClientConfiguration: Sendable {
     /// EHLO keywords that count as not offered, for destinations that do not bear what they offer. `startTLS` only where
     /// TLS is a bonus.
     package var withoutExtensions: Set<SMTPExtensions.Keyword> = []
+    /// Whether servers may be told of the next mail together with the content before it; see ``OutgoingMessage/next``.
+    package var announces = true
     /// PEM file of certificates to trust instead of the system's, where the policy verifies.
     package var trustRootsFile: String?
     /// Told how each connection's TLS went.
@@ -49,6 +51,7 @@ package struct SMTPClientConfiguration: Sendable {
         configuration.requiresTLS = requiresTLS
         configuration.limits = limits
         configuration.withoutExtensions = withoutExtensions
+        configuration.announces = announces
         return configuration
     }
 }

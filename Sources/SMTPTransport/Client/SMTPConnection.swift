@@ -38,10 +38,7 @@ package final class SMTPConnection: Sendable {
 
         var standing: Standing?
         var suspectedExtension: SMTPExtensions.Keyword?
-        /// The server said so itself.
-        var isSuspectedForGoodReason = false
-        /// See ``DeliveryReport/provesPipelining``.
-        var provesPipelining = false
+        var suspectsAnnouncing = false
         /// The session broke at its first command behind TLS.
         var breaksTLS = false
     }
@@ -204,11 +201,8 @@ package final class SMTPConnection: Sendable {
         guard report.cause != .cancelled, report.cause != .poolClosed else { return }
         let breaks = isEncrypted && allowsPlaintext && isFirst && report.cause == .connectionClosed
         lessons.withLock { lessons in
-            if let keyword = report.suspectedExtension {
-                lessons.suspectedExtension = keyword
-                lessons.isSuspectedForGoodReason = report.reply != nil
-            }
-            lessons.provesPipelining = lessons.provesPipelining || report.provesPipelining
+            lessons.suspectedExtension = report.suspectedExtension ?? lessons.suspectedExtension
+            lessons.suspectsAnnouncing = lessons.suspectsAnnouncing || report.suspectsAnnouncing
             lessons.breaksTLS = lessons.breaksTLS || breaks && report.phase == .mail
             guard !report.mayRetryAtOnce else { return }
             let isHosts = report.blame == .connection && report.verdict != .permanent && report.verdict != .accepted

@@ -307,6 +307,7 @@ package final class SMTPConnectionPool: Sendable {
             let left = Duration.nanoseconds((attempt.until - now).nanoseconds)
             var configuration = state.configuration
             configuration.withoutExtensions.formUnion(state.habits.without(target.endpoint, at: now))
+            configuration.announces = !state.habits.hasBrokenAnnouncements(target.endpoint, at: now)
             let isWithoutTLS =
                 state.habits.hasBrokenTLS(target.endpoint, at: now)
                 && SMTPConnection.allowsPlaintext(to: target, configuration)
@@ -443,10 +444,8 @@ extension SMTPConnectionPool.State {
     }
 
     fileprivate mutating func learn(_ lessons: SMTPConnection.Lessons, about target: SMTPTarget, at now: NIODeadline) {
-        if lessons.provesPipelining { habits.bearsPipelining(target.endpoint, at: now) }
-        if let keyword = lessons.suspectedExtension {
-            habits.breaks(keyword, target.endpoint, isCertain: lessons.isSuspectedForGoodReason, at: now)
-        }
+        if let keyword = lessons.suspectedExtension { habits.breaks(keyword, target.endpoint, at: now) }
+        if lessons.suspectsAnnouncing { habits.breaksAnnouncements(target.endpoint, at: now) }
         if lessons.breaksTLS { habits.breaksTLS(target.endpoint, at: now) }
         switch lessons.standing {
         case .works: targets.worked(target)

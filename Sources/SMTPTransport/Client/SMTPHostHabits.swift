@@ -6,11 +6,12 @@ package import SMTPProtocol
 /// - A host whose TLS breaks is spoken to without, where its policy takes TLS for a bonus.
 /// - An extension that broke a session counts as not offered. Two hosts that lose what is pipelined are enough to take a
 ///   box in front of all of them for the cause.
-/// - A host that has proven to bear PIPELINING is not suspected because a connection broke or fell silent: such things happen.
+/// - Where a connection broke or fell silent with a transaction announced, none is announced any more. It may have been chance,
+///   but the mail before is in doubt.
 package struct SMTPHostHabits: Sendable {
     private let lifetime: Duration
     private var brokenTLS: [SMTPEndpoint: NIODeadline] = [:]
-    private var pipelining: [SMTPEndpoint: NIODeadline] = [:]
+    private var brokenAnnouncements: [SMTPEndpoint: NIODeadline] = [:]
     private var suspects: [SMTPExtensions.Keyword: [SMTPEndpoint: NIODeadline]] = [:]
 
     /// - Parameter lifetime: how long something is remembered after it was seen.
@@ -23,17 +24,16 @@ package struct SMTPHostHabits: Sendable {
         forgetOld(at: now)
     }
 
-    /// It answered a group that began with the content of a message.
-    package mutating func bearsPipelining(_ endpoint: SMTPEndpoint, at now: NIODeadline) {
-        pipelining[endpoint] = now + TimeAmount(lifetime)
+    package mutating func breaksAnnouncements(_ endpoint: SMTPEndpoint, at now: NIODeadline) {
+        brokenAnnouncements[endpoint] = now + TimeAmount(lifetime)
+        forgetOld(at: now)
     }
 
-    /// - Parameter isCertain: the host said so itself.
-    package mutating func breaks(
-        _ keyword: SMTPExtensions.Keyword, _ endpoint: SMTPEndpoint, isCertain: Bool = true, at now: NIODeadline
-    ) {
-        let bears = keyword == .pipelining && pipelining[endpoint].map { now < $0 } ?? false
-        guard isCertain || !bears else { return }
+    package func hasBrokenAnnouncements(_ endpoint: SMTPEndpoint, at now: NIODeadline) -> Bool {
+        brokenAnnouncements[endpoint].map { now < $0 } ?? false
+    }
+
+    package mutating func breaks(_ keyword: SMTPExtensions.Keyword, _ endpoint: SMTPEndpoint, at now: NIODeadline) {
         suspects[keyword, default: [:]][endpoint] = now + TimeAmount(lifetime)
         forgetOld(at: now)
     }
@@ -53,7 +53,7 @@ package struct SMTPHostHabits: Sendable {
 
     private mutating func forgetOld(at now: NIODeadline) {
         brokenTLS = brokenTLS.filter { now < $0.value }
-        pipelining = pipelining.filter { now < $0.value }
+        brokenAnnouncements = brokenAnnouncements.filter { now < $0.value }
         for keyword in suspects.keys { suspects[keyword] = suspects[keyword]?.filter { now < $0.value } }
     }
 

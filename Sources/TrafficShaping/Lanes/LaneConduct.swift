@@ -92,6 +92,10 @@ extension LaneConduct {
     /// and it has no more of them than it may.
     mutating func mayKeepReady(at now: SteadySeconds) -> Bool { missingConnections(at: now).map { $0 >= 0 } ?? false }
 
+    /// Whether mails that servers were told of may still follow over their connections. A lane that is slowed carries them: to
+    /// break off would be no relief for its site.
+    var mayKeepAnnounced: Bool { !isClosed && order == nil && governor.isOpen }
+
     /// Whether it is worth making another one ready: all connections are in use, and a mail waits for each.
     @usableFromInline
     mutating func isBusy(queued: Int, at now: SteadySeconds) -> Bool {

@@ -157,6 +157,14 @@ package struct LaneMachine<Mail: LaneMail>: Sendable {
         conduct.mayKeepReady(at: now) && conduct.mayTake(forQueued: queue.count, at: now)
     }
 
+    /// The same of mails that servers were told of.
+    package var mayKeepAnnounced: Bool { conduct.mayKeepAnnounced }
+
+    /// Whether a worker may carry the mail that its server was told of; ``answered(_:at:)`` follows where it may.
+    package mutating func workerMayCarryAnnounced(at now: SteadySeconds) -> Bool {
+        conduct.mayKeepAnnounced && conduct.mayTake(forQueued: queue.count, at: now)
+    }
+
     /// A worker ends: the node has no connection for it.
     package mutating func workerFoundNoConnection(at now: SteadySeconds) -> LaneActions<Mail> {
         conduct.workerFoundNoConnection(forQueued: queue.count, at: now)

@@ -165,6 +165,7 @@ struct ClientConversation: CustomTestStringConvertible, Sendable {
             if report.cause != .refused && report.cause != .accepted { words.append("\(report.cause)") }
             if let reply { words.append(reply) }
             if let keyword = report.suspectedExtension { words.append("suspecting \(keyword.rawValue)") }
+            if report.suspectsAnnouncing { words.append("suspecting announcements") }
             if report.mayRetryAtOnce { words.append("retry") }
             return words.joined(separator: " ")
         }

@@ -1262,7 +1262,7 @@ private let announcements: [ClientConversation] = [
         """
         \(announced)
         > closed
-        = inDoubt in finalDot by connection connectionClosed suspecting PIPELINING, closing
+        = inDoubt in finalDot by connection connectionClosed suspecting announcements, closing
         > deliver the next
         = temporary in mail by connection connectionClosed retry
         """),
@@ -1271,7 +1271,7 @@ private let announcements: [ClientConversation] = [
         """
         \(announced)
         > timed out
-        = inDoubt in finalDot by connection timedOut suspecting PIPELINING, closing
+        = inDoubt in finalDot by connection timedOut suspecting announcements, closing
         """),
     ClientConversation(
         "a cancelled content with a transaction announced",
@@ -1290,6 +1290,18 @@ private let announcements: [ClientConversation] = [
         = temporary in mail by connection connectionClosed retry
         """),
     ClientConversation(
+        "a complaint about what followed a content",
+        """
+        \(announced)
+        S: 250 taken
+        S: 503 5.5.0 improper pipelining
+        S: 503 5.5.0 improper pipelining
+        S: 503 5.5.0 improper pipelining
+        = accepted in finalDot 250
+        > deliver the next
+        = temporary in mail by connection 503 5.5.0 suspecting PIPELINING retry, closing
+        """),
+    ClientConversation(
         "the same words about a content alone",
         """
         \(handedOver)
@@ -1304,7 +1316,7 @@ private let announcements: [ClientConversation] = [
         = accepted in finalDot 250
         > deliver the next
         > timed out
-        = temporary in mail by connection timedOut suspecting PIPELINING, closing
+        = temporary in mail by connection timedOut suspecting announcements, closing
         """),
     ClientConversation(
         "no content under another envelope than was announced",

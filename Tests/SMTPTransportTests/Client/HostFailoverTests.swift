@@ -274,89 +274,76 @@ private typealias Step = ScriptedServer.Step
 
     @Test func `a host that passes over what follows a content is learnt`() async throws {
         let server = try await ScriptedServer(
-            Script { $0 == "." ? [.write("250 2.0.0 queued\r\n"), .dropInput] : nil }, Script())
+            Script { $0 == "." ? [.write("250 2.0.0 queued\r\n"), .dropInput] : nil })
         let pool = pool(
             [server.target], PoolLimits(maximumConnections: 1), clientConfiguration { $0.mail = .seconds(4) })
-        let reports = try await deliverThree(pool)
+        let reports = try await deliverThree(pool).reports
         #expect(reports.map(\.verdict) == [.accepted, .accepted, .temporary])
         #expect(reports.last?.cause == .timedOut)
-        try await expectNoPipelining(pool)
+        try await expectNoAnnouncement(pool)
         await pool.shutdown()
     }
 
     @Test func `a host that breaks off where something follows a content is learnt`() async throws {
-        let contents = NIOLockedValueBox(0)
-        let server = try await ScriptedServer(
-            Script { line in
-                guard line == "." else { return nil }
-                return contents.withLockedValue { count in
-                    count += 1
-                    return count == 2 ? [.close] : nil
-                }
-            }, Script())
+        let server = try await ScriptedServer(Self.answering(2, [.close]))
         let pool = pool([server.target], PoolLimits(maximumConnections: 1))
-        let reports = try await deliverThree(pool)
+        let reports = try await deliverThree(pool).reports
         #expect(reports.map(\.verdict) == [.accepted, .inDoubt, .temporary])
         #expect(reports.last?.mayRetryAtOnce == true, "nothing of the third was sent")
-        try await expectNoPipelining(pool)
-        await pool.shutdown()
-    }
-
-    @Test func `a host that took such a group before is not suspected when a connection breaks`() async throws {
-        let contents = NIOLockedValueBox(0)
-        let server = try await ScriptedServer(
-            Script { line in
-                guard line == "." else { return nil }
-                return contents.withLockedValue { count in
-                    count += 1
-                    return count == 5 ? [.close] : nil
-                }
-            }, Script())
-        let pool = pool([server.target], PoolLimits(maximumConnections: 1))
-        #expect(try await deliverThree(pool).map(\.verdict) == [.accepted, .accepted, .accepted])
-        #expect(try await deliverThree(pool).map(\.verdict) == [.accepted, .inDoubt, .temporary])
-        #expect(server.seen.connections == 1)
-        #expect(try await pool.withConnection { $0.extensions }.pipelining)
+        try await expectNoAnnouncement(pool)
         #expect(server.seen.connections == 2)
         await pool.shutdown()
     }
 
-    @Test func `a host that complains of such a group is believed, whatever it took before`() async throws {
-        let contents = NIOLockedValueBox(0)
+    @Test func `a host that complains of what follows a content is believed`() async throws {
         let server = try await ScriptedServer(
-            Script { line in
-                guard line == "." else { return nil }
-                return contents.withLockedValue { count in
-                    count += 1
-                    return count == 5 ? [.write("554 5.5.0 SMTP synchronization error\r\n"), .close] : nil
-                }
-            }, Script())
+            Self.answering(2, [.write("554 5.5.0 SMTP synchronization error\r\n"), .close]), Script())
         let pool = pool([server.target], PoolLimits(maximumConnections: 1))
-        #expect(try await deliverThree(pool).map(\.verdict) == [.accepted, .accepted, .accepted])
-        let reports = try await deliverThree(pool)
+        let reports = try await deliverThree(pool).reports
         #expect(reports.map(\.verdict) == [.accepted, .temporary, .temporary])
         #expect(reports.allSatisfy { $0.verdict == .accepted || $0.mayRetryAtOnce })
-        try await expectNoPipelining(pool)
+        #expect(try await !pool.withConnection { $0.extensions }.pipelining)
         await pool.shutdown()
     }
 
-    /// Over one connection, the third announced with the content of the second.
-    private func deliverThree(_ pool: SMTPConnectionPool) async throws -> [DeliveryReport] {
+    /// A server that does this in answer to one of its contents.
+    private static func answering(_ number: Int, _ steps: [ScriptedServer.Step]) -> Script {
+        let contents = NIOLockedValueBox(0)
+        return Script { line in
+            guard line == "." else { return nil }
+            return contents.withLockedValue { count in
+                count += 1
+                return count == number ? steps : nil
+            }
+        }
+    }
+
+    /// Over one connection, the third announced with the content of the second if the connection announces.
+    private func deliverThree(_ pool: SMTPConnectionPool) async throws -> (reports: [DeliveryReport], asked: Int) {
         let third = makeEnvelope(to: "ben@example.net")
-        let announcing = OutgoingMessage(content: shortMessage.content, next: { third })
-        return try await pool.withConnection { connection in
+        let asked = NIOLockedValueBox(0)
+        let announcing = OutgoingMessage(
+            content: shortMessage.content,
+            next: {
+                asked.withLockedValue { $0 += 1 }
+                return third
+            })
+        let reports = try await pool.withConnection { connection in
             [
                 await connection.deliver(makeEnvelope(), shortMessage),
                 await connection.deliver(makeEnvelope(), announcing),
                 await connection.deliver(third, shortMessage),
             ]
         }
+        return (reports, asked.withLockedValue { $0 })
     }
 
-    private func expectNoPipelining(_ pool: SMTPConnectionPool) async throws {
-        let extensions = try await pool.withConnection { $0.extensions }
-        #expect(!extensions.pipelining)
-        #expect(try await pool.deliver(makeEnvelope(), shortMessage).verdict == .accepted)
+    /// The next connection takes groups all the same.
+    private func expectNoAnnouncement(_ pool: SMTPConnectionPool) async throws {
+        let (reports, asked) = try await deliverThree(pool)
+        #expect(reports.map(\.verdict) == [.accepted, .accepted, .accepted])
+        #expect(asked == 0)
+        #expect(try await pool.withConnection { $0.extensions }.pipelining)
     }
 
     @Test func `what the configuration leaves out is not used`() async throws {
