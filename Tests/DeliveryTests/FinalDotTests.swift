@@ -23,7 +23,7 @@ struct FinalDotTests {
         _ reply: SMTPReply, _ goesOn: Bool
     ) async throws {
         let fixture = try await DeliveryFixture.make()
-        let (sick, well) = (MailServer { _, _ in .content(reply) }, MailServer())
+        let (sick, well) = (MailServer(offersPipelining: false) { _, _ in .content(reply) }, MailServer())
         let port = try Socket.freePort()
         try await sick.run(on: "127.0.0.25", port: port) { _ in
             try await well.run(on: "127.0.0.26", port: port) { _ in

@@ -257,7 +257,7 @@ private final class ReadyMailHistory {
             guard let next = lane.announceNext() else { return }
             note("\(next.mail.position) is announced behind \(mail.position)")
             expect(ledger.account.open.contains(next.mail.position), "\(next.mail.position) has no intent")
-            expect(now - readyAt[next.mail.position, default: 0] < 0.1, "\(next.mail.position) was ready for long")
+            expect(now - readyAt[next.mail.position, default: 0] < 0.05, "\(next.mail.position) was ready for long")
             expect(order == nil && !isClosed, "\(next.mail.position) is announced against the order")
             workers[index] = .carrying(mail, announced: next)
         case .carrying(let mail, let announced):
@@ -275,6 +275,7 @@ private final class ReadyMailHistory {
             return lane.putBack(announced)
         }
         let wasThere = ready.contains(position)
+        let rests = lane.restsUntil(now) != nil
         guard let next = lane.takeUp(announced) else {
             note("\(position) was taken back")
             takenBack += 1
@@ -283,6 +284,7 @@ private final class ReadyMailHistory {
         }
         takenUp += 1
         expect(wasThere && next.ready === announced, "\(position) is taken up twice")
+        expect(!rests, "\(position) is carried while its lane rests")
         carry(next, index)
     }
 

@@ -111,6 +111,9 @@ extension MailServer {
     /// end of the queue.
     static func holdingThird() -> MailServer {
         let come = Atomic(0)
-        return MailServer { _, _ in come.wrappingAdd(1, ordering: .relaxed).newValue == 3 ? .held : .accept }
+        // It knows of no mail before that mail's turn.
+        return MailServer(offersPipelining: false) { _, _ in
+            come.wrappingAdd(1, ordering: .relaxed).newValue == 3 ? .held : .accept
+        }
     }
 }

@@ -471,3 +471,26 @@ private func `a mail that is announced and then cancelled closes its connection`
     try await server.wait { $0.closed == 1 }
     #expect(server.seen.contents.count == 2)
 }
+
+@Test(.timeLimit(.minutes(1)))
+private func `a trace does not show whom an announced mail is for`() async throws {
+    let server = try await ScriptedServer(
+        Script { $0.hasPrefix("MAIL FROM:<b-2@") ? [.write("250 2.1.0 ben may have it\r\n")] : nil })
+    let hub = SMTPTraceHub()
+    let lines = hub.listen(to: "")
+    var configuration = clientConfiguration()
+    configuration.trace = SMTPTrace(hub: hub, lane: "lane") { _ in true }
+    let connection = try await open(server, configuration)
+    #expect(await connection.deliver(makeEnvelope(), shortMessage).verdict == .accepted)
+    #expect(await connection.deliver(makeEnvelope(), message(before: nextEnvelope)).verdict == .accepted)
+    #expect(await connection.deliver(nextEnvelope, shortMessage).verdict == .accepted)
+    await connection.quit()
+    var heard: [String] = []
+    for await line in lines {
+        heard.append(line.text)
+        if line.text == "connection closed" { break }
+    }
+    #expect(heard.contains("250 2.1.0 *** may have it"))
+    #expect(heard.count { $0 == "RCPT TO:<***@example.net>" } == 3)
+    #expect(!heard.contains { $0.contains("ben") || $0.contains("ann") })
+}

@@ -69,7 +69,7 @@ package final class MailServer: SMTPSessionHandler {
     }
 
     package var mails: [Mail] { state.withLock(\.mails) }
-    /// How often each recipient was named.
+    /// How often each recipient was named. A server that takes commands in groups may hear of one whose mail goes another way.
     package var attempts: [String: Int] { state.withLock(\.attempts) }
     /// The addresses that connections came from.
     package var peers: Set<String> { state.withLock(\.peers) }
