@@ -63,7 +63,10 @@ struct LookAheadTests {
         /// and two intents.
         func waitForThird() async throws {
             try await eventually("the second mail is under way") { server.heldCount == 1 }
-            try await eventually("the third is ready") { engine.status.counts.journalEntries == 4 }
+            try await eventually("the intent of the third is committed") { engine.status.counts.journalEntries == 4 }
+            try await eventually("the third is ready") {
+                engine.lanes.all.contains { $0.state.withLock(\.ready.waitingCount) == 1 }
+            }
             guard third == .isAnnounced else { return }
             // Its commands come with the content that the server asks for now.
             server.releaseHeld()

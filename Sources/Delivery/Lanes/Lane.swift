@@ -15,7 +15,7 @@ import TrafficShaping
 final class Lane: Sendable {
     let id: LaneID
 
-    private struct State {
+    struct State {
         var machine: LaneMachine<QueuedMail>
         var rules: LaneRules
         var way: ConnectionWay
@@ -39,7 +39,8 @@ final class Lane: Sendable {
         }
     }
 
-    private let state: Mutex<State>
+    /// Tests look at what is ready.
+    let state: Mutex<State>
     private let environment: LaneEnvironment
     /// Whether other nodes press the site as well, within the same limits.
     private let isShared: Bool

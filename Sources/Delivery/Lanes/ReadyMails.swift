@@ -11,10 +11,13 @@ struct ReadyMails {
     /// All of them, those that are being made ready included.
     var count: Int { mails.count + announced.count + preparing }
 
+    /// Those that are ready and wait for a connection.
+    var waitingCount: Int { mails.count }
+
     /// Whether one more may be made ready: those that are wait a moment only, and there are no more than a few for each
     /// connection. They come by the group, each of which takes two commits' time, in which a quick connection carries several.
     func hasRoom(for connections: Int, at now: SteadySeconds) -> Bool {
-        mails.count + preparing < Self.mostForEach * connections
+        waitingCount + preparing < Self.mostForEach * connections
             && (mails.first.map { $0.age(at: now) < Self.waitSeconds } ?? true)
     }
 
