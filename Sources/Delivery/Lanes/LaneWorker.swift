@@ -82,7 +82,7 @@ struct LaneWorker: Sendable {
                 while let load = hands.take() {
                     let isLast = connection.deliveredCount + 1 >= load.rules.limits.messagesPerConnection
                     announcement.isWanted = isQuick && !isLast
-                    if isQuick && !isLast { lane.prepareNext() }
+                    if announcement.isWanted { lane.prepareNext() }
                     let begun = environment.clock.steady()
                     let isSent = await send(load, over: connection, of: pool, generation, hands, announcement)
                     isQuick = environment.clock.steady() - begun < Self.quickSeconds

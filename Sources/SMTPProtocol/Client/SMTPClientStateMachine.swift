@@ -227,15 +227,14 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
     /// After ``announce(_:)`` it must be the envelope that was announced: for another the connection is closed.
     package mutating func deliver(_ envelope: SMTPEnvelope) -> Action {
         if case .announced(let next) = state {
-            guard next.envelope == envelope else { return refuseUnannounced() }
+            guard next.envelope == envelope else {
+                state = .closed
+                return .report(unsent, closing: true)
+            }
             state = .transaction(next.transaction)
             return next.progress == .wait ? .wait : advanced(next.progress, to: next.transaction)
         }
-        guard isIdle else {
-            var report = DeliveryReport(.temporary, .connectionClosed, in: .mail, blame: .connection)
-            report.mayRetryAtOnce = isClosed && answeredCount > 0
-            return .report(report, closing: false)
-        }
+        guard isIdle else { return .report(unsent, closing: false) }
         if let refusal = ownRefusal(of: envelope) { return .report(refusal, closing: false) }
         let (transaction, first) = SMTPClientTransaction.begin(
             envelope, offered: extensions, resetFirst: needsReset)
@@ -249,11 +248,11 @@ package struct SMTPClientStateMachine: ~Copyable, Sendable {
         state = .transaction(transaction)
     }
 
-    private mutating func refuseUnannounced() -> Action {
+    /// The session takes no transaction any more.
+    private var unsent: DeliveryReport {
         var report = DeliveryReport(.temporary, .connectionClosed, in: .mail, blame: .connection)
-        report.mayRetryAtOnce = true
-        state = .closed
-        return .report(report, closing: true)
+        report.mayRetryAtOnce = isClosed && answeredCount > 0
+        return report
     }
 
     /// Whether the next transaction may be announced now: the whole content is handed over, and the server has answered a

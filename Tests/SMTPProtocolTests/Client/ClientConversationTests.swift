@@ -1089,94 +1089,66 @@ private let announcements: [ClientConversation] = [
         """),
     ClientConversation(
         "nothing is announced before a server has answered a group",
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 250-mx.example
-        S: 250 PIPELINING
-        = opened
-        > announce
-        = not announced
-        > deliver
-        C: MAIL FROM:<b-1@bounce.example>
-        C: RCPT TO:<ann@example.net>
-        C: DATA
-        > announce
-        = not announced
-        S: 250 ok
-        S: 250 ok
-        S: 354 go
-        C: (content)
-        > announce
-        = not announced
-        S: 250 taken
-        = accepted in finalDot 250
-        """),
+        pipelining + """
+            > announce
+            = not announced
+            S: 250 ok
+            S: 250 ok
+            S: 354 go
+            C: (content)
+            > announce
+            = not announced
+            S: 250 taken
+            = accepted in finalDot 250
+            > announce
+            = not announced
+            """),
     ClientConversation(
         "nothing is announced before the whole content has gone", holdsContent: true,
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 250-mx.example
-        S: 250 PIPELINING
-        = opened
-        > deliver
-        C: MAIL FROM:<b-1@bounce.example>
-        C: RCPT TO:<ann@example.net>
-        C: DATA
-        S: 250 ok
-        S: 250 ok
-        S: 354 go
-        C: (content)
-        > handed over
-        S: 250 taken
-        = accepted in finalDot 250
-        > deliver
-        C: MAIL FROM:<b-1@bounce.example>
-        C: RCPT TO:<ann@example.net>
-        C: DATA
-        S: 250 ok
-        S: 250 ok
-        S: 354 go
-        C: (content)
-        > announce
-        = not announced
-        > handed over
-        > announce
-        C: MAIL FROM:<b-2@bounce.example>
-        C: RCPT TO:<ben@example.net>
-        C: DATA
-        > announce
-        = not announced
-        """),
+        afterDot + """
+            > handed over
+            S: 250 taken
+            = accepted in finalDot 250
+            > deliver
+            C: MAIL FROM:<b-1@bounce.example>
+            C: RCPT TO:<ann@example.net>
+            C: DATA
+            S: 250 ok
+            S: 250 ok
+            S: 354 go
+            C: (content)
+            > announce
+            = not announced
+            > handed over
+            > announce
+            C: MAIL FROM:<b-2@bounce.example>
+            C: RCPT TO:<ben@example.net>
+            C: DATA
+            > announce
+            = not announced
+            """),
     ClientConversation(
         "nothing is announced to a server that takes no groups",
-        """
-        S: 220 mx.example
-        C: EHLO client.example
-        S: 250 mx.example
-        = opened
-        > deliver
-        C: MAIL FROM:<b-1@bounce.example>
-        S: 250 ok
-        C: RCPT TO:<ann@example.net>
-        S: 250 ok
-        C: DATA
-        S: 354 go
-        C: (content)
-        S: 250 taken
-        = accepted in finalDot 250
-        > deliver
-        C: MAIL FROM:<b-1@bounce.example>
-        S: 250 ok
-        C: RCPT TO:<ann@example.net>
-        S: 250 ok
-        C: DATA
-        S: 354 go
-        C: (content)
-        > announce
-        = not announced
-        """),
+        oneByOne + """
+            S: 250 ok
+            C: RCPT TO:<ann@example.net>
+            S: 250 ok
+            C: DATA
+            S: 354 go
+            C: (content)
+            S: 250 taken
+            = accepted in finalDot 250
+            > deliver
+            C: MAIL FROM:<b-1@bounce.example>
+            S: 250 ok
+            C: RCPT TO:<ann@example.net>
+            S: 250 ok
+            C: DATA
+            S: 354 go
+            C: (content)
+            > announce
+            = not announced
+            """),
     ClientConversation(
         "what we refuse ourselves is not announced",
         """

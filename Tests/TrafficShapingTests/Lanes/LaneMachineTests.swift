@@ -190,6 +190,34 @@ struct NumberedMail: LaneMail, Hashable {
         #expect(machine.mayKeepReady(at: 0) == false)
     }
 
+    @Test func `what was announced goes on in a slowed lane, but not in one that rests, obeys or is closed`() {
+        var machine = Self.machine(connections: 4)
+        Self.fill(&machine, 0..<40)
+        #expect(machine.workerCount == 4)
+        #expect(machine.workerAsks(retires: true, at: 0) == .mail(NumberedMail(number: 0)))
+        #expect(machine.workerMayCarryAnnounced(at: 0) == true)
+        func mayGo(_ change: (inout Machine) -> Void) -> (stays: Bool, goes: Bool) {
+            var machine = machine
+            change(&machine)
+            return (machine.mayKeepAnnounced, machine.workerMayCarryAnnounced(at: 0))
+        }
+        var slowed = machine
+        _ = slowed.answered(.refused(.slowDown, code: 421, nil), at: 0)
+        #expect(slowed.mayKeepReady(at: 0) == false)
+        #expect(slowed.mayKeepAnnounced)
+        #expect(mayGo { _ = $0.ordered(Self.order(.drain), at: 0) } == (false, false))
+        #expect(mayGo { _ = $0.closed() } == (false, false))
+        #expect(mayGo { _ = $0.answered(.refused(.suspend(seconds: 60), code: 421, nil), at: 0) } == (false, false))
+    }
+
+    @Test func `what was announced needs a permit like any other mail`() {
+        var machine = Self.machine(connections: 1, rate: MessageRate(1, per: .second))
+        Self.fill(&machine, 0..<9)
+        #expect(machine.workerMayCarryAnnounced(at: 0) == true)
+        #expect(machine.mayKeepAnnounced)
+        #expect(machine.workerMayCarryAnnounced(at: 0) == false)
+    }
+
     /// Lets everything through.
     private struct OpenGate: LaneGate {
         func permit(forQueued _: Int, at _: SteadySeconds) -> LaneGovernor.Permit { .now }
