@@ -1,10 +1,10 @@
 /// A customer. Every row of a customer's data starts with this number, and every query carries it.
 ///
 /// Text form: the plain decimal number.
-package struct AccountID: RawRepresentable, Hashable, Comparable, Sendable, Codable, CustomStringConvertible {
-    package let rawValue: Int64
+public struct AccountID: RawRepresentable, Hashable, Comparable, Sendable, Codable, CustomStringConvertible {
+    public let rawValue: Int64
 
-    package init(rawValue: Int64) { self.rawValue = rawValue }
+    public init(rawValue: Int64) { self.rawValue = rawValue }
 
     package init?(_ text: String) {
         // Int64 also reads "+7" and "007"; one account has one text.
@@ -12,9 +12,9 @@ package struct AccountID: RawRepresentable, Hashable, Comparable, Sendable, Coda
         self.init(rawValue: value)
     }
 
-    package var description: String { String(rawValue) }
+    public var description: String { String(rawValue) }
 
-    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
 
 /// Each account may have a test account, which its test keys open: mail of that reaches no host, costs nothing, and counts for
@@ -38,10 +38,10 @@ extension AccountID {
 /// inside one account and one millisecond fails on the primary key and is tried again.
 ///
 /// Text form: `cmp_` and 13 digits of Crockford's base 32, which sort like the number.
-package struct CampaignID: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
-    package let rawValue: Int64
+public struct CampaignID: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let rawValue: Int64
 
-    package init(rawValue: Int64) { self.rawValue = rawValue }
+    public init(rawValue: Int64) { self.rawValue = rawValue }
 
     /// - Parameter millisecondsSince1970: the time of creation; before 2020 counts as 2020.
     package static func make(
@@ -67,7 +67,7 @@ package struct CampaignID: RawRepresentable, Hashable, Comparable, Sendable, Cus
     /// When it was made, as it tells itself.
     package var millisecondsSince1970: Int64 { (rawValue >> 21) + Self.millisecondsOf2020 }
 
-    package var description: String {
+    public var description: String {
         var text = [UInt8](repeating: 0, count: Self.digitCount)
         var rest = UInt64(bitPattern: rawValue)
         for index in text.indices.reversed() {
@@ -77,7 +77,7 @@ package struct CampaignID: RawRepresentable, Hashable, Comparable, Sendable, Cus
         return Self.prefix + String(decoding: text, as: UTF8.self)
     }
 
-    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
     private static let prefix = "cmp_"
     private static let digitCount = 13

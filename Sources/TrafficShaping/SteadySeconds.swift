@@ -3,4 +3,4 @@
 ///
 ///     let origin = ContinuousClock.now
 ///     let now: SteadySeconds = (ContinuousClock.now - origin) / .seconds(1)
-@usableFromInline package typealias SteadySeconds = Double
+public typealias SteadySeconds = Double

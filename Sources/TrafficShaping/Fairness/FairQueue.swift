@@ -1,4 +1,4 @@
-package import DequeModule
+public import DequeModule
 
 /// A first-in-first-out queue for each key, served in turn: no key waits behind another's backlog.
 ///
@@ -8,19 +8,19 @@ package import DequeModule
 /// A key may have a weight, the elements it gets in one turn, and a rate that it does not exceed. Both are kept while it
 /// has nothing waiting, until they are set back. Each step takes constant time; for a key held back by its rate,
 /// logarithmic in the number of such keys.
-package struct FairQueue<Key: Hashable & Sendable, Element: Sendable>: Sendable {
+public struct FairQueue<Key: Hashable & Sendable, Element: Sendable>: Sendable {
     @usableFromInline var members = FairMembers<Key, Deque<Element>>()
     @usableFromInline var waiting = 0
 
     @inlinable
-    package init() {}
+    public init() {}
 
-    @inlinable package var count: Int { waiting }
+    @inlinable public var count: Int { waiting }
 
-    @inlinable package var isEmpty: Bool { waiting == 0 }
+    @inlinable public var isEmpty: Bool { waiting == 0 }
 
     @inlinable
-    package mutating func append(_ element: Element, for key: Key) {
+    public mutating func append(_ element: Element, for key: Key) {
         let slot = members.slot(of: key, new: [])
         if members.queues[slot].isEmpty { members.ring.join(slot) }
         members.queues[slot].append(element)
@@ -29,27 +29,27 @@ package struct FairQueue<Key: Hashable & Sendable, Element: Sendable>: Sendable 
 
     /// The next element, whatever the rates of the keys.
     @inlinable
-    package mutating func popFirst() -> Element? { pop(at: nil) }
+    public mutating func popFirst() -> Element? { pop(at: nil) }
 
     /// The next element of a key whose rate allows it now.
     /// - Returns: nil when there is none; then ``nextDue`` tells when to ask again.
     @inlinable
-    package mutating func popFirst(at now: SteadySeconds) -> Element? { pop(at: now) }
+    public mutating func popFirst(at now: SteadySeconds) -> Element? { pop(at: now) }
 
     /// The element that is next, where its key has no rate.
     @inlinable
-    package mutating func peekUnpaced(at now: SteadySeconds) -> Element? {
+    public mutating func peekUnpaced(at now: SteadySeconds) -> Element? {
         members.ring.peekUnpaced(at: now).flatMap { members.queues[$0].first }
     }
 
     /// Whether an element is like this; looks at all of them at most.
     @inlinable
-    package func contains(where isLike: (Element) -> Bool) -> Bool {
+    public func contains(where isLike: (Element) -> Bool) -> Bool {
         members.queues.contains { $0.contains(where: isLike) }
     }
 
     /// When the first key that was held back may be served; nil where none was, or another may be served at once.
-    @inlinable package var nextDue: SteadySeconds? { members.ring.nextDue }
+    @inlinable public var nextDue: SteadySeconds? { members.ring.nextDue }
 
     /// - Parameter weight: elements in one turn, 1…1,000; 1 is the default.
     package mutating func setWeight(_ weight: Int, for key: Key) { members.setWeight(weight, for: key, new: []) }

@@ -4,19 +4,19 @@
 ///     queue.append(job, for: account, in: campaign)
 ///
 /// Weights and rates are those of accounts.
-package struct NestedFairQueue<Outer: Hashable & Sendable, Inner: Hashable & Sendable, Element: Sendable>: Sendable {
+public struct NestedFairQueue<Outer: Hashable & Sendable, Inner: Hashable & Sendable, Element: Sendable>: Sendable {
     @usableFromInline var members = FairMembers<Outer, FairQueue<Inner, Element>>()
     @usableFromInline var waiting = 0
 
     @inlinable
-    package init() {}
+    public init() {}
 
-    @inlinable package var count: Int { waiting }
+    @inlinable public var count: Int { waiting }
 
-    @inlinable package var isEmpty: Bool { waiting == 0 }
+    @inlinable public var isEmpty: Bool { waiting == 0 }
 
     @inlinable
-    package mutating func append(_ element: Element, for outer: Outer, in inner: Inner) {
+    public mutating func append(_ element: Element, for outer: Outer, in inner: Inner) {
         let slot = members.slot(of: outer, new: FairQueue())
         if members.queues[slot].isEmpty { members.ring.join(slot) }
         members.queues[slot].append(element, for: inner)
@@ -25,27 +25,27 @@ package struct NestedFairQueue<Outer: Hashable & Sendable, Inner: Hashable & Sen
 
     /// The next element, whatever the rates.
     @inlinable
-    package mutating func popFirst() -> Element? { pop(at: nil) }
+    public mutating func popFirst() -> Element? { pop(at: nil) }
 
     /// The next element of an account whose rate allows it now.
     /// - Returns: nil when there is none; then ``nextDue`` tells when to ask again.
     @inlinable
-    package mutating func popFirst(at now: SteadySeconds) -> Element? { pop(at: now) }
+    public mutating func popFirst(at now: SteadySeconds) -> Element? { pop(at: now) }
 
     /// The element that is next, where its account has no rate: taking it costs no token that would be lost if it came back.
     @inlinable
-    package mutating func peekUnpaced(at now: SteadySeconds) -> Element? {
+    public mutating func peekUnpaced(at now: SteadySeconds) -> Element? {
         members.ring.peekUnpaced(at: now).flatMap { members.queues[$0].peekUnpaced(at: now) }
     }
 
     /// Whether an element is like this; looks at all of them at most.
     @inlinable
-    package func contains(where isLike: (Element) -> Bool) -> Bool {
+    public func contains(where isLike: (Element) -> Bool) -> Bool {
         members.queues.contains { $0.contains(where: isLike) }
     }
 
     /// When the first account that was held back may be served; nil where none was, or another may be served at once.
-    @inlinable package var nextDue: SteadySeconds? { members.ring.nextDue }
+    @inlinable public var nextDue: SteadySeconds? { members.ring.nextDue }
 
     /// - Parameter weight: elements in one turn, 1…1,000; 1 is the default.
     package mutating func setWeight(_ weight: Int, for outer: Outer) {

@@ -1,31 +1,33 @@
 /// What the owner of a ``LaneMachine`` does after an event, once it has left its lock.
-package struct LaneActions<Mail: LaneMail>: Sendable {
+public struct LaneActions<Mail: LaneMail>: Sendable {
     /// So many workers begin, each with ``LaneMachine/workerAsks(retires:at:)``. They are counted already.
-    package var startWorkers = 0
+    @usableFromInline package var startWorkers = 0
     /// ``LaneMachine/woke(at:)`` is due then.
-    package var wakeAt: SteadySeconds?
+    @usableFromInline package var wakeAt: SteadySeconds?
     /// Offered to other lanes; ``LaneMachine/declined(_:opensElsewhere:at:)`` follows with those that none takes.
-    package var handOver: [Mail] = []
+    @usableFromInline package var handOver: [Mail] = []
     /// Goes back to the store.
-    package var giveBack: [GivenBackMail<Mail>] = []
+    @usableFromInline package var giveBack: [GivenBackMail<Mail>] = []
     /// Ends as bounced: the operator wants no more of it.
-    package var end: [Mail] = []
+    @usableFromInline package var end: [Mail] = []
     /// A login that has begun to fail, for operators.
-    package var loginProblem: String?
+    @usableFromInline package var loginProblem: String?
     /// The lane has begun to rest: ``LaneMachine/tick(mayHandOver:opensElsewhere:at:mayStart:)`` follows at once.
-    package var tickNow = false
+    @usableFromInline package var tickNow = false
 
+    @inlinable
     package init() {}
 }
 
 /// A mail that a lane cannot take or keep.
-package struct GivenBackMail<Mail: LaneMail>: Sendable {
-    package let mail: Mail
+public struct GivenBackMail<Mail: LaneMail>: Sendable {
+    @usableFromInline package let mail: Mail
     /// When it is to come again.
-    package let inSeconds: Double
+    @usableFromInline package let inSeconds: Double
     /// The lane stands still: a resume brings the mail back at once.
-    package let awaitsResume: Bool
+    @usableFromInline package let awaitsResume: Bool
 
+    @inlinable
     package init(_ mail: Mail, inSeconds: Double, awaitsResume: Bool = false) {
         self.mail = mail
         self.inSeconds = inSeconds
@@ -34,7 +36,7 @@ package struct GivenBackMail<Mail: LaneMail>: Sendable {
 }
 
 /// What a worker does next.
-package enum LaneTurn<Mail: LaneMail>: Sendable {
+public enum LaneTurn<Mail: LaneMail>: Sendable {
     /// Carry the mail, then tell ``LaneMachine/answered(_:at:)``.
     case mail(Mail)
     /// No mail may go now.

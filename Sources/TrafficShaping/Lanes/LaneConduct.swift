@@ -1,5 +1,6 @@
 /// How a lane behaves, whatever waits in it: how many workers it has, whether a mail may go now, what it has learnt, and
 /// what its operator ordered. Not generic, so that other modules need not specialise it.
+@usableFromInline
 package struct LaneConduct: Sendable {
     private var limits: LaneLimits
     private var governor: LaneGovernor
@@ -8,6 +9,10 @@ package struct LaneConduct: Sendable {
     private var overflow = Overflow()
     package private(set) var counts = LaneCounts()
     package private(set) var order: LaneOrder?
+    /// By order: what waits or comes ends.
+    @usableFromInline var endsMail: Bool { order?.action == .fail }
+    /// By order: nothing comes in, and what waits goes.
+    @usableFromInline var drains: Bool { order?.action == .drain }
     /// Workers that were started and have not retired.
     package private(set) var workers = 0
     /// When a mail was taken last, or came into an empty queue.
@@ -17,7 +22,7 @@ package struct LaneConduct: Sendable {
     /// The gate's word came before the lane began to wait: it has forgotten the lane, which asks anew.
     private var wasGrantedEarly = false
     /// Nothing is taken any more.
-    package private(set) var isClosed = false
+    @usableFromInline package private(set) var isClosed = false
     /// Nodes that press the site within the same limits.
     package var nodes = 1
     /// How often the way to connect has changed. What an older way led to says nothing about the present one.
@@ -53,6 +58,7 @@ package struct LaneConduct: Sendable {
 // Workers.
 extension LaneConduct {
     /// How many workers begin now, for a queue of this length. They are counted.
+    @usableFromInline
     mutating func startWorkers(forQueued queued: Int, at now: SteadySeconds) -> Int {
         guard queued > 0, !isClosed, !awaitsConnection else { return 0 }
         // Workers that hang on slow mails are none for those that wait.
@@ -186,16 +192,14 @@ extension LaneConduct {
 // Answers.
 extension LaneConduct {
     /// What follows from an answer for the lane as a whole.
-    @usableFromInline
     struct Consequence {
-        @usableFromInline var loginProblem: String?
+        var loginProblem: String?
         /// The lane stood open and rests now.
-        @usableFromInline var beganToRest = false
+        var beganToRest = false
         /// The lane takes more than before.
-        @usableFromInline var opened = false
+        var opened = false
     }
 
-    @usableFromInline
     mutating func answered(_ answer: LaneAnswer, at now: SteadySeconds) -> Consequence {
         let before = governor.opensAt(now) > now
         let wasProbing = governor.isProbing(at: now)
@@ -286,6 +290,7 @@ extension LaneConduct {
     package var answeredCount: Int { throughput.total }
 
     /// When a mail that comes now may be sent.
+    @usableFromInline
     package func opensAt(_ now: SteadySeconds) -> SteadySeconds {
         if let order, order.action == .drain { return order.opensAt(now) }
         return gates.reduce(governor.opensAt(now)) { max($0, $1.opensAt(now)) }
@@ -310,6 +315,7 @@ extension LaneConduct {
     func kept(at now: SteadySeconds) -> Int { governor.isProbing(at: now) && workers == 0 ? 1 : 0 }
 
     /// Mail that would wait so long here goes elsewhere.
+    @usableFromInline
     func isLong(until opensAt: SteadySeconds, at now: SteadySeconds) -> Bool { opensAt > now + limits.queueSeconds }
 
     func hasWaitedTooLong(since start: SteadySeconds, at now: SteadySeconds) -> Bool {

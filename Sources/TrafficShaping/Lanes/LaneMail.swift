@@ -1,7 +1,7 @@
-package import MailTypes
+public import MailTypes
 
 /// What a lane has to know of a mail that waits in it.
-package protocol LaneMail: Sendable {
+public protocol LaneMail: Sendable {
     var account: AccountID { get }
     var campaign: CampaignID { get }
     /// When it began to wait.
@@ -9,11 +9,11 @@ package protocol LaneMail: Sendable {
 }
 
 /// What an operator has set for an account, as it holds on this node.
-package struct AccountTerms: Sendable, Hashable {
+public struct AccountTerms: Sendable, Hashable {
     /// Mails in one turn, 1…1,000.
     package let weight: Int
     /// This node's part of the account's rate; nil without one.
-    package let rate: MessageRate?
+    @usableFromInline package let rate: MessageRate?
 
     package init(weight: Int = 1, rate: MessageRate? = nil) {
         self.weight = weight
