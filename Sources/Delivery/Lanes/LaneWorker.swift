@@ -10,14 +10,21 @@ struct LaneWorker: Sendable {
 
     private var sender: any MailSender { environment.sender }
 
-    /// A mail in the worker's hands.
-    private struct Load {
-        var mail: QueuedMail
+    /// A mail in the worker's hands. A reference, so that a worker that waits keeps a few octets of it and not many copies.
+    private final class Load: Sendable {
+        let mail: QueuedMail
         let rules: LaneRules
         /// The hosts that it was offered to; nil before the first answer.
-        var attempt: SMTPAttempt?
+        let attempt: SMTPAttempt?
         /// Nil where the mail is to be made ready yet.
-        var ready: ReadyMail?
+        let ready: ReadyMail?
+
+        init(mail: QueuedMail, rules: LaneRules, attempt: SMTPAttempt? = nil, ready: ReadyMail? = nil) {
+            self.mail = mail
+            self.rules = rules
+            self.attempt = attempt
+            self.ready = ready
+        }
 
         /// What the attempt came to, where no connection to a further host could be made.
         func report(after failure: SMTPConnectFailure) -> DeliveryReport {
@@ -121,7 +128,7 @@ struct LaneWorker: Sendable {
         _ load: Load, over connection: SMTPConnection, of pool: SMTPConnectionPool, _ generation: Int, _ hands: Hands,
         _ announcement: Announcement
     ) async -> Bool {
-        let mail = load.mail
+        var mail = load.mail
         lane.tlsResults?.count(mail, over: connection)
         var attempt = load.attempt ?? pool.beginAttempt()
         let sessions = attempt.sessions
@@ -135,9 +142,8 @@ struct LaneWorker: Sendable {
         ) { pool.next(&attempt, after: $0, by: connection) }
         switch answer {
         case .connectionWasClosed:
-            var again = Load(mail: mail, rules: load.rules, attempt: attempt)
-            if attempt.sessions == sessions { again.mail.wasRetried = true }
-            hands.put(again)
+            if attempt.sessions == sessions { mail.wasRetried = true }
+            hands.put(Load(mail: mail, rules: load.rules, attempt: attempt))
             return false
         case .notLoggedIn: loginRefused(mail, answer, generation)
         default:

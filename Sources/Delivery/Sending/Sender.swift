@@ -8,14 +8,26 @@ import TrafficShaping
 
 /// Sends mails of claimed batches, each by a ``MailAttempt``, and records what becomes of those that no attempt is made
 /// for.
-struct Sender: MailSender {
+final class Sender: MailSender {
     let fates: FateRecorder
     let signing: SigningQueue
-    /// Where mails leave their marks before the final dot; nil where the node has no files.
-    var marks: FinalDotMarks?
-    var accounting: AccountingLog?
+    let marks: FinalDotMarks?
+    let accounting: AccountingLog?
     let clock: DeliveryClock
     let logger: Logger
+
+    /// - Parameter marks: where mails leave their marks before the final dot; nil where the node has no files.
+    init(
+        fates: FateRecorder, signing: SigningQueue, marks: FinalDotMarks? = nil, accounting: AccountingLog? = nil,
+        clock: DeliveryClock, logger: Logger
+    ) {
+        self.fates = fates
+        self.signing = signing
+        self.marks = marks
+        self.accounting = accounting
+        self.clock = clock
+        self.logger = logger
+    }
 
     var journal: JournalWriter { fates.journal }
     var metrics: DeliveryMetrics { fates.metrics }

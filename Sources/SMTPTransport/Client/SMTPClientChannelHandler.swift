@@ -36,6 +36,9 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
     /// Bytes of content encoded and written at a time. Most messages fit into one.
     private static let blockOctets = 128 * 1_024
 
+    /// Replies are short; a handshake of TLS is not. A connection keeps two of them, and there may be thousands.
+    private static let replyBuffers = AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 1_024, maximum: 16_384)
+
     let eventLoop: any EventLoop
     /// Completes when the channel is closed, or never came about.
     let closed: EventLoopFuture<Void>
@@ -98,6 +101,7 @@ final class SMTPClientChannelHandler: ChannelInboundHandler, @unchecked Sendable
         bootstrap()
             .connectTimeout(TimeAmount(min(configuration.timeouts.connect, time ?? configuration.timeouts.connect)))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.recvAllocator, value: Self.replyBuffers)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(self) }
             }
