@@ -66,6 +66,8 @@ let package = Package(
         .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         // Loads its library while the program runs, where there is one.
         .target(name: "CCryptoMB"),
+        // The program's allocator, for the libraries that it loads as well.
+        .target(name: "CJemalloc", linkerSettings: [.linkedLibrary("jemalloc")]),
 
         // Floor 1: values, no I/O.
         .target(name: "MailTypes"),
@@ -198,7 +200,7 @@ let package = Package(
                 nioFoundation, nioHTTP1, nioCertificates,
             ],
             resources: [.embedInCode("Guards/records.tsv"), .embedInCode("Guards/vault.tsv")]),
-        .executableTarget(name: "sluice", dependencies: ["Application"]),
+        .executableTarget(name: "sluice", dependencies: ["Application", "CJemalloc"]),
 
         // What tests of several rooms use; no product holds it.
         .target(name: "TestSupport", dependencies: ["MailTypes", logging], path: "Tests/TestSupport/General"),
@@ -358,7 +360,7 @@ let package = Package(
 /// Targets that touch C pointers: each use of one must say `unsafe`.
 let pointerTargets: Set = ["Postgres", "TestDatabases", "DNSResolution", "MailSigning", "Passwords", "TLSPolicies"]
 
-for target in package.targets where target.type != .system && target.name != "CCryptoMB" {
+for target in package.targets where target.type != .system && !["CCryptoMB", "CJemalloc"].contains(target.name) {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("InternalImportsByDefault"),

@@ -21,7 +21,6 @@ package struct SluiceCommand: AsyncParsableCommand {
 
     /// Parses the arguments and runs; ends the process with the command's exit status.
     package static func run() async {
-        Allocator.prepare()
         StandardOutput.prepare()
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         await main()

@@ -1,0 +1,24 @@
+import Testing
+
+/// jemalloc is the program's allocator, with the settings of `CJemalloc`: it says so itself at the end of a run.
+@Suite struct AllocatorTests {
+    @Test func `the program allocates with jemalloc`() throws {
+        let finished = try Programs.finish(
+            Programs.sluice, ["--version"], environment: ["MALLOC_CONF": "stats_print:true"])
+        #expect(finished.status == 0)
+        let lines = finished.errors.split(separator: "\n").map { $0.drop { $0 == " " } }
+        #expect(lines.contains { $0.hasPrefix(#"opt.percpu_arena: "phycpu""#) }, "\(finished.errors)")
+        #expect(lines.contains { $0.hasPrefix("opt.dirty_decay_ms: 2000 ") })
+    }
+
+    /// A library's memory is freed by the program and the other way round.
+    @Test func `its libraries do so too`() throws {
+        let finished = try Programs.finish(
+            Programs.sluice, ["--version"], environment: ["LD_DEBUG": "bindings", "LD_BIND_NOW": "1"])
+        let bindings = finished.errors.split(separator: "\n").filter { $0.contains("symbol `malloc'") }
+        #expect(bindings.contains { $0.contains("/libpq.so") })
+        for binding in bindings where binding.contains("binding file") {
+            #expect(binding.contains("to /") && binding.contains("libjemalloc.so"), "\(binding)")
+        }
+    }
+}
