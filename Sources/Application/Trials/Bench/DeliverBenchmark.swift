@@ -78,9 +78,9 @@ struct DeliverBenchmark {
             if !tenths.memoryBytes.isEmpty {
                 func row(_ cells: [String]) -> String { cells.joined(separator: " ") }
                 table.add("by tenths: messages a second", row(tenths.messagesPerSecond.map { grouped(Int($0)) }))
-                table.add(
-                    "by tenths: CPU for 1,000, server",
-                    row(tenths.cpuSecondsPerThousand.map { String(format: "%.3f", $0) }))
+                func seconds(_ values: [Double]) -> String { row(values.map { String(format: "%.3f", $0) }) }
+                table.add("by tenths: CPU for 1,000, server", seconds(tenths.cpuSecondsPerThousand))
+                table.add("by tenths: CPU for 1,000, sink", seconds(tenths.sinkCPUSecondsPerThousand))
                 table.add("by tenths: MiB of the server", row(tenths.memoryBytes.map { grouped($0 / 1_048_576) }))
             }
             table.add("connections at the sink, at most", grouped(mostConnections))
@@ -141,7 +141,7 @@ struct DeliverBenchmark {
         ProcessUsage.resetPeakMemory()
         let start = ContinuousClock.now
         let sentAt = SinkLog.milliseconds()
-        let course = ServerCourse()
+        let course = ServerCourse(rig)
         for draft in drafts { _ = try await draft.client.post(draft.path + "/send", as: APIClient.Campaign.self) }
         var counters: [APIClient.Campaign.Counters] = []
         for draft in drafts { counters.append(try await draft.client.waitForEnd(draft.path).counters) }
