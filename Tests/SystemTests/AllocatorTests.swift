@@ -1,14 +1,19 @@
+import Foundation
 import Testing
 
 /// jemalloc is the program's allocator, with the settings of `CJemalloc`: it says so itself at the end of a run.
 @Suite struct AllocatorTests {
-    @Test func `the program allocates with jemalloc`() throws {
+    @Test(arguments: [false, true]) func `the program allocates with jemalloc`(onOneCore: Bool) throws {
+        let program = onOneCore ? ["/usr/bin/taskset", "-c", "0", Programs.sluice] : [Programs.sluice]
         let finished = try Programs.finish(
-            Programs.sluice, ["--version"], environment: ["MALLOC_CONF": "stats_print:true"])
+            program[0], program.dropFirst() + ["--version"], environment: ["MALLOC_CONF": "stats_print:true"])
         #expect(finished.status == 0)
         let lines = finished.errors.split(separator: "\n").map { $0.drop { $0 == " " } }
-        #expect(lines.contains { $0.hasPrefix(#"opt.percpu_arena: "phycpu""#) }, "\(finished.errors)")
+        let cores = onOneCore ? 1 : ProcessInfo.processInfo.activeProcessorCount
+        #expect(lines.contains("opt.narenas: \(max(1, cores / 2))"), "\(finished.errors)")
         #expect(lines.contains { $0.hasPrefix("opt.dirty_decay_ms: 2000 ") })
+        // It has nothing to complain of.
+        #expect(!finished.errors.contains("<jemalloc>"))
     }
 
     /// A library's memory is freed by the program and the other way round.

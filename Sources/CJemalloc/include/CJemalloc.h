@@ -4,7 +4,7 @@
 #ifndef CJEMALLOC_H
 #define CJEMALLOC_H
 
-/// What jemalloc reads before it begins; see jemalloc(3), TUNING.
+/// What jemalloc reads once, before `main` and all constructors; see jemalloc(3), TUNING.
 extern const char *malloc_conf;
 
 #endif
