@@ -8,9 +8,11 @@
 // and little memory lies in arenas that nobody uses; jemalloc's own choice is four for each core. Its arenas by core would do
 // as well, but where a process may not use all cores it complains about them on standard error.
 //
-// Pages that nobody has used for 2 s go back, instead of 10: what an import took is gone before its campaign is well under way.
+// Pages that nobody has used for 2 s go back, instead of 10, by a thread of jemalloc's own even if nothing is allocated: what an
+// import took is gone before its campaign is well under way.
+//
 // There are dozens of threads, each of which keeps free blocks: fewer of them than usual, and none above 8 KiB.
-#define SETTINGS "dirty_decay_ms:2000,lg_tcache_max:13,lg_tcache_nslots_mul:-2,narenas:"
+#define SETTINGS "background_thread:true,dirty_decay_ms:2000,lg_tcache_max:13,lg_tcache_nslots_mul:-2,narenas:"
 
 static char settings[sizeof SETTINGS + 8] = SETTINGS "1";
 const char *malloc_conf = settings;
