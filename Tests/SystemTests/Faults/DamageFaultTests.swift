@@ -88,7 +88,7 @@ import Testing
         _ = try vault.rows(
             "UPDATE account_keys SET \(Self.spoilt("wrapped")) WHERE account_id = \(installation.account)")
         installation.server.kill9()
-        let before = try run.taken
+        let before = try await run.takenAtRest()
         try installation.restart()
         try await run.wait("the account is stopped", seconds: 30) { run.log.contains("account stopped") }
         let answer = try installation.get("/v1/suppressions?address=somebody@example.org")

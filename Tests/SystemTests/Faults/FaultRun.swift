@@ -73,6 +73,17 @@ final class FaultRun {
 
     var taken: Int { get throws { try FaultChecker.traffic(sink.logPath).values.count { $0.copies > 0 } } }
 
+    /// What the sink has once no node sends: mails of one that was killed may still lie in its sockets.
+    func takenAtRest() async throws -> Int {
+        var last = try taken
+        while true {
+            try await Task.sleep(for: .milliseconds(500))
+            let now = try taken
+            if now == last { return now }
+            last = now
+        }
+    }
+
     /// Waits until the sink has the mails of so many recipients.
     func waitUntilTaken(_ count: Int, seconds: Int = 60) async throws {
         try await wait("the sink has \(count) mails", seconds: seconds) { try self.taken >= count }
