@@ -24,6 +24,7 @@ import Testing
         let cores = onOneCore ? 1 : Self.cores.count
         #expect(lines.contains("opt.narenas: \(max(1, cores / 2))"), "\(finished.errors)")
         #expect(lines.contains { $0.hasPrefix("opt.dirty_decay_ms: 2000 ") })
+        #expect(lines.contains { $0.hasPrefix("opt.background_thread: true") })
         // It has nothing to complain of.
         #expect(!finished.errors.contains("<jemalloc>"))
     }

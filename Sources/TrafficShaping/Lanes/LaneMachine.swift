@@ -110,7 +110,7 @@ public struct LaneMachine<Mail: LaneMail>: Sendable {
     @inlinable
     mutating func mayWait(_ mail: Mail, opensAt: SteadySeconds, at now: SteadySeconds) -> Bool {
         if conduct.drains || conduct.isLong(until: opensAt, at: now) { return false }
-        return terms[mail.account]?.rate != nil || !conduct.isFull(queued: queue.count, at: now)
+        return terms[mail.account]?.hasRate == true || !conduct.isFull(queued: queue.count, at: now)
     }
 
     @usableFromInline

@@ -13,10 +13,12 @@ public struct AccountTerms: Sendable, Hashable {
     /// Mails in one turn, 1…1,000.
     package let weight: Int
     /// This node's part of the account's rate; nil without one.
-    @usableFromInline package let rate: MessageRate?
+    package let rate: MessageRate?
 
     package init(weight: Int = 1, rate: MessageRate? = nil) {
         self.weight = weight
         self.rate = rate
     }
+
+    @usableFromInline var hasRate: Bool { rate != nil }
 }

@@ -1,5 +1,4 @@
 /// Mails in a time, as rules give it: `100/s`, `600/min`, `5000/h`, `20000/d`.
-@usableFromInline
 package struct MessageRate: Sendable, Hashable, CustomStringConvertible {
     package enum Period: String, CaseIterable, Sendable {
         case second = "s"
@@ -38,7 +37,7 @@ package struct MessageRate: Sendable, Hashable, CustomStringConvertible {
 
     package var perSecond: Double { Double(count) / period.seconds }
 
-    @usableFromInline package var description: String { "\(count)/\(period.rawValue)" }
+    package var description: String { "\(count)/\(period.rawValue)" }
 }
 
 extension TokenBucket {
