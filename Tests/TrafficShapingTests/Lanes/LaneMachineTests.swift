@@ -268,6 +268,25 @@ struct NumberedMail: LaneMail, Hashable {
         #expect(Self.numbers(machine.tick(at: 32).giveBack) == [1, 2])
     }
 
+    @Test func `a full lane takes what waits for its account's rate all the same`() {
+        var machine = Self.machine(connections: 1, queueSeconds: 1)
+        Self.fill(&machine, 0..<300)
+        for second in 0..<30 {
+            guard case .mail = machine.workerAsks(retires: false, at: Double(second)) else {
+                return #expect(Bool(false))
+            }
+            _ = machine.answered(.accepted, at: Double(second))
+        }
+        func givenBack(_ number: Int, on terms: AccountTerms?) -> [Int] {
+            let other = AccountID(rawValue: Int64(number))
+            let mail = NumberedMail(number: number, account: other, queuedAt: 30)
+            return Self.numbers(machine.enqueued([mail], of: other, on: terms, at: 30).giveBack)
+        }
+        #expect(givenBack(901, on: nil) == [901])
+        #expect(givenBack(902, on: AccountTerms(weight: 2)) == [902])
+        #expect(givenBack(903, on: AccountTerms(rate: MessageRate(1, per: .minute))).isEmpty)
+    }
+
     // MARK: Rests
 
     /// Fails connections until the lane rests.
